@@ -1,0 +1,50 @@
+//! `mptcp-apply check`: judges the files alone.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::cli::{Common, Format};
+use crate::report::json_v1;
+
+use super::{Exit, Output, input};
+
+/// Reads the files, says what is wrong with them, touches nothing.
+///
+/// # Errors
+/// When the result cannot be written.
+pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit> {
+    let output = Output::new(common);
+    let input = match input::read(paths, &common.root_dir, &output)? {
+        Ok(input) => input,
+        Err(exit) => return Ok(exit),
+    };
+    let mut diagnostics = input.diagnostics;
+    diagnostics.extend(input.trust.into_iter().map(|mut finding| {
+        finding.severity = crate::diagnostic::Severity::Warning;
+        finding
+    }));
+    if strict {
+        diagnostics.make_strict();
+    }
+    if output.format == Format::Json {
+        output.print_json(&json_v1::Check::new(&diagnostics, &input.sources))?;
+    } else {
+        output.diagnose(&diagnostics, &input.sources)?;
+    }
+    if diagnostics.has_errors() {
+        return Ok(Exit::Invalid);
+    }
+    if output.format == Format::Text && !output.quiet {
+        let files = input.sources.len();
+        let endpoints = match &input.config.endpoints {
+            Some(declarations) => format!("{} endpoint{}", declarations.len(), plural(declarations.len())),
+            None => "endpoints not managed".to_owned(),
+        };
+        output.print(&format!("valid: {files} file{}, {endpoints}\n", plural(files)))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}

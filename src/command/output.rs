@@ -1,0 +1,95 @@
+//! Where results and diagnostics go.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::cli::{Color, Common, Format};
+use crate::diagnostic::{Diagnostics, Severity};
+use crate::report::Style;
+use crate::report::snippet::Snippets;
+use crate::source::Source;
+
+/// Results to standard output, diagnostics to standard error, as the options want them.
+#[derive(Debug)]
+pub struct Output {
+    /// How results are written.
+    pub format: Format,
+    /// Only errors are wanted.
+    pub quiet: bool,
+    color: Color,
+}
+
+impl Output {
+    /// As the command line says.
+    pub fn new(common: &Common) -> Output {
+        Output { format: common.format, quiet: common.quiet, color: common.color }
+    }
+
+    /// The style for standard output.
+    pub fn style(&self) -> Style {
+        self.style_of(&io::stdout())
+    }
+
+    fn style_of(&self, stream: &impl IsTerminal) -> Style {
+        let no_color = || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        match self.color {
+            Color::Always => Style::Coloured,
+            Color::Auto if stream.is_terminal() && !no_color() => Style::Coloured,
+            Color::Auto | Color::Never => Style::Plain,
+        }
+    }
+
+    /// Writes a result.
+    ///
+    /// # Errors
+    /// When standard output cannot be written; a closed pipe among them, which `main` makes a quiet end.
+    pub fn print(&self, text: &str) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
+    }
+
+    /// Writes a result as one line of JSON.
+    ///
+    /// # Errors
+    /// As [`Output::print`].
+    pub fn print_json(&self, document: &impl serde::Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_string(document)?;
+        line.push('\n');
+        self.print(&line)
+    }
+
+    /// Writes diagnostics to standard error; warnings not when quiet.
+    ///
+    /// # Errors
+    /// When standard error cannot be written.
+    pub fn diagnose(&self, diagnostics: &Diagnostics, sources: &[Source]) -> io::Result<()> {
+        if diagnostics.is_empty() {
+            return Ok(());
+        }
+        let stderr = io::stderr();
+        let snippets = Snippets::new(sources, self.style_of(&stderr));
+        let mut stderr = stderr.lock();
+        let wanted = |severity| severity == Severity::Error || !self.quiet;
+        let wanted = diagnostics.iter().filter(|diagnostic| wanted(diagnostic.severity));
+        for (index, diagnostic) in wanted.enumerate() {
+            let blank_line = if index == 0 { "" } else { "\n" };
+            writeln!(stderr, "{blank_line}{}", snippets.render(diagnostic))?;
+        }
+        match diagnostics.dropped() {
+            0 => Ok(()),
+            dropped => writeln!(stderr, "error: and {dropped} more"),
+        }
+    }
+
+    /// Writes an error that has no place in a file.
+    ///
+    /// # Errors
+    /// When standard error cannot be written.
+    pub fn error(&self, message: &str, help: Option<&str>) -> io::Result<()> {
+        let mut diagnostic = crate::diagnostic::Diagnostic::error("", message);
+        diagnostic.help = help.map(str::to_owned);
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.push(diagnostic);
+        self.diagnose(&diagnostics, &[])
+    }
+}

@@ -1,0 +1,19 @@
+//! `mptcp-apply schema`: the JSON Schema of the configuration.
+
+use std::io;
+
+use crate::cli::Common;
+
+use super::{Exit, Output};
+
+/// The published schema; a test keeps it equal to what the types of `config` generate.
+const SCHEMA: &str = include_str!("../../schema/mptcp-apply.schema.json");
+
+/// Prints it.
+///
+/// # Errors
+/// When the result cannot be written.
+pub fn run(common: &Common) -> io::Result<Exit> {
+    Output::new(common).print(SCHEMA)?;
+    Ok(Exit::Success)
+}

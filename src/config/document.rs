@@ -1,0 +1,105 @@
+//! The grammar: what one file may say. The published JSON Schema is generated from these types, and the test at the
+//! end fails when the file in `schema/` is stale.
+
+use std::fmt;
+
+use crate::diagnostic::Place;
+use crate::model::{AddressId, Flags, Sysctl, SysctlValue};
+
+use super::merge::LimitValue;
+use super::pattern::{AddressPattern, DevicePattern, Family};
+
+/// A value and where it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands; of an entry of a mapping: its value.
+    pub place: Place,
+}
+
+/// The most characters of a [`Name`].
+pub const NAME_MAX: usize = 64;
+
+/// The name of a declaration: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(String);
+
+impl Name {
+    /// Takes a word that is fit for a name.
+    pub fn new(text: &str) -> Option<Name> {
+        let fit = text.len() <= NAME_MAX
+            && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+        fit.then(|| Name(text.to_owned()))
+    }
+
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One file, version 1 of the grammar. None is a key that is absent.
+#[derive(Debug, Default)]
+pub struct Document {
+    /// `prune`
+    pub prune: Option<Located<bool>>,
+    /// `limits`
+    pub limits: LimitsDocument,
+    /// `sysctls`; the place is the key's
+    pub sysctls: Vec<(Sysctl, Place, Located<SysctlValue>)>,
+    /// `endpoints`; an entry without a body withdraws an earlier declaration
+    pub endpoints: Option<Vec<(Located<Name>, Option<EndpointDocument>)>>,
+}
+
+impl Document {
+    /// Its keys.
+    pub const KEYS: [&'static str; 5] = ["version", "prune", "limits", "sysctls", "endpoints"];
+    /// The one value of `version`.
+    pub const VERSION: i128 = 1;
+}
+
+/// The `limits` of one file.
+#[derive(Debug, Default)]
+pub struct LimitsDocument {
+    /// `subflows`
+    pub subflows: Option<Located<LimitValue>>,
+    /// `add-addr-accepted`
+    pub add_addr_accepted: Option<Located<LimitValue>>,
+}
+
+impl LimitsDocument {
+    /// Its keys.
+    pub const KEYS: [&'static str; 2] = ["subflows", "add-addr-accepted"];
+}
+
+/// What one file says of one endpoint; another file may say the rest.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointDocument {
+    /// `address`
+    pub address: Option<Located<AddressPattern>>,
+    /// `port`, 1 to 65535
+    pub port: Option<Located<std::num::NonZeroU16>>,
+    /// `dev`
+    pub dev: Option<Located<DevicePattern>>,
+    /// `family`
+    pub family: Option<Located<Family>>,
+    /// `id`, 1 to 255
+    pub id: Option<Located<AddressId>>,
+    /// `flags`
+    pub flags: Option<Located<Flags>>,
+    /// Whether a value was wrong and left out, so that its absence says nothing.
+    pub flawed: bool,
+}
+
+impl EndpointDocument {
+    /// Its keys.
+    pub const KEYS: [&'static str; 6] = ["address", "port", "dev", "family", "id", "flags"];
+}

@@ -1,0 +1,44 @@
+//! What the files say. Pure: text in, [`Config`] and diagnostics out.
+//!
+//! ```text
+//! text --yaml--> Node --decode--> Document --merge--> Config --validate--> diagnostics
+//!               (spans)          (one file)          (all files)
+//! ```
+//!
+//! The YAML tree is our own, made from the events of `saphyr-parser`, and not a serde data model: a serde
+//! deserialiser stops at its first error and forgets where good values stood, while this program reports every error
+//! of every file at once and can point at each value ever after. Reading the text once for both is simpler than
+//! matching two parsers' views of it.
+
+mod decode;
+mod document;
+mod merge;
+mod pattern;
+mod validate;
+mod yaml;
+
+pub use document::{Located, NAME_MAX, Name};
+pub use merge::{LimitValue, ManagedLimits};
+pub use pattern::{AddressPattern, DevicePattern, Family};
+pub use validate::{Config, Declaration, Selector, Target};
+
+use crate::diagnostic::{Diagnostics, SourceId};
+
+/// The most endpoints that one configuration may declare.
+pub const ENDPOINTS_MAX: usize = 4096;
+
+/// Judges the texts of all files, in the order in which later ones win.
+///
+/// The configuration is complete and sound only if no error was reported.
+pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>, diagnostics: &mut Diagnostics) -> Config {
+    let mut merged = merge::Merged::default();
+    for (index, text) in texts.into_iter().enumerate() {
+        let source = SourceId(index);
+        if let Some(node) = yaml::parse(text, source, diagnostics) {
+            merged.add(decode::document(&node, diagnostics));
+        }
+    }
+    let config = validate::config(merged, diagnostics);
+    diagnostics.sort();
+    config
+}

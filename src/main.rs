@@ -1,0 +1,43 @@
+//! Parse, run, exit code. A closed pipe is handled here and only here.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use mptcp_apply::cli::{Cli, Command};
+use mptcp_apply::command::{self, Exit};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match run(&cli) {
+        Ok(exit) => exit.into(),
+        // Whoever reads the output has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success.into(),
+        Err(error) => {
+            eprintln!("error: cannot write the output: {error}");
+            Exit::Failed.into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> io::Result<Exit> {
+    match &cli.command {
+        None => todo!(),
+        Some(Command::Check { paths, strict }) => command::check::run(paths, *strict, &cli.common),
+        Some(Command::Schema) => command::schema::run(&cli.common),
+    }
+}
+
+/// clap's own exit code for usage errors is 2, which means something else here.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Nothing is left to do when even this cannot be written.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success.into(),
+        _ => Exit::Usage.into(),
+    }
+}

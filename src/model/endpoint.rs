@@ -1,0 +1,137 @@
+//! Endpoints: rows of the in-kernel path manager's table.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
+
+use super::Flags;
+
+/// The kernel's address id of an endpoint, 1 to 255; it travels on the wire in ADD_ADDR, RM_ADDR and MP_JOIN.
+///
+/// 0 stands for a connection's first subflow and is never a row of the table: DEL_ADDR without an id, or with id 0,
+/// reports success and closes that first subflow instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AddressId(NonZeroU8);
+
+impl AddressId {
+    /// The largest address id.
+    pub const MAX: u8 = u8::MAX;
+
+    /// The id of that number, none for 0.
+    pub fn new(id: u8) -> Option<AddressId> {
+        NonZeroU8::new(id).map(AddressId)
+    }
+
+    /// The number, 1 to 255.
+    pub fn get(self) -> u8 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for AddressId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What makes an endpoint the one that it is (`mptcp_addresses_equal`): its canonical address, and its port if it has
+/// one. Id, device and flags are attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity {
+    /// Never an IPv4-mapped IPv6 address; see [`canonical`].
+    pub address: IpAddr,
+    /// The port that the kernel listens on for this endpoint.
+    pub port: Option<NonZeroU16>,
+}
+
+/// Written as `ip mptcp` writes it: `192.0.2.1`, `192.0.2.1 port 8443`.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)?;
+        match self.port {
+            Some(port) => write!(f, " port {port}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `::ffff:a.b.c.d` as `a.b.c.d`: the kernel holds the two for equal, but dumps the form in which it got them.
+pub fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+/// The interface that an endpoint is bound to.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Interface index. The kernel binds an endpoint to this number, not to the name, and does not notice when the
+    /// interface goes away.
+    pub index: NonZeroU32,
+    /// The name now, none when no interface has this index any more.
+    pub name: Option<String>,
+}
+
+/// Two devices are the same when the kernel's index is; a rename changes nothing.
+impl PartialEq for Device {
+    fn eq(&self, other: &Device) -> bool {
+        self.index == other.index
+    }
+}
+
+impl Eq for Device {}
+
+/// The name, or `if7` where there is none, as `ip` prints it.
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => f.write_str(name),
+            None => write!(f, "if{}", self.index),
+        }
+    }
+}
+
+/// A row of the table, as the kernel has it or as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The declaration that stands behind the row.
+    pub name: Option<String>,
+    /// Address and port.
+    pub identity: Identity,
+    /// None where the kernel is to choose.
+    pub id: Option<AddressId>,
+    /// The interface that its subflows are bound to.
+    pub dev: Option<Device>,
+    /// What the path manager does with it.
+    pub flags: Flags,
+}
+
+impl Endpoint {
+    /// Whether the kernel made this endpoint itself.
+    pub fn is_implicit(&self) -> bool {
+        self.flags.contains(Flags::IMPLICIT)
+    }
+
+    /// Whether the two are the same row to the kernel, whatever declaration stands behind them.
+    pub fn same_row(&self, other: &Endpoint) -> bool {
+        self.identity == other.identity
+            && self.id == other.id
+            && self.dev == other.dev
+            && self.flags == other.flags
+    }
+}
+
+/// Written as `ip mptcp endpoint show` writes it.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.identity.fmt(f)?;
+        if let Some(id) = self.id {
+            write!(f, " id {id}")?;
+        }
+        if self.flags != Flags::default() {
+            write!(f, " {}", self.flags)?;
+        }
+        match &self.dev {
+            Some(dev) => write!(f, " dev {dev}"),
+            None => Ok(()),
+        }
+    }
+}

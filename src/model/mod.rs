@@ -1,0 +1,18 @@
+//! The vocabulary: what an endpoint, its flags, the limits and the sysctls are, and the [`State`] that they make up.
+//!
+//! Pure values without input or output. Desired and current are the same type, so that the planner compares values
+//! and never text.
+
+mod capabilities;
+mod endpoint;
+mod flags;
+mod limits;
+mod state;
+mod sysctl;
+
+pub use capabilities::Capabilities;
+pub use endpoint::{AddressId, Device, Endpoint, Identity, canonical};
+pub use flags::Flags;
+pub use limits::Limits;
+pub use state::State;
+pub use sysctl::{Kind, Sysctl, SysctlValue};

@@ -1,0 +1,137 @@
+//! The `net.mptcp.*` sysctls that can be set: one table of names, kinds and ranges.
+
+use std::fmt;
+
+/// One of the settable sysctls: an index into the table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sysctl(u8);
+
+/// What the kernel takes as a sysctl's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// 0 or 1; a configuration may also say `false` or `true`.
+    Switch,
+    /// A whole number from 0 to this one.
+    Number(u64),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A word that the kernel knows at run time.
+    Word,
+}
+
+/// A value of a sysctl, as `/proc/sys` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SysctlValue {
+    /// Of a [`Kind::Switch`] or a [`Kind::Number`].
+    Number(u64),
+    /// Of a [`Kind::Choice`] or a [`Kind::Word`].
+    Word(String),
+}
+
+/// The longest time in seconds: the kernel counts in jiffies, 1,000 a second at the most, in an `int`.
+const SECONDS_MAX: u64 = i32::MAX as u64 / 1000;
+
+/// Name, kind and meaning; ranges are those of `mptcp_sysctl_table` in `net/mptcp/ctrl.c`.
+const TABLE: [(&str, Kind, &str); 11] = [
+    ("enabled", Kind::Switch, "whether applications may open MPTCP sockets"),
+    (
+        "path_manager",
+        Kind::Choice(&["kernel", "userspace"]),
+        "who decides on subflows (Linux 6.15; see pm_type)",
+    ),
+    ("pm_type", Kind::Number(1), "the older word for path_manager: 0 kernel, 1 userspace (Linux 5.19)"),
+    ("scheduler", Kind::Word, "the packet scheduler, one of available_schedulers (Linux 6.6)"),
+    ("checksum_enabled", Kind::Switch, "whether data carries DSS checksums"),
+    ("allow_join_initial_addr_port", Kind::Switch, "whether the peer may open subflows to the first address"),
+    ("add_addr_timeout", Kind::Number(SECONDS_MAX), "seconds until ADD_ADDR is sent again; 0: never"),
+    (
+        "stale_loss_cnt",
+        Kind::Number(u32::MAX as u64),
+        "lost retransmissions that make a subflow stale; 0: never",
+    ),
+    (
+        "close_timeout",
+        Kind::Number(SECONDS_MAX),
+        "seconds that a connection lives without subflows (Linux 6.12)",
+    ),
+    (
+        "blackhole_timeout",
+        Kind::Number(i32::MAX as u64),
+        "seconds without MPTCP after a blackhole; 0: off (Linux 6.12)",
+    ),
+    (
+        "syn_retrans_before_tcp_fallback",
+        Kind::Number(u8::MAX as u64),
+        "SYNs with MPTCP before plain TCP (Linux 6.14)",
+    ),
+];
+
+impl Sysctl {
+    /// Who decides on subflows: `kernel` or `userspace`. The same setting as [`Sysctl::PM_TYPE`].
+    pub const PATH_MANAGER: Sysctl = Sysctl(1);
+    /// The older word for [`Sysctl::PATH_MANAGER`]: 0 or 1.
+    pub const PM_TYPE: Sysctl = Sysctl(2);
+    /// The packet scheduler.
+    pub const SCHEDULER: Sysctl = Sysctl(3);
+
+    /// All of them, in the order of the table.
+    pub fn all() -> impl Iterator<Item = Sysctl> {
+        (0u8..).take(TABLE.len()).map(Sysctl)
+    }
+
+    /// The sysctl of that name.
+    pub fn named(name: &str) -> Option<Sysctl> {
+        Sysctl::all().find(|sysctl| sysctl.name() == name)
+    }
+
+    /// The kernel's own name, without the `net.mptcp.` before it.
+    pub fn name(self) -> &'static str {
+        TABLE[usize::from(self.0)].0
+    }
+
+    /// What it takes.
+    pub fn kind(self) -> Kind {
+        TABLE[usize::from(self.0)].1
+    }
+
+    /// What it is for, in a few words.
+    pub fn meaning(self) -> &'static str {
+        TABLE[usize::from(self.0)].2
+    }
+}
+
+impl fmt::Debug for Sysctl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl SysctlValue {
+    /// Reads what `/proc/sys` shows.
+    pub fn parse(text: &str) -> SysctlValue {
+        let text = text.trim();
+        text.parse().map_or_else(|_| SysctlValue::Word(text.to_owned()), SysctlValue::Number)
+    }
+}
+
+impl fmt::Display for SysctlValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SysctlValue::Number(number) => number.fmt(f),
+            SysctlValue::Word(word) => f.write_str(word),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constants_name_their_rows() {
+        assert_eq!(Sysctl::PATH_MANAGER.name(), "path_manager");
+        assert_eq!(Sysctl::PM_TYPE.name(), "pm_type");
+        assert_eq!(Sysctl::SCHEDULER.name(), "scheduler");
+        assert!(Sysctl::all().all(|sysctl| Sysctl::named(sysctl.name()) == Some(sysctl)));
+    }
+}

@@ -1,0 +1,13 @@
+//! Outcomes to text for people and to JSON for programs. Pure: the bytes are made here and written by `command`.
+
+pub mod json_v1;
+pub mod snippet;
+
+/// Whether colours are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Only the text.
+    Plain,
+    /// With ANSI escapes.
+    Coloured,
+}

@@ -1,0 +1,108 @@
+//! Which files count, and which of them hide others.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::Error;
+
+/// The standard folders, as netplan has them: a file hides those of the same name in the folders before its own.
+const FOLDERS: [&str; 3] = ["usr/lib/mptcp-apply", "etc/mptcp-apply", "run/mptcp-apply"];
+
+/// Something to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// `-`
+    StandardInput,
+    /// A file.
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// How it was found, which decides whose word it may carry.
+        standing: Standing,
+    },
+}
+
+/// How a file was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// In a standard folder: read at every boot without anybody asking for it.
+    Installed,
+    /// On the command line, by itself or by its folder: somebody asked for it.
+    Named,
+}
+
+/// The inputs in the order in which later ones win: those that `paths` names, or else the standard ones below `root`.
+///
+/// # Errors
+/// When there is no input at all, when a named one does not exist, and when a folder cannot be listed.
+pub fn find(paths: &[PathBuf], root: &Path) -> Result<Vec<Input>, Error> {
+    if paths.is_empty() {
+        return standard(root);
+    }
+    let mut inputs = Vec::new();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            if inputs.contains(&Input::StandardInput) {
+                return Err(Error::StandardInputTwice);
+            }
+            inputs.push(Input::StandardInput);
+        } else {
+            inputs.extend(named(path)?);
+        }
+    }
+    Ok(inputs)
+}
+
+fn named(path: &Path) -> Result<Vec<Input>, Error> {
+    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Error::Missing { path: path.into(), reason: "no such file or folder" },
+        _ => Error::Io { path: path.into(), error },
+    })?;
+    let file = |path| Input::File { path, standing: Standing::Named };
+    if !metadata.is_dir() {
+        return Ok(vec![file(path.into())]);
+    }
+    let names = yaml_files(path).map_err(|error| Error::Io { path: path.into(), error })?;
+    if names.is_empty() {
+        return Err(Error::Missing { path: path.into(), reason: "the folder holds no *.yaml" });
+    }
+    Ok(names.into_iter().map(|name| file(path.join(name))).collect())
+}
+
+fn standard(root: &Path) -> Result<Vec<Input>, Error> {
+    let folders = FOLDERS.map(|folder| root.join(folder));
+    let mut by_name: BTreeMap<OsString, PathBuf> = BTreeMap::new();
+    for folder in &folders {
+        match yaml_files(folder) {
+            Ok(names) => {
+                by_name.extend(names.into_iter().map(|name| {
+                    let path = folder.join(&name);
+                    (name, path)
+                }));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::Io { path: folder.clone(), error }),
+        }
+    }
+    if by_name.is_empty() {
+        return Err(Error::NoneFound(folders.into()));
+    }
+    Ok(by_name.into_values().map(|path| Input::File { path, standing: Standing::Installed }).collect())
+}
+
+/// The names of the `*.yaml` in a folder, in order; hidden files are left out, as a shell's glob leaves them out.
+fn yaml_files(folder: &Path) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let bytes = name.as_encoded_bytes();
+        if bytes.ends_with(b".yaml") && !bytes.starts_with(b".") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}

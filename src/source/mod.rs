@@ -1,0 +1,41 @@
+//! The edge to the file system: which files count, and what is in them.
+
+mod find;
+mod read;
+
+pub use find::{Input, Standing, find};
+pub use read::{FILE_MAX, Source, read};
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why there is nothing to read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The standard folders hold no configuration.
+    #[error("no configuration found: there is no *.yaml in {}", list(.0))]
+    NoneFound(Vec<PathBuf>),
+    /// A path that was named does not exist, or a named folder holds no configuration.
+    #[error("{}: {}", .path.display(), .reason)]
+    Missing {
+        /// As it was named.
+        path: PathBuf,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// Standard input can be read once.
+    #[error("`-` is given more than once, and standard input can be read only once")]
+    StandardInputTwice,
+    /// The file system said no.
+    #[error("{}: {}", .path.display(), .error)]
+    Io {
+        /// What was to be read.
+        path: PathBuf,
+        /// Why it could not be.
+        error: io::Error,
+    },
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,125 @@
+//! Reading one input: size, encoding, and whether its owner may speak for root.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceId, Span};
+
+use super::{Error, Input, Standing};
+
+/// The largest file, in bytes.
+pub const FILE_MAX: u64 = 1 << 20;
+
+/// A file that was read.
+#[derive(Debug)]
+pub struct Source {
+    /// How messages call it.
+    pub name: String,
+    /// All of it; empty when it could not be used, which is reported.
+    pub text: String,
+}
+
+/// Reads every input. What is wrong with their contents becomes a diagnostic; `trust` gets what speaks against
+/// carrying them out with root's rights.
+///
+/// # Errors
+/// When an input cannot be read at all.
+pub fn read(
+    inputs: &[Input],
+    diagnostics: &mut Diagnostics,
+    trust: &mut Vec<Diagnostic>,
+) -> Result<Vec<Source>, Error> {
+    let mut sources = Vec::with_capacity(inputs.len());
+    for (index, input) in inputs.iter().enumerate() {
+        let (name, bytes) = match input {
+            Input::StandardInput => {
+                ("<stdin>".to_owned(), bounded(io::stdin().lock(), Path::new("<stdin>"))?)
+            }
+            Input::File { path, standing } => {
+                let name = path.display().to_string();
+                (name, file(path, *standing, trust)?)
+            }
+        };
+        sources.push(decode(name, bytes, SourceId(index), diagnostics));
+    }
+    Ok(sources)
+}
+
+fn file(path: &Path, standing: Standing, trust: &mut Vec<Diagnostic>) -> Result<Vec<u8>, Error> {
+    let failed = |error| Error::Io { path: path.into(), error };
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(failed(io::ErrorKind::IsADirectory.into()));
+    }
+    trust.extend(distrust(path, &metadata, standing));
+    if let Some(folder) = path.parent().filter(|_| standing == Standing::Installed) {
+        let metadata = fs::metadata(folder).map_err(failed)?;
+        // Once for all files of the folder.
+        let finding = distrust(folder, &metadata, standing);
+        trust.extend(finding.filter(|finding| !trust.contains(finding)));
+    }
+    bounded(file, path)
+}
+
+/// Reads one byte more than allowed, so that an endless input ends too.
+fn bounded(input: impl Read, path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let read = input.take(FILE_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Error::Io { path: path.into(), error })?;
+    Ok(bytes)
+}
+
+fn decode(name: String, bytes: Vec<u8>, source: SourceId, diagnostics: &mut Diagnostics) -> Source {
+    let at = |line, column| Place { source, span: Span { line, column, length: 1 } };
+    if bytes.len() as u64 > FILE_MAX {
+        let message = format!("{name} is larger than 1 MiB");
+        diagnostics.push(
+            Diagnostic::error("file-size", message).at(at(1, 1), "").help("split it into several files"),
+        );
+        return Source { name, text: String::new() };
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Source { name, text },
+        Err(error) => {
+            let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+            let line = valid.matches('\n').count() + 1;
+            let column = valid.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            diagnostics.push(
+                Diagnostic::error("encoding", "the file is not UTF-8")
+                    .at(at(line, column), "")
+                    .help("convert it, for instance with `iconv -t utf-8`"),
+            );
+            Source { name, text: String::from_utf8_lossy(error.as_bytes()).into_owned() }
+        }
+    }
+}
+
+/// What speaks against carrying out with root's rights what this file or folder says.
+fn distrust(path: &Path, metadata: &Metadata, standing: Standing) -> Option<Diagnostic> {
+    const OTHERS_WRITE: u32 = 0o002;
+    const GROUP_WRITES: u32 = 0o020;
+    let path = path.display();
+    let (owner, mode) = (metadata.uid(), metadata.mode());
+    // A device such as /dev/null masks a file and says nothing; anybody may write to it.
+    if !metadata.is_file() && !metadata.is_dir() {
+        return None;
+    }
+    let (reason, remedy) = if mode & OTHERS_WRITE != 0 {
+        ("everybody can write to it".to_owned(), format!("chmod go-w {path}"))
+    } else if owner != 0 {
+        (format!("it belongs to user {owner}, not to root"), format!("chown root {path}"))
+    } else if mode & GROUP_WRITES != 0 {
+        (format!("group {} can write to it", metadata.gid()), format!("chmod g-w {path}"))
+    } else {
+        return None;
+    };
+    let message = format!("{path} decides what root does, but {reason}");
+    let diagnostic = match standing {
+        Standing::Named if mode & OTHERS_WRITE == 0 => Diagnostic::warning("file-permissions", message),
+        _ => Diagnostic::error("file-permissions", message),
+    };
+    Some(diagnostic.help(remedy))
+}
