@@ -16,7 +16,17 @@ pub mod command;
 pub mod config;
 pub mod source;
 
+pub mod desired;
 pub mod diagnostic;
 pub mod model;
+
+pub mod kernel;
+pub mod plan;
+
+pub mod apply;
+pub mod explain;
+
+pub mod log;
+pub mod runtime;
 
 pub mod report;

@@ -7,12 +7,14 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use mptcp_apply::cli::{Cli, Command};
 use mptcp_apply::command::{self, Exit};
+use mptcp_apply::log;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
+    log::init(cli.common.verbose);
     match run(&cli) {
         Ok(exit) => exit.into(),
         // Whoever reads the output has seen enough.
@@ -26,7 +28,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> io::Result<Exit> {
     match &cli.command {
-        None => todo!(),
+        None => command::apply::run(&cli.apply, &cli.common),
         Some(Command::Check { paths, strict }) => command::check::run(paths, *strict, &cli.common),
         Some(Command::Schema) => command::schema::run(&cli.common),
     }

@@ -1,11 +1,15 @@
 //! One file a verb: a short story that calls the stations.
 
+pub mod apply;
 pub mod check;
 pub mod schema;
 
 mod exit;
+mod failure;
 mod input;
 mod output;
+mod ownership;
+mod places;
 
 pub use exit::Exit;
 pub use output::Output;

@@ -21,3 +21,22 @@ impl State {
         self.endpoints.iter().find(|endpoint| endpoint.identity == identity)
     }
 }
+
+impl State {
+    /// Whether the two are the same to whoever manages them: order and names do not count, an unknown id agrees with
+    /// any, and implicit endpoints come and go by the kernel's own will.
+    pub fn agrees_with(&self, other: &State) -> bool {
+        self.limits == other.limits && self.sysctls == other.sysctls && self.rows_agree_with(other)
+    }
+
+    fn rows_agree_with(&self, other: &State) -> bool {
+        let rows = |state: &State| state.endpoints.iter().filter(|row| !row.is_implicit()).count();
+        let agrees = |row: &Endpoint, theirs: &Endpoint| {
+            let ids_agree = row.id.is_none() || theirs.id.is_none() || row.id == theirs.id;
+            ids_agree && row.dev == theirs.dev && row.flags == theirs.flags
+        };
+        let mut own = self.endpoints.iter().filter(|row| !row.is_implicit());
+        rows(self) == rows(other)
+            && own.all(|row| other.endpoint(row.identity).is_some_and(|theirs| agrees(row, theirs)))
+    }
+}

@@ -20,7 +20,8 @@ pub enum Kind {
 }
 
 /// A value of a sysctl, as `/proc/sys` shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(untagged)]
 pub enum SysctlValue {
     /// Of a [`Kind::Switch`] or a [`Kind::Number`].
     Number(u64),
@@ -67,6 +68,8 @@ const TABLE: [(&str, Kind, &str); 11] = [
 ];
 
 impl Sysctl {
+    /// Whether applications may open MPTCP sockets.
+    pub const ENABLED: Sysctl = Sysctl(0);
     /// Who decides on subflows: `kernel` or `userspace`. The same setting as [`Sysctl::PM_TYPE`].
     pub const PATH_MANAGER: Sysctl = Sysctl(1);
     /// The older word for [`Sysctl::PATH_MANAGER`]: 0 or 1.
@@ -129,6 +132,7 @@ mod tests {
 
     #[test]
     fn constants_name_their_rows() {
+        assert_eq!(Sysctl::ENABLED.name(), "enabled");
         assert_eq!(Sysctl::PATH_MANAGER.name(), "path_manager");
         assert_eq!(Sysctl::PM_TYPE.name(), "pm_type");
         assert_eq!(Sysctl::SCHEDULER.name(), "scheduler");

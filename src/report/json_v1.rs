@@ -1,8 +1,13 @@
 //! Reports as JSON, version 1: fields are added, never renamed.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::model::{AddressId, Endpoint, Limits, State, SysctlValue};
+use crate::plan::{Reason, Step};
 use crate::source::Source;
 
 /// The version that every document carries.
@@ -57,6 +62,205 @@ impl<'a> Check<'a> {
             valid: !diagnostics.has_errors(),
             errors: of(Severity::Error),
             warnings: of(Severity::Warning),
+        }
+    }
+}
+
+/// What a run did, or would do, to one network namespace.
+#[derive(Debug, Serialize)]
+pub struct Plan<'a> {
+    version: u32,
+    netns: Option<&'a str>,
+    result: &'static str,
+    changed: bool,
+    steps: Vec<StepJson<'a>>,
+    warnings: Vec<Finding<'a>>,
+    before: StateJson<'a>,
+    after: StateJson<'a>,
+    diff: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorJson>,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorJson {
+    /// The step, counted from 0 in `steps`; null when it was not one step.
+    pub step: Option<usize>,
+    /// The error's name, such as `EADDRNOTAVAIL`; null when it was not the kernel's.
+    pub errno: Option<String>,
+    /// The kernel's own words.
+    pub kernel: Option<String>,
+    /// What it means.
+    pub message: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "op", rename_all = "kebab-case")]
+enum StepJson<'a> {
+    SetSysctl { name: &'a str, from: &'a SysctlValue, to: &'a SysctlValue, disruption: &'a str },
+    SetLimits { from: LimitsJson, to: LimitsJson, disruption: &'a str },
+    SetFlags(SetFlagsJson<'a>),
+    DelAddr(AddrJson<'a>),
+    AddAddr(AddrJson<'a>),
+}
+
+#[derive(Debug, Serialize)]
+struct SetFlagsJson<'a> {
+    endpoint: Option<&'a str>,
+    address: IpAddr,
+    port: Option<u16>,
+    id: Option<u8>,
+    dev: Option<String>,
+    from: Vec<String>,
+    to: Vec<String>,
+    disruption: &'a str,
+    why: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct AddrJson<'a> {
+    endpoint: Option<&'a str>,
+    address: IpAddr,
+    port: Option<u16>,
+    id: Option<u8>,
+    dev: Option<String>,
+    flags: Vec<String>,
+    disruption: &'a str,
+    why: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct StateJson<'a> {
+    limits: LimitsJson,
+    endpoints: Vec<EndpointJson<'a>>,
+    sysctls: BTreeMap<&'a str, &'a SysctlValue>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct LimitsJson {
+    subflows: u32,
+    add_addr_accepted: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct EndpointJson<'a> {
+    address: IpAddr,
+    port: Option<u16>,
+    id: Option<u8>,
+    dev: Option<String>,
+    flags: Vec<String>,
+    name: Option<&'a str>,
+}
+
+/// Everything that a plan document says.
+pub struct PlanParts<'a> {
+    /// `planned`, `applied` and so on.
+    pub result: &'static str,
+    /// The steps.
+    pub steps: &'a [Step],
+    /// Warnings about the configuration and the host.
+    pub diagnostics: &'a Diagnostics,
+    /// The files that they are about.
+    pub sources: &'a [Source],
+    /// The state before.
+    pub before: &'a State,
+    /// The state after.
+    pub after: &'a State,
+    /// From the one to the other, as YAML.
+    pub diff: &'a str,
+    /// What went wrong.
+    pub error: Option<ErrorJson>,
+}
+
+impl<'a> Plan<'a> {
+    /// The document for this thread's network namespace.
+    pub fn new(parts: PlanParts<'a>) -> Plan<'a> {
+        let PlanParts { result, steps, diagnostics, sources, before, after, diff, error } = parts;
+        let warnings = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Warning);
+        Plan {
+            version: VERSION,
+            netns: None,
+            result,
+            changed: !steps.is_empty(),
+            steps: steps.iter().map(StepJson::from).collect(),
+            warnings: warnings.map(|diagnostic| Finding::new(diagnostic, sources)).collect(),
+            before: before.into(),
+            after: after.into(),
+            diff,
+            error,
+        }
+    }
+}
+
+impl<'a> From<&'a Step> for StepJson<'a> {
+    fn from(step: &'a Step) -> StepJson<'a> {
+        let disruption = step.disruption().word();
+        let addr = |endpoint: &'a Endpoint, why: Reason| AddrJson {
+            endpoint: endpoint.name.as_deref(),
+            address: endpoint.identity.address,
+            port: endpoint.identity.port.map(Into::into),
+            id: endpoint.id.map(AddressId::get),
+            dev: endpoint.dev.as_ref().map(ToString::to_string),
+            flags: endpoint.flags.words(),
+            disruption,
+            why: why.words(),
+        };
+        match step {
+            Step::SetSysctl { sysctl, from, to } => {
+                StepJson::SetSysctl { name: sysctl.name(), from, to, disruption }
+            }
+            Step::SetLimits { from, to } => {
+                StepJson::SetLimits { from: (*from).into(), to: (*to).into(), disruption }
+            }
+            Step::SetFlags { endpoint, to, why } => {
+                let AddrJson { endpoint, address, port, id, dev, flags: from, disruption, why } =
+                    addr(endpoint, *why);
+                let to = to.words();
+                StepJson::SetFlags(SetFlagsJson {
+                    endpoint,
+                    address,
+                    port,
+                    id,
+                    dev,
+                    from,
+                    to,
+                    disruption,
+                    why,
+                })
+            }
+            Step::DelAddr { endpoint, why } => StepJson::DelAddr(addr(endpoint, *why)),
+            Step::AddAddr { endpoint, why } => StepJson::AddAddr(addr(endpoint, *why)),
+        }
+    }
+}
+
+impl From<Limits> for LimitsJson {
+    fn from(limits: Limits) -> LimitsJson {
+        LimitsJson { subflows: limits.subflows, add_addr_accepted: limits.add_addr_accepted }
+    }
+}
+
+impl<'a> From<&'a State> for StateJson<'a> {
+    fn from(state: &'a State) -> StateJson<'a> {
+        StateJson {
+            limits: state.limits.into(),
+            endpoints: state.endpoints.iter().map(EndpointJson::from).collect(),
+            sysctls: state.sysctls.iter().map(|(sysctl, value)| (sysctl.name(), value)).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a Endpoint> for EndpointJson<'a> {
+    fn from(endpoint: &'a Endpoint) -> EndpointJson<'a> {
+        EndpointJson {
+            address: endpoint.identity.address,
+            port: endpoint.identity.port.map(Into::into),
+            id: endpoint.id.map(AddressId::get),
+            dev: endpoint.dev.as_ref().map(ToString::to_string),
+            flags: endpoint.flags.words(),
+            name: endpoint.name.as_deref(),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 pub mod json_v1;
 pub mod snippet;
+pub mod text;
+pub mod yaml;
 
 /// Whether colours are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

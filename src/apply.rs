@@ -1,0 +1,203 @@
+//! Carrying a plan out as one transaction: stop at the first refusal, undo, read back.
+//!
+//! There is no compare-and-swap in the kernel and no notice of changes, so whether a goal is reached is decided by
+//! planning again from what the kernel says afterwards: it is reached when nothing is left to do. That also makes a
+//! run that was killed half-way harmless; the next one plans from wherever it stopped.
+
+use crate::desired::Unreachable;
+use crate::diagnostic::Diagnostic;
+use crate::kernel::{self, Errno, Kernel, Refusal};
+use crate::model::{Flags, State, Sysctl};
+use crate::plan::Step;
+
+/// How often a plan is made anew because somebody else changed the table meanwhile.
+const REPLANS_MAX: usize = 5;
+
+/// Where to go, and the way there.
+#[derive(Clone, Debug)]
+pub struct Goal {
+    /// The state to reach.
+    pub state: State,
+    /// The steps to it.
+    pub steps: Vec<Step>,
+    /// What there is to say about it.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub enum Verdict {
+    /// There was nothing to do.
+    Unchanged,
+    /// The goal is reached.
+    Applied,
+    /// It is not, and everything is as before.
+    RolledBack(Failure),
+    /// It is not, and not everything is as before.
+    RollbackIncomplete(Failure),
+}
+
+/// Why the goal was not reached.
+#[derive(Debug)]
+pub struct Failure {
+    /// The step that failed, as its index in [`Outcome::steps`]; none when it was not one step.
+    pub step: Option<usize>,
+    /// What went wrong.
+    pub cause: Cause,
+    /// Undo steps that were refused.
+    pub not_undone: Vec<(Step, Refusal)>,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+pub enum Cause {
+    /// The kernel refused the step; the state at that moment.
+    Refused(Refusal, State),
+    /// The kernel took the step and left these flags out.
+    FlagsDropped(Flags),
+    /// Somebody else kept changing the table.
+    Unstable,
+    /// The state after the step made the goal unreachable.
+    Unreachable(Unreachable),
+    /// The state after the step could not be read.
+    Unreadable(kernel::Error),
+}
+
+/// What became of a goal.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub verdict: Verdict,
+    /// The steps that were carried out; after a failure also the rest of the plan.
+    pub steps: Vec<Step>,
+    /// The state before.
+    pub before: State,
+    /// The state after.
+    pub after: State,
+}
+
+/// Carries out `goal` from the state `before`, planning anew by `replan` when somebody else interferes. `announce`
+/// hears each plan before its first step.
+pub fn apply<K: Kernel>(
+    kernel: &mut K,
+    sysctls: &[Sysctl],
+    before: State,
+    mut goal: Goal,
+    mut replan: impl FnMut(&mut K, &State) -> Result<Goal, Unreachable>,
+    mut announce: impl FnMut(&[Step]),
+) -> Outcome {
+    let mut transaction = Transaction { kernel, sysctls, before: before.clone(), done: Vec::new(), earlier: 0 };
+    let mut current = before;
+    for _ in 0..=REPLANS_MAX {
+        if goal.steps.is_empty() {
+            return transaction.reached(current);
+        }
+        announce(&goal.steps);
+        current = match transaction.attempt(&current, &goal) {
+            Ok(state) => state,
+            Err((step, cause)) => return transaction.roll_back(step, cause, &goal.steps),
+        };
+        goal = match replan(transaction.kernel, &current) {
+            Ok(goal) => goal,
+            Err(unreachable) => return transaction.roll_back(None, Cause::Unreachable(unreachable), &[]),
+        };
+    }
+    match goal.steps.is_empty() {
+        true => transaction.reached(current),
+        false => transaction.roll_back(None, Cause::Unstable, &[]),
+    }
+}
+
+struct Transaction<'k, K> {
+    kernel: &'k mut K,
+    sysctls: &'k [Sysctl],
+    before: State,
+    done: Vec<Step>,
+    /// How many of these belong to plans before the present one.
+    earlier: usize,
+}
+
+impl<K: Kernel> Transaction<'_, K> {
+    /// Carries out the steps of one plan. The state afterwards, also when somebody else kept the plan from being
+    /// finished; or what went wrong, with the number of the step that did.
+    fn attempt(&mut self, current: &State, goal: &Goal) -> Result<State, (Option<usize>, Cause)> {
+        self.earlier = self.done.len();
+        let mut expected = current.clone();
+        let mut refused = None;
+        for (index, step) in goal.steps.iter().enumerate() {
+            log::info!("{step}");
+            match self.kernel.execute(step) {
+                Ok(()) => {
+                    step.replay(&mut expected);
+                    self.done.push(step.clone());
+                }
+                Err(refusal) => {
+                    log::info!("refused: {refusal}");
+                    refused = Some((index, refusal));
+                    break;
+                }
+            }
+        }
+        let now = self.kernel.read(self.sysctls).map_err(|error| (None, Cause::Unreadable(error)))?;
+        match refused {
+            Some((_, refusal)) if interfered(&refusal, &expected, &now) => Ok(now),
+            Some((index, refusal)) => Err((Some(index), Cause::Refused(refusal, now))),
+            None => match dropped_flags(&goal.steps, &now) {
+                Some((index, flags)) => Err((Some(index), Cause::FlagsDropped(flags))),
+                None => Ok(now),
+            },
+        }
+    }
+
+    fn reached(self, after: State) -> Outcome {
+        let verdict = if self.done.is_empty() { Verdict::Unchanged } else { Verdict::Applied };
+        Outcome { verdict, steps: self.done, before: self.before, after }
+    }
+
+    /// Undoes what was done, last step first, and reads back. `failed` counts in `plan`, not all of which
+    /// may have been carried out.
+    fn roll_back(self, failed: Option<usize>, cause: Cause, plan: &[Step]) -> Outcome {
+        let Transaction { kernel, sysctls, before, done, earlier } = self;
+        let mut not_undone = Vec::new();
+        let now = kernel.read(sysctls).unwrap_or_else(|_| before.clone());
+        for step in done.iter().rev() {
+            let Some(undo) = step.undo(&now) else { continue };
+            log::info!("undo: {undo}");
+            if let Err(refusal) = kernel.execute(&undo) {
+                log::info!("refused: {refusal}");
+                not_undone.push((undo, refusal));
+            }
+        }
+        let read = kernel.read(sysctls);
+        let restored = read.as_ref().is_ok_and(|after| after.agrees_with(&before));
+        let after = read.unwrap_or(now);
+        let rest = plan.get(done.len() - earlier..).unwrap_or_default();
+        let steps = done.into_iter().chain(rest.iter().cloned()).collect();
+        let failure = Failure { step: failed.map(|index| earlier + index), cause, not_undone };
+        let verdict =
+            if restored { Verdict::RolledBack(failure) } else { Verdict::RollbackIncomplete(failure) };
+        Outcome { verdict, steps, before, after }
+    }
+}
+
+/// Whether a refusal comes from a change that somebody else made. The error number alone does not tell, least of all
+/// up to Linux 6.1, which says EINVAL to everything; the table does.
+fn interfered(refusal: &Refusal, expected: &State, now: &State) -> bool {
+    let lost_a_race = matches!(refusal.errno, Errno::ESTALE | Errno::EBUSY | Errno::EEXIST);
+    lost_a_race || !now.agrees_with(expected)
+}
+
+/// The first step of which the kernel kept everything but some flags. Kernels since 6.19 (and stable ones that took
+/// the change) drop flags that they do not know without a word.
+fn dropped_flags(steps: &[Step], now: &State) -> Option<(usize, Flags)> {
+    steps.iter().enumerate().find_map(|(index, step)| {
+        let (endpoint, sent) = match step {
+            Step::SetFlags { endpoint, to, .. } => (endpoint, *to),
+            Step::AddAddr { endpoint, .. } => (endpoint, endpoint.flags),
+            Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::DelAddr { .. } => return None,
+        };
+        let row = now.endpoint(endpoint.identity)?;
+        let dropped = sent.without(row.flags);
+        (dropped != Flags::default() && !row.is_implicit()).then_some((index, dropped))
+    })
+}

@@ -1,0 +1,265 @@
+//! The main job: read, resolve, plan, and then show, rehearse or apply it.
+
+use std::io;
+
+use crate::apply::{self, Goal, Outcome, Verdict};
+use crate::cli::{Apply, Common, Format};
+use crate::config::Config;
+use crate::desired::{self, Unreachable};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::kernel::{self, Host, Kernel, rehearsal};
+use crate::model::{State, Sysctl};
+use crate::plan::{self, Step};
+use crate::report::json_v1::{self, ErrorJson, PlanParts};
+use crate::report::text::{self, Tense};
+use crate::report::yaml;
+use crate::runtime::{Lock, LockError, Runtime};
+use crate::source::Source;
+
+use super::failure::{self, Told};
+use super::ownership::Ownership;
+use super::{Exit, Output, input, places};
+
+/// Does the main job.
+///
+/// # Errors
+/// When the result cannot be written.
+pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
+    let output = Output::new(common);
+    let input = match input::read(&options.paths, &common.root_dir, &output)? {
+        Ok(input) => input,
+        Err(exit) => return Ok(exit),
+    };
+    let mut job = Job {
+        options,
+        output: &output,
+        sysctls: input.config.sysctls.keys().copied().collect(),
+        config: input.config,
+        sources: input.sources,
+        diagnostics: input.diagnostics,
+    };
+    match job.judge(input.trust).and_then(|()| job.carry_out()) {
+        Ok(result) => job.report(&result),
+        Err(exit) => {
+            output.diagnose(&job.diagnostics, &job.sources)?;
+            Ok(exit)
+        }
+    }
+}
+
+struct Job<'a> {
+    options: &'a Apply,
+    output: &'a Output,
+    config: Config,
+    sources: Vec<Source>,
+    sysctls: Vec<Sysctl>,
+    diagnostics: Diagnostics,
+}
+
+/// What came of it.
+struct Done {
+    result: &'static str,
+    tense: Tense,
+    steps: Vec<Step>,
+    before: State,
+    after: State,
+    exit: Exit,
+    error: Option<ErrorJson>,
+}
+
+impl Job<'_> {
+    /// Whether the files may be carried out at all.
+    fn judge(&mut self, trust: Vec<Diagnostic>) -> Result<(), Exit> {
+        if self.options.strict {
+            self.diagnostics.make_strict();
+        }
+        if self.diagnostics.has_errors() {
+            return Err(Exit::Invalid);
+        }
+        let carried_out_as_root = self.applies() && rustix::process::geteuid().is_root();
+        for mut finding in trust {
+            if !carried_out_as_root {
+                finding.severity = Severity::Warning;
+            }
+            self.diagnostics.push(finding);
+        }
+        if self.diagnostics.has_errors() { Err(Exit::NotPermitted) } else { self.strictly() }
+    }
+
+    fn applies(&self) -> bool {
+        !self.options.dry_run && !self.options.rehearse
+    }
+
+    /// With `--strict` a warning ends the job.
+    fn strictly(&mut self) -> Result<(), Exit> {
+        if self.options.strict && !self.diagnostics.is_empty() {
+            self.diagnostics.make_strict();
+            return Err(Exit::Invalid);
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self) -> Result<Done, Exit> {
+        let runtime = match Runtime::of_this_namespace() {
+            Ok(runtime) => runtime,
+            Err(error) => return Err(self.fail(Exit::Failed, format!("cannot read /proc/self/ns/net: {error}"), None)),
+        };
+        let _lock = if self.applies() { self.lock(&runtime)? } else { None };
+        let mut ownership = Ownership::new(&runtime, &self.config);
+        let opened = if self.options.rehearse {
+            rehearsal::enter(&self.config)
+        } else {
+            Host::open().map(|host| (host, Vec::new()))
+        };
+        let (mut host, warnings) = opened.map_err(|error| self.kernel_failed(&error))?;
+        self.diagnostics.extend(warnings);
+        let mut before = host.read(&self.sysctls).map_err(|error| self.kernel_failed(&error))?;
+        ownership.forget_missing(&before);
+        places::name_rows(&mut before, &self.config);
+        let config = &self.config;
+        let goal = match goal(config, &ownership, &mut host, &before) {
+            Ok(goal) => goal,
+            Err(unreachable) => return self.unreachable(unreachable, before),
+        };
+        self.diagnostics.extend(goal.warnings.iter().cloned());
+        self.strictly()?;
+        if self.options.dry_run {
+            return Ok(self.planned(before, goal));
+        }
+        let (config, sysctls) = (&self.config, &self.sysctls);
+        let known = ownership.clone();
+        let replan = |host: &mut Host, now: &State| goal_anew(config, &known, host, now);
+        let outcome = apply::apply(&mut host, sysctls, before, goal, replan, |steps| {
+            if !self.options.rehearse {
+                ownership.announce(steps);
+            }
+        });
+        if !self.options.rehearse {
+            ownership.settle(&outcome.after);
+        }
+        Ok(self.done(outcome))
+    }
+
+    fn lock(&mut self, runtime: &Runtime) -> Result<Option<Lock>, Exit> {
+        match runtime.lock() {
+            Ok(lock) => Ok(Some(lock)),
+            Err(error @ LockError::Held(_)) => {
+                let help = "it runs already; wait for it, or stop it";
+                Err(self.fail(Exit::Locked, error.to_string(), Some(help)))
+            }
+            // The lock only keeps two runs from getting in each other's way, which they would notice. A host without
+            // endpoints because of a full /run would be worse.
+            Err(error @ LockError::Unavailable(..)) => {
+                let help = "give it a writable runtime folder by RUNTIME_DIRECTORY";
+                self.diagnostics.push(Diagnostic::warning("no-lock", error.to_string()).help(help));
+                Ok(None)
+            }
+        }
+    }
+
+    fn planned(&self, before: State, goal: Goal) -> Done {
+        let result = if goal.steps.is_empty() { "unchanged" } else { "planned" };
+        let exit = self.success(&goal.steps);
+        let Goal { state: after, steps, warnings: _ } = goal;
+        Done { result, tense: Tense::Planned, steps, before, after, exit, error: None }
+    }
+
+    fn done(&mut self, outcome: Outcome) -> Done {
+        let Outcome { verdict, steps, before, mut after } = outcome;
+        places::name_rows(&mut after, &self.config);
+        let tense = if self.options.rehearse { Tense::Rehearsed } else { Tense::Applied };
+        let (result, exit, error) = match verdict {
+            Verdict::Unchanged => ("unchanged", Exit::Success, None),
+            Verdict::Applied if self.options.rehearse => ("rehearsed", self.success(&steps), None),
+            Verdict::Applied => ("applied", self.success(&steps), None),
+            Verdict::RolledBack(failure) => {
+                let Told { diagnostics, exit, error } = failure::tell(&failure, &steps, &self.config, true);
+                self.diagnostics.extend(diagnostics);
+                ("rolled-back", exit, Some(error))
+            }
+            Verdict::RollbackIncomplete(failure) => {
+                let told = failure::tell(&failure, &steps, &self.config, false);
+                self.diagnostics.extend(told.diagnostics);
+                ("rollback-incomplete", Exit::Inconsistent, Some(told.error))
+            }
+        };
+        Done { result, tense, steps, before, after, exit, error }
+    }
+
+    fn success(&self, steps: &[Step]) -> Exit {
+        if self.options.detailed_exitcode && !steps.is_empty() { Exit::Changed } else { Exit::Success }
+    }
+
+    fn unreachable(&mut self, unreachable: Unreachable, state: State) -> Result<Done, Exit> {
+        let (exit, diagnostics) = match unreachable {
+            Unreachable::Unsupported(diagnostics) => (Exit::Unsupported, diagnostics),
+            Unreachable::Conflict(diagnostics) => (Exit::Failed, diagnostics),
+            Unreachable::Kernel(error) => return Err(self.kernel_failed(&error)),
+        };
+        let message = diagnostics.first().map(|first| first.message.clone()).unwrap_or_default();
+        let error = Some(ErrorJson { step: None, errno: None, kernel: None, message });
+        self.diagnostics.extend(diagnostics);
+        let (before, after) = (state.clone(), state);
+        Ok(Done { result: "unchanged", tense: Tense::Planned, steps: Vec::new(), before, after, exit, error })
+    }
+
+    fn kernel_failed(&mut self, error: &kernel::Error) -> Exit {
+        let (exit, help) = failure::kernel_error(error);
+        self.fail(exit, error.to_string(), help)
+    }
+
+    fn fail(&mut self, exit: Exit, message: String, help: Option<&str>) -> Exit {
+        let mut diagnostic = Diagnostic::error("failed", message);
+        diagnostic.help = help.map(str::to_owned);
+        self.diagnostics.push(diagnostic);
+        exit
+    }
+
+    fn report(&self, result: &Done) -> io::Result<Exit> {
+        let Done { result: word, tense, steps, before, after, exit, error } = result;
+        self.output.diagnose(&self.diagnostics, &self.sources)?;
+        let diff = || yaml::diff(before, after).map_err(io::Error::other);
+        match self.output.format {
+            Format::Json => self.output.print_json(&json_v1::Plan::new(PlanParts {
+                result: word,
+                steps,
+                diagnostics: &self.diagnostics,
+                sources: &self.sources,
+                before,
+                after,
+                diff: &diff()?,
+                error: error.clone(),
+            }))?,
+            Format::Text if self.output.quiet => {}
+            // What was tried is told by the error; what is left of it matters.
+            Format::Text if error.is_some() => self.output.print(&diff()?)?,
+            Format::Text => {
+                if self.options.diff {
+                    self.output.print(&diff()?)?;
+                }
+                self.output.print(&text::plan(steps, *tense, self.output.style()))?;
+            }
+        }
+        Ok(*exit)
+    }
+}
+
+/// What the configuration means in this state, and the way there.
+fn goal(config: &Config, ownership: &Ownership, host: &mut Host, now: &State) -> Result<Goal, Unreachable> {
+    let capabilities = Host::capabilities().corrected_by(now);
+    let desired = desired::resolve(config, now, capabilities, ownership.identities(), host)?;
+    let steps = plan::plan(now, &desired.state, capabilities).map_err(|impossible| {
+        let help = "declare fewer endpoints; Linux 7.2 and later hold 255";
+        let diagnostic = Diagnostic::error("table", impossible.to_string()).help(help);
+        Unreachable::Unsupported(vec![diagnostic])
+    })?;
+    Ok(Goal { state: desired.state, steps, warnings: desired.warnings })
+}
+
+fn goal_anew(config: &Config, ownership: &Ownership, host: &mut Host, now: &State) -> Result<Goal, Unreachable> {
+    let goal = goal(config, ownership, host, now)?;
+    if !goal.steps.is_empty() {
+        log::info!("the table was changed by somebody else; planning again");
+    }
+    Ok(goal)
+}

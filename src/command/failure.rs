@@ -1,0 +1,112 @@
+//! Failures in words, with their exit codes.
+
+use crate::apply::{Cause, Failure};
+use crate::config::Config;
+use crate::desired::Unreachable;
+use crate::diagnostic::Diagnostic;
+use crate::explain::{self, Explanation, Kind};
+use crate::kernel;
+use crate::plan::Step;
+use crate::report::json_v1::ErrorJson;
+
+use super::{Exit, places};
+
+/// What there is to say about a failure.
+pub struct Told {
+    /// For people.
+    pub diagnostics: Vec<Diagnostic>,
+    /// For the shell, if everything was put back.
+    pub exit: Exit,
+    /// For programs.
+    pub error: ErrorJson,
+}
+
+/// Explains a failure of one of `steps`.
+pub fn tell(failure: &Failure, steps: &[Step], config: &Config, put_back: bool) -> Told {
+    let step = failure.step.and_then(|index| steps.get(index));
+    let mut told = match (&failure.cause, step) {
+        (Cause::Refused(refusal, now), Some(step)) => {
+            let message = format!("the kernel refused to {step}");
+            let mut told = explained(message, explain::refusal(step, refusal, now), step, config, &refusal.to_string());
+            told.error.errno = Some(format!("{:?}", refusal.errno));
+            told.error.kernel = refusal.text.clone();
+            told
+        }
+        (Cause::FlagsDropped(flags), Some(step)) => {
+            let message = format!("the kernel did not {step} as it is declared");
+            explained(message, explain::flags_dropped(*flags), step, config, "")
+        }
+        (Cause::Unreachable(Unreachable::Unsupported(diagnostics)), _) => {
+            listed(diagnostics.clone(), Exit::Unsupported)
+        }
+        (Cause::Unreachable(Unreachable::Conflict(diagnostics)), _) => listed(diagnostics.clone(), Exit::Failed),
+        (Cause::Unreachable(Unreachable::Kernel(error)) | Cause::Unreadable(error), _) => {
+            let (exit, help) = kernel_error(error);
+            let mut diagnostic = Diagnostic::error("failed", error.to_string());
+            diagnostic.help = help.map(str::to_owned);
+            listed(vec![diagnostic], exit)
+        }
+        (Cause::Unstable | Cause::Refused(..) | Cause::FlagsDropped(_), _) => {
+            let message = "another program keeps changing the table; gave up after 5 new plans";
+            let help = "stop it, or let only one of the two manage endpoints; NetworkManager and mptcpd do too";
+            listed(vec![Diagnostic::error("unstable", message).help(help)], Exit::Failed)
+        }
+    };
+    told.error.step = failure.step;
+    told.diagnostics.push(aftermath(failure, put_back));
+    told
+}
+
+fn explained(message: String, explanation: Explanation, step: &Step, config: &Config, words: &str) -> Told {
+    let Explanation { kind, meaning, remedy } = explanation;
+    let message = format!("{message}: {meaning}");
+    let mut diagnostic = match places::of_step(step, config) {
+        Some(place) => Diagnostic::error("refused", message).at(place, words),
+        None if words.is_empty() => Diagnostic::error("refused", message),
+        None => Diagnostic::error("refused", format!("{message} ({words})")),
+    };
+    diagnostic.help = remedy;
+    diagnostic.endpoint = step.endpoint().and_then(|endpoint| endpoint.name.clone());
+    let exit = match kind {
+        Kind::Unsupported => Exit::Unsupported,
+        Kind::NotPermitted => Exit::NotPermitted,
+        Kind::Other => Exit::Failed,
+    };
+    listed(vec![diagnostic], exit)
+}
+
+fn listed(diagnostics: Vec<Diagnostic>, exit: Exit) -> Told {
+    let message = diagnostics.first().map(|first| first.message.clone()).unwrap_or_default();
+    Told { diagnostics, exit, error: ErrorJson { step: None, errno: None, kernel: None, message } }
+}
+
+/// What became of the steps before the failure.
+fn aftermath(failure: &Failure, put_back: bool) -> Diagnostic {
+    if put_back {
+        return Diagnostic::error("rolled-back", "nothing has changed: what was done before was put back");
+    }
+    let refused: Vec<String> =
+        failure.not_undone.iter().map(|(step, refusal)| format!("could not {step} ({refusal})")).collect();
+    let detail = if refused.is_empty() { String::new() } else { format!(": {}", refused.join("; ")) };
+    Diagnostic::error("rollback-incomplete", format!("not everything could be put back{detail}"))
+        .help("what differs from before is printed; run again when the cause is mended")
+}
+
+/// Exit and remedy when the kernel could not be asked.
+pub fn kernel_error(error: &kernel::Error) -> (Exit, Option<&'static str>) {
+    match error {
+        kernel::Error::NoMptcp => {
+            (Exit::Unsupported, Some("use a kernel with CONFIG_MPTCP=y; Linux 6.1 or later is known to work"))
+        }
+        error if error.is_permission() => {
+            (Exit::NotPermitted, Some("run it as root, or with CAP_NET_ADMIN in this network namespace"))
+        }
+        kernel::Error::NoSandbox(_) => {
+            let help = "run it as root, or let users make namespaces: sysctl user.max_user_namespaces above 0, \
+                        and kernel.apparmor_restrict_unprivileged_userns=0 or \
+                        kernel.unprivileged_userns_clone=1 where these exist";
+            (Exit::NotPermitted, Some(help))
+        }
+        _ => (Exit::Failed, None),
+    }
+}

@@ -1,0 +1,254 @@
+//! What the declarations mean on this host now: a whole [`State`] to reach, and what has to wait.
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::config::{Config, Declaration, LimitValue, Located, Target};
+use crate::diagnostic::{Diagnostic, Place};
+use crate::kernel::{self, Facts};
+use crate::model::{
+    AddressId, Capabilities, Device, Endpoint, Identity, Limits, State, Sysctl, SysctlValue,
+};
+
+/// The goal.
+#[derive(Debug)]
+pub struct Desired {
+    /// All of it: what is declared, and what is left as it is.
+    pub state: State,
+    /// Declarations that cannot be carried out yet, and settings that make others useless.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Why there is no goal.
+#[derive(Debug)]
+pub enum Unreachable {
+    /// The kernel lacks what the configuration needs.
+    Unsupported(Vec<Diagnostic>),
+    /// What has to stay is in the way of what has to come.
+    Conflict(Vec<Diagnostic>),
+    /// The host could not be asked.
+    Kernel(kernel::Error),
+}
+
+impl From<kernel::Error> for Unreachable {
+    fn from(error: kernel::Error) -> Unreachable {
+        Unreachable::Kernel(error)
+    }
+}
+
+/// Works the goal out. `owned` are the endpoints that this program made: with `prune: false` only they may be removed.
+///
+/// # Errors
+/// When the kernel lacks something, when what must stay holds an id that is declared, and when the host cannot be asked.
+pub fn resolve(
+    config: &Config,
+    current: &State,
+    capabilities: Capabilities,
+    owned: &BTreeSet<Identity>,
+    facts: &mut impl Facts,
+) -> Result<Desired, Unreachable> {
+    let mut lacking = Vec::new();
+    let limits = limits(config, current.limits, capabilities, &mut lacking);
+    let sysctls = sysctls(config, current, facts, &mut lacking)?;
+    if !lacking.is_empty() {
+        return Err(Unreachable::Unsupported(lacking));
+    }
+    let mut warnings = Vec::new();
+    let endpoints = match &config.endpoints {
+        None => current.endpoints.clone(),
+        Some(declarations) => {
+            warnings.extend(inert(&sysctls, facts)?);
+            let declared = declared(declarations, facts, &mut warnings)?;
+            table(config.prune, declared, current, capabilities, owned)?
+        }
+    };
+    Ok(Desired { state: State { limits, sysctls, endpoints }, warnings })
+}
+
+fn limits(
+    config: &Config,
+    current: Limits,
+    capabilities: Capabilities,
+    lacking: &mut Vec<Diagnostic>,
+) -> Limits {
+    let mut resolve = |name: &str, declared: Option<Located<LimitValue>>, current| match declared {
+        None => current,
+        Some(Located { value: LimitValue::Max, .. }) => capabilities.limits_max,
+        Some(Located { value: LimitValue::Number(number), place }) => {
+            let max = capabilities.limits_max;
+            if number > max {
+                let message = format!("limit `{name}` is {number}, and this kernel allows {max} at most");
+                let help = format!("write `{name}: max` for as many as the kernel allows");
+                lacking.push(Diagnostic::error("limit", message).at(place, "").help(help));
+            }
+            number
+        }
+    };
+    Limits {
+        subflows: resolve("subflows", config.limits.subflows, current.subflows),
+        add_addr_accepted: resolve(
+            "add-addr-accepted",
+            config.limits.add_addr_accepted,
+            current.add_addr_accepted,
+        ),
+    }
+}
+
+fn sysctls(
+    config: &Config,
+    current: &State,
+    facts: &mut impl Facts,
+    lacking: &mut Vec<Diagnostic>,
+) -> Result<std::collections::BTreeMap<Sysctl, SysctlValue>, kernel::Error> {
+    let mut target = current.sysctls.clone();
+    for (&sysctl, Located { value, place }) in &config.sysctls {
+        let name = sysctl.name();
+        if !current.sysctls.contains_key(&sysctl) {
+            let message = format!("this kernel has no sysctl net.mptcp.{name}");
+            let help = format!("leave it out, or use a newer kernel: {}", sysctl.meaning());
+            lacking.push(Diagnostic::error("sysctl", message).at(*place, "").help(help));
+        } else if sysctl == Sysctl::SCHEDULER
+            && current.sysctls.get(&sysctl) != Some(value)
+            && let Some(known) = facts.schedulers()?
+            && !known.contains(&value.to_string())
+        {
+            let message = format!("this kernel has no packet scheduler `{value}`");
+            let help = format!("available are: {}", known.join(", "));
+            lacking.push(Diagnostic::error("scheduler", message).at(*place, "").help(help));
+        }
+        target.insert(sysctl, value.clone());
+    }
+    Ok(target)
+}
+
+/// Settings under which the kernel takes endpoints and ignores them.
+fn inert(
+    sysctls: &std::collections::BTreeMap<Sysctl, SysctlValue>,
+    facts: &mut impl Facts,
+) -> Result<Vec<Diagnostic>, kernel::Error> {
+    let mut warnings = Vec::new();
+    let managed = |sysctl| sysctls.get(&sysctl).cloned();
+    let enabled = match managed(Sysctl::ENABLED) {
+        Some(value) => Some(value),
+        None => facts.sysctl(Sysctl::ENABLED)?,
+    };
+    if enabled == Some(SysctlValue::Number(0)) {
+        let message = "net.mptcp.enabled is 0: no application can open an MPTCP connection";
+        warnings.push(Diagnostic::warning("mptcp-disabled", message).help("add `sysctls: {enabled: true}`"));
+    }
+    let manager = match managed(Sysctl::PATH_MANAGER).or(managed(Sysctl::PM_TYPE)) {
+        Some(value) => Some(value),
+        None => facts.sysctl(Sysctl::PATH_MANAGER)?,
+    };
+    let userspace = [SysctlValue::Word("userspace".into()), SysctlValue::Number(1)];
+    if manager.is_some_and(|manager| userspace.contains(&manager)) {
+        let message = "the userspace path manager is selected: new connections ignore these endpoints";
+        let help = "add `sysctls: {path_manager: kernel}`";
+        warnings.push(Diagnostic::warning("userspace-path-manager", message).help(help));
+    }
+    Ok(warnings)
+}
+
+/// What the declarations come to, those included that wait.
+#[derive(Default)]
+struct Declared {
+    rows: Vec<(Endpoint, Option<Place>)>,
+    waiting: HashSet<Identity>,
+}
+
+fn declared(
+    declarations: &[Declaration],
+    facts: &mut impl Facts,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Declared, Unreachable> {
+    let mut declared = Declared::default();
+    let mut unsupported = Vec::new();
+    for Declaration { name, target, flags } in declarations {
+        let name_text = name.value.as_str();
+        let Target::Address { identity, dev, id, .. } = target else {
+            let message = format!("endpoint `{name_text}`: selectors are not supported yet");
+            unsupported.push(
+                Diagnostic::error("selector", message).at(name.place, "").help("write the exact `address`"),
+            );
+            continue;
+        };
+        let dev = match dev {
+            None => None,
+            Some(Located { value, place }) => match facts.interface(value)? {
+                Some(index) => Some(Device { index, name: Some(value.clone()) }),
+                None => {
+                    let message = format!("endpoint `{name_text}` waits: there is no interface {value}");
+                    warnings
+                        .push(Diagnostic::warning("dev-missing", message).at(*place, "").endpoint(name_text));
+                    declared.waiting.insert(*identity);
+                    continue;
+                }
+            },
+        };
+        let (id, place) = (id.map(|id| id.value), id.map(|id| id.place));
+        let name = Some(name_text.to_owned());
+        declared.rows.push((Endpoint { name, identity: *identity, id, dev, flags: *flags }, place));
+    }
+    if unsupported.is_empty() { Ok(declared) } else { Err(Unreachable::Unsupported(unsupported)) }
+}
+
+/// The whole table: declared rows in their order, then those that stay.
+fn table(
+    prune: bool,
+    declared: Declared,
+    current: &State,
+    capabilities: Capabilities,
+    owned: &BTreeSet<Identity>,
+) -> Result<Vec<Endpoint>, Unreachable> {
+    let Declared { rows, waiting } = declared;
+    let fixed: HashSet<AddressId> = rows.iter().filter_map(|(row, _)| row.id).collect();
+    let identities: HashSet<Identity> = rows.iter().map(|(row, _)| row.identity).collect();
+    let mut conflicts = Vec::new();
+    let mut staying = Vec::new();
+    for row in current.endpoints.iter().filter(|row| !identities.contains(&row.identity)) {
+        let id_needed = row.id.is_some_and(|id| fixed.contains(&id));
+        let foreign = !prune && !owned.contains(&row.identity) && !row.is_implicit();
+        if id_needed && foreign {
+            conflicts.push(id_conflict(row, &rows));
+        }
+        let stays = foreign || row.is_implicit() || waiting.contains(&row.identity);
+        if stays && !id_needed {
+            staying.push(row.clone());
+        }
+    }
+    if !conflicts.is_empty() {
+        return Err(Unreachable::Conflict(conflicts));
+    }
+    make_room(&mut staying, rows.len(), capabilities);
+    let keep_id = |mut row: Endpoint| {
+        if row.id.is_none() {
+            let own = current.endpoint(row.identity).and_then(|current| current.id);
+            row.id = own.filter(|id| !fixed.contains(id));
+        }
+        row
+    };
+    Ok(rows.into_iter().map(|(row, _)| keep_id(row)).chain(staying).collect())
+}
+
+/// In a table that is too small, declared endpoints come before implicit ones; the oldest of these are the likeliest
+/// to have outlived their connection, since the kernel never removes one.
+fn make_room(staying: &mut Vec<Endpoint>, declared: usize, capabilities: Capabilities) {
+    let mut excess = (declared + staying.len()).saturating_sub(capabilities.endpoints_max);
+    staying.retain(|row| {
+        let goes = excess > 0 && row.is_implicit();
+        excess -= usize::from(goes);
+        !goes
+    });
+}
+
+fn id_conflict(row: &Endpoint, declared: &[(Endpoint, Option<Place>)]) -> Diagnostic {
+    let wants = declared.iter().find(|(declared, _)| declared.id == row.id);
+    let message = format!("the id is held by {row}, which `prune: false` leaves alone");
+    let diagnostic = Diagnostic::error("id-held", message)
+        .help("declare another id, or that endpoint too, or remove it by `ip mptcp endpoint delete`");
+    match wants {
+        Some((endpoint, Some(place))) => {
+            diagnostic.at(*place, "").endpoint(endpoint.name.clone().unwrap_or_default())
+        }
+        _ => diagnostic,
+    }
+}

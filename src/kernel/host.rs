@@ -1,0 +1,148 @@
+//! The real kernel, as the namespace of this thread shows it.
+
+use neli::consts::socket::NlFamily;
+
+use crate::model::{Capabilities, Endpoint, State, Sysctl, SysctlValue};
+use crate::plan::{Reason, Step};
+
+use super::interfaces::Interfaces;
+use super::mptcp_pm::{self, Family};
+use super::netlink::{Netlink, Request};
+use super::{Errno, Error, Facts, Kernel, Refusal, sysctl};
+
+/// How often a dump that was disturbed is repeated.
+const DUMP_ATTEMPTS: usize = 5;
+
+/// One network namespace's path manager.
+pub struct Host {
+    netlink: Netlink,
+    family: Family,
+    interfaces: Interfaces,
+}
+
+impl Host {
+    /// Opens the path manager of the network namespace that this thread is in.
+    ///
+    /// # Errors
+    /// [`Error::NoMptcp`] when the kernel has none.
+    pub fn open() -> Result<Host, Error> {
+        let mut netlink = Netlink::open(NlFamily::Generic)?;
+        let replies = match netlink.request(mptcp_pm::get_family()?)? {
+            Ok(replies) => replies,
+            Err(refusal) if refusal.errno == Errno::ENOENT => return Err(Error::NoMptcp),
+            Err(refusal) => return Err(Error::Refused("find the MPTCP path manager", refusal)),
+        };
+        let family = replies.iter().find_map(|reply| mptcp_pm::family(reply));
+        let family = family.ok_or_else(|| Error::Protocol("a family without a number".into()))?;
+        log::debug!("generic netlink family mptcp_pm has number {family}");
+        Ok(Host { netlink, family: Family(family), interfaces: Interfaces::open()? })
+    }
+
+    /// What this kernel can hold, as far as its release tells.
+    pub fn capabilities() -> Capabilities {
+        let name = rustix::system::uname();
+        Capabilities::of_release(&name.release().to_string_lossy())
+    }
+
+    /// One dump cannot be told from one that another writer disturbed: the kernel never sets NLM_F_DUMP_INTR for
+    /// this family. Whoever acts on it compares again, before each removal and after the last step.
+    fn table(&mut self) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>), Error> {
+        for _ in 0..DUMP_ATTEMPTS {
+            let requests = [self.family.get_limits()?, self.family.dump_endpoints()?];
+            let mut verdicts = self.netlink.transact(&requests)?.into_iter();
+            let (Some(limits), Some(endpoints)) = (verdicts.next(), verdicts.next()) else {
+                return Err(Error::Protocol("too few verdicts".into()));
+            };
+            let limits = limits.map_err(|refusal| Error::Refused("read the limits", refusal))?;
+            match endpoints {
+                Ok(endpoints) => return Ok((limits, endpoints)),
+                Err(refusal) if refusal.errno == Errno::EINTR => {}
+                Err(refusal) => return Err(Error::Refused("read the endpoints", refusal)),
+            }
+        }
+        Err(Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the endpoints were disturbed")))
+    }
+
+    fn with_device_name(&self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {
+        if let Some(dev) = &mut endpoint.dev {
+            dev.name = self.interfaces.name(dev.index)?;
+        }
+        Ok(endpoint)
+    }
+
+    /// Compares the row at an endpoint's id with it.
+    fn is_still(&mut self, expected: &Endpoint) -> Result<bool, Error> {
+        let Some(id) = expected.id else { return Ok(false) };
+        let request = self.family.get_endpoint(id)?;
+        let row = match self.netlink.request(request)? {
+            Ok(replies) => replies.iter().find_map(|reply| mptcp_pm::endpoint(reply)),
+            Err(refusal) if refusal.errno == Errno::EINVAL => None,
+            Err(refusal) => return Err(Error::Refused("read an endpoint", refusal)),
+        };
+        Ok(row.is_some_and(|row| row.identity == expected.identity))
+    }
+
+    fn write(&mut self, request: Request) -> Result<(), Refusal> {
+        self.netlink.request(request)?.map(|_| ())
+    }
+}
+
+impl Kernel for Host {
+    fn read(&mut self, sysctls: &[Sysctl]) -> Result<State, Error> {
+        let (limits, rows) = self.table()?;
+        let limits = limits.iter().find_map(|reply| mptcp_pm::limits(reply));
+        let limits = limits.ok_or_else(|| Error::Protocol("limits without values".into()))?;
+        let mut endpoints = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let row = mptcp_pm::endpoint(row).ok_or_else(|| Error::Protocol("an endpoint without address".into()))?;
+            endpoints.push(self.with_device_name(row)?);
+        }
+        let mut values = std::collections::BTreeMap::new();
+        for &name in sysctls {
+            values.extend(sysctl::read(name)?.map(|value| (name, value)));
+        }
+        Ok(State { limits, sysctls: values, endpoints })
+    }
+
+    fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
+        match step {
+            Step::SetSysctl { sysctl, from: _, to } => sysctl::write(*sysctl, to),
+            Step::SetLimits { from: _, to } => {
+                let request = self.family.set_limits(*to)?;
+                self.write(request)
+            }
+            Step::SetFlags { endpoint, to, why: _ } => {
+                let request = self.family.set_flags(endpoint, *to)?;
+                self.write(request)
+            }
+            Step::DelAddr { endpoint, why: _ } => {
+                let Some(id) = endpoint.id else { return Err(Refusal::changed()) };
+                if !self.is_still(endpoint)? {
+                    return Err(Refusal::changed());
+                }
+                let request = self.family.delete(id, &endpoint.identity)?;
+                self.write(request)
+            }
+            Step::AddAddr { endpoint, why } => {
+                // An implicit endpoint gives way only to an addition without an id, and its id is kept then.
+                let id = endpoint.id.filter(|_| *why != Reason::Adopted);
+                let request = self.family.add(endpoint, id)?;
+                self.write(request)
+            }
+        }
+    }
+}
+
+impl Facts for Host {
+    fn interface(&mut self, name: &str) -> Result<Option<std::num::NonZeroU32>, Error> {
+        self.interfaces.index(name)
+    }
+
+    fn schedulers(&mut self) -> Result<Option<Vec<String>>, Error> {
+        sysctl::available_schedulers()
+    }
+
+    fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error> {
+        sysctl::read(name)
+    }
+}

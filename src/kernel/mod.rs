@@ -1,0 +1,130 @@
+//! The edge to the kernel: reading and changing one network namespace's path manager.
+//!
+//! [`Kernel`] is the seam at which tests put a model or a fault in place of the real one.
+
+mod host;
+mod interfaces;
+mod mptcp_pm;
+mod netlink;
+pub mod rehearsal;
+mod rtnl;
+mod sysctl;
+
+pub use host::Host;
+pub use nix::errno::Errno;
+
+use std::num::NonZeroU32;
+
+use crate::model::{State, Sysctl, SysctlValue};
+use crate::plan::Step;
+
+/// A path manager that can be read and changed.
+pub trait Kernel {
+    /// Reads limits, endpoints and those of the given sysctls that exist.
+    ///
+    /// # Errors
+    /// When the kernel does not answer, or answers what cannot be understood.
+    fn read(&mut self, sysctls: &[Sysctl]) -> Result<State, Error>;
+
+    /// Carries out one step. Before a removal the row at its id is compared with what the step expects, since
+    /// DEL_ADDR looks at nothing but the id.
+    ///
+    /// # Errors
+    /// When the kernel refuses; then nothing has changed.
+    fn execute(&mut self, step: &Step) -> Result<(), Refusal>;
+}
+
+/// What has to be known of the host, beside its [`State`], to tell what a configuration means on it.
+pub trait Facts {
+    /// The index of the interface of that name, if there is one.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    fn interface(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error>;
+
+    /// The packet schedulers that there are; none where the kernel does not tell.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn schedulers(&mut self) -> Result<Option<Vec<String>>, Error>;
+
+    /// The value of a sysctl, if this kernel has it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error>;
+}
+
+/// Why the kernel could not be reached or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The generic netlink family `mptcp_pm` does not exist.
+    #[error("this kernel has no MPTCP path manager (generic netlink family `mptcp_pm`)")]
+    NoMptcp,
+    /// A request was refused where none may be.
+    #[error("cannot {0}: {1}")]
+    Refused(&'static str, Refusal),
+    /// A system call failed.
+    #[error("cannot {0}: {1}")]
+    Io(String, std::io::Error),
+    /// No throw-away network namespace can be made.
+    #[error("cannot make a throw-away network namespace: {0}")]
+    NoSandbox(std::io::Error),
+    /// The kernel's answer makes no sense.
+    #[error("unexpected answer from the kernel: {0}")]
+    Protocol(String),
+}
+
+impl Error {
+    /// Whether another user may be allowed what this one is not.
+    pub fn is_permission(&self) -> bool {
+        match self {
+            Error::Refused(_, refusal) => refusal.errno == Errno::EPERM,
+            Error::Io(_, error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+            Error::NoMptcp | Error::NoSandbox(_) | Error::Protocol(_) => false,
+        }
+    }
+}
+
+/// A request that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error number.
+    pub errno: Errno,
+    /// The text of the extended acknowledgement, if there was one.
+    pub text: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal without words.
+    pub fn new(errno: Errno) -> Refusal {
+        Refusal { errno, text: None }
+    }
+
+    /// The row is not what the plan expected: somebody else changed the table.
+    pub fn changed() -> Refusal {
+        Refusal { errno: Errno::ESTALE, text: Some("the table has changed in between".to_owned()) }
+    }
+}
+
+/// `EINVAL: address not found`, or the error number and what it means in general.
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words = self.text.as_deref().unwrap_or_else(|| self.errno.desc());
+        write!(f, "{:?}: {words}", self.errno)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        match error {
+            Error::Refused(_, refusal) => refusal,
+            Error::NoMptcp => Refusal::new(Errno::ENOENT),
+            Error::Io(_, ref io) | Error::NoSandbox(ref io) => Refusal {
+                errno: io.raw_os_error().map_or(Errno::EIO, Errno::from_raw),
+                text: Some(error.to_string()),
+            },
+            Error::Protocol(text) => Refusal { errno: Errno::EPROTO, text: Some(text) },
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Netlink transport: several requests in one send, one verdict each.
+//!
+//! One socket, one buffer, no thread, no timeout: generic netlink and rtnetlink answer inside `sendmsg`, so that an
+//! empty socket with requests outstanding is an error of the protocol and never a reason to wait.
+//!
+//! Requests are encoded by neli. Replies are taken apart here: neli subtracts the lengths that a reply claims without
+//! looking whether they are there, copies every attribute, and its router drops the extended acknowledgement's text.
+
+use std::io::{Cursor, ErrorKind};
+
+use neli::ToBytes;
+use neli::consts::nl::{NlmF, Nlmsg};
+use neli::consts::socket::{Msg, NlFamily};
+use neli::nl::{NlPayload, Nlmsghdr, NlmsghdrBuilder};
+use neli::socket::NlSocket;
+use neli::types::Buffer;
+
+use super::{Errno, Error, Refusal};
+
+/// Requests in one send. More than about 256 acknowledgements overrun a socket's default receive buffer: the requests
+/// take effect and the answers are lost.
+const BATCH_MAX: usize = 64;
+
+/// As large as the kernel makes one part of a dump.
+const BUFFER_SIZE: usize = 32 * 1024;
+
+/// The most bytes that the replies to one batch may have together.
+const REPLIES_MAX: usize = 64 << 20;
+
+/// Length of `struct nlmsghdr`.
+const HEADER: usize = 16;
+
+/// One request, ready to be sent.
+pub struct Request {
+    kind: u16,
+    flags: NlmF,
+    body: Vec<u8>,
+}
+
+/// What came of a request: the payloads of its replies, or the kernel's refusal.
+pub type Verdict = Result<Vec<Vec<u8>>, Refusal>;
+
+/// A netlink socket.
+pub struct Netlink {
+    socket: NlSocket,
+    sequence: u32,
+    buffer: Vec<u8>,
+}
+
+impl Request {
+    /// A request that is answered by an acknowledgement, after its replies if there are any.
+    pub fn new(kind: u16, flags: NlmF, body: &impl ToBytes) -> Result<Request, Error> {
+        Request::with_flags(kind, flags | NlmF::REQUEST | NlmF::ACK, body)
+    }
+
+    /// A request for everything that there is of a kind.
+    pub fn dump(kind: u16, body: &impl ToBytes) -> Result<Request, Error> {
+        Request::with_flags(kind, NlmF::REQUEST | NlmF::DUMP, body)
+    }
+
+    fn with_flags(kind: u16, flags: NlmF, body: &impl ToBytes) -> Result<Request, Error> {
+        Ok(Request { kind, flags, body: encode(body)? })
+    }
+}
+
+/// The bytes of a neli structure.
+pub fn encode(structure: &impl ToBytes) -> Result<Vec<u8>, Error> {
+    let mut cursor = Cursor::new(Vec::new());
+    structure.to_bytes(&mut cursor).map_err(|error| Error::Protocol(error.to_string()))?;
+    Ok(cursor.into_inner())
+}
+
+impl Netlink {
+    /// Opens a socket in the network namespace of this thread; it stays there.
+    pub fn open(family: NlFamily) -> Result<Netlink, Error> {
+        let socket = NlSocket::new(family).map_err(|error| Error::Io("open a netlink socket".into(), error))?;
+        socket.enable_ext_ack(true).map_err(|error| Error::Io("ask for extended acknowledgements".into(), error))?;
+        Ok(Netlink { socket, sequence: 0, buffer: vec![0; BUFFER_SIZE] })
+    }
+
+    /// Sends requests, all of which the kernel carries out in order, whatever becomes of those before; one verdict
+    /// each, in the same order.
+    pub fn transact(&mut self, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
+        let mut verdicts = Vec::with_capacity(requests.len());
+        for batch in requests.chunks(BATCH_MAX) {
+            let first = self.send(batch)?;
+            verdicts.extend(self.receive(first, batch.len())?);
+        }
+        Ok(verdicts)
+    }
+
+    /// Sends one request.
+    pub fn request(&mut self, request: Request) -> Result<Verdict, Error> {
+        let verdict = self.transact(std::slice::from_ref(&request))?.pop();
+        verdict.ok_or_else(|| Error::Protocol("no verdict".into()))
+    }
+
+    fn send(&mut self, batch: &[Request]) -> Result<u32, Error> {
+        let first = self.sequence.wrapping_add(1);
+        let mut bytes = Vec::new();
+        for request in batch {
+            self.sequence = self.sequence.wrapping_add(1);
+            let message: Nlmsghdr<u16, Buffer> = NlmsghdrBuilder::default()
+                .nl_type(request.kind)
+                .nl_flags(request.flags)
+                .nl_seq(self.sequence)
+                .nl_payload(NlPayload::Payload(Buffer::from(request.body.as_slice())))
+                .build()
+                .map_err(|error| Error::Protocol(error.to_string()))?;
+            bytes.extend(encode(&message)?);
+        }
+        log::trace!("netlink: {} requests, {} bytes: {bytes:02x?}", batch.len(), bytes.len());
+        let sent = self.socket.send(&bytes, Msg::empty());
+        sent.map_err(|error| Error::Io("send to the kernel".into(), error))?;
+        Ok(first)
+    }
+
+    fn receive(&mut self, first: u32, count: usize) -> Result<Vec<Verdict>, Error> {
+        let mut answers = Answers::new(first, count);
+        while answers.open > 0 {
+            let received = self.socket.recv(&mut self.buffer, Msg::DONTWAIT | Msg::TRUNC);
+            let length = match received {
+                Ok((length, _)) => length,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Err(Error::Protocol(format!("{} requests were not answered", answers.open)));
+                }
+                Err(error) => return Err(Error::Io("receive from the kernel".into(), error)),
+            };
+            let bytes = self.buffer.get(..length);
+            let bytes = bytes.ok_or_else(|| Error::Protocol(format!("an answer of {length} bytes")))?;
+            log::trace!("netlink: {length} bytes received: {bytes:02x?}");
+            answers.add(bytes)?;
+        }
+        Ok(answers.verdicts.into_iter().flatten().collect())
+    }
+}
+
+/// Collects what comes back for one batch. Apart from the socket, so that any bytes can be tried on it.
+struct Answers {
+    first: u32,
+    replies: Vec<Vec<Vec<u8>>>,
+    verdicts: Vec<Option<Verdict>>,
+    open: usize,
+    bytes: usize,
+}
+
+impl Answers {
+    fn new(first: u32, count: usize) -> Answers {
+        let (replies, verdicts) = (vec![Vec::new(); count], vec![None; count]);
+        Answers { first, replies, verdicts, open: count, bytes: 0 }
+    }
+
+    /// Takes one datagram.
+    fn add(&mut self, datagram: &[u8]) -> Result<(), Error> {
+        self.bytes = self.bytes.saturating_add(datagram.len());
+        if self.bytes > REPLIES_MAX {
+            return Err(Error::Protocol("the answer has no end".into()));
+        }
+        let mut rest = datagram;
+        while !rest.is_empty() {
+            let (message, after) = Message::split(rest)?;
+            self.take(message)?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, message: Message<'_>) -> Result<(), Error> {
+        let index = message.sequence.wrapping_sub(self.first) as usize;
+        if !matches!(self.verdicts.get(index), Some(None)) {
+            return Err(Error::Protocol(format!("an answer to request {} that is not open", message.sequence)));
+        }
+        if message.flags & NlmF::DUMP_INTR.bits() != 0 {
+            return self.close(index, Err(Refusal::new(Errno::EINTR)));
+        }
+        if message.kind == u16::from(Nlmsg::Error) {
+            let verdict = acknowledgement(&message)?;
+            return self.close(index, verdict);
+        }
+        if message.kind == u16::from(Nlmsg::Done) {
+            let errno = message.payload.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
+            return self.close(index, refusal(errno, || text(message.payload.get(4..).unwrap_or_default())));
+        }
+        if message.kind != u16::from(Nlmsg::Noop) {
+            self.replies[index].push(message.payload.to_vec());
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, index: usize, verdict: Result<(), Refusal>) -> Result<(), Error> {
+        let replies = std::mem::take(&mut self.replies[index]);
+        self.verdicts[index] = Some(verdict.map(|()| replies));
+        self.open -= 1;
+        Ok(())
+    }
+}
+
+/// One message of a datagram.
+struct Message<'a> {
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+    payload: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    fn split(bytes: &'a [u8]) -> Result<(Message<'a>, &'a [u8]), Error> {
+        let broken = || Error::Protocol(format!("a message whose length is not that of its {} bytes", bytes.len()));
+        let (header, _) = bytes.split_first_chunk::<HEADER>().ok_or_else(broken)?;
+        let [l0, l1, l2, l3, k0, k1, f0, f1, s0, s1, s2, s3, ..] = *header;
+        let length = u32::from_ne_bytes([l0, l1, l2, l3]) as usize;
+        let payload = bytes.get(HEADER..length).ok_or_else(broken)?;
+        let message = Message {
+            kind: u16::from_ne_bytes([k0, k1]),
+            flags: u16::from_ne_bytes([f0, f1]),
+            sequence: u32::from_ne_bytes([s0, s1, s2, s3]),
+            payload,
+        };
+        Ok((message, bytes.get(aligned(length)..).unwrap_or_default()))
+    }
+}
+
+/// Reads NLMSG_ERROR: an error number, the header of the request (all of it unless NLM_F_CAPPED), attributes.
+fn acknowledgement(message: &Message<'_>) -> Result<Result<(), Refusal>, Error> {
+    let broken = || Error::Protocol("an acknowledgement that is too short".into());
+    let (code, echo) = message.payload.split_first_chunk().ok_or_else(broken)?;
+    let (length, _) = echo.split_first_chunk().ok_or_else(broken)?;
+    let capped = message.flags & NlmF::CAPPED.bits() != 0;
+    let echoed = if capped { HEADER } else { aligned(u32::from_ne_bytes(*length) as usize) };
+    Ok(refusal(i32::from_ne_bytes(*code), || text(echo.get(echoed..).unwrap_or_default())))
+}
+
+fn refusal(code: i32, text: impl FnOnce() -> Option<String>) -> Result<(), Refusal> {
+    match code {
+        0 => Ok(()),
+        code => Err(Refusal { errno: Errno::from_raw(code.saturating_neg()), text: text() }),
+    }
+}
+
+/// The kernel's words in an extended acknowledgement (`enum nlmsgerr_attrs`).
+fn text(tlvs: &[u8]) -> Option<String> {
+    const MESSAGE: u16 = 1;
+    const MISSING_TYPE: u16 = 5;
+    let mut missing = None;
+    for (kind, value) in attributes(tlvs) {
+        match kind {
+            MESSAGE => return Some(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned()),
+            MISSING_TYPE => missing = number(value).map(|kind| format!("attribute {kind} is missing")),
+            _ => {}
+        }
+    }
+    missing
+}
+
+/// The attributes in some bytes, as far as they are whole; the flags in the type are taken off.
+pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    const HEADER: usize = 4;
+    const TYPE_MASK: u16 = 0x3fff;
+    std::iter::from_fn(move || {
+        let ([l0, l1, k0, k1], _) = *bytes.split_first_chunk::<HEADER>().map(|(header, rest)| (*header, rest)).as_ref()?;
+        let length = usize::from(u16::from_ne_bytes([l0, l1]));
+        let value = bytes.get(HEADER..length)?;
+        bytes = bytes.get(aligned(length)..).unwrap_or_default();
+        Some((u16::from_ne_bytes([k0, k1]) & TYPE_MASK, value))
+    })
+}
+
+/// The number in an attribute of 1, 2 or 4 bytes, in the host's byte order.
+pub fn number(value: &[u8]) -> Option<u32> {
+    match *value {
+        [a] => Some(a.into()),
+        [a, b] => Some(u16::from_ne_bytes([a, b]).into()),
+        [a, b, c, d] => Some(u32::from_ne_bytes([a, b, c, d])),
+        _ => None,
+    }
+}
+
+/// Netlink pads messages and attributes to four bytes.
+fn aligned(length: usize) -> usize {
+    length.saturating_add(3) & !3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What Linux 6.18 answers to a limit of 9, as it was captured.
+    const LIMIT_9: &str = "50000000020000030200000000000000eaffffff1c0000001c000500020000000000000005010000\
+        08000300090000002300010 06c696d69742067726561746572207468616e206d6178696d756d2028382900000800020014000000";
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits: Vec<u32> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
+        digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
+    }
+
+    #[test]
+    fn the_kernels_words_are_kept() {
+        let mut answers = Answers::new(2, 1);
+        answers.add(&bytes(LIMIT_9)).unwrap();
+        let expected =
+            Refusal { errno: Errno::EINVAL, text: Some("limit greater than maximum (8)".to_owned()) };
+        assert_eq!(answers.verdicts, [Some(Err(expected))]);
+        assert_eq!(answers.open, 0);
+    }
+
+    #[test]
+    fn answers_to_nothing_are_errors() {
+        let mut answers = Answers::new(7, 1);
+        assert!(answers.add(&bytes(LIMIT_9)).is_err());
+        let mut twice = Answers::new(2, 1);
+        twice.add(&bytes(LIMIT_9)).unwrap();
+        assert!(twice.add(&bytes(LIMIT_9)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Answers::new(0, 4).add(&bytes);
+            prop_assert!(attributes(&bytes).count() <= bytes.len());
+        }
+
+        #[test]
+        fn no_change_of_a_real_answer_makes_it_panic(at in 0usize..80, value: u8, cut in 0usize..81) {
+            let mut answer = bytes(LIMIT_9);
+            answer[at] = value;
+            answer.truncate(cut);
+            let _ = Answers::new(2, 1).add(&answer);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! rtnetlink: links and addresses.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
+
+use neli::consts::nl::NlmF;
+use neli::consts::rtnl::{Arphrd, Ifa, IfaF, Ifla, IflaInfo, Iff, RtAddrFamily, RtScope, Rtm};
+use neli::consts::socket::NlFamily;
+use neli::rtnl::{Ifaddrmsg, IfaddrmsgBuilder, Ifinfomsg, IfinfomsgBuilder, Rtattr, RtattrBuilder};
+use neli::types::{Buffer, RtBuffer};
+use neli::{Size, ToBytes};
+
+use super::netlink::{Netlink, Request, Verdict, attributes, number};
+use super::{Errno, Error};
+
+/// How often a dump that was disturbed is repeated.
+const DUMP_ATTEMPTS: usize = 5;
+
+/// `IFF_UP`
+const IFF_UP: u32 = 1;
+/// `IFA_F_DADFAILED`
+const DADFAILED: u32 = 0x08;
+/// `IFA_F_OPTIMISTIC`
+const OPTIMISTIC: u32 = 0x04;
+/// `IFA_F_TENTATIVE`
+const TENTATIVE: u32 = 0x40;
+
+/// A network interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Interface index.
+    pub index: NonZeroU32,
+    /// Its name.
+    pub name: String,
+    /// Whether it is administratively up.
+    pub up: bool,
+}
+
+/// An address of an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The interface.
+    pub index: NonZeroU32,
+    /// The local address.
+    pub address: IpAddr,
+    /// Bits of its network.
+    pub prefix_length: u8,
+    /// `IFA_F_*`
+    flags: u32,
+}
+
+impl Address {
+    /// Whether a socket can be bound to it: duplicate address detection has ended, and well.
+    pub fn can_be_bound(&self) -> bool {
+        let tentative = self.flags & TENTATIVE != 0 && self.flags & OPTIMISTIC == 0;
+        !tentative && self.flags & DADFAILED == 0
+    }
+}
+
+/// rtnetlink in one network namespace.
+pub struct Rtnl {
+    netlink: Netlink,
+}
+
+impl Rtnl {
+    /// Opens it for the namespace of this thread.
+    pub fn open() -> Result<Rtnl, Error> {
+        Ok(Rtnl { netlink: Netlink::open(NlFamily::Route)? })
+    }
+
+    /// All interfaces, in the kernel's order.
+    pub fn links(&mut self) -> Result<Vec<Link>, Error> {
+        let body = link_message(None, Iff::empty(), Vec::new())?;
+        self.dump(Rtm::Getlink, &body, "list the interfaces", link)
+    }
+
+    /// All addresses, in the kernel's order.
+    pub fn addresses(&mut self) -> Result<Vec<Address>, Error> {
+        let body = address_message(RtAddrFamily::Unspecified, 0, 0, Vec::new())?;
+        self.dump(Rtm::Getaddr, &body, "list the addresses", address)
+    }
+
+    /// Sends several requests at once.
+    pub fn transact(&mut self, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
+        self.netlink.transact(requests)
+    }
+
+    fn dump<T>(
+        &mut self,
+        kind: Rtm,
+        body: &impl ToBytes,
+        what: &'static str,
+        parse: fn(&[u8]) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        for _ in 0..DUMP_ATTEMPTS {
+            match self.netlink.request(Request::dump(kind.into(), body)?)? {
+                Ok(replies) => return Ok(replies.iter().filter_map(|reply| parse(reply)).collect()),
+                Err(refusal) if refusal.errno == Errno::EINTR => {}
+                Err(refusal) => return Err(Error::Refused(what, refusal)),
+            }
+        }
+        Err(Error::Protocol(format!("cannot {what}: {DUMP_ATTEMPTS} dumps were disturbed")))
+    }
+}
+
+/// Makes an interface of a kind that needs nothing beneath it; with `index`, if that is free.
+pub fn add_link(name: &str, kind: &str, index: Option<NonZeroU32>) -> Result<Request, Error> {
+    let info = link_attribute(Ifla::Linkinfo, Buffer::new())?;
+    let kind = RtattrBuilder::default().rta_type(IflaInfo::Kind).rta_payload(kind).build();
+    let kind = kind.map_err(|error| Error::Protocol(error.to_string()))?;
+    let info = info.nest(&kind).map_err(|error| Error::Protocol(error.to_string()))?;
+    let body = link_message(index, Iff::empty(), vec![link_attribute(Ifla::Ifname, name)?, info])?;
+    Request::new(Rtm::Newlink.into(), NlmF::CREATE | NlmF::EXCL, &body)
+}
+
+/// Sets an interface up.
+pub fn set_up(index: NonZeroU32) -> Result<Request, Error> {
+    let body = link_message(Some(index), Iff::UP, Vec::new())?;
+    Request::new(Rtm::Newlink.into(), NlmF::empty(), &body)
+}
+
+/// Gives an interface an address, usable at once: without duplicate address detection.
+pub fn add_address(index: NonZeroU32, address: IpAddr, prefix_length: u8) -> Result<Request, Error> {
+    let (family, bytes) = match address {
+        IpAddr::V4(v4) => (RtAddrFamily::Inet, v4.octets().to_vec()),
+        IpAddr::V6(v6) => (RtAddrFamily::Inet6, v6.octets().to_vec()),
+    };
+    let attributes = vec![
+        address_attribute(Ifa::Local, bytes.as_slice())?,
+        address_attribute(Ifa::Address, bytes.as_slice())?,
+    ];
+    let body = address_message(family, prefix_length, index.get(), attributes)?;
+    Request::new(Rtm::Newaddr.into(), NlmF::CREATE | NlmF::EXCL, &body)
+}
+
+/// Reads `struct ifinfomsg` and its attributes.
+fn link(reply: &[u8]) -> Option<Link> {
+    const HEADER: usize = 16;
+    const IFNAME: u16 = 3;
+    let field = |at: usize| reply.get(at..at + 4).and_then(number);
+    let index = NonZeroU32::new(field(4)?)?;
+    let name = attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == IFNAME)?.1;
+    let name = String::from_utf8_lossy(name).trim_end_matches('\0').to_owned();
+    Some(Link { index, name, up: field(8)? & IFF_UP != 0 })
+}
+
+/// Reads `struct ifaddrmsg` and its attributes. IFA_LOCAL is the host's own address; where there is none, IFA_ADDRESS
+/// is, which on a point-to-point link would be the peer's.
+fn address(reply: &[u8]) -> Option<Address> {
+    const HEADER: usize = 8;
+    const ADDRESS: u16 = 1;
+    const LOCAL: u16 = 2;
+    const FLAGS: u16 = 8;
+    let index = NonZeroU32::new(reply.get(4..8).and_then(number)?)?;
+    let (mut own, mut any, mut flags) = (None, None, u32::from(*reply.get(2)?));
+    for (kind, value) in attributes(reply.get(HEADER..)?) {
+        match kind {
+            ADDRESS => any = ip(value),
+            LOCAL => own = ip(value),
+            FLAGS => flags = number(value)?,
+            _ => {}
+        }
+    }
+    Some(Address { index, address: own.or(any)?, prefix_length: *reply.get(1)?, flags })
+}
+
+fn ip(bytes: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(|raw| IpAddr::V4(Ipv4Addr::from(raw)));
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(|raw| IpAddr::V6(Ipv6Addr::from(raw)))).ok()
+}
+
+fn link_message(
+    index: Option<NonZeroU32>,
+    up: Iff,
+    attributes: Vec<Rtattr<Ifla, Buffer>>,
+) -> Result<Ifinfomsg, Error> {
+    let index = index.map_or(0, NonZeroU32::get);
+    IfinfomsgBuilder::default()
+        .ifi_family(RtAddrFamily::Unspecified)
+        .ifi_type(Arphrd::from(0))
+        .ifi_index(index.try_into().unwrap_or_default())
+        .ifi_flags(up)
+        .ifi_change(up)
+        .rtattrs(attributes.into_iter().collect::<RtBuffer<Ifla, Buffer>>())
+        .build()
+        .map_err(|error| Error::Protocol(error.to_string()))
+}
+
+fn address_message(
+    family: RtAddrFamily,
+    prefix_length: u8,
+    index: u32,
+    attributes: Vec<Rtattr<Ifa, Buffer>>,
+) -> Result<Ifaddrmsg, Error> {
+    IfaddrmsgBuilder::default()
+        .ifa_family(family)
+        .ifa_prefixlen(prefix_length)
+        .ifa_flags(IfaF::NODAD)
+        .ifa_scope(RtScope::Universe)
+        .ifa_index(index)
+        .rtattrs(attributes.into_iter().collect::<RtBuffer<Ifa, Buffer>>())
+        .build()
+        .map_err(|error| Error::Protocol(error.to_string()))
+}
+
+fn link_attribute(kind: Ifla, value: impl Size + ToBytes) -> Result<Rtattr<Ifla, Buffer>, Error> {
+    let built = RtattrBuilder::default().rta_type(kind).rta_payload(value).build();
+    built.map_err(|error| Error::Protocol(error.to_string()))
+}
+
+fn address_attribute(kind: Ifa, value: &[u8]) -> Result<Rtattr<Ifa, Buffer>, Error> {
+    let built = RtattrBuilder::default().rta_type(kind).rta_payload(value).build();
+    built.map_err(|error| Error::Protocol(error.to_string()))
+}

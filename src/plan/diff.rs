@@ -1,0 +1,94 @@
+//! What differs between two states, matched by identity, before any order.
+
+use std::collections::HashMap;
+
+use crate::model::{Endpoint, Flags, Identity, State};
+
+use super::step::{Reason, Step};
+
+/// A row that has to go, or to come, and why.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The row.
+    pub endpoint: Endpoint,
+    /// Why.
+    pub why: Reason,
+}
+
+/// The differences between two tables.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// Flags that change on living endpoints.
+    pub in_place: Vec<Step>,
+    /// In the order of the current table.
+    pub removals: Vec<Change>,
+    /// In the order of the target.
+    pub additions: Vec<Change>,
+}
+
+/// The steps for sysctls and limits. Both limits go into one step, since the kernel sets both or none.
+pub fn settings(current: &State, target: &State) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (&sysctl, to) in &target.sysctls {
+        if let Some(from) = current.sysctls.get(&sysctl).filter(|from| *from != to) {
+            steps.push(Step::SetSysctl { sysctl, from: from.clone(), to: to.clone() });
+        }
+    }
+    if current.limits != target.limits {
+        steps.push(Step::SetLimits { from: current.limits, to: target.limits });
+    }
+    steps
+}
+
+/// Compares two tables.
+pub fn rows(current: &[Endpoint], target: &[Endpoint]) -> Rows {
+    let mut rows = Rows::default();
+    let mut left: HashMap<Identity, &Endpoint> = current.iter().map(|row| (row.identity, row)).collect();
+    for wanted in target {
+        match left.remove(&wanted.identity) {
+            None => rows.additions.push(Change { endpoint: wanted.clone(), why: Reason::Declared }),
+            Some(row) => rows.compare(row, wanted),
+        }
+    }
+    for row in current.iter().filter(|row| left.contains_key(&row.identity)) {
+        let why = if !row.is_implicit() {
+            Reason::NotDeclared
+        } else if target.iter().any(|wanted| wanted.id == row.id) {
+            Reason::IdNeeded
+        } else {
+            Reason::PlaceNeeded
+        };
+        rows.removals.push(Change { endpoint: row.clone(), why });
+    }
+    rows
+}
+
+impl Rows {
+    fn compare(&mut self, row: &Endpoint, wanted: &Endpoint) {
+        let named = Endpoint { name: wanted.name.clone(), ..row.clone() };
+        if row.is_implicit() && !wanted.is_implicit() {
+            if wanted.id.is_none() || wanted.id == row.id {
+                let endpoint = Endpoint { id: row.id, ..wanted.clone() };
+                self.additions.push(Change { endpoint, why: Reason::Adopted });
+            } else {
+                self.replace(named, wanted, Reason::IdDiffers);
+            }
+        } else if wanted.id != row.id {
+            let why = if wanted.id.is_none() { Reason::IdNeeded } else { Reason::IdDiffers };
+            self.replace(named, wanted, why);
+        } else if wanted.dev != row.dev {
+            let gone = row.dev.as_ref().is_some_and(|dev| dev.name.is_none());
+            self.replace(named, wanted, if gone { Reason::DevGone } else { Reason::DevDiffers });
+        } else if wanted.flags.without(Flags::CHANGEABLE) != row.flags.without(Flags::CHANGEABLE) {
+            self.replace(named, wanted, Reason::FlagsDiffer);
+        } else if wanted.flags != row.flags {
+            let why = Reason::FlagsDiffer;
+            self.in_place.push(Step::SetFlags { endpoint: named, to: wanted.flags, why });
+        }
+    }
+
+    fn replace(&mut self, row: Endpoint, wanted: &Endpoint, why: Reason) {
+        self.removals.push(Change { endpoint: row, why });
+        self.additions.push(Change { endpoint: wanted.clone(), why });
+    }
+}

@@ -1,0 +1,157 @@
+//! The order of removals and additions.
+//!
+//! Additions keep the declared order, since the kernel prefers endpoints that were added earlier. A removal waits
+//! until an addition needs its identity, its id or its place in a full table, so that a connection gets its new path
+//! before it loses the old one wherever the kernel allows that.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::model::{AddressId, Capabilities, Endpoint, Identity};
+
+use super::diff::Change;
+use super::step::{Reason, Step};
+
+/// Why no order leads to the target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Impossible {
+    /// The target has more rows than the kernel can hold.
+    #[error("{needed} endpoints are needed, and this kernel holds {max} at most")]
+    TableTooSmall {
+        /// Rows of the target.
+        needed: usize,
+        /// Rows that the kernel can hold.
+        max: usize,
+    },
+    /// All 255 ids are taken.
+    #[error("no address id is free for {0}")]
+    NoFreeId(Identity),
+}
+
+/// Brings removals and additions into an order in which at no moment the table is over capacity or an id or identity
+/// is taken twice.
+pub fn order(
+    current: &[Endpoint],
+    removals: Vec<Change>,
+    additions: Vec<Change>,
+    capabilities: Capabilities,
+) -> Result<Vec<Step>, Impossible> {
+    let added = additions.iter().filter(|addition| addition.why != Reason::Adopted).count();
+    let needed = current.len() - removals.len() + added;
+    let grows = added > removals.len();
+    if grows && needed > capabilities.endpoints_max {
+        return Err(Impossible::TableTooSmall { needed, max: capabilities.endpoints_max });
+    }
+    let mut table = Table::new(current, removals, &additions, capabilities);
+    let last_fixed = additions.iter().rposition(|addition| addition.endpoint.id.is_some());
+    for (index, addition) in additions.into_iter().enumerate() {
+        let before_a_fixed_id = last_fixed.is_some_and(|last| index < last);
+        table.add(addition, before_a_fixed_id)?;
+    }
+    table.remove_the_rest();
+    Ok(table.steps)
+}
+
+/// The table as it will be after the steps so far.
+struct Table {
+    ids: HashSet<AddressId>,
+    rows: usize,
+    removals: Vec<Option<Change>>,
+    removal_of: HashMap<Identity, usize>,
+    removal_of_id: HashMap<AddressId, usize>,
+    /// Removals of rows that do not come back, the ones to begin with when only room is needed.
+    pure_removals: std::vec::IntoIter<usize>,
+    /// Ids that an addition has to get; not to be given to another one before.
+    fixed: HashSet<AddressId>,
+    capacity: usize,
+    steps: Vec<Step>,
+}
+
+impl Table {
+    fn new(
+        current: &[Endpoint],
+        removals: Vec<Change>,
+        additions: &[Change],
+        capabilities: Capabilities,
+    ) -> Table {
+        let comes_back: HashSet<Identity> =
+            additions.iter().map(|addition| addition.endpoint.identity).collect();
+        let numbered = || removals.iter().enumerate();
+        let pure_removals: Vec<usize> = numbered()
+            .filter(|(_, removal)| !comes_back.contains(&removal.endpoint.identity))
+            .map(|(index, _)| index)
+            .collect();
+        Table {
+            ids: current.iter().filter_map(|row| row.id).collect(),
+            rows: current.len(),
+            removal_of: numbered().map(|(index, removal)| (removal.endpoint.identity, index)).collect(),
+            removal_of_id: numbered()
+                .filter_map(|(index, removal)| Some((removal.endpoint.id?, index)))
+                .collect(),
+            pure_removals: pure_removals.into_iter(),
+            fixed: additions.iter().filter_map(|addition| addition.endpoint.id).collect(),
+            capacity: capabilities.endpoints_max,
+            removals: removals.into_iter().map(Some).collect(),
+            steps: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, addition: Change, before_a_fixed_id: bool) -> Result<(), Impossible> {
+        let Change { mut endpoint, mut why } = addition;
+        if let Some(&index) = self.removal_of.get(&endpoint.identity) {
+            self.remove(index);
+        }
+        if let Some(&index) = endpoint.id.and_then(|id| self.removal_of_id.get(&id)) {
+            self.remove(index);
+        }
+        // The kernel counts before it looks whether an implicit endpoint gives its place.
+        while self.rows >= self.capacity {
+            match self.pure_removals.next() {
+                Some(index) => self.remove(index),
+                None if why == Reason::Adopted => {
+                    why = Reason::PlaceNeeded;
+                    self.push_removal(Change { endpoint: implicit(&endpoint), why });
+                }
+                None => break,
+            }
+        }
+        if endpoint.id.is_none() && before_a_fixed_id {
+            // Left to itself, the kernel might choose the very id that a later endpoint has to get.
+            endpoint.id = Some(self.free_id().ok_or(Impossible::NoFreeId(endpoint.identity))?);
+        }
+        if why != Reason::Adopted {
+            self.rows += 1;
+            self.ids.extend(endpoint.id);
+        }
+        self.steps.push(Step::AddAddr { endpoint, why });
+        Ok(())
+    }
+
+    fn remove(&mut self, index: usize) {
+        if let Some(removal) = self.removals[index].take() {
+            self.push_removal(removal);
+        }
+    }
+
+    fn push_removal(&mut self, removal: Change) {
+        let Change { endpoint, why } = removal;
+        self.rows -= 1;
+        if let Some(id) = endpoint.id {
+            self.ids.remove(&id);
+        }
+        self.steps.push(Step::DelAddr { endpoint, why });
+    }
+
+    fn remove_the_rest(&mut self) {
+        (0..self.removals.len()).for_each(|index| self.remove(index));
+    }
+
+    fn free_id(&self) -> Option<AddressId> {
+        let mut ids = (1..=AddressId::MAX).filter_map(AddressId::new);
+        ids.find(|id| !self.ids.contains(id) && !self.fixed.contains(id))
+    }
+}
+
+/// The implicit endpoint that a declared one was to adopt.
+fn implicit(endpoint: &Endpoint) -> Endpoint {
+    Endpoint { flags: crate::model::Flags::IMPLICIT, dev: None, ..endpoint.clone() }
+}

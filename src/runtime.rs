@@ -1,0 +1,119 @@
+//! The runtime folder: the lock that keeps a second writer out of a network namespace, and the record of the endpoints
+//! that this program made there.
+//!
+//! Both are files named after the namespace's inode. The record is a help for `prune: false` and never trusted beyond
+//! that: whatever it names and the kernel does not have is forgotten.
+
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use crate::model::Identity;
+
+/// Where it is unless systemd says otherwise.
+const FOLDER: &str = "/run/mptcp-apply";
+
+/// One network namespace's files.
+#[derive(Debug)]
+pub struct Runtime {
+    folder: PathBuf,
+    namespace: u64,
+}
+
+/// Held as long as it lives; the kernel lets it go when the process dies, however it dies.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "kept open for the lock on it")] File);
+
+/// Why there is no lock.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another run is going on in this namespace.
+    #[error("another run of mptcp-apply is changing this network namespace (lock {})", .0.display())]
+    Held(PathBuf),
+    /// The file cannot be had.
+    #[error("cannot lock {}: {}", .0.display(), .1)]
+    Unavailable(PathBuf, io::Error),
+}
+
+impl Runtime {
+    /// The files for the network namespace of this thread.
+    ///
+    /// # Errors
+    /// When the namespace has no identity, that is without `/proc`.
+    pub fn of_this_namespace() -> io::Result<Runtime> {
+        // systemd lists several folders with colons between them; the first is the unit's own.
+        let given = std::env::var_os("RUNTIME_DIRECTORY");
+        let folder = given.as_ref().and_then(|folders| std::env::split_paths(folders).next());
+        Ok(Runtime {
+            folder: folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| FOLDER.into()),
+            namespace: fs::metadata("/proc/self/ns/net")?.ino(),
+        })
+    }
+
+    /// Takes the lock, or says that it is taken; never waits.
+    ///
+    /// # Errors
+    /// When another run holds it, and when the file cannot be made.
+    pub fn lock(&self) -> Result<Lock, LockError> {
+        let path = self.file("lock");
+        let unavailable = |error| LockError::Unavailable(path.clone(), error);
+        self.create_folder().map_err(unavailable)?;
+        let mut options = File::options();
+        let file = options.create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(unavailable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock(file)),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held(path)),
+            Err(TryLockError::Error(error)) => Err(unavailable(error)),
+        }
+    }
+
+    /// The endpoints that earlier runs made. A record that cannot be read is an empty one: then nothing is removed
+    /// that might be somebody else's.
+    pub fn owned(&self) -> BTreeSet<Identity> {
+        match fs::read_to_string(self.file("owned")) {
+            Ok(text) => text.lines().filter_map(parse).collect(),
+            Err(error) => {
+                if error.kind() != ErrorKind::NotFound {
+                    log::warn!("cannot read the record of own endpoints: {error}");
+                }
+                BTreeSet::new()
+            }
+        }
+    }
+
+    /// Replaces the record as a whole: whoever reads it sees the old one or the new one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn remember(&self, owned: &BTreeSet<Identity>) -> io::Result<()> {
+        let text: String = owned.iter().map(format).collect();
+        let (path, new) = (self.file("owned"), self.file("owned.new"));
+        self.create_folder()?;
+        fs::write(&new, text)?;
+        fs::rename(new, path)
+    }
+
+    fn file(&self, kind: &str) -> PathBuf {
+        self.folder.join(format!("netns-{}.{kind}", self.namespace))
+    }
+
+    fn create_folder(&self) -> io::Result<()> {
+        match DirBuilder::new().mode(0o755).create(&self.folder) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// `192.0.2.1 8443`, with 0 where there is no port.
+fn format(identity: &Identity) -> String {
+    format!("{} {}\n", identity.address, identity.port.map_or(0, Into::into))
+}
+
+fn parse(line: &str) -> Option<Identity> {
+    let (address, port) = line.split_once(' ')?;
+    let port: u16 = port.parse().ok()?;
+    Some(Identity { address: address.parse().ok()?, port: port.try_into().ok() })
+}
