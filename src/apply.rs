@@ -86,7 +86,8 @@ pub fn apply<K: Kernel>(
     mut replan: impl FnMut(&mut K, &State) -> Result<Goal, Unreachable>,
     mut announce: impl FnMut(&[Step]),
 ) -> Outcome {
-    let mut transaction = Transaction { kernel, sysctls, before: before.clone(), done: Vec::new(), earlier: 0 };
+    let mut transaction =
+        Transaction { kernel, sysctls, before: before.clone(), done: Vec::new(), earlier: 0 };
     let mut current = before;
     for _ in 0..=REPLANS_MAX {
         if goal.steps.is_empty() {

@@ -5,9 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use crate::config::{Config, Declaration, LimitValue, Located, Target};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::kernel::{self, Facts};
-use crate::model::{
-    AddressId, Capabilities, Device, Endpoint, Identity, Limits, State, Sysctl, SysctlValue,
-};
+use crate::model::{AddressId, Capabilities, Device, Endpoint, Identity, Limits, State, Sysctl, SysctlValue};
 
 /// The goal.
 #[derive(Debug)]

@@ -70,7 +70,9 @@ fn sysctl_refused(name: &str, value: &str, errno: Errno) -> Option<Explanation> 
         }
         Errno::EACCES | Errno::EROFS => {
             let meaning = "/proc/sys cannot be written here, as in most containers";
-            let remedy = format!("set net.mptcp.{name} from outside, or run with CAP_NET_ADMIN and a writable /proc/sys");
+            let remedy = format!(
+                "set net.mptcp.{name} from outside, or run with CAP_NET_ADMIN and a writable /proc/sys"
+            );
             Some(Explanation::new(Kind::NotPermitted, meaning, remedy))
         }
         _ => None,
@@ -106,7 +108,11 @@ fn addition_refused(endpoint: &Endpoint, refusal: &Refusal, now: &State) -> Opti
         Errno::EINVAL if full => Some(table_full(now)),
         Errno::EBUSY | Errno::EINVAL if holder.is_some() => {
             let row = holder.map(ToString::to_string).unwrap_or_default();
-            Some(Explanation::new(Kind::Other, format!("its id is held by {row}"), "another program writes the table; run again"))
+            Some(Explanation::new(
+                Kind::Other,
+                format!("its id is held by {row}"),
+                "another program writes the table; run again",
+            ))
         }
         Errno::EBUSY => {
             let meaning = "the id is taken, though no row shows it: an endpoint with id 0, which some kernels make of a \
@@ -142,7 +148,9 @@ fn listener_refused(endpoint: &Endpoint, port: u16, errno: Errno) -> Option<Expl
         Errno::EADDRINUSE => Explanation::new(
             Kind::Other,
             format!("something listens on port {port}, or connections to it closed less than a minute ago"),
-            format!("look at `ss -Htanp sport = :{port}`; the port of an endpoint must not be a service's own"),
+            format!(
+                "look at `ss -Htanp sport = :{port}`; the port of an endpoint must not be a service's own"
+            ),
         ),
         Errno::EACCES => Explanation::new(
             Kind::NotPermitted,

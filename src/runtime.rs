@@ -61,7 +61,8 @@ impl Runtime {
         let unavailable = |error| LockError::Unavailable(path.clone(), error);
         self.create_folder().map_err(unavailable)?;
         let mut options = File::options();
-        let file = options.create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(unavailable)?;
+        let file =
+            options.create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(unavailable)?;
         match file.try_lock() {
             Ok(()) => Ok(Lock(file)),
             Err(TryLockError::WouldBlock) => Err(LockError::Held(path)),

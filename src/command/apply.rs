@@ -102,7 +102,9 @@ impl Job<'_> {
     fn carry_out(&mut self) -> Result<Done, Exit> {
         let runtime = match Runtime::of_this_namespace() {
             Ok(runtime) => runtime,
-            Err(error) => return Err(self.fail(Exit::Failed, format!("cannot read /proc/self/ns/net: {error}"), None)),
+            Err(error) => {
+                return Err(self.fail(Exit::Failed, format!("cannot read /proc/self/ns/net: {error}"), None));
+            }
         };
         let _lock = if self.applies() { self.lock(&runtime)? } else { None };
         let mut ownership = Ownership::new(&runtime, &self.config);
@@ -256,7 +258,12 @@ fn goal(config: &Config, ownership: &Ownership, host: &mut Host, now: &State) ->
     Ok(Goal { state: desired.state, steps, warnings: desired.warnings })
 }
 
-fn goal_anew(config: &Config, ownership: &Ownership, host: &mut Host, now: &State) -> Result<Goal, Unreachable> {
+fn goal_anew(
+    config: &Config,
+    ownership: &Ownership,
+    host: &mut Host,
+    now: &State,
+) -> Result<Goal, Unreachable> {
     let goal = goal(config, ownership, host, now)?;
     if !goal.steps.is_empty() {
         log::info!("the table was changed by somebody else; planning again");

@@ -27,7 +27,8 @@ pub fn tell(failure: &Failure, steps: &[Step], config: &Config, put_back: bool) 
     let mut told = match (&failure.cause, step) {
         (Cause::Refused(refusal, now), Some(step)) => {
             let message = format!("the kernel refused to {step}");
-            let mut told = explained(message, explain::refusal(step, refusal, now), step, config, &refusal.to_string());
+            let mut told =
+                explained(message, explain::refusal(step, refusal, now), step, config, &refusal.to_string());
             told.error.errno = Some(format!("{:?}", refusal.errno));
             told.error.kernel = refusal.text.clone();
             told
@@ -39,7 +40,9 @@ pub fn tell(failure: &Failure, steps: &[Step], config: &Config, put_back: bool) 
         (Cause::Unreachable(Unreachable::Unsupported(diagnostics)), _) => {
             listed(diagnostics.clone(), Exit::Unsupported)
         }
-        (Cause::Unreachable(Unreachable::Conflict(diagnostics)), _) => listed(diagnostics.clone(), Exit::Failed),
+        (Cause::Unreachable(Unreachable::Conflict(diagnostics)), _) => {
+            listed(diagnostics.clone(), Exit::Failed)
+        }
         (Cause::Unreachable(Unreachable::Kernel(error)) | Cause::Unreadable(error), _) => {
             let (exit, help) = kernel_error(error);
             let mut diagnostic = Diagnostic::error("failed", error.to_string());
@@ -48,7 +51,8 @@ pub fn tell(failure: &Failure, steps: &[Step], config: &Config, put_back: bool) 
         }
         (Cause::Unstable | Cause::Refused(..) | Cause::FlagsDropped(_), _) => {
             let message = "another program keeps changing the table; gave up after 5 new plans";
-            let help = "stop it, or let only one of the two manage endpoints; NetworkManager and mptcpd do too";
+            let help =
+                "stop it, or let only one of the two manage endpoints; NetworkManager and mptcpd do too";
             listed(vec![Diagnostic::error("unstable", message).help(help)], Exit::Failed)
         }
     };

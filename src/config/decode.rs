@@ -143,7 +143,7 @@ impl Decoder<'_> {
             return None;
         }
         let entries = self.mapping(node, "`endpoints`");
-        Some(entries.into_iter().filter_map(|(key, value)| self.declaration(key, value)).collect())
+        Some(entries.iter().filter_map(|(key, value)| self.declaration(key, value)).collect())
     }
 
     fn declaration(&mut self, key: &Key, node: &Node) -> Option<(Located<Name>, Option<EndpointDocument>)> {

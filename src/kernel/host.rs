@@ -20,6 +20,12 @@ pub struct Host {
     interfaces: Interfaces,
 }
 
+/// The replies to the requests for limits and endpoints.
+struct Table {
+    limits: Vec<Vec<u8>>,
+    rows: Vec<Vec<u8>>,
+}
+
 impl Host {
     /// Opens the path manager of the network namespace that this thread is in.
     ///
@@ -46,7 +52,7 @@ impl Host {
 
     /// One dump cannot be told from one that another writer disturbed: the kernel never sets NLM_F_DUMP_INTR for
     /// this family. Whoever acts on it compares again, before each removal and after the last step.
-    fn table(&mut self) -> Result<(Vec<Vec<u8>>, Vec<Vec<u8>>), Error> {
+    fn table(&mut self) -> Result<Table, Error> {
         for _ in 0..DUMP_ATTEMPTS {
             let requests = [self.family.get_limits()?, self.family.dump_endpoints()?];
             let mut verdicts = self.netlink.transact(&requests)?.into_iter();
@@ -55,7 +61,7 @@ impl Host {
             };
             let limits = limits.map_err(|refusal| Error::Refused("read the limits", refusal))?;
             match endpoints {
-                Ok(endpoints) => return Ok((limits, endpoints)),
+                Ok(rows) => return Ok(Table { limits, rows }),
                 Err(refusal) if refusal.errno == Errno::EINTR => {}
                 Err(refusal) => return Err(Error::Refused("read the endpoints", refusal)),
             }
@@ -89,12 +95,13 @@ impl Host {
 
 impl Kernel for Host {
     fn read(&mut self, sysctls: &[Sysctl]) -> Result<State, Error> {
-        let (limits, rows) = self.table()?;
+        let Table { limits, rows } = self.table()?;
         let limits = limits.iter().find_map(|reply| mptcp_pm::limits(reply));
         let limits = limits.ok_or_else(|| Error::Protocol("limits without values".into()))?;
         let mut endpoints = Vec::with_capacity(rows.len());
         for row in &rows {
-            let row = mptcp_pm::endpoint(row).ok_or_else(|| Error::Protocol("an endpoint without address".into()))?;
+            let row = mptcp_pm::endpoint(row)
+                .ok_or_else(|| Error::Protocol("an endpoint without address".into()))?;
             endpoints.push(self.with_device_name(row)?);
         }
         let mut values = std::collections::BTreeMap::new();

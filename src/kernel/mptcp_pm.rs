@@ -13,8 +13,8 @@ use neli::{Size, ToBytes};
 
 use crate::model::{AddressId, Device, Endpoint, Flags, Identity, Limits, canonical};
 
-use super::netlink::{Request, attributes, number};
 use super::Error;
+use super::netlink::{Request, attributes, number};
 
 /// The family's name.
 const FAMILY_NAME: &str = "mptcp_pm";
@@ -144,7 +144,9 @@ impl Family {
 
 /// The limits in the answer to [`Family::get_limits`].
 pub fn limits(reply: &[u8]) -> Option<Limits> {
-    let find = |wanted| genl_attributes(reply).find(|(kind, _)| *kind == wanted).and_then(|(_, value)| number(value));
+    let find = |wanted| {
+        genl_attributes(reply).find(|(kind, _)| *kind == wanted).and_then(|(_, value)| number(value))
+    };
     Some(Limits { subflows: find(attr::SUBFLOWS)?, add_addr_accepted: find(attr::RCV_ADD_ADDRS)? })
 }
 
@@ -155,8 +157,12 @@ pub fn endpoint(reply: &[u8]) -> Option<Endpoint> {
     for (kind, value) in attributes(row) {
         match kind {
             addr::ID => id = number(value).and_then(|id| AddressId::new(id.try_into().ok()?)),
-            addr::ADDR4 => address = <[u8; 4]>::try_from(value).ok().map(|raw| IpAddr::V4(Ipv4Addr::from(raw))),
-            addr::ADDR6 => address = <[u8; 16]>::try_from(value).ok().map(|raw| IpAddr::V6(Ipv6Addr::from(raw))),
+            addr::ADDR4 => {
+                address = <[u8; 4]>::try_from(value).ok().map(|raw| IpAddr::V4(Ipv4Addr::from(raw)))
+            }
+            addr::ADDR6 => {
+                address = <[u8; 16]>::try_from(value).ok().map(|raw| IpAddr::V6(Ipv6Addr::from(raw)))
+            }
             addr::PORT => port = number(value).and_then(|port| NonZeroU16::new(port.try_into().ok()?)),
             addr::FLAGS => flags = number(value).map(Flags::from_bits),
             addr::IF_IDX => dev = number(value).and_then(NonZeroU32::new),
@@ -188,7 +194,10 @@ fn identity(identity: &Identity) -> Result<Vec<Nlattr<u16, Buffer>>, Error> {
     Ok(row)
 }
 
-fn message(command: u8, attributes: Vec<Nlattr<u16, Buffer>>) -> Result<Genlmsghdr<u8, u16, NoUserHeader>, Error> {
+fn message(
+    command: u8,
+    attributes: Vec<Nlattr<u16, Buffer>>,
+) -> Result<Genlmsghdr<u8, u16, NoUserHeader>, Error> {
     GenlmsghdrBuilder::default()
         .cmd(command)
         .version(FAMILY_VERSION)

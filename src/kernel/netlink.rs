@@ -73,8 +73,11 @@ pub fn encode(structure: &impl ToBytes) -> Result<Vec<u8>, Error> {
 impl Netlink {
     /// Opens a socket in the network namespace of this thread; it stays there.
     pub fn open(family: NlFamily) -> Result<Netlink, Error> {
-        let socket = NlSocket::new(family).map_err(|error| Error::Io("open a netlink socket".into(), error))?;
-        socket.enable_ext_ack(true).map_err(|error| Error::Io("ask for extended acknowledgements".into(), error))?;
+        let socket =
+            NlSocket::new(family).map_err(|error| Error::Io("open a netlink socket".into(), error))?;
+        socket
+            .enable_ext_ack(true)
+            .map_err(|error| Error::Io("ask for extended acknowledgements".into(), error))?;
         Ok(Netlink { socket, sequence: 0, buffer: vec![0; BUFFER_SIZE] })
     }
 
@@ -169,7 +172,10 @@ impl Answers {
     fn take(&mut self, message: Message<'_>) -> Result<(), Error> {
         let index = message.sequence.wrapping_sub(self.first) as usize;
         if !matches!(self.verdicts.get(index), Some(None)) {
-            return Err(Error::Protocol(format!("an answer to request {} that is not open", message.sequence)));
+            return Err(Error::Protocol(format!(
+                "an answer to request {} that is not open",
+                message.sequence
+            )));
         }
         if message.flags & NlmF::DUMP_INTR.bits() != 0 {
             return self.close(index, Err(Refusal::new(Errno::EINTR)));
@@ -206,7 +212,8 @@ struct Message<'a> {
 
 impl<'a> Message<'a> {
     fn split(bytes: &'a [u8]) -> Result<(Message<'a>, &'a [u8]), Error> {
-        let broken = || Error::Protocol(format!("a message whose length is not that of its {} bytes", bytes.len()));
+        let broken =
+            || Error::Protocol(format!("a message whose length is not that of its {} bytes", bytes.len()));
         let (header, _) = bytes.split_first_chunk::<HEADER>().ok_or_else(broken)?;
         let [l0, l1, l2, l3, k0, k1, f0, f1, s0, s1, s2, s3, ..] = *header;
         let length = u32::from_ne_bytes([l0, l1, l2, l3]) as usize;
@@ -258,7 +265,8 @@ pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     const HEADER: usize = 4;
     const TYPE_MASK: u16 = 0x3fff;
     std::iter::from_fn(move || {
-        let ([l0, l1, k0, k1], _) = *bytes.split_first_chunk::<HEADER>().map(|(header, rest)| (*header, rest)).as_ref()?;
+        let ([l0, l1, k0, k1], _) =
+            *bytes.split_first_chunk::<HEADER>().map(|(header, rest)| (*header, rest)).as_ref()?;
         let length = usize::from(u16::from_ne_bytes([l0, l1]));
         let value = bytes.get(HEADER..length)?;
         bytes = bytes.get(aligned(length)..).unwrap_or_default();

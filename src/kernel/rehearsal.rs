@@ -97,7 +97,8 @@ impl Copy {
     }
 
     fn addresses(&mut self, links: &[Link], addresses: &[Address]) -> Result<(), Error> {
-        let names: HashMap<NonZeroU32, &str> = links.iter().map(|link| (link.index, link.name.as_str())).collect();
+        let names: HashMap<NonZeroU32, &str> =
+            links.iter().map(|link| (link.index, link.name.as_str())).collect();
         let here = |address: &Address| self.indexes.get(*names.get(&address.index)?).copied();
         let usable = addresses.iter().filter(|address| address.can_be_bound());
         let requests = usable
@@ -112,7 +113,8 @@ impl Copy {
     fn declared_only(&mut self, config: &Config, links: &[Link]) -> Result<(), Error> {
         let mut missing: BTreeMap<&str, Vec<IpAddr>> = BTreeMap::new();
         for declaration in config.endpoints.iter().flatten() {
-            if let Target::Address { identity, dev: Some(Located { value: name, .. }), .. } = &declaration.target
+            if let Target::Address { identity, dev: Some(Located { value: name, .. }), .. } =
+                &declaration.target
                 && !links.iter().any(|link| link.name == *name)
             {
                 missing.entry(name).or_default().push(identity.address);
@@ -180,8 +182,12 @@ impl Copy {
     fn send(&mut self, requests: &[super::netlink::Request], complaint: &str) -> Result<(), Error> {
         for verdict in self.rtnl.transact(requests)? {
             match verdict {
-                Err(refusal) if refusal.errno == Errno::EPERM => return Err(Error::NoSandbox(refusal.errno.into())),
-                Err(refusal) if refusal.errno != Errno::EEXIST => self.warn(format!("{complaint}: {refusal}")),
+                Err(refusal) if refusal.errno == Errno::EPERM => {
+                    return Err(Error::NoSandbox(refusal.errno.into()));
+                }
+                Err(refusal) if refusal.errno != Errno::EEXIST => {
+                    self.warn(format!("{complaint}: {refusal}"))
+                }
                 _ => {}
             }
         }

@@ -24,7 +24,9 @@ pub fn read(sysctl: Sysctl) -> Result<Option<SysctlValue>, Error> {
 /// Sets it.
 pub fn write(sysctl: Sysctl, value: &SysctlValue) -> Result<(), Refusal> {
     let result = match (put(sysctl.name(), value), other_word(sysctl)) {
-        (Err(error), Some(other)) if error.kind() == io::ErrorKind::NotFound => put(other.name(), &translate(value)),
+        (Err(error), Some(other)) if error.kind() == io::ErrorKind::NotFound => {
+            put(other.name(), &translate(value))
+        }
         (result, _) => result,
     };
     result.map_err(|error| Refusal::new(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)))

@@ -131,9 +131,9 @@ impl Step {
     pub fn endpoint(&self) -> Option<&Endpoint> {
         match self {
             Step::SetSysctl { .. } | Step::SetLimits { .. } => None,
-            Step::SetFlags { endpoint, .. } | Step::DelAddr { endpoint, .. } | Step::AddAddr { endpoint, .. } => {
-                Some(endpoint)
-            }
+            Step::SetFlags { endpoint, .. }
+            | Step::DelAddr { endpoint, .. }
+            | Step::AddAddr { endpoint, .. } => Some(endpoint),
         }
     }
 

@@ -45,7 +45,9 @@ fn summary(steps: &[Step], tense: Tense) -> String {
     match tense {
         Tense::Planned => format!("plan: {add} to add, {change} to change, {remove} to remove"),
         Tense::Rehearsed => {
-            format!("rehearsed: {add} to add, {change} to change, {remove} to remove; nothing of this host changed")
+            format!(
+                "rehearsed: {add} to add, {change} to change, {remove} to remove; nothing of this host changed"
+            )
         }
         Tense::Applied => format!("applied: {add} added, {change} changed, {remove} removed"),
     }

@@ -50,10 +50,8 @@ pub fn state(state: &State) -> Result<String, serde_yaml::Error> {
     for (sysctl, value) in &state.sysctls {
         sysctls.insert(Value::String(sysctl.name().to_owned()), serde_yaml::to_value(value)?);
     }
-    let limits = Limits {
-        subflows: state.limits.subflows,
-        add_addr_accepted: state.limits.add_addr_accepted,
-    };
+    let limits =
+        Limits { subflows: state.limits.subflows, add_addr_accepted: state.limits.add_addr_accepted };
     let mut text = serde_yaml::to_string(&Document { version: 1, limits, sysctls, endpoints })?;
     for row in rows.iter().filter(|row| row.is_implicit()) {
         text.push_str(&format!("# made by the kernel: {row}\n"));

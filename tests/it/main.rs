@@ -1,0 +1,16 @@
+//! All integration tests, in one binary. What each part shows:
+//!
+//! - `cases`: every file below `tests/cases` is judged as its folder says, with the exact words.
+//! - `command_line`: options, exit codes, streams, a closed pipe.
+//! - `schema`: the published JSON Schema agrees with the program.
+//! - `kernel`: the real kernel in network namespaces of the tests' own, read back by `ip mptcp`.
+//! - `rehearsal`: `--rehearse` as an ordinary user and as root; the host stays as it is.
+//! - `structure`: only the edges touch the outside.
+
+mod cases;
+mod command_line;
+mod kernel;
+mod rehearsal;
+mod schema;
+mod structure;
+mod support;

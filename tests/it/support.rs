@@ -1,0 +1,167 @@
+//! What the tests share: the program under test in a clean environment, and network namespaces of their own.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// The folder of the project.
+pub fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The program under test, without anything of the caller's environment.
+pub fn program() -> Command {
+    clean(Command::new(env!("CARGO_BIN_EXE_mptcp-apply")))
+}
+
+fn clean(mut command: Command) -> Command {
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LC_ALL", "C.UTF-8");
+    command
+}
+
+/// What a run printed, and how it ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// Exit code; a signal is none of ours.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Everything on one page, for messages.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Ran {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// Runs a command to its end with this standard input.
+#[track_caller]
+pub fn run(mut command: Command, input: &str) -> Ran {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+    // A program that needs no input may end before it has read any.
+    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+    let Output { status, stdout, stderr } = child.wait_with_output().expect("waited");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    let code = status.code().unwrap_or_else(|| panic!("{command:?} ended by {status}"));
+    Ran { code, stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// A network namespace, with a runtime folder of its own. It ends with the value.
+pub struct Namespace {
+    holder: Child,
+    /// For files of the test.
+    pub folder: TempDir,
+}
+
+impl Namespace {
+    /// Makes one, through a user namespace unless this is root.
+    ///
+    /// # Panics
+    /// When the machine does not allow it: a test that cannot run has not passed.
+    #[track_caller]
+    pub fn new() -> Namespace {
+        let unshare: &[&str] = if is_root() { &["--net"] } else { &["--net", "--user", "--map-root-user"] };
+        let mut holder = Command::new("unshare")
+            .args(unshare)
+            .args(["sh", "-c", "echo ready && exec cat"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("unshare (of util-linux) starts");
+        let mut first = [0; 6];
+        let ready = std::io::Read::read_exact(holder.stdout.as_mut().expect("piped"), &mut first);
+        if ready.is_err() {
+            let output = holder.wait_with_output().expect("waited");
+            panic!(
+                "this machine allows no network namespace, so this test cannot run: {}\n\
+                 run the tests as root, or allow user namespaces (sysctl user.max_user_namespaces)",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        let namespace = Namespace { holder, folder: TempDir::new().expect("a temporary folder") };
+        namespace.ip("link set lo up");
+        let limits = namespace.ip("mptcp limits show");
+        assert!(limits.contains("subflows"), "`ip mptcp` does not work here: {limits}");
+        namespace
+    }
+
+    /// A command inside.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.holder.id().to_string(), "--net"]);
+        if !is_root() {
+            command.args(["--user", "--preserve-credentials"]);
+        }
+        command.arg(program);
+        let mut command = clean(command);
+        command.env("RUNTIME_DIRECTORY", self.runtime());
+        command
+    }
+
+    /// The runtime folder of runs inside.
+    pub fn runtime(&self) -> PathBuf {
+        self.folder.path().join("runtime")
+    }
+
+    /// The program under test inside, with this configuration on standard input.
+    #[track_caller]
+    pub fn apply(&self, config: &str, options: &[&str]) -> Ran {
+        let mut command = self.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        command.args(options).arg("-");
+        run(command, config)
+    }
+
+    /// `ip` inside, the second client that judges: its words and what it printed.
+    #[track_caller]
+    pub fn ip(&self, arguments: &str) -> String {
+        let mut command = self.command("ip");
+        command.args(arguments.split_whitespace());
+        let ran = run(command, "");
+        assert_eq!(ran.code, 0, "ip {arguments}: {}", ran.stderr);
+        ran.stdout
+    }
+
+    /// The table as `ip mptcp endpoint show` prints it, a line a row, without blanks at the ends.
+    #[track_caller]
+    pub fn endpoints(&self) -> Vec<String> {
+        self.ip("mptcp endpoint show").lines().map(|line| line.trim().to_owned()).collect()
+    }
+
+    /// The limits as `ip mptcp limits show` prints them.
+    #[track_caller]
+    pub fn limits(&self) -> String {
+        self.ip("mptcp limits show").trim().to_owned()
+    }
+
+    /// Makes interfaces that are up: pairs of veth, one name a side.
+    #[track_caller]
+    pub fn links(&self, pairs: &[(&str, &str)]) {
+        for (one, other) in pairs {
+            self.ip(&format!("link add {one} type veth peer name {other}"));
+            self.ip(&format!("link set {one} up"));
+            self.ip(&format!("link set {other} up"));
+        }
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // It ends by itself when its standard input closes; waiting keeps no zombie.
+        drop(self.holder.stdin.take());
+        let _ = self.holder.wait();
+    }
+}
+
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
