@@ -10,6 +10,7 @@
 mod cases;
 mod command_line;
 mod kernel;
+mod peer;
 mod rehearsal;
 mod schema;
 mod structure;

@@ -69,8 +69,19 @@ impl Namespace {
     #[track_caller]
     pub fn new() -> Namespace {
         let unshare: &[&str] = if is_root() { &["--net"] } else { &["--net", "--user", "--map-root-user"] };
-        let mut holder = Command::new("unshare")
-            .args(unshare)
+        Namespace::held_by(Command::new("unshare"), unshare)
+    }
+
+    /// Makes another one beside this one, which links can reach.
+    #[track_caller]
+    pub fn beside(&self) -> Namespace {
+        Namespace::held_by(self.command("unshare"), &["--net"])
+    }
+
+    #[track_caller]
+    fn held_by(mut unshare: Command, arguments: &[&str]) -> Namespace {
+        let mut holder = unshare
+            .args(arguments)
             .args(["sh", "-c", "echo ready && exec cat"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -92,6 +103,11 @@ impl Namespace {
         let limits = namespace.ip("mptcp limits show");
         assert!(limits.contains("subflows"), "`ip mptcp` does not work here: {limits}");
         namespace
+    }
+
+    /// The process that holds it, for `ip link ... netns PID`.
+    pub fn pid(&self) -> u32 {
+        self.holder.id()
     }
 
     /// A command inside.
@@ -130,16 +146,26 @@ impl Namespace {
         ran.stdout
     }
 
-    /// The table as `ip mptcp endpoint show` prints it, a line a row, without blanks at the ends.
+    /// The table as `ip mptcp endpoint show` prints it, a line a row, without blanks at the ends. Flags that an older
+    /// `ip` has no word for get theirs.
     #[track_caller]
     pub fn endpoints(&self) -> Vec<String> {
-        self.ip("mptcp endpoint show").lines().map(|line| line.trim().to_owned()).collect()
+        let table = self.ip("mptcp endpoint show").replace("rawflags 10", "implicit").replace("rawflags 20", "laminar");
+        table.lines().map(|line| line.trim().to_owned()).collect()
     }
 
     /// The limits as `ip mptcp limits show` prints them.
     #[track_caller]
     pub fn limits(&self) -> String {
         self.ip("mptcp limits show").trim().to_owned()
+    }
+
+    /// The lock file that the runs so far made.
+    #[track_caller]
+    pub fn lock_file(&self) -> PathBuf {
+        let entries = std::fs::read_dir(self.runtime()).expect("the runtime folder");
+        let mut paths = entries.map(|entry| entry.expect("an entry").path());
+        paths.find(|path| path.extension().is_some_and(|kind| kind == "lock")).expect("a lock file")
     }
 
     /// Makes interfaces that are up: pairs of veth, one name a side.

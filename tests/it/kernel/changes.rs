@@ -1,0 +1,154 @@
+//! From one table to another with the fewest operations.
+
+use crate::support::Namespace;
+
+fn endpoints(rows: &[(&str, &str)]) -> String {
+    let rows: Vec<String> =
+        rows.iter().enumerate().map(|(number, (address, rest))| format!("  e{number}: {{address: {address}, {rest}}}\n")).collect();
+    format!("version: 1\nendpoints:\n{}", rows.concat())
+}
+
+/// The signs of the steps, such as `-+~`.
+fn signs(stdout: &str) -> String {
+    stdout.lines().filter_map(|line| line.chars().next()).filter(|sign| "+-~".contains(*sign)).collect()
+}
+
+#[test]
+fn flags_change_in_place_without_moving_ids() {
+    let namespace = Namespace::new();
+    for (address, id) in [("10.0.0.1", 5), ("10.0.0.2", 3), ("10.0.0.3", 9)] {
+        namespace.ip(&format!("mptcp endpoint add {address} id {id} subflow backup"));
+    }
+    let config = endpoints(&[
+        ("10.0.0.1", "flags: [subflow, fullmesh]"),
+        ("10.0.0.2", "flags: [subflow]"),
+        ("10.0.0.3", "flags: [subflow, backup]"),
+    ]);
+    let ran = namespace.apply(&config, &[]).expect(0);
+    assert_eq!(
+        ran.stdout,
+        "\
+~ 10.0.0.1 id 5 subflow backup -> subflow fullmesh   e0: re-creates its subflows
+~ 10.0.0.2 id 3 subflow backup -> subflow   e1
+applied: 0 added, 2 changed, 0 removed
+"
+    );
+    assert_eq!(
+        namespace.endpoints(),
+        ["10.0.0.2 id 3 subflow", "10.0.0.1 id 5 subflow fullmesh", "10.0.0.3 id 9 subflow backup"]
+    );
+}
+
+#[test]
+fn ids_are_swapped() {
+    let namespace = Namespace::new();
+    namespace.ip("mptcp endpoint add 10.0.0.1 id 1 subflow");
+    namespace.ip("mptcp endpoint add 10.0.0.2 id 2 subflow");
+    let config = endpoints(&[("10.0.0.1", "id: 2, flags: [subflow]"), ("10.0.0.2", "id: 1, flags: [subflow]")]);
+    let ran = namespace.apply(&config, &[]).expect(0);
+    assert_eq!(signs(&ran.stdout), "--++");
+    assert_eq!(namespace.endpoints(), ["10.0.0.2 id 1 subflow", "10.0.0.1 id 2 subflow"]);
+}
+
+#[test]
+fn ids_rotate_through_a_full_table() {
+    let namespace = Namespace::new();
+    let row = |number: u32, id: u32| format!("mptcp endpoint add 10.0.0.{number} id {id} subflow");
+    (1..=8).for_each(|number| {
+        namespace.ip(&row(number, number));
+    });
+    let rows: Vec<(String, String)> =
+        (1..=8).map(|n| (format!("10.0.0.{n}"), format!("id: {}, flags: [subflow]", n % 8 + 1))).collect();
+    let rows: Vec<(&str, &str)> = rows.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    namespace.apply(&endpoints(&rows), &[]).expect(0);
+    let expected: Vec<String> =
+        (1..=8).map(|id| format!("10.0.0.{} id {id} subflow", (id + 6) % 8 + 1)).collect();
+    assert_eq!(namespace.endpoints(), expected);
+}
+
+/// New endpoints come before old ones go, one for one once the table is full, so that there are never fewer than
+/// seven.
+#[test]
+fn a_full_table_is_replaced_by_another_full_one() {
+    let namespace = Namespace::new();
+    (1..=8).for_each(|number| {
+        namespace.ip(&format!("mptcp endpoint add 10.0.0.{number} subflow"));
+    });
+    let rows: Vec<String> = (1..=8).map(|number| format!("10.0.1.{number}")).collect();
+    let rows: Vec<(&str, &str)> = rows.iter().map(|row| (row.as_str(), "flags: [subflow]")).collect();
+    let ran = namespace.apply(&endpoints(&rows), &[]).expect(0);
+    assert_eq!(signs(&ran.stdout), "-+".repeat(8));
+    let after = namespace.endpoints();
+    assert_eq!(after.len(), 8);
+    assert!(after.iter().all(|row| row.starts_with("10.0.1.")), "{after:?}");
+}
+
+#[test]
+fn with_room_additions_come_first() {
+    let namespace = Namespace::new();
+    namespace.ip("mptcp endpoint add 10.0.0.1 subflow");
+    namespace.ip("mptcp endpoint add 10.0.0.2 subflow");
+    let config = endpoints(&[("10.0.1.1", "flags: [subflow]"), ("10.0.1.2", "flags: [subflow]")]);
+    assert_eq!(signs(&namespace.apply(&config, &[]).expect(0).stdout), "++--");
+}
+
+#[test]
+fn only_the_endpoint_that_differs_is_replaced() {
+    let namespace = Namespace::new();
+    namespace.links(&[("v0", "v1")]);
+    for row in ["10.0.0.1 id 1 subflow dev v0", "10.0.0.2 id 2 subflow", "10.0.0.3 id 3 signal"] {
+        namespace.ip(&format!("mptcp endpoint add {row}"));
+    }
+    let config = endpoints(&[
+        ("10.0.0.1", "dev: v1, flags: [subflow]"),
+        ("10.0.0.2", "flags: [subflow]"),
+        ("10.0.0.3", "flags: [signal, backup, laminar]"),
+    ]);
+    let ran = namespace.apply(&config, &[]).expect(0);
+    assert_eq!(
+        ran.stdout,
+        "\
+- 10.0.0.1 id 1 subflow dev v0   e0: dev differs, closes its subflows
++ 10.0.0.1 id 1 subflow dev v1   e0
+- 10.0.0.3 id 3 signal   e2: flags differ, closes its subflows
++ 10.0.0.3 id 3 signal backup laminar   e2
+applied: 2 added, 0 changed, 2 removed
+"
+    );
+    assert_eq!(
+        namespace.endpoints(),
+        ["10.0.0.1 id 1 subflow dev v1", "10.0.0.2 id 2 subflow", "10.0.0.3 id 3 signal backup laminar"]
+    );
+}
+
+#[test]
+fn an_interface_that_was_recreated_is_drift() {
+    let namespace = Namespace::new();
+    namespace.links(&[("v0", "v1")]);
+    let config = endpoints(&[("10.0.0.1", "dev: v0, flags: [subflow]")]);
+    namespace.apply(&config, &[]).expect(0);
+    namespace.ip("link delete v0");
+    namespace.links(&[("w0", "w1"), ("v0", "v1")]);
+    let ran = namespace.apply(&config, &[]).expect(0);
+    assert_eq!(signs(&ran.stdout), "-+");
+    assert!(ran.stdout.contains("e0: its interface was re-created, closes its subflows"), "{}", ran.stdout);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow dev v0"]);
+    // A new name for the same interface is none.
+    namespace.ip("link set v0 down");
+    namespace.ip("link set v0 name v9");
+    let renamed = config.replace("dev: v0", "dev: v9");
+    assert_eq!(namespace.apply(&renamed, &[]).expect(0).stdout, "no changes\n");
+}
+
+#[test]
+fn an_id_that_is_declared_for_another_endpoint_is_taken_over() {
+    let namespace = Namespace::new();
+    namespace.ip("mptcp endpoint add 10.0.0.1 id 7 subflow");
+    let config = endpoints(&[("10.0.0.1", "flags: [subflow]"), ("10.0.0.2", "id: 7, flags: [subflow]")]);
+    let ran = namespace.apply(&config, &[]).expect(0);
+    assert!(ran.stdout.contains("its id is declared for another endpoint"), "{}", ran.stdout);
+    let after = namespace.endpoints();
+    assert!(after.contains(&"10.0.0.2 id 7 subflow".to_owned()), "{after:?}");
+    assert_eq!(after.len(), 2);
+    assert_eq!(namespace.apply(&config, &[]).expect(0).stdout, "no changes\n");
+}

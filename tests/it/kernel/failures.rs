@@ -1,0 +1,116 @@
+//! Refusals, and that nothing changes then.
+
+use crate::support::{Namespace, Ran};
+
+/// Every step before the refused one is undone.
+#[test]
+fn a_refused_step_undoes_those_before_it() {
+    let namespace = Namespace::new();
+    namespace.links(&[("v0", "v1")]);
+    namespace.ip("mptcp limits set subflows 1 add_addr_accepted 1");
+    for row in ["10.0.0.1 id 1 subflow dev v0", "10.0.0.2 id 2 subflow backup", "10.0.0.3 id 3 signal"] {
+        namespace.ip(&format!("mptcp endpoint add {row}"));
+    }
+    let before = namespace.endpoints();
+    let config = "\
+version: 1
+limits: {subflows: 7, add-addr-accepted: 7}
+sysctls: {stale_loss_cnt: 9}
+endpoints:
+  new: {address: 10.0.0.4, flags: [subflow]}
+  moved: {address: 10.0.0.1, id: 77, dev: v1, flags: [signal]}
+  changed: {address: 10.0.0.2, flags: [subflow, fullmesh]}
+  ported: {address: 203.0.113.1, port: 8443, flags: [signal]}
+";
+    let ran = namespace.apply(config, &[]).expect(1);
+    assert_eq!(
+        ran.stderr,
+        "\
+error: the kernel refused to add 203.0.113.1 port 8443 signal: 203.0.113.1 is on no interface of this host, or is still tentative
+ --> <stdin>:8:3
+  |
+8 |   ported: {address: 203.0.113.1, port: 8443, flags: [signal]}
+  |   ^^^^^^ EADDRNOTAVAIL: create listen socket error: -99
+  |
+  = help: assign the address first, and wait until `ip address` shows it without `tentative`
+
+error: nothing has changed: what was done before was put back
+"
+    );
+    assert_eq!(ran.stdout, "");
+    assert_eq!(namespace.endpoints(), before);
+    assert_eq!(namespace.limits(), "add_addr_accepted 1 subflows 1");
+    let mut command = namespace.command("cat");
+    command.arg("/proc/sys/net/mptcp/stale_loss_cnt");
+    assert_eq!(crate::support::run(command, "").stdout, "4\n");
+}
+
+#[test]
+fn the_failure_is_told_to_programs() {
+    let namespace = Namespace::new();
+    let config = "{version: 1, limits: {subflows: 7}, endpoints: {a: {address: 203.0.113.1, port: 80, flags: [signal]}}}";
+    let Ran { stdout, .. } = namespace.apply(config, &["--format", "json"]).expect(1);
+    let document: serde_json::Value = serde_json::from_str(&stdout).expect("one JSON document");
+    assert_eq!(document["result"], "rolled-back");
+    assert_eq!(document["error"]["step"], 1);
+    assert_eq!(document["error"]["errno"], "EADDRNOTAVAIL");
+    assert_eq!(document["error"]["kernel"], "create listen socket error: -99");
+    assert_eq!(document["before"], document["after"]);
+    assert_eq!(document["steps"].as_array().map(Vec::len), Some(2));
+}
+
+/// An endpoint on the wildcard address stands in the way of every address's port, as a service would.
+#[test]
+fn a_port_that_something_else_holds_is_named() {
+    let namespace = Namespace::new();
+    namespace.ip("address add 203.0.113.1/32 dev lo");
+    namespace.ip("mptcp endpoint add 0.0.0.0 port 8443 id 9 signal");
+    let config = "{version: 1, prune: false, endpoints: {a: {address: 203.0.113.1, port: 8443, flags: [signal]}}}";
+    let ran = namespace.apply(config, &[]).expect(1);
+    assert!(ran.stderr.contains("something listens on port 8443"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("EADDRINUSE: create listen socket error: -98"), "{}", ran.stderr);
+    assert_eq!(namespace.endpoints(), ["0.0.0.0 port 8443 id 9 signal"]);
+    namespace.ip("mptcp endpoint delete id 9");
+    namespace.apply(config, &[]).expect(0);
+}
+
+#[test]
+fn a_table_that_is_too_small_is_exit_5_before_anything_is_written() {
+    let namespace = Namespace::new();
+    namespace.ip("mptcp endpoint add 10.9.9.9 id 9 subflow");
+    let rows: String =
+        (1..=255).map(|n| format!("  e{n}: {{address: 10.0.0.{n}, flags: [subflow]}}\n")).collect();
+    let extra = "  more: {address: 10.0.1.1, flags: [subflow]}\n";
+    let config = format!("version: 1\nlimits: {{subflows: 3}}\nendpoints:\n{rows}{extra}").replace("10.0.0.255", "10.0.2.1");
+    let ran = namespace.apply(&config, &["-q"]).expect(5);
+    assert!(ran.stderr.contains("256 endpoints are needed, and this kernel holds"), "{}", ran.stderr);
+    assert_eq!(namespace.endpoints(), ["10.9.9.9 id 9 subflow"]);
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
+}
+
+/// The lock belongs to a namespace: a second writer in the same one is turned away, one in another is not.
+#[test]
+fn a_second_writer_is_turned_away() {
+    let namespace = Namespace::new();
+    namespace.apply("{version: 1, endpoints: {}}", &[]).expect(0);
+    let lock = namespace.lock_file();
+    let held = std::fs::File::options().write(true).open(&lock).expect("the lock file");
+    held.try_lock().expect("nobody holds it");
+    let ran = namespace.apply("{version: 1, limits: {subflows: 5}}", &[]).expect(75);
+    assert!(ran.stderr.contains("another run of mptcp-apply"), "{}", ran.stderr);
+    namespace.apply("{version: 1, limits: {subflows: 5}}", &["--dry-run"]).expect(0);
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
+    drop(held);
+    namespace.apply("{version: 1, limits: {subflows: 5}}", &[]).expect(0);
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 5");
+}
+
+/// A host without endpoints because of a full or read-only /run would be worse than one without a lock.
+#[test]
+fn a_runtime_folder_that_cannot_be_had_is_a_warning() {
+    let namespace = Namespace::new();
+    std::fs::write(namespace.runtime(), "a file where the folder should be").expect("written");
+    let ran = namespace.apply("{version: 1, limits: {subflows: 5}}", &[]).expect(0);
+    assert!(ran.stderr.contains("cannot lock"), "{}", ran.stderr);
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 5");
+}

@@ -1,0 +1,148 @@
+//! Live connections: what a change does to their subflows.
+
+use std::time::{Duration, Instant};
+
+use crate::peer::Peer;
+use crate::support::{Namespace, run};
+
+/// A client whose second link leads to an address that only the server announces, so that the client's kernel makes
+/// an implicit endpoint for its own address there.
+struct Implicit {
+    client: Namespace,
+    _ends: (Peer, Peer),
+    _server: Namespace,
+}
+
+impl Implicit {
+    fn new() -> Implicit {
+        let client = Namespace::new();
+        let server = client.beside();
+        for (number, (ours, theirs)) in [("c1", "s1"), ("c2", "s2")].into_iter().enumerate() {
+            let net = number + 1;
+            client.ip(&format!("link add {ours} type veth peer name {theirs} netns {}", server.pid()));
+            client.ip(&format!("address add 10.1.{net}.1/24 dev {ours}"));
+            server.ip(&format!("address add 10.1.{net}.2/24 dev {theirs}"));
+            client.ip(&format!("link set {ours} up"));
+            server.ip(&format!("link set {theirs} up"));
+        }
+        server.ip("mptcp endpoint add 10.1.2.2 signal");
+        client.ip("mptcp limits set subflows 2 add_addr_accepted 1");
+        let ends = (Peer::server(&server, "0.0.0.0:5000"), Peer::client(&client, "10.1.1.2:5000"));
+        wait_for("an implicit endpoint", || client.endpoints().iter().any(|row| row.contains("implicit")));
+        wait_for("two subflows", || subflows(&client).len() == 2);
+        Implicit { client, _ends: ends, _server: server }
+    }
+}
+
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(10), "{what} did not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The local and remote addresses of the established subflows, as `ss` tells.
+fn subflows(namespace: &Namespace) -> Vec<String> {
+    let mut command = namespace.command("ss");
+    command.args(["-Htn", "state", "established"]);
+    let listed = run(command, "").expect(0).stdout;
+    let pair = |line: &str| line.split_whitespace().skip(2).take(2).collect::<Vec<_>>().join(" ");
+    let mut pairs: Vec<String> = listed.lines().map(pair).collect();
+    pairs.sort();
+    pairs
+}
+
+/// There may be more meanwhile: an endpoint with the flag `subflow` opens some.
+#[track_caller]
+fn assert_still_there(namespace: &Namespace, before: &[String]) {
+    let now = subflows(namespace);
+    assert!(before.iter().all(|subflow| now.contains(subflow)), "{before:?} -> {now:?}");
+}
+
+#[test]
+fn an_implicit_endpoint_is_adopted_with_its_subflow() {
+    let host = Implicit::new();
+    let before = subflows(&host.client);
+    assert_eq!(host.client.endpoints(), ["10.1.2.1 id 1 implicit"]);
+    let config = "{version: 1, endpoints: {second: {address: 10.1.2.1, flags: [subflow]}}}";
+    let ran = host.client.apply(config, &[]).expect(0);
+    assert_eq!(
+        ran.stdout,
+        "\
++ 10.1.2.1 id 1 subflow   second: adopts the implicit endpoint
+applied: 1 added, 0 changed, 0 removed
+"
+    );
+    assert_eq!(host.client.endpoints(), ["10.1.2.1 id 1 subflow"]);
+    assert_still_there(&host.client, &before);
+    assert_eq!(host.client.apply(config, &[]).expect(0).stdout, "no changes\n");
+}
+
+/// Equal ids too: the kernel would call the id taken if it were sent.
+#[test]
+fn an_implicit_endpoint_with_the_declared_id_is_adopted() {
+    let host = Implicit::new();
+    let before = subflows(&host.client);
+    let config = "{version: 1, endpoints: {second: {address: 10.1.2.1, id: 1, flags: [subflow, backup]}}}";
+    host.client.apply(config, &[]).expect(0);
+    assert_eq!(host.client.endpoints(), ["10.1.2.1 id 1 subflow backup"]);
+    assert_still_there(&host.client, &before);
+}
+
+#[test]
+fn an_implicit_endpoint_with_another_id_is_replaced() {
+    let host = Implicit::new();
+    let config = "{version: 1, endpoints: {second: {address: 10.1.2.1, id: 9, flags: [subflow]}}}";
+    let ran = host.client.apply(config, &[]).expect(0);
+    assert!(ran.stdout.contains("- 10.1.2.1 id 1 implicit   second: id differs, closes its subflows"), "{}", ran.stdout);
+    assert_eq!(host.client.endpoints(), ["10.1.2.1 id 9 subflow"]);
+}
+
+#[test]
+fn an_implicit_endpoint_is_no_drift() {
+    let host = Implicit::new();
+    let before = subflows(&host.client);
+    assert_eq!(host.client.apply("{version: 1, endpoints: {}}", &[]).expect(0).stdout, "no changes\n");
+    // It goes only when a declared endpoint needs its id.
+    let config = "{version: 1, endpoints: {other: {address: 10.7.7.7, flags: [signal]}}}";
+    host.client.apply(config, &[]).expect(0);
+    assert_eq!(host.client.endpoints().len(), 2);
+    assert_eq!(subflows(&host.client), before);
+    let config = "{version: 1, endpoints: {other: {address: 10.7.7.7, id: 1, flags: [signal]}}}";
+    host.client.apply(config, &[]).expect(0);
+    assert_eq!(host.client.endpoints(), ["10.7.7.7 id 1 signal"]);
+}
+
+/// In a full table a declared endpoint comes before an implicit one, and adoption, for which the kernel wants a free
+/// place, still works.
+#[test]
+fn implicit_endpoints_give_way_in_a_full_table() {
+    let host = Implicit::new();
+    (1..=7).for_each(|n| {
+        host.client.ip(&format!("mptcp endpoint add 10.7.7.{n} signal"));
+    });
+    let rows: String = (1..=7).map(|n| format!("  e{n}: {{address: 10.7.7.{n}, flags: [signal]}}\n")).collect();
+    let adopt = format!("version: 1\nendpoints:\n  second: {{address: 10.1.2.1, flags: [subflow]}}\n{rows}");
+    host.client.apply(&adopt, &[]).expect(0);
+    let after = host.client.endpoints();
+    assert_eq!((after.len(), after[0].as_str()), (8, "10.1.2.1 id 1 subflow"));
+
+    let host = Implicit::new();
+    let eight = format!("version: 1\nendpoints:\n{rows}  e8: {{address: 10.7.7.8, flags: [signal]}}\n");
+    host.client.apply(&eight, &[]).expect(0);
+    assert!(host.client.endpoints().iter().all(|row| row.starts_with("10.7.7.")));
+    assert_eq!(host.client.endpoints().len(), 8);
+}
+
+#[test]
+fn a_backup_flag_changes_without_closing_a_subflow() {
+    let host = Implicit::new();
+    let config = "{version: 1, endpoints: {second: {address: 10.1.2.1, flags: [subflow]}}}";
+    host.client.apply(config, &[]).expect(0);
+    // The endpoint is allowed a subflow of its own now, to the server's first address.
+    wait_for("a third subflow", || subflows(&host.client).len() == 3);
+    let before = subflows(&host.client);
+    host.client.apply(&config.replace("subflow]", "subflow, backup]"), &[]).expect(0);
+    assert_eq!(subflows(&host.client), before);
+}

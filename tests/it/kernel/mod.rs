@@ -1,0 +1,8 @@
+//! The real kernel, in network namespaces of the tests' own, read back by `ip mptcp`.
+
+mod changes;
+mod endpoints;
+mod failures;
+mod live;
+mod ownership;
+mod settings;

@@ -1,0 +1,54 @@
+//! `prune: false` and implicit endpoints.
+
+use crate::support::Namespace;
+
+#[test]
+fn without_prune_only_own_endpoints_are_removed() {
+    let namespace = Namespace::new();
+    namespace.ip("mptcp endpoint add 10.9.9.9 id 9 signal");
+    let config = "\
+version: 1
+prune: false
+endpoints:
+  a: {address: 10.0.0.1, id: 1, flags: [subflow]}
+  b: {address: 10.0.0.2, id: 2, flags: [subflow]}
+";
+    namespace.apply(config, &[]).expect(0);
+    assert_eq!(
+        namespace.endpoints(),
+        ["10.0.0.1 id 1 subflow", "10.0.0.2 id 2 subflow", "10.9.9.9 id 9 signal"]
+    );
+    // What is declared no longer goes if this program made it, and stays if not.
+    let less = "{version: 1, prune: false, endpoints: {a: {address: 10.0.0.1, id: 1, flags: [subflow]}}}";
+    let ran = namespace.apply(less, &[]).expect(0);
+    assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow", "10.9.9.9 id 9 signal"]);
+    // What somebody removed by hand and added again is his.
+    namespace.ip("mptcp endpoint delete id 1");
+    namespace.apply("{version: 1, prune: false, endpoints: {}}", &[]).expect(0);
+    namespace.ip("mptcp endpoint add 10.0.0.1 id 1 subflow");
+    namespace.apply("{version: 1, prune: false, endpoints: {}}", &[]).expect(0);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow", "10.9.9.9 id 9 signal"]);
+    // With prune everything that is not declared goes.
+    namespace.apply("{version: 1, endpoints: {}}", &[]).expect(0);
+    assert_eq!(namespace.endpoints(), [""; 0]);
+}
+
+#[test]
+fn endpoints_of_a_pruning_run_are_own_ones_too() {
+    let namespace = Namespace::new();
+    namespace.apply("{version: 1, endpoints: {a: {address: 10.0.0.1, flags: [subflow]}}}", &[]).expect(0);
+    namespace.apply("{version: 1, prune: false, endpoints: {}}", &[]).expect(0);
+    assert_eq!(namespace.endpoints(), [""; 0]);
+}
+
+#[test]
+fn an_id_that_a_foreign_endpoint_holds_is_a_conflict() {
+    let namespace = Namespace::new();
+    namespace.ip("mptcp endpoint add 10.9.9.9 id 1 signal");
+    let config = "{version: 1, prune: false, endpoints: {a: {address: 10.0.0.1, id: 1, flags: [subflow]}}}";
+    let ran = namespace.apply(config, &[]).expect(1);
+    assert!(ran.stderr.contains("the id is held by 10.9.9.9 id 1 signal, which `prune: false` leaves alone"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("<stdin>:1:67"), "{}", ran.stderr);
+    assert_eq!(namespace.endpoints(), ["10.9.9.9 id 1 signal"]);
+}

@@ -1,0 +1,110 @@
+//! Limits and sysctls.
+
+use crate::support::Namespace;
+
+#[test]
+fn limits_that_are_absent_are_not_managed() {
+    let namespace = Namespace::new();
+    namespace.ip("mptcp limits set subflows 3 add_addr_accepted 5");
+    namespace.apply("{version: 1, limits: {add-addr-accepted: 1}}", &[]).expect(0);
+    assert_eq!(namespace.limits(), "add_addr_accepted 1 subflows 3");
+}
+
+#[test]
+fn max_is_what_the_kernel_allows() {
+    let namespace = Namespace::new();
+    namespace.apply("{version: 1, limits: {subflows: max, add-addr-accepted: max}}", &[]).expect(0);
+    let limits = namespace.limits();
+    assert!(limits == "add_addr_accepted 8 subflows 8" || limits == "add_addr_accepted 64 subflows 64", "{limits}");
+    let again = namespace.apply("{version: 1, limits: {subflows: max, add-addr-accepted: max}}", &[]).expect(0);
+    assert_eq!(again.stdout, "no changes\n");
+}
+
+#[test]
+fn a_limit_above_the_kernels_is_exit_5_and_changes_nothing() {
+    let namespace = Namespace::new();
+    let config = "{version: 1, limits: {subflows: 1000}, sysctls: {checksum_enabled: true}, endpoints: {a: {address: 10.0.0.1, flags: [subflow]}}}";
+    let ran = namespace.apply(config, &[]).expect(5);
+    assert!(ran.stderr.contains("limit `subflows` is 1000, and this kernel allows"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("<stdin>:1:33"), "{}", ran.stderr);
+    assert_eq!(namespace.endpoints(), [""; 0]);
+    assert_eq!(sysctl(&namespace, "checksum_enabled"), "0");
+    namespace.apply(config, &["--dry-run"]).expect(5);
+}
+
+#[test]
+fn sysctls_are_set_and_read_back() {
+    let namespace = Namespace::new();
+    let config = "\
+version: 1
+sysctls:
+  checksum_enabled: true
+  allow_join_initial_addr_port: 0
+  add_addr_timeout: 30
+  stale_loss_cnt: 7
+  scheduler: default
+";
+    let ran = namespace.apply(config, &[]).expect(0);
+    assert!(ran.stdout.contains("~ sysctl add_addr_timeout 120 -> 30\n"), "{}", ran.stdout);
+    for (name, value) in
+        [("checksum_enabled", "1"), ("allow_join_initial_addr_port", "0"), ("add_addr_timeout", "30"), ("stale_loss_cnt", "7")]
+    {
+        assert_eq!(sysctl(&namespace, name), value, "{name}");
+    }
+    assert_eq!(namespace.apply(config, &[]).expect(0).stdout, "no changes\n");
+}
+
+/// `path_manager` and `pm_type` are one setting, and either word works on every kernel.
+#[test]
+fn either_word_for_the_path_manager_works() {
+    let namespace = Namespace::new();
+    for (config, word, number) in [
+        ("{version: 1, sysctls: {pm_type: 1}}", "userspace", "1"),
+        ("{version: 1, sysctls: {path_manager: kernel}}", "kernel", "0"),
+        ("{version: 1, sysctls: {path_manager: userspace}}", "userspace", "1"),
+        ("{version: 1, sysctls: {pm_type: 0}}", "kernel", "0"),
+    ] {
+        namespace.apply(config, &["--detailed-exitcode"]).expect(2);
+        assert_eq!(sysctl(&namespace, "pm_type"), number, "{config}");
+        if exists(&namespace, "path_manager") {
+            assert_eq!(sysctl(&namespace, "path_manager"), word, "{config}");
+        }
+        namespace.apply(config, &["--detailed-exitcode"]).expect(0);
+    }
+}
+
+#[test]
+fn a_scheduler_that_is_not_there_is_exit_5_before_anything_is_written() {
+    let namespace = Namespace::new();
+    let config = "{version: 1, limits: {subflows: 5}, sysctls: {enabled: 0, scheduler: warp}}";
+    let ran = namespace.apply(config, &[]).expect(5);
+    assert!(ran.stderr.contains("no packet scheduler `warp`"), "{}", ran.stderr);
+    assert_eq!(sysctl(&namespace, "enabled"), "1");
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
+}
+
+#[test]
+fn settings_that_make_endpoints_useless_are_warned_of() {
+    let namespace = Namespace::new();
+    let config = "{version: 1, sysctls: {enabled: false, pm_type: 1}, endpoints: {a: {address: 10.0.0.1, flags: [subflow]}}}";
+    let ran = namespace.apply(config, &[]).expect(0);
+    assert!(ran.stderr.contains("net.mptcp.enabled is 0"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the userspace path manager is selected"), "{}", ran.stderr);
+    // The same when somebody else has set them.
+    let config = "{version: 1, endpoints: {a: {address: 10.0.0.1, flags: [subflow]}}}";
+    let ran = namespace.apply(config, &["--dry-run"]).expect(0);
+    assert!(ran.stderr.contains("net.mptcp.enabled is 0"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the userspace path manager is selected"), "{}", ran.stderr);
+}
+
+fn exists(namespace: &Namespace, name: &str) -> bool {
+    let mut command = namespace.command("test");
+    command.args(["-e", &format!("/proc/sys/net/mptcp/{name}")]);
+    crate::support::run(command, "").code == 0
+}
+
+fn sysctl(namespace: &Namespace, name: &str) -> String {
+    let mut command = namespace.command("cat");
+    command.arg(format!("/proc/sys/net/mptcp/{name}"));
+    crate::support::run(command, "").expect(0).stdout.trim().to_owned()
+}
