@@ -1,21 +1,19 @@
-//! The command line: types only, no behaviour.
+//! The command line: what may be said, not what it does.
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-/// Bring this host's MPTCP endpoints and limits to what YAML files declare, with the smallest safe change.
-///
-/// Without PATH, reads *.yaml in /usr/lib/mptcp-apply, /etc/mptcp-apply and /run/mptcp-apply; a file hides those of the
-/// same name in the folders before its own.
+/// Bring this host's MPTCP endpoints and limits to what YAML files declare
 #[derive(Debug, Parser)]
 #[command(
     name = "mptcp-apply",
     version,
-    max_term_width = 100,
-    args_conflicts_with_subcommands = true,
+    disable_help_flag = true,
     disable_help_subcommand = true,
-    after_help = EXIT_CODES
+    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply schema",
+    after_help = AFTER_HELP
 )]
 pub struct Cli {
     /// Another job than applying.
@@ -29,7 +27,11 @@ pub struct Cli {
     pub common: Common,
 }
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
+Without PATH, reads *.yaml in /usr/lib/mptcp-apply, /etc/mptcp-apply and
+/run/mptcp-apply; a file hides those of the same name in the folders before
+its own. Later files win, in the order of their names.
+
 Exit codes:
    0  the kernel is as desired; valid; shown; nothing to do
    1  applying failed and everything was put back
@@ -40,14 +42,30 @@ Exit codes:
   75  another run is going on  77  not permitted
   78  the configuration is invalid";
 
+impl Cli {
+    /// What the arguments mean.
+    ///
+    /// # Errors
+    /// When they mean nothing, and for help and version, which clap has for errors too.
+    pub fn read() -> Result<Cli, clap::Error> {
+        let cli = Cli::try_parse()?;
+        if cli.command.is_some() && cli.apply != Apply::default() {
+            let message = "options and paths of the main job do not go with another one";
+            return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+        }
+        Ok(cli)
+    }
+}
+
 /// The jobs other than applying.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Judge the files alone; touches no kernel, needs no privilege, runs anywhere
+    /// Judge the files alone; needs no kernel and no privilege
     Check {
         /// Files and folders, `-` for standard input
+        #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
-        /// Take a warning for an error
+        /// Let a warning be an error
         #[arg(long)]
         strict: bool,
     },
@@ -56,23 +74,24 @@ pub enum Command {
 }
 
 /// Options of the main job.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, PartialEq, Eq, Args)]
 pub struct Apply {
     /// Files and folders, `-` for standard input
+    #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Print the plan and change nothing
     #[arg(short = 'n', long, conflicts_with = "rehearse")]
     pub dry_run: bool,
-    /// Carry the plan out in a throw-away copy of this host, against the real kernel
+    /// Try the plan out in a throw-away copy of this host
     #[arg(long)]
     pub rehearse: bool,
-    /// Print the difference from current to desired state too
+    /// Print the unified diff as YAML too
     #[arg(long)]
     pub diff: bool,
     /// Exit with 2 when the plan is not empty
     #[arg(long)]
     pub detailed_exitcode: bool,
-    /// Take a warning for an error, and apply nothing then
+    /// Let a warning be an error
     #[arg(long)]
     pub strict: bool,
 }
@@ -81,20 +100,25 @@ pub struct Apply {
 #[derive(Debug, Args)]
 pub struct Common {
     /// How results are written
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "text|json")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
-    /// When to use colours; NO_COLOR is honoured
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    /// Colours; NO_COLOR is honoured
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "auto|always|never")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     pub color: Color,
     /// Print errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Tell each decision; twice: each netlink message
+    /// Tell each step; -vv: each netlink message
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Put DIR before the three standard folders
     #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true)]
     pub root_dir: PathBuf,
+    /// Print this help
+    #[arg(short, long, global = true, action = clap::ArgAction::HelpShort)]
+    help: Option<bool>,
 }
 
 /// How results are written.

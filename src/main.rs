@@ -3,14 +3,13 @@
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 use mptcp_apply::cli::{Cli, Command};
 use mptcp_apply::command::{self, Exit};
 use mptcp_apply::log;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

@@ -66,16 +66,11 @@ pub fn rows(current: &[Endpoint], target: &[Endpoint]) -> Rows {
 impl Rows {
     fn compare(&mut self, row: &Endpoint, wanted: &Endpoint) {
         let named = Endpoint { name: wanted.name.clone(), ..row.clone() };
-        if row.is_implicit() && !wanted.is_implicit() {
-            if wanted.id.is_none() || wanted.id == row.id {
-                let endpoint = Endpoint { id: row.id, ..wanted.clone() };
-                self.additions.push(Change { endpoint, why: Reason::Adopted });
-            } else {
-                self.replace(named, wanted, Reason::IdDiffers);
-            }
-        } else if wanted.id != row.id {
+        if wanted.id != row.id {
             let why = if wanted.id.is_none() { Reason::IdNeeded } else { Reason::IdDiffers };
             self.replace(named, wanted, why);
+        } else if row.is_implicit() && !wanted.is_implicit() {
+            self.additions.push(Change { endpoint: wanted.clone(), why: Reason::Adopted });
         } else if wanted.dev != row.dev {
             let gone = row.dev.as_ref().is_some_and(|dev| dev.name.is_none());
             self.replace(named, wanted, if gone { Reason::DevGone } else { Reason::DevDiffers });

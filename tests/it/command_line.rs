@@ -1,1 +1,330 @@
-//! To be written.
+//! Options, exit codes, streams.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::support::{Namespace, Ran, is_root, program, run};
+
+fn with(arguments: &[&str]) -> Ran {
+    with_input(arguments, "")
+}
+
+fn with_input(arguments: &[&str], input: &str) -> Ran {
+    let mut command = program();
+    command.args(arguments);
+    run(command, input)
+}
+
+#[test]
+fn help_and_version_are_results() {
+    let help = with(&["--help"]).expect(0);
+    for word in
+        ["--dry-run", "--rehearse", "--detailed-exitcode", "check", "schema", "Exit codes:", "NO_COLOR"]
+    {
+        assert!(help.stdout.contains(word), "no {word} in {}", help.stdout);
+    }
+    assert!(help.stdout.lines().all(|line| line.len() <= 80), "{}", help.stdout);
+    assert_eq!(
+        with(&["--version"]).expect(0).stdout,
+        concat!("mptcp-apply ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+}
+
+#[test]
+fn usage_errors_are_64() {
+    for arguments in [
+        &["--no-such-option"][..],
+        &["--format", "xml"],
+        &["--color", "sometimes"],
+        &["-n", "--rehearse"],
+        &["-q", "-v"],
+        &["check", "--dry-run"],
+        &["--dry-run", "check"],
+        &["schema", "extra"],
+        &["--root-dir"],
+        &["check", "-", "-"],
+    ] {
+        let ran = with(arguments).expect(64);
+        assert_eq!(ran.stdout, "", "{arguments:?}");
+        assert!(ran.stderr.starts_with("error: "), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn options_for_every_job_may_stand_before_and_after_it() {
+    for arguments in [&["--format", "json", "check", "-"][..], &["check", "--format", "json", "-"]] {
+        let ran = with_input(arguments, "version: 1").expect(0);
+        assert_eq!(ran.stdout, "{\"version\":1,\"valid\":true,\"errors\":[],\"warnings\":[]}\n");
+    }
+}
+
+#[test]
+fn no_input_is_66() {
+    let folder = TempDir::new().expect("a folder");
+    let root = folder.path().to_str().expect("UTF-8");
+    let ran = with(&["check", "--root-dir", root]).expect(66);
+    assert!(ran.stderr.contains("no configuration found"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("etc/mptcp-apply"), "{}", ran.stderr);
+    assert!(with(&["check", root]).expect(66).stderr.contains("the folder holds no *.yaml"));
+    assert!(with(&["check", "/no/such/file"]).expect(66).stderr.contains("/no/such/file: no such file"));
+    assert!(with(&["chekc"]).expect(66).stderr.contains("--help"));
+}
+
+fn write(root: &Path, file: &str, text: &str) {
+    let path = root.join(file);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    fs::write(path, text).expect("written");
+}
+
+/// As netplan does: a file hides those of its name in the folders before, and what is left is read in the order of
+/// the names, whatever the folder.
+#[test]
+fn standard_folders_hide_and_order_by_name() {
+    let folder = TempDir::new().expect("a folder");
+    let root = folder.path();
+    let limit = |number| format!("{{version: 1, limits: {{subflows: {number}}}}}");
+    write(root, "usr/lib/mptcp-apply/10-a.yaml", &limit(1));
+    write(root, "usr/lib/mptcp-apply/50-hidden.yaml", "not: [valid");
+    write(root, "etc/mptcp-apply/50-hidden.yaml", "{version: 1, limits: {add-addr-accepted: 5}}");
+    write(root, "etc/mptcp-apply/20-b.yaml", "also: [not");
+    write(root, "run/mptcp-apply/20-b.yaml", "");
+    write(root, "run/mptcp-apply/05-early.yaml", &limit(7));
+    write(root, "etc/mptcp-apply/.hidden.yaml", "not: [valid");
+    write(root, "etc/mptcp-apply/notes.txt", "not: [valid");
+    let namespace = Namespace::new();
+    let ran = {
+        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        command.args(["--root-dir", root.to_str().expect("UTF-8")]);
+        run(command, "").expect(0)
+    };
+    assert_eq!(
+        ran.stdout,
+        "~ limits subflows 2 -> 1 add-addr-accepted 0 -> 5\napplied: 0 added, 1 changed, 0 removed\n"
+    );
+    assert_eq!(namespace.limits(), "add_addr_accepted 5 subflows 1");
+}
+
+#[test]
+fn named_files_and_folders_are_read_in_the_order_given() {
+    let folder = TempDir::new().expect("a folder");
+    let root = folder.path();
+    write(root, "one.yaml", "{version: 1, limits: {subflows: 1, add-addr-accepted: 1}}");
+    write(root, "more/a.yaml", "{version: 1, limits: {subflows: 2}}");
+    write(root, "more/b.yaml", "{version: 1, limits: {subflows: 3}}");
+    let namespace = Namespace::new();
+    let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+    command.args([root.join("one.yaml"), root.join("more")]).arg("-");
+    run(command, "{version: 1, limits: {add-addr-accepted: 4}}").expect(0);
+    assert_eq!(namespace.limits(), "add_addr_accepted 4 subflows 3");
+}
+
+#[test]
+fn quiet_leaves_only_errors() {
+    let warned = "{version: 1, endpoints: {a: {address: 127.0.0.1, flags: [subflow]}}}";
+    assert_ne!(with_input(&["check", "-"], warned).expect(0).stderr, "");
+    let ran = with_input(&["check", "-q", "-"], warned).expect(0);
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
+    assert_ne!(with_input(&["check", "-q", "-"], "version: 2").expect(78).stderr, "");
+}
+
+#[test]
+fn colours_come_when_asked_for() {
+    let namespace = Namespace::new();
+    let config = "{version: 1, limits: {subflows: 1}}";
+    let coloured = namespace.apply(config, &["-n", "--color", "always"]).expect(0);
+    assert!(
+        coloured.stdout.starts_with("\x1b[33m~ limits subflows 2 -> 1\x1b[0m\n"),
+        "{:?}",
+        coloured.stdout
+    );
+    assert!(!namespace.apply(config, &["-n"]).expect(0).stdout.contains('\x1b'));
+    assert!(with_input(&["check", "--color", "always", "-"], "x: 1").expect(78).stderr.contains('\x1b'));
+}
+
+#[test]
+fn verbose_tells_each_step() {
+    let namespace = Namespace::new();
+    let config = "{version: 1, limits: {subflows: 1}}";
+    let ran = namespace.apply(config, &["-v"]).expect(0);
+    assert!(ran.stderr.contains("set limits subflows 1 add-addr-accepted 0"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("netlink: "), "{}", ran.stderr);
+    let ran = namespace.apply(config, &["-vv"]).expect(0);
+    assert!(ran.stderr.contains("netlink: "), "{}", ran.stderr);
+}
+
+/// Whoever reads the output has seen enough; that is no failure.
+#[test]
+fn a_closed_pipe_ends_it_quietly() {
+    let mut command = program();
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    command.arg("schema").stdout(writer).stderr(Stdio::piped()).stdin(Stdio::null());
+    let output = command.spawn().expect("starts").wait_with_output().expect("ends");
+    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+}
+
+#[test]
+fn the_diff_is_unified_yaml() {
+    let namespace = Namespace::new();
+    namespace.ip("mptcp endpoint add 10.0.0.1 id 4 subflow");
+    let config = "{version: 1, endpoints: {a: {address: 10.0.0.1, flags: [subflow, backup]}}}";
+    let ran = namespace.apply(config, &["--dry-run", "--diff"]).expect(0);
+    assert_eq!(
+        ran.stdout,
+        "\
+--- current
++++ desired
+@@ -8,3 +8,4 @@
+     id: 4
+     flags:
+     - subflow
++    - backup
+~ 10.0.0.1 id 4 subflow -> subflow backup   a
+plan: 0 to add, 1 to change, 0 to remove
+"
+    );
+    // The desired side is a configuration that leads there.
+    let same = "{version: 1, endpoints: {a: {address: 10.0.0.1, flags: [subflow]}}}";
+    assert_eq!(namespace.apply(same, &["--dry-run", "--diff"]).expect(0).stdout, "no changes\n");
+}
+
+#[test]
+fn the_plan_document_has_the_promised_shape() {
+    let namespace = Namespace::new();
+    namespace.links(&[("eth0", "wwan0")]);
+    for row in ["198.51.100.3 id 2 subflow dev wwan0", "10.9.9.9 id 7 signal"] {
+        namespace.ip(&format!("mptcp endpoint add {row}"));
+    }
+    let config = "\
+version: 1
+limits: {subflows: 4}
+sysctls: {checksum_enabled: true}
+endpoints:
+  fiber: {address: 192.0.2.10, dev: eth0, id: 1, flags: [subflow, fullmesh]}
+  lte: {address: 198.51.100.3, dev: wwan0, flags: [subflow, backup]}
+  gone: {address: 198.51.100.9, dev: wwan9, flags: [subflow]}
+";
+    let ran = namespace.apply(config, &["--dry-run", "--format", "json"]).expect(0);
+    assert_eq!(ran.stdout.lines().count(), 1);
+    let mut document: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert!(
+        document["diff"].take().as_str().is_some_and(|diff| diff.starts_with("--- current\n+++ desired\n"))
+    );
+    let row = serde_json::json!({"address": "10.9.9.9", "port": null, "id": 7, "dev": null, "flags": ["signal"], "name": null});
+    let lte = |flags: &[&str]| serde_json::json!({"address": "198.51.100.3", "port": null, "id": 2, "dev": "wwan0", "flags": flags, "name": "lte"});
+    assert_eq!(
+        document,
+        serde_json::json!({
+            "version": 1, "netns": null, "result": "planned", "changed": true,
+            "steps": [
+                {"op": "set-sysctl", "name": "checksum_enabled", "from": 0, "to": 1, "disruption": "none"},
+                {"op": "set-limits", "from": {"subflows": 2, "add-addr-accepted": 0},
+                 "to": {"subflows": 4, "add-addr-accepted": 0}, "disruption": "none"},
+                {"op": "set-flags", "endpoint": "lte", "address": "198.51.100.3", "port": null, "id": 2,
+                 "dev": "wwan0", "from": ["subflow"], "to": ["subflow", "backup"], "disruption": "none",
+                 "why": "flags differ"},
+                {"op": "add-addr", "endpoint": "fiber", "address": "192.0.2.10", "port": null, "id": 1,
+                 "dev": "eth0", "flags": ["subflow", "fullmesh"], "disruption": "none", "why": "declared"},
+                {"op": "del-addr", "endpoint": null, "address": "10.9.9.9", "port": null, "id": 7, "dev": null,
+                 "flags": ["signal"], "disruption": "closes-subflows", "why": "not declared"},
+            ],
+            "warnings": [{"code": "dev-missing", "endpoint": "gone",
+                "message": "endpoint `gone` waits: there is no interface wwan9",
+                "file": "<stdin>", "line": 7, "column": 38, "help": null}],
+            "before": {"limits": {"subflows": 2, "add-addr-accepted": 0},
+                "endpoints": [lte(&["subflow"]), row], "sysctls": {"checksum_enabled": 0}},
+            "after": {"limits": {"subflows": 4, "add-addr-accepted": 0},
+                "endpoints": [
+                    {"address": "192.0.2.10", "port": null, "id": 1, "dev": "eth0",
+                     "flags": ["subflow", "fullmesh"], "name": "fiber"},
+                    lte(&["subflow", "backup"])],
+                "sysctls": {"checksum_enabled": 1}},
+            "diff": null,
+        })
+    );
+}
+
+/// What a file says is carried out with root's rights.
+#[test]
+fn files_that_others_can_write_are_refused() {
+    let namespace = Namespace::new();
+    let file = namespace.folder.path().join("config.yaml");
+    fs::write(&file, "{version: 1, limits: {subflows: 5}}").expect("written");
+    let apply = |options: &[&str]| {
+        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        command.args(options).arg(&file);
+        run(command, "")
+    };
+    let mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("set");
+    mode(0o666);
+    let ran = apply(&[]).expect(77);
+    assert!(ran.stderr.contains("everybody can write to it"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("chmod go-w"), "{}", ran.stderr);
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
+    for option in ["--dry-run", "--rehearse"] {
+        assert!(apply(&[option]).expect(0).stderr.starts_with("warning: "), "{option}");
+    }
+    mode(0o664);
+    let ran = apply(&[]).expect(0);
+    assert!(ran.stderr.starts_with("warning: ") && ran.stderr.contains("group"), "{}", ran.stderr);
+    mode(0o644);
+    assert_eq!(apply(&[]).expect(0).stderr, "");
+}
+
+#[test]
+fn installed_files_must_be_roots_own() {
+    let namespace = Namespace::new();
+    let root = namespace.folder.path();
+    write(root, "etc/mptcp-apply/a.yaml", "{version: 1, limits: {subflows: 5}}");
+    let folder = root.join("etc/mptcp-apply");
+    let apply = || {
+        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        command.arg("--root-dir").arg(root);
+        run(command, "")
+    };
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set");
+    mode(&folder.join("a.yaml"), 0o664);
+    assert!(apply().expect(77).stderr.contains("group"));
+    mode(&folder.join("a.yaml"), 0o644);
+    mode(&folder, 0o775);
+    assert!(apply().expect(77).stderr.contains("etc/mptcp-apply decides what root does"));
+    mode(&folder, 0o755);
+    if is_root() {
+        std::os::unix::fs::chown(folder.join("a.yaml"), Some(65534), None).expect("given away");
+        assert!(apply().expect(77).stderr.contains("it belongs to user 65534"));
+        std::os::unix::fs::chown(folder.join("a.yaml"), Some(0), None).expect("taken back");
+    }
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
+    apply().expect(0);
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 5");
+}
+
+#[test]
+fn selectors_are_checked_and_not_yet_applied() {
+    let namespace = Namespace::new();
+    let config = "{version: 1, limits: {subflows: 5}, endpoints: {a: {dev: 'eth*', flags: [subflow]}}}";
+    with_input(&["check", "-"], config).expect(0);
+    let ran = namespace.apply(config, &[]).expect(5);
+    assert!(ran.stderr.contains("selectors are not supported yet"), "{}", ran.stderr);
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_77() {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("secret.yaml");
+    fs::write(&file, "version: 1").expect("written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0)).expect("set");
+    let mut command = if is_root() { Command::new("setpriv") } else { program() };
+    if is_root() {
+        command.args(["--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]);
+        command.arg(env!("CARGO_BIN_EXE_mptcp-apply"));
+    }
+    command.arg("check").arg(&file);
+    let ran = run(command, "").expect(77);
+    assert!(ran.stderr.contains("secret.yaml: Permission denied"), "{}", ran.stderr);
+}

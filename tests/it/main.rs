@@ -5,12 +5,14 @@
 //! - `schema`: the published JSON Schema agrees with the program.
 //! - `kernel`: the real kernel in network namespaces of the tests' own, read back by `ip mptcp`.
 //! - `rehearsal`: `--rehearse` as an ordinary user and as root; the host stays as it is.
+//! - `plan`: plans without a kernel, cases as files and laws.
 //! - `structure`: only the edges touch the outside.
 
 mod cases;
 mod command_line;
 mod kernel;
 mod peer;
+mod plan;
 mod rehearsal;
 mod schema;
 mod structure;

@@ -62,7 +62,8 @@ fn peer_process() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let (role, address) = role.split_once(' ').expect("a role and an address");
     let address: SocketAddr = address.parse().expect("an address");
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, Some(ipproto::MPTCP)).expect("an MPTCP socket");
+    let socket =
+        socket(AddressFamily::INET, SocketType::STREAM, Some(ipproto::MPTCP)).expect("an MPTCP socket");
     if role == "server" {
         bind(&socket, &address).expect("bound");
         listen(&socket, 1).expect("listening");

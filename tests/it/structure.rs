@@ -1,1 +1,83 @@
-//! To be written.
+//! The shape of the source: pure inside, thin edges.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::project;
+
+/// The modules that may touch the outside, and `report/snippet.rs` and such stay out.
+const EDGES: [&str; 6] = ["source/", "kernel/", "command/", "runtime.rs", "log.rs", "main.rs"];
+
+/// What only they may name.
+const OUTSIDE: [&str; 10] = [
+    "std::fs",
+    "std::env",
+    "std::process",
+    "std::os",
+    "std::time",
+    "neli::",
+    "rustix::",
+    "nix::",
+    "io::stdout",
+    "io::stdin",
+];
+
+/// Of these, what the verbs may name: they write the results and ask who runs them.
+const VERBS_MAY: [&str; 4] = ["io::stdout", "std::env", "std::process", "rustix::"];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Each source file's path below `src`, and its text without tests and comments.
+fn code() -> Vec<(String, String)> {
+    let root = project().join("src");
+    let mut paths = Vec::new();
+    sources(&root, &mut paths);
+    assert!(paths.len() > 30, "only {} source files found", paths.len());
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let name = path.strip_prefix(&root).expect("below src").to_str().expect("UTF-8").to_owned();
+        (name, code.collect::<Vec<_>>().join("\n"))
+    };
+    paths.into_iter().map(read).collect()
+}
+
+#[test]
+fn only_the_edges_touch_the_outside() {
+    for (name, text) in code() {
+        let edge = EDGES.iter().any(|edge| name.starts_with(edge));
+        let verb = name.starts_with("command/");
+        for outside in OUTSIDE.iter().filter(|outside| text.contains(**outside)) {
+            assert!(edge, "{name} is no edge and names {outside}");
+            assert!(!verb || VERBS_MAY.contains(outside), "{name} names {outside}");
+        }
+    }
+}
+
+#[test]
+fn nothing_outside_tests_can_panic_by_choice() {
+    for (name, text) in code() {
+        for word in [".unwrap()", ".expect(", "panic!", "todo!", "unimplemented!", "unreachable!"] {
+            assert!(!text.contains(word), "{name} uses {word}");
+        }
+    }
+}
+
+#[test]
+fn files_stay_small() {
+    const LINES_MAX: usize = 400;
+    for (name, text) in code() {
+        let lines = text.lines().count();
+        assert!(lines <= LINES_MAX, "{name} has {lines} lines of code");
+    }
+}

@@ -150,7 +150,10 @@ impl Namespace {
     /// `ip` has no word for get theirs.
     #[track_caller]
     pub fn endpoints(&self) -> Vec<String> {
-        let table = self.ip("mptcp endpoint show").replace("rawflags 10", "implicit").replace("rawflags 20", "laminar");
+        let table = self
+            .ip("mptcp endpoint show")
+            .replace("rawflags 10", "implicit")
+            .replace("rawflags 20", "laminar");
         table.lines().map(|line| line.trim().to_owned()).collect()
     }
 

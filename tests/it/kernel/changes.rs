@@ -3,8 +3,11 @@
 use crate::support::Namespace;
 
 fn endpoints(rows: &[(&str, &str)]) -> String {
-    let rows: Vec<String> =
-        rows.iter().enumerate().map(|(number, (address, rest))| format!("  e{number}: {{address: {address}, {rest}}}\n")).collect();
+    let rows: Vec<String> = rows
+        .iter()
+        .enumerate()
+        .map(|(number, (address, rest))| format!("  e{number}: {{address: {address}, {rest}}}\n"))
+        .collect();
     format!("version: 1\nendpoints:\n{}", rows.concat())
 }
 
@@ -44,7 +47,8 @@ fn ids_are_swapped() {
     let namespace = Namespace::new();
     namespace.ip("mptcp endpoint add 10.0.0.1 id 1 subflow");
     namespace.ip("mptcp endpoint add 10.0.0.2 id 2 subflow");
-    let config = endpoints(&[("10.0.0.1", "id: 2, flags: [subflow]"), ("10.0.0.2", "id: 1, flags: [subflow]")]);
+    let config =
+        endpoints(&[("10.0.0.1", "id: 2, flags: [subflow]"), ("10.0.0.2", "id: 1, flags: [subflow]")]);
     let ran = namespace.apply(&config, &[]).expect(0);
     assert_eq!(signs(&ran.stdout), "--++");
     assert_eq!(namespace.endpoints(), ["10.0.0.2 id 1 subflow", "10.0.0.1 id 2 subflow"]);

@@ -55,13 +55,23 @@ fn a_second_run_writes_nothing() {
     let namespace = dual_homed();
     namespace.apply(DUAL, &[]).expect(0);
     let mut command = namespace.command("setpriv");
-    command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin", env!("CARGO_BIN_EXE_mptcp-apply"), "-"]);
+    command.args([
+        "--bounding-set=-net_admin",
+        "--inh-caps=-net_admin",
+        env!("CARGO_BIN_EXE_mptcp-apply"),
+        "-",
+    ]);
     let second = crate::support::run(command, DUAL).expect(0);
     assert_eq!(second.stdout, "no changes\n");
 
     // The same without the right to write does fail when there is something to write.
     let mut command = namespace.command("setpriv");
-    command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin", env!("CARGO_BIN_EXE_mptcp-apply"), "-"]);
+    command.args([
+        "--bounding-set=-net_admin",
+        "--inh-caps=-net_admin",
+        env!("CARGO_BIN_EXE_mptcp-apply"),
+        "-",
+    ]);
     let other = crate::support::run(command, "{version: 1, limits: {subflows: 1}}").expect(77);
     assert!(other.stderr.contains("CAP_NET_ADMIN"), "{}", other.stderr);
     assert_eq!(namespace.limits(), "add_addr_accepted 1 subflows 4");
@@ -76,9 +86,8 @@ fn a_dry_run_plans_exactly_what_the_apply_then_does() {
     let planned = namespace.apply(DUAL, &["--dry-run", "--format", "json"]).expect(0);
     assert_eq!(namespace.endpoints(), before, "a dry run changed the table");
     let applied = namespace.apply(DUAL, &["--format", "json"]).expect(0);
-    let [planned, applied] = [planned, applied].map(|ran| {
-        serde_json::from_str::<serde_json::Value>(&ran.stdout).expect("one JSON document")
-    });
+    let [planned, applied] = [planned, applied]
+        .map(|ran| serde_json::from_str::<serde_json::Value>(&ran.stdout).expect("one JSON document"));
     assert_eq!(planned["result"], "planned");
     assert_eq!(applied["result"], "applied");
     assert_eq!(planned["steps"], applied["steps"]);

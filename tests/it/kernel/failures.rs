@@ -65,7 +65,8 @@ fn a_port_that_something_else_holds_is_named() {
     let namespace = Namespace::new();
     namespace.ip("address add 203.0.113.1/32 dev lo");
     namespace.ip("mptcp endpoint add 0.0.0.0 port 8443 id 9 signal");
-    let config = "{version: 1, prune: false, endpoints: {a: {address: 203.0.113.1, port: 8443, flags: [signal]}}}";
+    let config =
+        "{version: 1, prune: false, endpoints: {a: {address: 203.0.113.1, port: 8443, flags: [signal]}}}";
     let ran = namespace.apply(config, &[]).expect(1);
     assert!(ran.stderr.contains("something listens on port 8443"), "{}", ran.stderr);
     assert!(ran.stderr.contains("EADDRINUSE: create listen socket error: -98"), "{}", ran.stderr);
@@ -81,7 +82,8 @@ fn a_table_that_is_too_small_is_exit_5_before_anything_is_written() {
     let rows: String =
         (1..=255).map(|n| format!("  e{n}: {{address: 10.0.0.{n}, flags: [subflow]}}\n")).collect();
     let extra = "  more: {address: 10.0.1.1, flags: [subflow]}\n";
-    let config = format!("version: 1\nlimits: {{subflows: 3}}\nendpoints:\n{rows}{extra}").replace("10.0.0.255", "10.0.2.1");
+    let config = format!("version: 1\nlimits: {{subflows: 3}}\nendpoints:\n{rows}{extra}")
+        .replace("10.0.0.255", "10.0.2.1");
     let ran = namespace.apply(&config, &["-q"]).expect(5);
     assert!(ran.stderr.contains("256 endpoints are needed, and this kernel holds"), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), ["10.9.9.9 id 9 subflow"]);

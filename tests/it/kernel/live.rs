@@ -95,7 +95,11 @@ fn an_implicit_endpoint_with_another_id_is_replaced() {
     let host = Implicit::new();
     let config = "{version: 1, endpoints: {second: {address: 10.1.2.1, id: 9, flags: [subflow]}}}";
     let ran = host.client.apply(config, &[]).expect(0);
-    assert!(ran.stdout.contains("- 10.1.2.1 id 1 implicit   second: id differs, closes its subflows"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("- 10.1.2.1 id 1 implicit   second: id differs, closes its subflows"),
+        "{}",
+        ran.stdout
+    );
     assert_eq!(host.client.endpoints(), ["10.1.2.1 id 9 subflow"]);
 }
 
@@ -122,7 +126,8 @@ fn implicit_endpoints_give_way_in_a_full_table() {
     (1..=7).for_each(|n| {
         host.client.ip(&format!("mptcp endpoint add 10.7.7.{n} signal"));
     });
-    let rows: String = (1..=7).map(|n| format!("  e{n}: {{address: 10.7.7.{n}, flags: [signal]}}\n")).collect();
+    let rows: String =
+        (1..=7).map(|n| format!("  e{n}: {{address: 10.7.7.{n}, flags: [signal]}}\n")).collect();
     let adopt = format!("version: 1\nendpoints:\n  second: {{address: 10.1.2.1, flags: [subflow]}}\n{rows}");
     host.client.apply(&adopt, &[]).expect(0);
     let after = host.client.endpoints();

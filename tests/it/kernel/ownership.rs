@@ -48,7 +48,11 @@ fn an_id_that_a_foreign_endpoint_holds_is_a_conflict() {
     namespace.ip("mptcp endpoint add 10.9.9.9 id 1 signal");
     let config = "{version: 1, prune: false, endpoints: {a: {address: 10.0.0.1, id: 1, flags: [subflow]}}}";
     let ran = namespace.apply(config, &[]).expect(1);
-    assert!(ran.stderr.contains("the id is held by 10.9.9.9 id 1 signal, which `prune: false` leaves alone"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("the id is held by 10.9.9.9 id 1 signal, which `prune: false` leaves alone"),
+        "{}",
+        ran.stderr
+    );
     assert!(ran.stderr.contains("<stdin>:1:67"), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), ["10.9.9.9 id 1 signal"]);
 }

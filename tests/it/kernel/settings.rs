@@ -15,8 +15,12 @@ fn max_is_what_the_kernel_allows() {
     let namespace = Namespace::new();
     namespace.apply("{version: 1, limits: {subflows: max, add-addr-accepted: max}}", &[]).expect(0);
     let limits = namespace.limits();
-    assert!(limits == "add_addr_accepted 8 subflows 8" || limits == "add_addr_accepted 64 subflows 64", "{limits}");
-    let again = namespace.apply("{version: 1, limits: {subflows: max, add-addr-accepted: max}}", &[]).expect(0);
+    assert!(
+        limits == "add_addr_accepted 8 subflows 8" || limits == "add_addr_accepted 64 subflows 64",
+        "{limits}"
+    );
+    let again =
+        namespace.apply("{version: 1, limits: {subflows: max, add-addr-accepted: max}}", &[]).expect(0);
     assert_eq!(again.stdout, "no changes\n");
 }
 
@@ -46,9 +50,12 @@ sysctls:
 ";
     let ran = namespace.apply(config, &[]).expect(0);
     assert!(ran.stdout.contains("~ sysctl add_addr_timeout 120 -> 30\n"), "{}", ran.stdout);
-    for (name, value) in
-        [("checksum_enabled", "1"), ("allow_join_initial_addr_port", "0"), ("add_addr_timeout", "30"), ("stale_loss_cnt", "7")]
-    {
+    for (name, value) in [
+        ("checksum_enabled", "1"),
+        ("allow_join_initial_addr_port", "0"),
+        ("add_addr_timeout", "30"),
+        ("stale_loss_cnt", "7"),
+    ] {
         assert_eq!(sysctl(&namespace, name), value, "{name}");
     }
     assert_eq!(namespace.apply(config, &[]).expect(0).stdout, "no changes\n");
