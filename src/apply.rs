@@ -1,4 +1,4 @@
-//! Carrying a plan out as one transaction: stop at the first refusal, undo, read back.
+//! Carrying a plan out as one transaction: check, stop at the first refusal, undo, read back.
 //!
 //! There is no compare-and-swap in the kernel and no notice of changes, so whether a goal is reached is decided by
 //! planning again from what the kernel says afterwards: it is reached when nothing is left to do. That also makes a
@@ -8,7 +8,7 @@ use crate::desired::Unreachable;
 use crate::diagnostic::Diagnostic;
 use crate::kernel::{self, Errno, Kernel, Refusal};
 use crate::model::{Flags, State, Sysctl};
-use crate::plan::Step;
+use crate::plan::{Disruption, Step};
 
 /// How often a plan is made anew because somebody else changed the table meanwhile.
 const REPLANS_MAX: usize = 5;
@@ -123,6 +123,9 @@ impl<K: Kernel> Transaction<'_, K> {
     /// finished; or what went wrong, with the number of the step that did.
     fn attempt(&mut self, current: &State, goal: &Goal) -> Result<State, (Option<usize>, Cause)> {
         self.earlier = self.done.len();
+        if let Some((index, refusal)) = self.foreseen(&goal.steps) {
+            return Err((Some(index), Cause::Refused(refusal, current.clone())));
+        }
         let mut expected = current.clone();
         let mut refused = None;
         for (index, step) in goal.steps.iter().enumerate() {
@@ -150,6 +153,22 @@ impl<K: Kernel> Transaction<'_, K> {
         }
     }
 
+    /// The first step that would be refused although live connections would have been disturbed before it. Where
+    /// nothing is at stake the kernel may say itself what it refuses, and in its own words.
+    fn foreseen(&mut self, steps: &[Step]) -> Option<(usize, Refusal)> {
+        let port = |step: &Step| step.endpoint().and_then(|endpoint| endpoint.identity.port);
+        let first_disturbing = steps.iter().position(|step| step.disruption() != Disruption::None)?;
+        // An endpoint that listens on the same port is in the way of its successor until it is removed.
+        let removals = steps.iter().filter(|step| matches!(step, Step::DelAddr { .. }));
+        let freed: Vec<_> = removals.filter_map(port).collect();
+        let mut checked = steps
+            .iter()
+            .enumerate()
+            .skip(first_disturbing)
+            .filter(|(_, step)| port(step).is_none_or(|port| !freed.contains(&port)));
+        checked.find_map(|(index, step)| Some((index, self.kernel.check(step).err()?)))
+    }
+
     fn reached(self, after: State) -> Outcome {
         let verdict = if self.done.is_empty() { Verdict::Unchanged } else { Verdict::Applied };
         Outcome { verdict, steps: self.done, before: self.before, after }
@@ -160,7 +179,11 @@ impl<K: Kernel> Transaction<'_, K> {
     fn roll_back(self, failed: Option<usize>, cause: Cause, plan: &[Step]) -> Outcome {
         let Transaction { kernel, sysctls, before, done, earlier } = self;
         let mut not_undone = Vec::new();
-        let now = kernel.read(sysctls).unwrap_or_else(|_| before.clone());
+        let now = kernel.read(sysctls).unwrap_or_else(|_| {
+            let mut expected = before.clone();
+            done.iter().for_each(|step| step.replay(&mut expected));
+            expected
+        });
         for step in done.iter().rev() {
             let Some(undo) = step.undo(&now) else { continue };
             log::info!("undo: {undo}");

@@ -82,7 +82,7 @@ pub struct Apply {
     /// Print the plan and change nothing
     #[arg(short = 'n', long, conflicts_with = "rehearse")]
     pub dry_run: bool,
-    /// Try the plan out in a throw-away copy of this host
+    /// Try the plan out in a copy of this host
     #[arg(long)]
     pub rehearse: bool,
     /// Print the unified diff as YAML too

@@ -1,6 +1,6 @@
-//! Parse, run, exit code. A closed pipe is handled here and only here.
+//! Parse, run, exit code.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -16,10 +16,9 @@ fn main() -> ExitCode {
     log::init(cli.common.verbose);
     match run(&cli) {
         Ok(exit) => exit.into(),
-        // Whoever reads the output has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success.into(),
         Err(error) => {
-            eprintln!("error: cannot write the output: {error}");
+            // eprintln! would panic where standard error is closed too.
+            let _ = writeln!(io::stderr(), "error: cannot write the output: {error}");
             Exit::Failed.into()
         }
     }

@@ -137,7 +137,7 @@ impl Job<'_> {
             }
         });
         if !self.options.rehearse {
-            ownership.settle(&outcome.after);
+            self.diagnostics.extend(ownership.settle(&outcome.after));
         }
         Ok(self.done(outcome))
     }

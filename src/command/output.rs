@@ -41,11 +41,10 @@ impl Output {
     /// Writes a result.
     ///
     /// # Errors
-    /// When standard output cannot be written; a closed pipe among them, which `main` makes a quiet end.
+    /// When standard output cannot be written.
     pub fn print(&self, text: &str) -> io::Result<()> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(text.as_bytes())?;
-        stdout.flush()
+        quietly(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
     }
 
     /// Writes a result as one line of JSON.
@@ -68,17 +67,17 @@ impl Output {
         }
         let stderr = io::stderr();
         let snippets = Snippets::new(sources, self.style_of(&stderr));
-        let mut stderr = stderr.lock();
+        let mut text = String::new();
         let wanted = |severity| severity == Severity::Error || !self.quiet;
         let wanted = diagnostics.iter().filter(|diagnostic| wanted(diagnostic.severity));
         for (index, diagnostic) in wanted.enumerate() {
             let blank_line = if index == 0 { "" } else { "\n" };
-            writeln!(stderr, "{blank_line}{}", snippets.render(diagnostic))?;
+            text.push_str(&format!("{blank_line}{}\n", snippets.render(diagnostic)));
         }
-        match diagnostics.dropped() {
-            0 => Ok(()),
-            dropped => writeln!(stderr, "error: and {dropped} more"),
+        if diagnostics.dropped() > 0 {
+            text.push_str(&format!("error: and {} more\n", diagnostics.dropped()));
         }
+        quietly(stderr.lock().write_all(text.as_bytes()))
     }
 
     /// Writes an error that has no place in a file.
@@ -92,4 +91,9 @@ impl Output {
         diagnostics.push(diagnostic);
         self.diagnose(&diagnostics, &[])
     }
+}
+
+/// Whoever closed the pipe has seen enough; what the run found out still decides its exit code.
+fn quietly(result: io::Result<()>) -> io::Result<()> {
+    result.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }

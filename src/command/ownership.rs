@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::Config;
+use crate::diagnostic::Diagnostic;
 use crate::model::{Identity, State};
 use crate::plan::Step;
 use crate::runtime::Runtime;
@@ -14,13 +15,14 @@ pub struct Ownership<'r> {
     runtime: &'r Runtime,
     recorded: Option<BTreeSet<Identity>>,
     owned: BTreeSet<Identity>,
+    unwritten: Option<String>,
 }
 
 impl<'r> Ownership<'r> {
     /// The record as it stands, if the configuration depends on it.
     pub fn new(runtime: &'r Runtime, config: &Config) -> Ownership<'r> {
         let recorded = (!config.prune).then(|| runtime.owned());
-        Ownership { runtime, owned: recorded.clone().unwrap_or_default(), recorded }
+        Ownership { runtime, owned: recorded.clone().unwrap_or_default(), recorded, unwritten: None }
     }
 
     /// The endpoints that may be removed although the configuration says `prune: false`.
@@ -46,10 +48,14 @@ impl<'r> Ownership<'r> {
         self.write();
     }
 
-    /// Records what is left.
-    pub fn settle(&mut self, after: &State) {
+    /// Records what is left. A record that could not be written only matters later, and then to the safe side: what
+    /// it lacks is left alone.
+    pub fn settle(mut self, after: &State) -> Option<Diagnostic> {
         self.forget_missing(after);
         self.write();
+        let message = format!("cannot record which endpoints are mptcp-apply's own: {}", self.unwritten?);
+        let help = "with `prune: false` they will be left alone later, as if somebody else had made them";
+        Some(Diagnostic::warning("no-record", message).help(help))
     }
 
     fn write(&mut self) {
@@ -57,8 +63,8 @@ impl<'r> Ownership<'r> {
             return;
         }
         match self.runtime.remember(&self.owned) {
-            Ok(()) => self.recorded = Some(self.owned.clone()),
-            Err(error) => log::warn!("cannot record own endpoints: {error}"),
+            Ok(()) => (self.recorded, self.unwritten) = (Some(self.owned.clone()), None),
+            Err(error) => self.unwritten = Some(error.to_string()),
         }
     }
 }

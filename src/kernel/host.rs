@@ -2,13 +2,13 @@
 
 use neli::consts::socket::NlFamily;
 
-use crate::model::{Capabilities, Endpoint, State, Sysctl, SysctlValue};
+use crate::model::{Capabilities, Endpoint, Identity, State, Sysctl, SysctlValue};
 use crate::plan::{Reason, Step};
 
 use super::interfaces::Interfaces;
 use super::mptcp_pm::{self, Family};
 use super::netlink::{Netlink, Request};
-use super::{Errno, Error, Facts, Kernel, Refusal, sysctl};
+use super::{Errno, Error, Facts, Kernel, Refusal, listener, sysctl};
 
 /// How often a dump that was disturbed is repeated.
 const DUMP_ATTEMPTS: usize = 5;
@@ -109,6 +109,18 @@ impl Kernel for Host {
             values.extend(sysctl::read(name)?.map(|value| (name, value)));
         }
         Ok(State { limits, sysctls: values, endpoints })
+    }
+
+    /// A port makes the kernel listen, which is refused for reasons that no table shows. Binding a socket there tells
+    /// them beforehand.
+    fn check(&mut self, step: &Step) -> Result<(), Refusal> {
+        match step {
+            Step::AddAddr {
+                endpoint: Endpoint { identity: Identity { address, port: Some(port) }, .. },
+                ..
+            } => listener::can_bind((*address, port.get()).into()),
+            _ => Ok(()),
+        }
     }
 
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {

@@ -4,6 +4,7 @@
 
 mod host;
 mod interfaces;
+mod listener;
 mod mptcp_pm;
 mod netlink;
 pub mod rehearsal;
@@ -25,6 +26,12 @@ pub trait Kernel {
     /// # Errors
     /// When the kernel does not answer, or answers what cannot be understood.
     fn read(&mut self, sysctls: &[Sysctl]) -> Result<State, Error>;
+
+    /// Whether a step would be refused, as far as that can be told without writing anything.
+    ///
+    /// # Errors
+    /// When it would.
+    fn check(&mut self, step: &Step) -> Result<(), Refusal>;
 
     /// Carries out one step. Before a removal the row at its id is compared with what the step expects, since
     /// DEL_ADDR looks at nothing but the id.

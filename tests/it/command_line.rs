@@ -27,7 +27,8 @@ fn help_and_version_are_results() {
     {
         assert!(help.stdout.contains(word), "no {word} in {}", help.stdout);
     }
-    assert!(help.stdout.lines().all(|line| line.len() <= 80), "{}", help.stdout);
+    let longest = help.stdout.lines().map(str::len).max();
+    assert!(longest <= Some(80), "{longest:?}: {}", help.stdout);
     assert_eq!(
         with(&["--version"]).expect(0).stdout,
         concat!("mptcp-apply ", env!("CARGO_PKG_VERSION"), "\n")
@@ -165,6 +166,12 @@ fn a_closed_pipe_ends_it_quietly() {
     command.arg("schema").stdout(writer).stderr(Stdio::piped()).stdin(Stdio::null());
     let output = command.spawn().expect("starts").wait_with_output().expect("ends");
     assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+    // What the run found out still decides.
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = program();
+    command.args(["check", "/no/such/file"]).stdout(Stdio::null()).stderr(writer).stdin(Stdio::null());
+    assert_eq!(command.status().expect("runs").code(), Some(66));
 }
 
 #[test]

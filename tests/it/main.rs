@@ -6,6 +6,7 @@
 //! - `kernel`: the real kernel in network namespaces of the tests' own, read back by `ip mptcp`.
 //! - `rehearsal`: `--rehearse` as an ordinary user and as root; the host stays as it is.
 //! - `plan`: plans without a kernel, cases as files and laws.
+//! - `transaction`: faults at every step, on a model of the kernel.
 //! - `structure`: only the edges touch the outside.
 
 mod cases;
@@ -17,3 +18,4 @@ mod rehearsal;
 mod schema;
 mod structure;
 mod support;
+mod transaction;

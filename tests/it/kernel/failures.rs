@@ -12,14 +12,15 @@ fn a_refused_step_undoes_those_before_it() {
         namespace.ip(&format!("mptcp endpoint add {row}"));
     }
     let before = namespace.endpoints();
+    // Nothing here disturbs a connection, so that the kernel is left to refuse the last step.
     let config = "\
 version: 1
 limits: {subflows: 7, add-addr-accepted: 7}
 sysctls: {stale_loss_cnt: 9}
+prune: false
 endpoints:
   new: {address: 10.0.0.4, flags: [subflow]}
-  moved: {address: 10.0.0.1, id: 77, dev: v1, flags: [signal]}
-  changed: {address: 10.0.0.2, flags: [subflow, fullmesh]}
+  changed: {address: 10.0.0.2, flags: [subflow]}
   ported: {address: 203.0.113.1, port: 8443, flags: [signal]}
 ";
     let ran = namespace.apply(config, &[]).expect(1);
@@ -43,6 +44,25 @@ error: nothing has changed: what was done before was put back
     let mut command = namespace.command("cat");
     command.arg("/proc/sys/net/mptcp/stale_loss_cnt");
     assert_eq!(crate::support::run(command, "").stdout, "4\n");
+}
+
+/// A port that cannot be had is found before any live connection is disturbed.
+#[test]
+fn a_refusal_is_foreseen_before_an_endpoint_is_removed() {
+    let namespace = Namespace::new();
+    namespace.ip("mptcp endpoint add 10.0.0.1 id 1 subflow");
+    let config = "\
+version: 1
+limits: {subflows: 7}
+endpoints:
+  moved: {address: 10.0.0.1, id: 77, flags: [subflow]}
+  ported: {address: 203.0.113.1, port: 8443, flags: [signal]}
+";
+    let ran = namespace.apply(config, &["-v"]).expect(1);
+    assert!(ran.stderr.contains("203.0.113.1 is on no interface of this host"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("remove 10.0.0.1"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("set limits"), "{}", ran.stderr);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow"]);
 }
 
 #[test]
@@ -115,4 +135,8 @@ fn a_runtime_folder_that_cannot_be_had_is_a_warning() {
     let ran = namespace.apply("{version: 1, limits: {subflows: 5}}", &[]).expect(0);
     assert!(ran.stderr.contains("cannot lock"), "{}", ran.stderr);
     assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 5");
+    let config = "{version: 1, prune: false, endpoints: {a: {address: 10.0.0.1, flags: [subflow]}}}";
+    let ran = namespace.apply(config, &[]).expect(0);
+    assert!(ran.stderr.contains("cannot record which endpoints are mptcp-apply's own"), "{}", ran.stderr);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow"]);
 }
