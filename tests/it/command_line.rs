@@ -325,7 +325,7 @@ fn a_file_that_may_not_be_read_is_77() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("secret.yaml");
     fs::write(&file, "version: 1").expect("written");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).expect("set");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o0)).expect("set");
     let mut command = if is_root() { Command::new("setpriv") } else { program() };
     if is_root() {
         command.args(["--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]);
