@@ -44,6 +44,8 @@ pub struct Failure {
     pub step: Option<usize>,
     /// What went wrong.
     pub cause: Cause,
+    /// How many steps had been carried out before it.
+    pub carried_out: usize,
     /// Undo steps that were refused.
     pub not_undone: Vec<(Step, Refusal)>,
 }
@@ -195,9 +197,10 @@ impl<K: Kernel> Transaction<'_, K> {
         let read = kernel.read(sysctls);
         let restored = read.as_ref().is_ok_and(|after| after.agrees_with(&before));
         let after = read.unwrap_or(now);
+        let carried_out = done.len();
         let rest = plan.get(done.len() - earlier..).unwrap_or_default();
         let steps = done.into_iter().chain(rest.iter().cloned()).collect();
-        let failure = Failure { step: failed.map(|index| earlier + index), cause, not_undone };
+        let failure = Failure { step: failed.map(|index| earlier + index), cause, carried_out, not_undone };
         let verdict =
             if restored { Verdict::RolledBack(failure) } else { Verdict::RollbackIncomplete(failure) };
         Outcome { verdict, steps, before, after }

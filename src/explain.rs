@@ -101,7 +101,9 @@ fn addition_refused(endpoint: &Endpoint, refusal: &Refusal, now: &State) -> Opti
             return listening;
         }
     }
-    let full = now.endpoints.len() >= Capabilities::SMALL.endpoints_max;
+    // Up to Linux 6.1, where 8 is the most, the number is missing that tells four reasons apart.
+    let wordless = refusal.text.as_deref() == Some("too many addresses or duplicate one");
+    let full = wordless && now.endpoints.len() >= Capabilities::SMALL.endpoints_max;
     let holder = now.endpoints.iter().find(|row| endpoint.id.is_some() && row.id == endpoint.id);
     match refusal.errno {
         Errno::ERANGE => Some(table_full(now)),

@@ -87,7 +87,11 @@ fn listed(diagnostics: Vec<Diagnostic>, exit: Exit) -> Told {
 /// What became of the steps before the failure.
 fn aftermath(failure: &Failure, put_back: bool) -> Diagnostic {
     if put_back {
-        return Diagnostic::error("rolled-back", "nothing has changed: what was done before was put back");
+        let message = match failure.carried_out {
+            0 => "nothing was changed",
+            _ => "everything is as before: the steps that had been carried out were taken back",
+        };
+        return Diagnostic::error("rolled-back", message);
     }
     let refused: Vec<String> =
         failure.not_undone.iter().map(|(step, refusal)| format!("could not {step} ({refusal})")).collect();

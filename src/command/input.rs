@@ -42,12 +42,10 @@ pub fn read(paths: &[PathBuf], root: &Path, output: &Output) -> io::Result<Resul
 fn remedy(error: &source::Error) -> (Exit, Option<&'static str>) {
     match error {
         source::Error::NoneFound(_) => (Exit::NoInput, Some("write one, or name a file on the command line")),
-        source::Error::Missing { path, .. }
-            if path.components().count() == 1 && path.extension().is_none() =>
-        {
+        source::Error::Missing(path) if path.components().count() == 1 && path.extension().is_none() => {
             (Exit::NoInput, Some("`mptcp-apply --help` lists the commands; anything else is a file"))
         }
-        source::Error::Missing { .. } => (Exit::NoInput, None),
+        source::Error::Missing(_) | source::Error::EmptyFolder(_) => (Exit::NoInput, None),
         source::Error::StandardInputTwice => (Exit::Usage, None),
         source::Error::Io { error, .. } => match error.kind() {
             io::ErrorKind::PermissionDenied => {

@@ -123,6 +123,12 @@ impl Copy {
         for name in missing.keys() {
             self.link(name, None)?;
         }
+        if !missing.is_empty() {
+            let names: Vec<&str> = missing.keys().copied().collect();
+            let message = format!("the rehearsal made {}, which this host lacks", names.join(", "));
+            let help = "on this host itself the endpoints there would wait for them";
+            self.warnings.push(Diagnostic::warning("dev-missing", message).help(help));
+        }
         self.refresh()?;
         let mut requests = Vec::new();
         for (name, addresses) in missing {
@@ -151,7 +157,7 @@ impl Copy {
         }
         for row in state.endpoints {
             if row.is_implicit() {
-                self.warn(format!("{row} could not be copied: only the kernel makes implicit endpoints"));
+                log::info!("{row} is not copied: only the kernel makes implicit endpoints");
             } else {
                 steps.push(Step::AddAddr { endpoint: self.translate(row), why: Reason::Declared });
             }

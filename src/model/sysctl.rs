@@ -53,7 +53,7 @@ const TABLE: [(&str, Kind, &str); 11] = [
     (
         "close_timeout",
         Kind::Number(SECONDS_MAX),
-        "seconds that a connection lives without subflows (Linux 6.12)",
+        "seconds that a connection lives without subflows (after Linux 6.6)",
     ),
     (
         "blackhole_timeout",

@@ -58,7 +58,7 @@ pub fn find(paths: &[PathBuf], root: &Path) -> Result<Vec<Input>, Error> {
 
 fn named(path: &Path) -> Result<Vec<Input>, Error> {
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::Missing { path: path.into(), reason: "no such file or folder" },
+        io::ErrorKind::NotFound => Error::Missing(path.into()),
         _ => Error::Io { path: path.into(), error },
     })?;
     let file = |path| Input::File { path, standing: Standing::Named };
@@ -67,7 +67,7 @@ fn named(path: &Path) -> Result<Vec<Input>, Error> {
     }
     let names = yaml_files(path).map_err(|error| Error::Io { path: path.into(), error })?;
     if names.is_empty() {
-        return Err(Error::Missing { path: path.into(), reason: "the folder holds no *.yaml" });
+        return Err(Error::EmptyFolder(path.into()));
     }
     Ok(names.into_iter().map(|name| file(path.join(name))).collect())
 }

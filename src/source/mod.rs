@@ -15,14 +15,12 @@ pub enum Error {
     /// The standard folders hold no configuration.
     #[error("no configuration found: there is no *.yaml in {}", list(.0))]
     NoneFound(Vec<PathBuf>),
-    /// A path that was named does not exist, or a named folder holds no configuration.
-    #[error("{}: {}", .path.display(), .reason)]
-    Missing {
-        /// As it was named.
-        path: PathBuf,
-        /// What is missing.
-        reason: &'static str,
-    },
+    /// A path that was named does not exist.
+    #[error("{}: no such file or folder", .0.display())]
+    Missing(PathBuf),
+    /// A folder that was named holds no configuration.
+    #[error("{}: the folder holds no *.yaml", .0.display())]
+    EmptyFolder(PathBuf),
     /// Standard input can be read once.
     #[error("`-` is given more than once, and standard input can be read only once")]
     StandardInputTwice,

@@ -97,6 +97,16 @@ fn decode(name: String, bytes: Vec<u8>, source: SourceId, diagnostics: &mut Diag
     }
 }
 
+/// Whether a file's owner has no number in the user namespace of this process, as root of the host has none in a
+/// container without root: then the number is that of nobody, and root here has no more rights than who made it.
+fn is_unmapped(owner: u32) -> bool {
+    /// `/proc/sys/kernel/overflowuid` unless somebody changed it, which nobody does.
+    const OVERFLOW_UID: u32 = 65534;
+    const ALL_USERS: [&str; 3] = ["0", "0", "4294967295"];
+    let all_users_mapped = |map: String| map.split_whitespace().eq(ALL_USERS);
+    owner == OVERFLOW_UID && !fs::read_to_string("/proc/self/uid_map").is_ok_and(all_users_mapped)
+}
+
 /// What speaks against carrying out with root's rights what this file or folder says.
 fn distrust(path: &Path, metadata: &Metadata, standing: Standing) -> Option<Diagnostic> {
     const OTHERS_WRITE: u32 = 0o002;
@@ -109,7 +119,7 @@ fn distrust(path: &Path, metadata: &Metadata, standing: Standing) -> Option<Diag
     }
     let (reason, remedy) = if mode & OTHERS_WRITE != 0 {
         ("everybody can write to it".to_owned(), format!("chmod go-w {path}"))
-    } else if owner != 0 {
+    } else if owner != 0 && owner != rustix::process::geteuid().as_raw() && !is_unmapped(owner) {
         (format!("it belongs to user {owner}, not to root"), format!("chown root {path}"))
     } else if mode & GROUP_WRITES != 0 {
         (format!("group {} can write to it", metadata.gid()), format!("chmod g-w {path}"))

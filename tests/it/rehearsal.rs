@@ -63,7 +63,14 @@ fn the_plan_is_carried_out_in_a_copy() {
 rehearsed: 3 to add, 2 to change, 2 to remove; nothing of this host changed
 "
     );
-    assert_eq!(ran.stderr, "");
+    assert_eq!(
+        ran.stderr,
+        "\
+warning: the rehearsal made new0, which this host lacks
+ |
+ = help: on this host itself the endpoints there would wait for them
+"
+    );
     assert_eq!(fingerprint(&namespace), before);
 }
 
@@ -127,7 +134,9 @@ fn the_examples_can_be_rehearsed_anywhere() {
         let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
         command.arg("--rehearse").arg(&path);
         let ran = run(command, "");
-        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", path.display());
+        assert_eq!(ran.code, 0, "{}: {}", path.display(), ran.stderr);
+        assert_eq!(ran.stderr.matches("warning: ").count(), 1, "{}: {}", path.display(), ran.stderr);
+        assert!(ran.stderr.contains("the rehearsal made"), "{}: {}", path.display(), ran.stderr);
         assert!(ran.stdout.contains("nothing of this host changed"), "{}: {}", path.display(), ran.stdout);
     }
 }

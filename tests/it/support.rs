@@ -194,3 +194,10 @@ impl Drop for Namespace {
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
+
+/// Major and minor version of the running kernel. What has it decides what a test may expect, and then only.
+pub fn kernel_release() -> (u32, u32) {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}

@@ -25,17 +25,18 @@ endpoints:
 ";
     let ran = namespace.apply(config, &[]).expect(1);
     assert_eq!(
-        ran.stderr,
+        // Up to Linux 6.1 the kernel's text has no number.
+        ran.stderr.replace("socket error: -99", "socket error"),
         "\
 error: the kernel refused to add 203.0.113.1 port 8443 signal: 203.0.113.1 is on no interface of this host, or is still tentative
  --> <stdin>:8:3
   |
 8 |   ported: {address: 203.0.113.1, port: 8443, flags: [signal]}
-  |   ^^^^^^ EADDRNOTAVAIL: create listen socket error: -99
+  |   ^^^^^^ EADDRNOTAVAIL: create listen socket error
   |
   = help: assign the address first, and wait until `ip address` shows it without `tentative`
 
-error: nothing has changed: what was done before was put back
+error: everything is as before: the steps that had been carried out were taken back
 "
     );
     assert_eq!(ran.stdout, "");
@@ -62,6 +63,7 @@ endpoints:
     assert!(ran.stderr.contains("203.0.113.1 is on no interface of this host"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("remove 10.0.0.1"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("set limits"), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("error: nothing was changed\n"), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow"]);
 }
 
@@ -74,7 +76,8 @@ fn the_failure_is_told_to_programs() {
     assert_eq!(document["result"], "rolled-back");
     assert_eq!(document["error"]["step"], 1);
     assert_eq!(document["error"]["errno"], "EADDRNOTAVAIL");
-    assert_eq!(document["error"]["kernel"], "create listen socket error: -99");
+    let words = document["error"]["kernel"].as_str().expect("the kernel's words");
+    assert!(words.starts_with("create listen socket error"), "{words}");
     assert_eq!(document["before"], document["after"]);
     assert_eq!(document["steps"].as_array().map(Vec::len), Some(2));
 }
@@ -89,7 +92,7 @@ fn a_port_that_something_else_holds_is_named() {
         "{version: 1, prune: false, endpoints: {a: {address: 203.0.113.1, port: 8443, flags: [signal]}}}";
     let ran = namespace.apply(config, &[]).expect(1);
     assert!(ran.stderr.contains("something listens on port 8443"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("EADDRINUSE: create listen socket error: -98"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("EADDRINUSE: create listen socket error"), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), ["0.0.0.0 port 8443 id 9 signal"]);
     namespace.ip("mptcp endpoint delete id 9");
     namespace.apply(config, &[]).expect(0);

@@ -1,6 +1,6 @@
 //! Limits and sysctls.
 
-use crate::support::Namespace;
+use crate::support::{Namespace, kernel_release};
 
 #[test]
 fn limits_that_are_absent_are_not_managed() {
@@ -46,7 +46,6 @@ sysctls:
   allow_join_initial_addr_port: 0
   add_addr_timeout: 30
   stale_loss_cnt: 7
-  scheduler: default
 ";
     let ran = namespace.apply(config, &[]).expect(0);
     assert!(ran.stdout.contains("~ sysctl add_addr_timeout 120 -> 30\n"), "{}", ran.stdout);
@@ -85,7 +84,12 @@ fn a_scheduler_that_is_not_there_is_exit_5_before_anything_is_written() {
     let namespace = Namespace::new();
     let config = "{version: 1, limits: {subflows: 5}, sysctls: {enabled: 0, scheduler: warp}}";
     let ran = namespace.apply(config, &[]).expect(5);
-    assert!(ran.stderr.contains("no packet scheduler `warp`"), "{}", ran.stderr);
+    let missing = if kernel_release() >= (6, 6) {
+        "no packet scheduler `warp`"
+    } else {
+        "no sysctl net.mptcp.scheduler"
+    };
+    assert!(ran.stderr.contains(missing), "{}", ran.stderr);
     assert_eq!(sysctl(&namespace, "enabled"), "1");
     assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
 }
