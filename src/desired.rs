@@ -54,7 +54,7 @@ pub fn resolve(
     let endpoints = match &config.endpoints {
         None => current.endpoints.clone(),
         Some(declarations) => {
-            warnings.extend(inert(&sysctls, facts)?);
+            warnings.extend(inert(config, facts)?);
             let declared = declared(declarations, facts, &mut warnings)?;
             table(config.prune, declared, current, capabilities, owned)?
         }
@@ -118,31 +118,31 @@ fn sysctls(
     Ok(target)
 }
 
-/// Settings under which the kernel takes endpoints and ignores them.
-fn inert(
-    sysctls: &std::collections::BTreeMap<Sysctl, SysctlValue>,
-    facts: &mut impl Facts,
-) -> Result<Vec<Diagnostic>, kernel::Error> {
+/// Settings under which the kernel takes endpoints and ignores them, whoever made them.
+fn inert(config: &Config, facts: &mut impl Facts) -> Result<Vec<Diagnostic>, kernel::Error> {
     let mut warnings = Vec::new();
-    let managed = |sysctl| sysctls.get(&sysctl).cloned();
-    let enabled = match managed(Sysctl::ENABLED) {
-        Some(value) => Some(value),
-        None => facts.sysctl(Sysctl::ENABLED)?,
+    let mut inspect = |sysctl: Sysctl, bad: &[SysctlValue], code, message: &str, remedy: &str| {
+        let declared = config.sysctls.get(&sysctl);
+        let value = match declared {
+            Some(declared) => Some(declared.value.clone()),
+            None => facts.sysctl(sysctl)?,
+        };
+        if value.is_some_and(|value| bad.contains(&value)) {
+            let warning = Diagnostic::warning(code, message).help(format!("write `sysctls: {{{remedy}}}`"));
+            warnings.push(match declared {
+                Some(declared) => warning.at(declared.place, ""),
+                None => warning,
+            });
+        }
+        Ok::<_, kernel::Error>(())
     };
-    if enabled == Some(SysctlValue::Number(0)) {
-        let message = "net.mptcp.enabled is 0: no application can open an MPTCP connection";
-        warnings.push(Diagnostic::warning("mptcp-disabled", message).help("add `sysctls: {enabled: true}`"));
-    }
-    let manager = match managed(Sysctl::PATH_MANAGER).or(managed(Sysctl::PM_TYPE)) {
-        Some(value) => Some(value),
-        None => facts.sysctl(Sysctl::PATH_MANAGER)?,
-    };
+    let message = "net.mptcp.enabled is 0: no application can open an MPTCP connection";
+    inspect(Sysctl::ENABLED, &[SysctlValue::Number(0)], "mptcp-disabled", message, "enabled: true")?;
+    let older = config.sysctls.contains_key(&Sysctl::PM_TYPE);
+    let manager = if older { Sysctl::PM_TYPE } else { Sysctl::PATH_MANAGER };
     let userspace = [SysctlValue::Word("userspace".into()), SysctlValue::Number(1)];
-    if manager.is_some_and(|manager| userspace.contains(&manager)) {
-        let message = "the userspace path manager is selected: new connections ignore these endpoints";
-        let help = "add `sysctls: {path_manager: kernel}`";
-        warnings.push(Diagnostic::warning("userspace-path-manager", message).help(help));
-    }
+    let message = "the userspace path manager is selected: new connections ignore these endpoints";
+    inspect(manager, &userspace, "userspace-path-manager", message, "path_manager: kernel")?;
     Ok(warnings)
 }
 
