@@ -109,7 +109,7 @@ impl Job<'_> {
         let _lock = if self.applies() { self.lock(&runtime)? } else { None };
         let mut ownership = Ownership::new(&runtime, &self.config);
         let opened = if self.options.rehearse {
-            rehearsal::enter(&self.config)
+            rehearsal::enter(&places::declared_interfaces(&self.config))
         } else {
             Host::open().map(|host| (host, Vec::new()))
         };

@@ -1,7 +1,8 @@
-//! Which declaration stands behind a row, and where that is written.
+//! Between declarations and the host: which stands behind a row, where it is written, what interfaces it names.
 
 use crate::config::{Config, Declaration, Target};
 use crate::diagnostic::Place;
+use crate::kernel::rehearsal::DeclaredInterfaces;
 use crate::model::{Endpoint, State};
 use crate::plan::Step;
 
@@ -16,6 +17,17 @@ fn declaration_of<'c>(row: &Endpoint, config: &'c Config) -> Option<&'c Declarat
     config.endpoints.iter().flatten().find(
         |declaration| matches!(&declaration.target, Target::Address { identity, .. } if *identity == row.identity),
     )
+}
+
+/// The interfaces that declarations name, with their addresses.
+pub fn declared_interfaces(config: &Config) -> DeclaredInterfaces {
+    let mut interfaces = DeclaredInterfaces::new();
+    for declaration in config.endpoints.iter().flatten() {
+        if let Target::Address { identity, dev: Some(dev), .. } = &declaration.target {
+            interfaces.entry(dev.value.clone()).or_default().push(identity.address);
+        }
+    }
+    interfaces
 }
 
 /// The place in the files that a step comes from.

@@ -12,7 +12,6 @@ use std::num::NonZeroU32;
 
 use nix::sched::{CloneFlags, unshare};
 
-use crate::config::{Config, Located, Target};
 use crate::diagnostic::Diagnostic;
 use crate::model::{Device, Endpoint, State, Sysctl};
 use crate::plan::{Reason, Step};
@@ -23,11 +22,15 @@ use super::{Errno, Error, Host, Kernel};
 /// Kinds of interfaces that need nothing beneath them; the first that the kernel has is used for all.
 const LINK_KINDS: [&str; 3] = ["dummy", "bridge", "veth"];
 
-/// Moves this process into a copy of the host's network namespace. The warnings say what could not be copied.
+/// The interfaces that a configuration names, with the addresses that it expects there.
+pub type DeclaredInterfaces = BTreeMap<String, Vec<IpAddr>>;
+
+/// Moves this process into a copy of the host's network namespace, to which the declared interfaces are added that the
+/// host lacks. The warnings say what differs from the host.
 ///
 /// # Errors
 /// When the host cannot be read, and when no namespace can be made.
-pub fn enter(config: &Config) -> Result<(Host, Vec<Diagnostic>), Error> {
+pub fn enter(declared: &DeclaredInterfaces) -> Result<(Host, Vec<Diagnostic>), Error> {
     let sysctls: Vec<Sysctl> = Sysctl::all().collect();
     let state = Host::open()?.read(&sysctls)?;
     let mut rtnl = Rtnl::open()?;
@@ -36,7 +39,7 @@ pub fn enter(config: &Config) -> Result<(Host, Vec<Diagnostic>), Error> {
     let mut copy = Copy { rtnl: Rtnl::open()?, indexes: HashMap::new(), kind: None, warnings: Vec::new() };
     copy.links(&links)?;
     copy.addresses(&links, &addresses)?;
-    copy.declared_only(config, &links)?;
+    copy.declared_only(declared, &links)?;
     let mut host = Host::open()?;
     copy.path_manager(&mut host, state)?;
     Ok((host, copy.warnings))
@@ -110,21 +113,14 @@ impl Copy {
 
     /// Makes the interfaces that only the configuration names, with the addresses that it gives them: so a
     /// configuration for another machine can be tried here.
-    fn declared_only(&mut self, config: &Config, links: &[Link]) -> Result<(), Error> {
-        let mut missing: BTreeMap<&str, Vec<IpAddr>> = BTreeMap::new();
-        for declaration in config.endpoints.iter().flatten() {
-            if let Target::Address { identity, dev: Some(Located { value: name, .. }), .. } =
-                &declaration.target
-                && !links.iter().any(|link| link.name == *name)
-            {
-                missing.entry(name).or_default().push(identity.address);
-            }
-        }
-        for name in missing.keys() {
+    fn declared_only(&mut self, declared: &DeclaredInterfaces, links: &[Link]) -> Result<(), Error> {
+        let lacks = |name: &str| !links.iter().any(|link| link.name == name);
+        let missing: Vec<_> = declared.iter().filter(|(name, _)| lacks(name)).collect();
+        for (name, _) in &missing {
             self.link(name, None)?;
         }
         if !missing.is_empty() {
-            let names: Vec<&str> = missing.keys().copied().collect();
+            let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
             let message = format!("the rehearsal made {}, which this host lacks", names.join(", "));
             let help = "on this host itself the endpoints there would wait for them";
             self.warnings.push(Diagnostic::warning("dev-missing", message).help(help));
@@ -134,7 +130,7 @@ impl Copy {
         for (name, addresses) in missing {
             let Some(index) = self.indexes.get(name) else { continue };
             requests.push(rtnl::set_up(*index)?);
-            for address in addresses {
+            for &address in addresses {
                 let length = if address.is_ipv4() { 32 } else { 128 };
                 requests.push(rtnl::add_address(*index, address, length)?);
             }
