@@ -3,7 +3,7 @@
 //! The kernel's own words mislead: "too many addresses or duplicate one" stands for four different things, and up to
 //! Linux 6.1 there is no number behind it. So the table decides where the words do not.
 
-use crate::kernel::{Errno, Refusal};
+use crate::kernel::{ATTR_SUBFLOWS, Errno, Refusal};
 use crate::model::{Capabilities, Endpoint, Flags, Limits, State};
 use crate::plan::Step;
 
@@ -43,7 +43,7 @@ pub fn refusal(step: &Step, refusal: &Refusal, now: &State) -> Explanation {
     }
     let explanation = match step {
         Step::SetSysctl { sysctl, to, .. } => sysctl_refused(sysctl.name(), &to.to_string(), refusal.errno),
-        Step::SetLimits { to, .. } => limits_refused(*to, refusal.errno),
+        Step::SetLimits { to, .. } => limits_refused(*to, refusal),
         Step::SetFlags { endpoint, .. } => flags_refused(endpoint, refusal.errno),
         Step::AddAddr { endpoint, .. } => addition_refused(endpoint, refusal, now),
         Step::DelAddr { .. } => None,
@@ -79,10 +79,13 @@ fn sysctl_refused(name: &str, value: &str, errno: Errno) -> Option<Explanation> 
     }
 }
 
-fn limits_refused(to: Limits, errno: Errno) -> Option<Explanation> {
-    (errno == Errno::EINVAL).then(|| {
-        let largest = to.subflows.max(to.add_addr_accepted);
-        let meaning = format!("this kernel allows no limit of {largest}");
+fn limits_refused(to: Limits, refusal: &Refusal) -> Option<Explanation> {
+    (refusal.errno == Errno::EINVAL).then(|| {
+        let meaning = match refusal.attribute {
+            Some(ATTR_SUBFLOWS) => format!("this kernel allows no limit `subflows` of {}", to.subflows),
+            Some(_) => format!("this kernel allows no limit `add-addr-accepted` of {}", to.add_addr_accepted),
+            None => format!("this kernel allows no limit of {}", to.subflows.max(to.add_addr_accepted)),
+        };
         Explanation::new(Kind::Unsupported, meaning, "write `max` for as many as the kernel allows")
     })
 }

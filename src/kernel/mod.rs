@@ -12,6 +12,7 @@ mod rtnl;
 mod sysctl;
 
 pub use host::Host;
+pub use mptcp_pm::ATTR_SUBFLOWS;
 pub use nix::errno::Errno;
 
 use std::num::NonZeroU32;
@@ -100,17 +101,19 @@ pub struct Refusal {
     pub errno: Errno,
     /// The text of the extended acknowledgement, if there was one.
     pub text: Option<String>,
+    /// The type of the attribute that it points at, if it does: `MPTCP_PM_ATTR_*` for requests to the path manager.
+    pub attribute: Option<u16>,
 }
 
 impl Refusal {
     /// A refusal without words.
     pub fn new(errno: Errno) -> Refusal {
-        Refusal { errno, text: None }
+        Refusal { errno, text: None, attribute: None }
     }
 
     /// The row is not what the plan expected: somebody else changed the table.
     pub fn changed() -> Refusal {
-        Refusal { errno: Errno::ESTALE, text: Some("the table has changed in between".to_owned()) }
+        Refusal { text: Some("the table has changed in between".to_owned()), ..Refusal::new(Errno::ESTALE) }
     }
 }
 
@@ -127,11 +130,11 @@ impl From<Error> for Refusal {
         match error {
             Error::Refused(_, refusal) => refusal,
             Error::NoMptcp => Refusal::new(Errno::ENOENT),
-            Error::Io(_, ref io) | Error::NoSandbox(ref io) => Refusal {
-                errno: io.raw_os_error().map_or(Errno::EIO, Errno::from_raw),
-                text: Some(error.to_string()),
-            },
-            Error::Protocol(text) => Refusal { errno: Errno::EPROTO, text: Some(text) },
+            Error::Io(_, ref io) | Error::NoSandbox(ref io) => {
+                let errno = io.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+                Refusal { text: Some(error.to_string()), ..Refusal::new(errno) }
+            }
+            Error::Protocol(text) => Refusal { text: Some(text), ..Refusal::new(Errno::EPROTO) },
         }
     }
 }

@@ -38,11 +38,14 @@ mod cmd {
     pub const SET_FLAGS: u8 = 7;
 }
 
+/// `MPTCP_PM_ATTR_SUBFLOWS`, which a refusal may point at.
+pub const ATTR_SUBFLOWS: u16 = 3;
+
 /// `MPTCP_PM_ATTR_*`
 mod attr {
     pub const ADDR: u16 = 1;
     pub const RCV_ADD_ADDRS: u16 = 2;
-    pub const SUBFLOWS: u16 = 3;
+    pub const SUBFLOWS: u16 = super::ATTR_SUBFLOWS;
 }
 
 /// `MPTCP_PM_ADDR_ATTR_*`

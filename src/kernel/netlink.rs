@@ -186,7 +186,8 @@ impl Answers {
         }
         if message.kind == u16::from(Nlmsg::Done) {
             let errno = message.payload.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
-            return self.close(index, refusal(errno, || text(message.payload.get(4..).unwrap_or_default())));
+            let tlvs = message.payload.get(4..).unwrap_or_default();
+            return self.close(index, verdict(errno, || ExtendedAck::parse(tlvs, &[])));
         }
         if message.kind != u16::from(Nlmsg::Noop) {
             self.replies[index].push(message.payload.to_vec());
@@ -235,29 +236,48 @@ fn acknowledgement(message: &Message<'_>) -> Result<Result<(), Refusal>, Error> 
     let (length, _) = echo.split_first_chunk().ok_or_else(broken)?;
     let capped = message.flags & NlmF::CAPPED.bits() != 0;
     let echoed = if capped { HEADER } else { aligned(u32::from_ne_bytes(*length) as usize) };
-    Ok(refusal(i32::from_ne_bytes(*code), || text(echo.get(echoed..).unwrap_or_default())))
+    let tlvs = echo.get(echoed..).unwrap_or_default();
+    Ok(verdict(i32::from_ne_bytes(*code), || ExtendedAck::parse(tlvs, echo)))
 }
 
-fn refusal(code: i32, text: impl FnOnce() -> Option<String>) -> Result<(), Refusal> {
-    match code {
-        0 => Ok(()),
-        code => Err(Refusal { errno: Errno::from_raw(code.saturating_neg()), text: text() }),
+fn verdict(code: i32, words: impl FnOnce() -> ExtendedAck) -> Result<(), Refusal> {
+    if code == 0 {
+        return Ok(());
     }
+    let ExtendedAck { text, attribute } = words();
+    Err(Refusal { errno: Errno::from_raw(code.saturating_neg()), text, attribute })
 }
 
-/// The kernel's words in an extended acknowledgement (`enum nlmsgerr_attrs`).
-fn text(tlvs: &[u8]) -> Option<String> {
-    const MESSAGE: u16 = 1;
-    const MISSING_TYPE: u16 = 5;
-    let mut missing = None;
-    for (kind, value) in attributes(tlvs) {
-        match kind {
-            MESSAGE => return Some(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned()),
-            MISSING_TYPE => missing = number(value).map(|kind| format!("attribute {kind} is missing")),
-            _ => {}
+/// What an extended acknowledgement says (`enum nlmsgerr_attrs`).
+#[derive(Default)]
+struct ExtendedAck {
+    text: Option<String>,
+    attribute: Option<u16>,
+}
+
+impl ExtendedAck {
+    /// Reads its attributes. An offset counts from the start of the request, which is echoed before them.
+    fn parse(tlvs: &[u8], request: &[u8]) -> ExtendedAck {
+        const MESSAGE: u16 = 1;
+        const OFFSET: u16 = 2;
+        const MISSING_TYPE: u16 = 5;
+        let mut ack = ExtendedAck::default();
+        for (kind, value) in attributes(tlvs) {
+            match kind {
+                MESSAGE => ack.text = Some(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned()),
+                OFFSET => {
+                    let at = number(value).and_then(|offset| request.get(offset as usize..));
+                    ack.attribute = at.and_then(|rest| attributes(rest).next()).map(|(kind, _)| kind);
+                }
+                MISSING_TYPE => {
+                    let missing = number(value).map(|kind| format!("attribute {kind} is missing"));
+                    ack.text = ack.text.or(missing);
+                }
+                _ => {}
+            }
         }
+        ack
     }
-    missing
 }
 
 /// The attributes in some bytes, as far as they are whole; the flags in the type are taken off.
@@ -307,8 +327,11 @@ mod tests {
     fn the_kernels_words_are_kept() {
         let mut answers = Answers::new(2, 1);
         answers.add(&bytes(LIMIT_9)).unwrap();
-        let expected =
-            Refusal { errno: Errno::EINVAL, text: Some("limit greater than maximum (8)".to_owned()) };
+        let expected = Refusal {
+            errno: Errno::EINVAL,
+            text: Some("limit greater than maximum (8)".to_owned()),
+            attribute: Some(crate::kernel::ATTR_SUBFLOWS),
+        };
         assert_eq!(answers.verdicts, [Some(Err(expected))]);
         assert_eq!(answers.open, 0);
     }
