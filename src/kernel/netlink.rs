@@ -314,9 +314,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What Linux 6.18 answers to a limit of 9, as it was captured.
-    const LIMIT_9: &str = "50000000020000030200000000000000eaffffff1c0000001c000500020000000000000005010000\
-        08000300090000002300010 06c696d69742067726561746572207468616e206d6178696d756d2028382900000800020014000000";
+    /// What Linux 6.18 answers to a limit of 9: the whole request comes back before the words.
+    const LIMIT_9: &str = "5c00000002000002 0200000000000000 eaffffff \
+        1c0000001c000500 0200000000000000 05010000 0800030009000000 \
+        23000100 6c696d6974206772 6561746572207468 616e206d6178696d 756d20283829 0000 0800020014000000";
 
     fn bytes(hex: &str) -> Vec<u8> {
         let digits: Vec<u32> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
@@ -336,6 +337,20 @@ mod tests {
         assert_eq!(answers.open, 0);
     }
 
+    /// A socket with NETLINK_CAP_ACK gets the request's header only, and then an offset points nowhere.
+    #[test]
+    fn a_capped_answer_has_its_words_too() {
+        let mut answer = bytes(LIMIT_9);
+        answer.drain(36..48);
+        answer[0] = 0x50;
+        answer[7] = 0x03;
+        let mut answers = Answers::new(2, 1);
+        answers.add(&answer).unwrap();
+        let text = Some("limit greater than maximum (8)".to_owned());
+        let expected = Refusal { text, ..Refusal::new(Errno::EINVAL) };
+        assert_eq!(answers.verdicts, [Some(Err(expected))]);
+    }
+
     #[test]
     fn answers_to_nothing_are_errors() {
         let mut answers = Answers::new(7, 1);
@@ -353,7 +368,7 @@ mod tests {
         }
 
         #[test]
-        fn no_change_of_a_real_answer_makes_it_panic(at in 0usize..80, value: u8, cut in 0usize..81) {
+        fn no_change_of_a_real_answer_makes_it_panic(at in 0usize..92, value: u8, cut in 0usize..93) {
             let mut answer = bytes(LIMIT_9);
             answer[at] = value;
             answer.truncate(cut);
