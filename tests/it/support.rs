@@ -201,3 +201,8 @@ pub fn kernel_release() -> (u32, u32) {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0));
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
+
+/// How many endpoints this kernel holds.
+pub fn table_size() -> usize {
+    if kernel_release() >= (7, 2) { 255 } else { 8 }
+}

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::peer::Peer;
-use crate::support::{Namespace, run};
+use crate::support::{Namespace, run, table_size};
 
 /// A client whose second link leads to an address that only the server announces, so that the client's kernel makes
 /// an implicit endpoint for its own address there.
@@ -123,21 +123,22 @@ fn an_implicit_endpoint_is_no_drift() {
 #[test]
 fn implicit_endpoints_give_way_in_a_full_table() {
     let host = Implicit::new();
-    (1..=7).for_each(|n| {
+    let size = table_size();
+    (1..size).for_each(|n| {
         host.client.ip(&format!("mptcp endpoint add 10.7.7.{n} signal"));
     });
     let rows: String =
-        (1..=7).map(|n| format!("  e{n}: {{address: 10.7.7.{n}, flags: [signal]}}\n")).collect();
+        (1..size).map(|n| format!("  e{n}: {{address: 10.7.7.{n}, flags: [signal]}}\n")).collect();
     let adopt = format!("version: 1\nendpoints:\n  second: {{address: 10.1.2.1, flags: [subflow]}}\n{rows}");
     host.client.apply(&adopt, &[]).expect(0);
     let after = host.client.endpoints();
-    assert_eq!((after.len(), after[0].as_str()), (8, "10.1.2.1 id 1 subflow"));
+    assert_eq!((after.len(), after[0].as_str()), (size, "10.1.2.1 id 1 subflow"));
 
     let host = Implicit::new();
-    let eight = format!("version: 1\nendpoints:\n{rows}  e8: {{address: 10.7.7.8, flags: [signal]}}\n");
-    host.client.apply(&eight, &[]).expect(0);
+    let full = format!("version: 1\nendpoints:\n{rows}  last: {{address: 10.7.7.{size}, flags: [signal]}}\n");
+    host.client.apply(&full, &[]).expect(0);
     assert!(host.client.endpoints().iter().all(|row| row.starts_with("10.7.7.")));
-    assert_eq!(host.client.endpoints().len(), 8);
+    assert_eq!(host.client.endpoints().len(), size);
 }
 
 #[test]
