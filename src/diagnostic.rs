@@ -1,7 +1,7 @@
 //! What there is to say about a configuration or a host: severity, message, places and a remedy. No text layout here;
 //! `report::snippet` and `report::json_v1` do that.
 
-/// The most diagnostics that are kept. A file may hold half a million wrong words; nobody reads past the first.
+/// The most errors that are kept, and the most warnings. A file may hold half a million wrong words; nobody reads past the first.
 pub const DIAGNOSTICS_MAX: usize = 1000;
 
 /// How bad it is.
@@ -26,6 +26,13 @@ pub struct Span {
     pub column: usize,
     /// How many characters, line ends included; at least 1 is shown.
     pub length: usize,
+}
+
+/// The lines of a text as [`Span`] counts them, and YAML: a carriage return alone ends one too. A byte order mark is
+/// none of it.
+pub fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
 
 /// Where something was written.
@@ -106,14 +113,26 @@ pub struct Diagnostics {
     list: Vec<Diagnostic>,
     dropped: usize,
     errors: usize,
+    warnings: usize,
 }
 
 impl Diagnostics {
-    /// Adds one; beyond [`DIAGNOSTICS_MAX`] only their number is kept.
+    /// Adds one; beyond [`DIAGNOSTICS_MAX`] only their number is kept. Each severity has its own room, so that a
+    /// thousand warnings hide no error.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.errors += usize::from(diagnostic.severity == Severity::Error);
-        if self.list.len() < DIAGNOSTICS_MAX {
-            self.list.push(diagnostic);
+        self.push_with(diagnostic.severity, || diagnostic);
+    }
+
+    /// Adds one whose words are only put together if it is kept: of half a million errors they would take longer than
+    /// all the rest.
+    pub fn push_with(&mut self, severity: Severity, diagnostic: impl FnOnce() -> Diagnostic) {
+        let count = match severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        *count += 1;
+        if *count <= DIAGNOSTICS_MAX {
+            self.list.push(diagnostic());
         } else {
             self.dropped += 1;
         }
@@ -127,6 +146,13 @@ impl Diagnostics {
     /// How many of them are errors, those included that were not kept.
     pub fn errors(&self) -> usize {
         self.errors
+    }
+
+    /// Whether one of them is about this file.
+    pub fn concern(&self, source: SourceId) -> bool {
+        self.list
+            .iter()
+            .any(|diagnostic| diagnostic.labels.first().is_some_and(|label| label.place.source == source))
     }
 
     /// All that were kept.
@@ -157,7 +183,7 @@ impl Diagnostics {
         for diagnostic in &mut self.list {
             diagnostic.severity = Severity::Error;
         }
-        self.errors = self.list.len() + self.dropped;
+        self.errors += std::mem::take(&mut self.warnings);
     }
 }
 

@@ -95,11 +95,16 @@ pub struct EndpointDocument {
     pub id: Option<Located<AddressId>>,
     /// `flags`
     pub flags: Option<Located<Flags>>,
-    /// Whether a value was wrong and left out, so that its absence says nothing.
-    pub flawed: bool,
+    /// The keys whose values were wrong and are left out, so that their absence says nothing.
+    pub unsure: Vec<&'static str>,
 }
 
 impl EndpointDocument {
     /// Its keys.
     pub const KEYS: [&'static str; 6] = ["address", "port", "dev", "family", "id", "flags"];
+
+    /// Whether nobody knows what the file means to say of this key.
+    pub fn is_unsure_of(&self, key: &str) -> bool {
+        self.unsure.contains(&key)
+    }
 }

@@ -37,6 +37,8 @@ pub struct Merged {
     pub sysctls: BTreeMap<Sysctl, (Place, Located<SysctlValue>)>,
     /// `endpoints`, none when no file has the key
     pub endpoints: Option<Endpoints>,
+    /// Whether a file could not be read, so that what is absent may stand there.
+    pub incomplete: bool,
 }
 
 /// Declarations by name, in the order in which they were first declared.
@@ -90,13 +92,13 @@ impl Endpoints {
 
 impl EndpointDocument {
     fn overlay(&mut self, later: EndpointDocument) {
-        let EndpointDocument { address, port, dev, family, id, flags, flawed } = later;
+        let EndpointDocument { address, port, dev, family, id, flags, unsure } = later;
         self.address = address.or(self.address);
         self.port = port.or(self.port);
         self.dev = dev.or(self.dev.take());
         self.family = family.or(self.family);
         self.id = id.or(self.id);
         self.flags = flags.or(self.flags);
-        self.flawed |= flawed;
+        self.unsure.extend(unsure);
     }
 }

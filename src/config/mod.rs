@@ -14,6 +14,8 @@ mod decode;
 mod document;
 mod merge;
 mod pattern;
+mod syntax;
+mod unique;
 mod validate;
 mod yaml;
 
@@ -34,8 +36,15 @@ pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>, diagnostics: &mut Dia
     let mut merged = merge::Merged::default();
     for (index, text) in texts.into_iter().enumerate() {
         let source = SourceId(index);
-        if let Some(node) = yaml::parse(text, source, diagnostics) {
-            merged.add(decode::document(&node, diagnostics));
+        // A file that is too large or no UTF-8 has its error already, and what is left of it would lead to others.
+        if diagnostics.concern(source) {
+            merged.incomplete = true;
+            continue;
+        }
+        match yaml::parse(text, source, diagnostics) {
+            Ok(Some(node)) => merged.add(decode::document(&node, diagnostics)),
+            Ok(None) => {}
+            Err(yaml::Unreadable) => merged.incomplete = true,
         }
     }
     let config = validate::config(merged, diagnostics);

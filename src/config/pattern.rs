@@ -1,7 +1,7 @@
 //! Addresses, prefixes, interface names and globs, as a declaration writes them.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::model::canonical;
 
@@ -55,43 +55,82 @@ impl AddressPattern {
     }
 }
 
+const MULTICAST: &str = "a multicast address cannot be an endpoint";
+
 fn unicast(text: &str) -> Result<IpAddr, AddressError> {
     let address = address(text)?;
-    let reason = match address {
-        _ if address.is_unspecified() => "the unspecified address is on no interface",
-        _ if address.is_multicast() => "a multicast address cannot be an endpoint",
-        IpAddr::V4(v4) if v4.is_broadcast() => "the broadcast address cannot be an endpoint",
+    let (reason, help) = match address {
+        _ if address.is_unspecified() => (
+            "the unspecified address is on no interface",
+            Some(format!("for every address, write `\"{address}/0\"`, or the `dev` that has them")),
+        ),
+        _ if address.is_multicast() => (MULTICAST, None),
+        IpAddr::V4(v4) if v4.is_broadcast() => ("the broadcast address cannot be an endpoint", None),
         _ => return Ok(address),
     };
-    Err(AddressError { reason: reason.to_owned(), help: None })
+    Err(AddressError { reason: reason.to_owned(), help })
 }
 
 fn address(text: &str) -> Result<IpAddr, AddressError> {
-    let error = |reason: &str, help: Option<String>| AddressError { reason: reason.to_owned(), help };
-    text.parse().map(canonical).map_err(|_| match text.split_once('%') {
-        Some((address, zone)) if address.parse::<IpAddr>().is_ok() => error(
-            "an address has no zone here",
-            Some(format!("write `address: {address}` and `dev: {zone}`")),
-        ),
-        _ if text.contains(|c: char| c.is_ascii_alphabetic() && !c.is_ascii_hexdigit()) => {
-            error("not an IP address", Some("host names are not looked up; write the address".to_owned()))
+    text.parse().map(canonical).map_err(|_| {
+        let error = |reason: &str, help| AddressError { reason: reason.to_owned(), help };
+        match text.split_once('%') {
+            Some((address, zone)) if address.parse::<IpAddr>().is_ok() => error(
+                "an address has no zone here",
+                Some(format!("write `address: {address}` and `dev: {}`", zone.escape_debug())),
+            ),
+            _ if text.is_empty() => error("there is no address in it", None),
+            _ => error("not an IP address", meant(text)),
         }
-        _ => error("not an IP address", None),
     })
 }
 
+/// What a text that is not quite an address was meant to be.
+fn meant(text: &str) -> Option<String> {
+    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
+    let bare = text.trim().trim_start_matches('[').trim_end_matches(']');
+    if is_address(bare) {
+        return Some(format!("write it as `{bare}`"));
+    }
+    if let Ok(socket) = text.parse::<SocketAddr>() {
+        return Some(format!("write `address: {}` and `port: {}`", socket.ip(), socket.port()));
+    }
+    let without_zeros = |part: &str| match part.trim_start_matches('0') {
+        "" => "0".to_owned(),
+        rest => rest.to_owned(),
+    };
+    let decimal = text.split('.').map(without_zeros).collect::<Vec<_>>().join(".");
+    if decimal != text && is_address(&decimal) {
+        return Some("write its numbers without zeros before them, which some take for octal".to_owned());
+    }
+    let is_host_name = !text.contains(':') && text.contains(|c: char| c.is_ascii_alphabetic());
+    is_host_name.then(|| "host names are not looked up; write the address".to_owned())
+}
+
 fn prefix(address_text: &str, length: &str) -> Result<AddressPattern, AddressError> {
+    /// How many bits come before an IPv4 address that is written as an IPv6 one.
+    const MAPPED_BITS: u8 = 96;
     let given = address(address_text)?;
-    let bits: u8 = if given.is_ipv4() { 32 } else { 128 };
-    let Some(length) = length.parse().ok().filter(|length| *length <= bits) else {
-        let help = Some(format!("use 0 to {bits}"));
+    let mapped = given.is_ipv4() && address_text.contains(':');
+    let shortest = if mapped { MAPPED_BITS } else { 0 };
+    let longest = shortest + if given.is_ipv4() { 32 } else { 128 };
+    // Rust would take a sign, and zeros before the number.
+    let decimal = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    let digits = Some(length).filter(|text| decimal(text) || *text == "0");
+    let length = digits.and_then(|digits| digits.parse().ok());
+    let Some(length) = length.filter(|length| (shortest..=longest).contains(length)) else {
+        let help = Some(format!("use {shortest} to {longest}"));
         return Err(AddressError { reason: "invalid prefix length".to_owned(), help });
     };
+    let length = length - shortest;
     let network = network(given, length);
     if network != given {
         let help =
             format!("write `{given}` for that one address, `{network}/{length}` for all of the prefix");
         return Err(AddressError { reason: "the prefix has host bits set".to_owned(), help: Some(help) });
+    }
+    if network.is_multicast() {
+        return Err(AddressError { reason: MULTICAST.to_owned(), help: None });
     }
     Ok(AddressPattern::Prefix(network, length))
 }
@@ -141,6 +180,7 @@ impl DevicePattern {
         match name {
             "" => Some("an interface name cannot be empty"),
             "." | ".." => Some("no interface can have this name"),
+            _ if name.split('[').skip(1).any(|rest| !rest.contains(']')) => Some("a `[` lacks its `]`"),
             _ if too_long => Some("an interface name has at most 15 bytes"),
             _ if name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control()) => {
                 Some("an interface name has no `/`, `:` or blank")
@@ -169,8 +209,16 @@ mod tests {
         for good in ["10.0.0.0/8", "0.0.0.0/0", "192.0.2.1/32", "2001:db8::/32", "::/0", "2001:db8::1/128"] {
             assert_eq!(AddressPattern::parse(good).map(|pattern| pattern.to_string()).as_deref(), Ok(good));
         }
-        for bad in ["10.0.0.1/8", "10.0.0.0/33", "2001:db8::1/64", "::/129", "10.0.0.0/", "10.0.0.0/-1", "/8"]
-        {
+        for bad in [
+            "10.0.0.1/8",
+            "10.0.0.0/33",
+            "2001:db8::1/64",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/-1",
+            "10.0.0.0/+8",
+            "/8",
+        ] {
             assert!(AddressPattern::parse(bad).is_err(), "{bad}");
         }
     }
@@ -179,5 +227,8 @@ mod tests {
     fn mapped_addresses_become_ipv4() {
         let mapped = AddressPattern::parse("::ffff:192.0.2.1");
         assert_eq!(mapped, Ok(AddressPattern::Exact(IpAddr::from([192, 0, 2, 1]))));
+        let mapped = AddressPattern::parse("::ffff:192.0.2.0/120");
+        assert_eq!(mapped, Ok(AddressPattern::Prefix(IpAddr::from([192, 0, 2, 0]), 24)));
+        assert!(AddressPattern::parse("::ffff:10.0.0.0/8").is_err());
     }
 }

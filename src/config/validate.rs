@@ -1,6 +1,6 @@
 //! What the files say together to a [`Config`]: every rule that spans several keys, endpoints or files.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
@@ -10,6 +10,7 @@ use super::ENDPOINTS_MAX;
 use super::document::{EndpointDocument, Located, Name};
 use super::merge::{LimitValue, ManagedLimits, Merged};
 use super::pattern::{AddressPattern, DevicePattern, Family};
+use super::unique::{Claim, unique};
 
 /// What should be, as the files declare it, checked as far as it can be without a kernel.
 #[derive(Debug, Default)]
@@ -66,12 +67,13 @@ pub struct Selector {
 
 /// Checks what all files say together. Declarations with errors are left out.
 pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
-    let Merged { prune, limits, sysctls, endpoints } = merged;
+    let Merged { prune, limits, sysctls, endpoints, incomplete } = merged;
     one_word_for_the_path_manager(&sysctls, diagnostics);
     let endpoints = endpoints.map(|endpoints| {
         let mut declarations = Vec::new();
-        for (count, (name, body)) in endpoints.into_declarations().enumerate() {
-            if count == ENDPOINTS_MAX {
+        let mut claims = Vec::new();
+        for (name, mut body) in endpoints.into_declarations() {
+            if claims.len() == ENDPOINTS_MAX {
                 let message = format!("more than {ENDPOINTS_MAX} endpoints are declared");
                 let help = "a selector (`dev` or a prefix) stands for many addresses";
                 diagnostics.push(
@@ -81,10 +83,14 @@ pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
                 );
                 break;
             }
+            if incomplete {
+                body.unsure.extend(EndpointDocument::KEYS);
+            }
+            claims.push(Claim::new(&name, &body));
             declarations.extend(declaration(name, body, diagnostics));
         }
-        unique(&declarations, diagnostics);
-        limits_suffice(&limits, &declarations, diagnostics);
+        unique(&claims, diagnostics);
+        limits_suffice(&limits, claims.len(), diagnostics);
         declarations
     });
     Config {
@@ -111,20 +117,18 @@ fn one_word_for_the_path_manager(
     }
 }
 
-/// Judges one endpoint by itself.
+/// Judges one endpoint by itself. One with a flaw is judged too, for there may be more to say, but has no declaration.
 fn declaration(
     name: Located<Name>,
     body: EndpointDocument,
     diagnostics: &mut Diagnostics,
 ) -> Option<Declaration> {
-    if body.flawed {
-        return None;
-    }
     let errors = diagnostics.errors();
+    let complete = body.unsure.is_empty();
     let judge = Judge { name: &name, diagnostics };
     let flags = judge.flags(&body);
     let target = Judge { name: &name, diagnostics }.target(body);
-    let sound = diagnostics.errors() == errors;
+    let sound = complete && diagnostics.errors() == errors;
     sound.then(|| Some(Declaration { name, target: target?, flags: flags? }))?
 }
 
@@ -139,6 +143,9 @@ impl Judge<'_> {
         const PURPOSES: Flags =
             Flags::SIGNAL.union(Flags::SUBFLOW).union(Flags::FULLMESH).union(Flags::LAMINAR);
         let Some(flags) = body.flags else {
+            if body.is_unsure_of("flags") {
+                return None;
+            }
             let message = format!("endpoint `{}` has no `flags`", self.name.value);
             let help = "say what it is for: `flags: [subflow]` or `flags: [signal]`";
             self.error("no-purpose", message, &[(self.name.place, "")], help);
@@ -164,7 +171,7 @@ impl Judge<'_> {
             let (message, help) = if value.contains(Flags::SUBFLOW) {
                 (
                     "an endpoint with a port cannot have the flag `subflow`",
-                    "declare a second endpoint without a port",
+                    "keep `signal` alone here, and open subflows from a second endpoint without a port",
                 )
             } else if !value.contains(Flags::SIGNAL) {
                 ("a port needs the flag `signal`", "write `flags: [signal]`, or leave the port out")
@@ -175,9 +182,11 @@ impl Judge<'_> {
                 self.error("port", message, &[(port.place, ""), (place, "these are its flags")], help);
             }
         }
-        if value.contains(Flags::FULLMESH) && !value.contains(Flags::SUBFLOW) {
-            let message = "`fullmesh` has no effect without `subflow`";
-            self.warning("fullmesh-without-subflow", message, place, "add `subflow`");
+        if value.contains(Flags::FULLMESH) && !value.intersects(Flags::SUBFLOW.union(Flags::SIGNAL)) {
+            let message =
+                "`fullmesh` without `subflow` opens subflows only to addresses that the peer announces";
+            let help = "add `subflow` to open one to the peer's first address too";
+            self.warning("fullmesh-without-subflow", message, place, help);
         }
         if value.contains(Flags::SIGNAL.union(Flags::SUBFLOW)) {
             let message = "`signal` and `subflow` together: most hosts want one of the two";
@@ -188,7 +197,10 @@ impl Judge<'_> {
     }
 
     fn target(mut self, body: EndpointDocument) -> Option<Target> {
-        let EndpointDocument { address, port, dev, family, id, .. } = body;
+        if body.is_unsure_of("address") || (body.dev.is_none() && body.is_unsure_of("dev")) {
+            return None;
+        }
+        let EndpointDocument { address, port, dev, family, id, flags: _, unsure: _ } = body;
         match address {
             None if dev.is_none() => {
                 let message = format!("endpoint `{}` has neither `address` nor `dev`", self.name.value);
@@ -206,7 +218,18 @@ impl Judge<'_> {
                 Some(Target::Address { identity, place, dev: self.interface(dev), id })
             }
             prefix => {
-                self.selector_keys(&prefix, id.map(|id| id.place), port.map(|port| port.place));
+                let many = match (&prefix, &dev) {
+                    (Some(prefix), _) => Some((prefix.place, "a prefix")),
+                    (None, dev) => dev.as_ref().map(|dev| (dev.place, "`dev` without `address`")),
+                };
+                self.selector_key("id", id.map(|id| id.place), many);
+                self.selector_key("port", port.map(|port| port.place), many);
+                if let Some(Located { value: AddressPattern::Prefix(network, _), place }) = prefix
+                    && network.is_loopback()
+                {
+                    let message = "a prefix stands for no loopback addresses";
+                    self.warning("loopback-address", message, place, "write the one address");
+                }
                 if let (Some(prefix), Some(family)) = (&prefix, &family)
                     && let AddressPattern::Prefix(network, _) = prefix.value
                     && Family::of(network) != family.value
@@ -220,19 +243,12 @@ impl Judge<'_> {
         }
     }
 
-    fn selector_keys(
-        &mut self,
-        prefix: &Option<Located<AddressPattern>>,
-        id: Option<Place>,
-        port: Option<Place>,
-    ) {
-        let what = if prefix.is_some() { "a prefix" } else { "`dev` without `address`" };
-        for (key, place) in [("id", id), ("port", port)] {
-            if let Some(place) = place {
-                let message = format!("`{key}` needs an exact address; {what} may stand for many");
-                self.error("selector", message, &[(place, "")], "write the one `address`, or leave it out");
-            }
-        }
+    /// A key that only makes sense with one address.
+    fn selector_key(&mut self, key: &str, place: Option<Place>, many: Option<(Place, &str)>) {
+        let (Some(place), Some((selector, what))) = (place, many) else { return };
+        let message = format!("`{key}` needs an exact address; {what} may stand for many");
+        let help = format!("write the one `address`, or leave `{key}` out");
+        self.error("selector", message, &[(place, ""), (selector, "may stand for many")], &help);
     }
 
     fn address(&mut self, address: IpAddr, place: Place, has_port: bool) {
@@ -278,41 +294,11 @@ impl Judge<'_> {
     }
 }
 
-/// No id and no identity may be declared twice.
-fn unique(declarations: &[Declaration], diagnostics: &mut Diagnostics) {
-    let mut identities: HashMap<Identity, (Place, &Name)> = HashMap::new();
-    let mut ids: HashMap<AddressId, (Place, &Name)> = HashMap::new();
-    for Declaration { name, target, .. } in declarations {
-        let Target::Address { identity, place, id, .. } = target else { continue };
-        if let Some((first, other)) = identities.insert(*identity, (*place, &name.value)) {
-            let message = format!("{identity} is declared twice");
-            let help = "the kernel holds one endpoint per address and port; keep one of the two";
-            diagnostics.push(twice(message, (*place, &name.value), (first, other), help));
-        }
-        if let Some(id) = id
-            && let Some((first, other)) = ids.insert(id.value, (id.place, &name.value))
-        {
-            let message = format!("id {} is declared twice", id.value);
-            let help = "give each endpoint an id of its own, or leave the id out";
-            diagnostics.push(twice(message, (id.place, &name.value), (first, other), help));
-        }
-    }
-}
-
-fn twice(message: String, second: (Place, &Name), first: (Place, &Name), help: &str) -> Diagnostic {
-    Diagnostic::error("duplicate-endpoint", message)
-        .at(second.0, format!("by `{}`", second.1))
-        .at(first.0, format!("first by `{}`", first.1))
-        .help(help)
-        .endpoint(second.1.as_str())
-}
-
-fn limits_suffice(limits: &ManagedLimits, declarations: &[Declaration], diagnostics: &mut Diagnostics) {
+fn limits_suffice(limits: &ManagedLimits, endpoints: usize, diagnostics: &mut Diagnostics) {
     let Some(Located { value: LimitValue::Number(subflows), place }) = limits.subflows else { return };
-    if declarations.len() > subflows as usize {
+    if endpoints > subflows as usize {
         let message = format!(
-            "{} endpoints are declared, but a connection may have only {subflows} additional subflows",
-            declarations.len()
+            "{endpoints} endpoints are declared, but a connection may have only {subflows} additional subflows"
         );
         let help = "raise `subflows`; else the kernel uses the endpoints that are declared first";
         diagnostics

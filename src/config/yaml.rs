@@ -9,10 +9,28 @@ use std::collections::HashMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Range, StrInput};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceId, Span};
+use super::syntax;
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, Severity, SourceId, Span};
 
 /// The deepest nesting of mappings and sequences.
 pub const DEPTH_MAX: usize = 16;
+
+/// What is said of an alias, also by `syntax` when its anchor is unknown.
+pub const ALIAS: &str = "YAML aliases are not allowed";
+/// The remedy.
+pub const ALIAS_HELP: &str = "write the value out; put quotes around a word that begins with `*`";
+/// What is said of an anchor, also by `syntax` when it has no name.
+pub const ANCHOR: &str = "YAML anchors are not allowed";
+/// The remedy.
+pub const ANCHOR_HELP: &str =
+    "write the value out wherever it is needed; put quotes around a word that begins with `&`";
+/// The remedy of nesting.
+pub const DEPTH_HELP: &str = "a configuration needs four levels";
+
+/// What is said of nesting, also by `syntax` when the parser has a limit of its own.
+pub fn depth_message() -> String {
+    format!("nested deeper than {DEPTH_MAX} levels")
+}
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -32,6 +50,20 @@ pub enum Value {
     Sequence(Vec<Node>),
     /// `{a: b}` or lines of `key: value`, in the order of the file.
     Mapping(Vec<(Key, Node)>),
+    /// YAML that no configuration needs. That is reported, so there is nothing more to say about it.
+    Refused,
+}
+
+impl Node {
+    /// Whether its error is reported already.
+    pub fn is_refused(&self) -> bool {
+        match &self.value {
+            Value::Refused => true,
+            // `{{ name }}`, which is a template that nobody has filled in: a mapping as the key of a mapping.
+            Value::Mapping(entries) => matches!(entries.as_slice(), [(key, _)] if key.refused),
+            _ => false,
+        }
+    }
 }
 
 /// A scalar before anything decided what it means.
@@ -50,6 +82,8 @@ pub struct Key {
     pub place: Place,
     /// The key itself.
     pub text: String,
+    /// Whether it is YAML that no configuration needs, which is reported; it has no text then.
+    pub refused: bool,
 }
 
 impl Scalar {
@@ -99,30 +133,37 @@ impl Value {
             Value::Scalar(scalar) if scalar.boolean().is_some() => "a boolean",
             Value::Scalar(scalar) if scalar.integer().is_some() => "a number",
             Value::Scalar(_) => "text",
+            Value::Refused => "this",
         }
     }
 }
 
-/// Reads one document. None when the text holds nothing at all, or when it is broken (which is reported).
-pub fn parse(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Node> {
+/// Reads one document. None when the text holds nothing at all; an error, which is reported, when it cannot be read
+/// to its end.
+pub fn parse(
+    text: &str,
+    source: SourceId,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Node>, Unreadable> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader { events: Parser::new_from_str(text), source, diagnostics };
-    match reader.document() {
-        Ok(node) => node,
-        Err(Stop::Syntax(error)) => {
-            let diagnostic = syntax_error(&error, text, source);
-            reader.diagnostics.push(diagnostic);
-            None
+    reader.document().map_err(|stop| {
+        if let Stop::Syntax(error) = stop {
+            reader.diagnostics.push(syntax::error(&error, text, source));
         }
-        Err(Stop::Reported) => None,
-    }
+        Unreadable
+    })
 }
+
+/// A text was given up on, so that nobody knows what it meant to say.
+#[derive(Clone, Copy, Debug)]
+pub struct Unreadable;
 
 /// Why reading ended early.
 enum Stop {
     /// The text is no YAML.
     Syntax(ScanError),
-    /// It is, but not of the kind that can be read on.
+    /// It is, but reading on could cost more than it helps.
     Reported,
 }
 
@@ -140,22 +181,19 @@ struct Reader<'text, 'd> {
 
 impl<'text> Reader<'text, '_> {
     fn document(&mut self) -> Result<Option<Node>, Stop> {
+        let mut documents = 0;
         let mut root = None;
         loop {
             let (event, range) = self.next()?;
             match event {
                 Event::StreamEnd => return Ok(root),
                 Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
-                Event::DocumentStart(_) if root.is_some() => {
-                    let what = "only one YAML document is allowed in a file";
-                    return Err(self.refuse(
-                        "yaml-document",
-                        what,
-                        range,
-                        "put the second one into a file of its own",
-                    ));
+                Event::DocumentStart(_) if documents == 1 => {
+                    let message = "only one YAML document is allowed in a file";
+                    self.refuse("yaml-document", message, range, "put the second one into a file of its own");
+                    return Ok(root);
                 }
-                Event::DocumentStart(_) => {}
+                Event::DocumentStart(_) => documents += 1,
                 event => {
                     let node = self.node(event, range, 0)?;
                     let empty = matches!(&node.value, Value::Scalar(scalar) if scalar.is_null());
@@ -174,28 +212,30 @@ impl<'text> Reader<'text, '_> {
 
     fn node(&mut self, event: Event<'text>, range: Range, depth: usize) -> Result<Node, Stop> {
         let mut place = self.place(range);
-        let value = match event {
+        let (value, tag) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.check_properties(anchor, tag.as_deref(), range)?;
-                Value::Scalar(Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain })
+                self.check_anchor(anchor, range);
+                let plain = style == ScalarStyle::Plain;
+                (Value::Scalar(Scalar { text: text.into_owned(), plain }), tag)
             }
             Event::SequenceStart(anchor, tag) => {
-                self.check_properties(anchor, tag.as_deref(), range)?;
+                self.check_anchor(anchor, range);
                 self.check_depth(depth, range)?;
                 let (items, end) = self.sequence(depth + 1)?;
                 place = self.place(Range::new(range.start, end.end));
-                Value::Sequence(items)
+                (Value::Sequence(items), tag)
             }
             Event::MappingStart(anchor, tag) => {
-                self.check_properties(anchor, tag.as_deref(), range)?;
+                self.check_anchor(anchor, range);
                 self.check_depth(depth, range)?;
-                Value::Mapping(self.mapping(depth + 1)?)
+                (Value::Mapping(self.mapping(depth + 1)?), tag)
             }
             _ => {
-                let help = "write the value out; quote a word that begins with `*`";
-                return Err(self.refuse("yaml-alias", "YAML aliases are not allowed", range, help));
+                self.refuse("yaml-alias", ALIAS, range, ALIAS_HELP);
+                (Value::Refused, None)
             }
         };
+        let value = if self.check_tag(tag.as_deref(), range).is_err() { Value::Refused } else { value };
         Ok(Node { place, value })
     }
 
@@ -217,17 +257,26 @@ impl<'text> Reader<'text, '_> {
             if event == Event::MappingEnd {
                 return Ok(entries);
             }
-            let key = self.key(event, range)?;
+            let key = self.key(event, range, depth)?;
             let (event, range) = self.next()?;
-            let node = self.node(event, range, depth)?;
+            let node = if key.is_none() && matches!(event, Event::Alias(_)) {
+                // Of `<<: *base` one error is enough.
+                Node { place: self.place(range), value: Value::Refused }
+            } else {
+                self.node(event, range, depth)?
+            };
+            // Entries whose key is refused stay: that there is something has to be known.
+            let Some(key) = key else {
+                entries.push((Key { place: node.place, text: String::new(), refused: true }, node));
+                continue;
+            };
             if let Some(first) = seen.get(&key.text) {
-                let message = format!("duplicate key {}", quoted(&key.text));
-                self.diagnostics.push(
-                    Diagnostic::error("duplicate-key", message)
+                self.diagnostics.push_with(Severity::Error, || {
+                    Diagnostic::error("duplicate-key", format!("duplicate key {}", quoted(&key.text)))
                         .at(key.place, "again here")
                         .at(*first, "first here")
-                        .help("keep one of the two"),
-                );
+                        .help("keep one of the two")
+                });
             } else {
                 seen.insert(key.text.clone(), key.place);
                 entries.push((key, node));
@@ -235,63 +284,63 @@ impl<'text> Reader<'text, '_> {
         }
     }
 
-    fn key(&mut self, event: Event<'text>, range: Range) -> Result<Key, Stop> {
+    fn key(&mut self, event: Event<'text>, range: Range, depth: usize) -> Result<Option<Key>, Stop> {
+        let place = self.place(range);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                self.check_properties(anchor, tag.as_deref(), range)?;
-                if text == "<<" && style == ScalarStyle::Plain {
-                    let help = "write the keys out";
-                    return Err(self.refuse(
-                        "yaml-merge-key",
-                        "YAML merge keys are not allowed",
-                        range,
-                        help,
-                    ));
+                self.check_anchor(anchor, range);
+                if self.check_tag(tag.as_deref(), range).is_err() {
+                    return Ok(None);
                 }
-                Ok(Key { place: self.place(range), text: text.into_owned() })
+                if text == "<<" && style == ScalarStyle::Plain {
+                    let message = "YAML merge keys are not allowed";
+                    self.refuse("yaml-merge-key", message, range, "write the keys out");
+                    return Ok(None);
+                }
+                Ok(Some(Key { place, text: text.into_owned(), refused: false }))
             }
             Event::Alias(_) => {
-                Err(self.refuse("yaml-alias", "YAML aliases are not allowed", range, "write the key out"))
+                self.refuse("yaml-alias", ALIAS, range, ALIAS_HELP);
+                Ok(None)
             }
-            _ => Err(self.refuse(
-                "yaml-key",
-                "a key must be a single word",
-                range,
-                "quote it if it is meant as text",
-            )),
+            event => {
+                let message = "a key must be a single word, not a list or a mapping";
+                let help = "quote it if it is meant as text";
+                self.refuse("yaml-key", message, range, help);
+                self.node(event, range, depth)?;
+                Ok(None)
+            }
         }
     }
 
-    fn check_properties(
-        &mut self,
-        anchor: usize,
-        tag: Option<&saphyr_parser::Tag>,
-        range: Range,
-    ) -> Result<(), Stop> {
+    fn check_anchor(&mut self, anchor: usize, range: Range) {
         if anchor != 0 {
-            let help = "write the value out wherever it is needed; quote a word that begins with `&`";
-            return Err(self.refuse("yaml-anchor", "YAML anchors are not allowed", range, help));
+            self.refuse("yaml-anchor", ANCHOR, range, ANCHOR_HELP);
         }
-        if let Some(tag) = tag {
-            let message = format!("YAML tags are not allowed: `{}{}`", tag.handle, tag.suffix);
-            let help = format!("quote a word that begins with `!`: \"!{}\"", tag.suffix);
-            return Err(self.refuse("yaml-tag", &message, range, &help));
-        }
-        Ok(())
+    }
+
+    fn check_tag(&mut self, tag: Option<&saphyr_parser::Tag>, range: Range) -> Result<(), ()> {
+        let Some(tag) = tag else { return Ok(()) };
+        let handle = if tag.is_yaml_core_schema() { "!!" } else { &tag.handle };
+        let tag = format!("{handle}{}", tag.suffix);
+        let message = format!("YAML tags are not allowed: {}", quoted(&tag));
+        let help = "leave it out; put quotes around a word that begins with `!`";
+        self.refuse("yaml-tag", &message, range, help);
+        Err(())
     }
 
     fn check_depth(&mut self, depth: usize, range: Range) -> Result<(), Stop> {
         if depth < DEPTH_MAX {
             return Ok(());
         }
-        let message = format!("nested deeper than {DEPTH_MAX} levels");
-        Err(self.refuse("yaml-depth", &message, range, "a configuration needs four levels"))
+        self.refuse("yaml-depth", &depth_message(), range, DEPTH_HELP);
+        Err(Stop::Reported)
     }
 
-    fn refuse(&mut self, code: &'static str, message: &str, range: Range, help: &str) -> Stop {
+    fn refuse(&mut self, code: &'static str, message: &str, range: Range, help: &str) {
         let place = self.place(range);
-        self.diagnostics.push(Diagnostic::error(code, message).at(place, "").help(help));
-        Stop::Reported
+        self.diagnostics
+            .push_with(Severity::Error, || Diagnostic::error(code, message).at(place, "").help(help));
     }
 
     fn place(&self, range: Range) -> Place {
@@ -303,25 +352,6 @@ impl<'text> Reader<'text, '_> {
         };
         Place { source: self.source, span }
     }
-}
-
-fn syntax_error(error: &ScanError, text: &str, source: SourceId) -> Diagnostic {
-    let marker = error.marker();
-    let span = Span { line: marker.line().max(1), column: marker.col() + 1, length: 1 };
-    let line = text.lines().nth(span.line - 1).unwrap_or_default();
-    let indent = &line[..line.len() - line.trim_start().len()];
-    let help = if indent.contains('\t') || error.info().contains("tab") {
-        "indent with spaces; YAML allows no tabs there"
-    } else if error.info().contains("anchor") {
-        "quote a word that begins with `*` or `&`"
-    } else if line.contains("::") {
-        "quote an IPv6 address that begins or ends with `::`"
-    } else {
-        "check indentation, colons and quotes here and in the line above"
-    };
-    Diagnostic::error("yaml-syntax", format!("invalid YAML: {}", error.info()))
-        .at(Place { source, span }, "")
-        .help(help)
 }
 
 /// A word of the user's for a message: between backquotes, shortened, control characters escaped.

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceId, Span};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceId, Span, lines};
 
 use super::{Error, Input, Standing};
 
@@ -85,8 +85,8 @@ fn decode(name: String, bytes: Vec<u8>, source: SourceId, diagnostics: &mut Diag
         Ok(text) => Source { name, text },
         Err(error) => {
             let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
-            let line = valid.matches('\n').count() + 1;
-            let column = valid.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            let line = lines(&valid).count();
+            let column = lines(&valid).last().unwrap_or_default().chars().count() + 1;
             diagnostics.push(
                 Diagnostic::error("encoding", "the file is not UTF-8")
                     .at(at(line, column), "")

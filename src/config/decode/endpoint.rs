@@ -1,0 +1,200 @@
+//! The `endpoints` of one file.
+
+use std::collections::HashSet;
+use std::num::NonZeroU16;
+
+use crate::config::document::{EndpointDocument, Located, NAME_MAX, Name};
+use crate::config::pattern::{AddressPattern, DevicePattern, Family};
+use crate::config::yaml::{Key, Node, Value, quoted};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::model::{AddressId, Flags};
+
+use super::Decoder;
+use super::value::{is_null, located, suggestion};
+
+impl Decoder<'_> {
+    pub(super) fn endpoints(
+        &mut self,
+        node: &Node,
+    ) -> Option<Vec<(Located<Name>, Option<EndpointDocument>)>> {
+        if is_null(node) {
+            let help =
+                "write `endpoints: {}` for no endpoints, or leave the key out to leave the table alone";
+            self.report_value(node, "type", "`endpoints` is empty".to_owned(), Some(help.to_owned()));
+            return None;
+        }
+        if matches!(node.value, Value::Sequence(_)) {
+            let help = "give each one a name: `NAME: {address: ...}` instead of `- address: ...`";
+            let message = "`endpoints` must be a mapping, not a list".to_owned();
+            self.report_value(node, "type", message, Some(help.to_owned()));
+            return None;
+        }
+        let entries = self.mapping(node, "`endpoints`");
+        Some(entries.filter_map(|(key, value)| self.declaration(key, value)).collect())
+    }
+
+    fn declaration(&mut self, key: &Key, node: &Node) -> Option<(Located<Name>, Option<EndpointDocument>)> {
+        let Some(name) = Name::new(&key.text) else {
+            let message = format!("invalid endpoint name {}", quoted(&key.text));
+            let help = format!(
+                "use 1 to {NAME_MAX} of A-Z, a-z, 0-9, `.`, `_` and `-`, the first one a letter or digit"
+            );
+            self.report(Diagnostic::error("name", message).at(key.place, "").help(help));
+            // What stands under the name may be wrong too.
+            if !is_null(node) {
+                self.endpoint(node, &key.text);
+            }
+            return None;
+        };
+        let name = Located { value: name, place: key.place };
+        let body = if is_null(node) { None } else { Some(self.endpoint(node, &key.text)) };
+        Some((name, body))
+    }
+
+    fn endpoint(&mut self, node: &Node, name: &str) -> EndpointDocument {
+        let mut endpoint = EndpointDocument::default();
+        let refused = self.refused;
+        let entries = self.mapping(node, &format!("endpoint {}", quoted(name)));
+        if self.refused > refused || !matches!(node.value, Value::Mapping(_)) {
+            endpoint.unsure.extend(EndpointDocument::KEYS);
+        }
+        for (key, value) in entries {
+            let Some(known) = EndpointDocument::KEYS.into_iter().find(|known| *known == key.text) else {
+                self.unknown_key(key, &EndpointDocument::KEYS);
+                // It may be any of the others, misspelt.
+                endpoint.unsure.extend(EndpointDocument::KEYS);
+                continue;
+            };
+            let before = (self.diagnostics.errors(), self.refused);
+            match known {
+                "address" => endpoint.address = self.address(value),
+                "port" => endpoint.port = self.port(value),
+                "dev" => endpoint.dev = self.dev(value),
+                "family" => endpoint.family = self.family(value),
+                "id" => endpoint.id = self.id(value),
+                _ => endpoint.flags = self.flags(value),
+            }
+            if (self.diagnostics.errors(), self.refused) != before {
+                endpoint.unsure.push(known);
+            }
+        }
+        endpoint
+    }
+
+    fn family(&mut self, node: &Node) -> Option<Located<Family>> {
+        let names = Family::NAMES.map(|(name, _)| name);
+        let chosen = self.word(node, "`family`", &names)?;
+        let (_, family) = Family::NAMES.into_iter().find(|(name, _)| name == chosen)?;
+        located(node, family)
+    }
+
+    fn address(&mut self, node: &Node) -> Option<Located<AddressPattern>> {
+        let text = self.text(node, "`address`")?;
+        match AddressPattern::parse(text) {
+            Ok(pattern) => located(node, pattern),
+            Err(error) => {
+                let message = format!("invalid address {}: {}", quoted(text), error.reason);
+                self.report_value(node, "address", message, error.help);
+                None
+            }
+        }
+    }
+
+    fn port(&mut self, node: &Node) -> Option<Located<NonZeroU16>> {
+        let wanted = format!("`port` must be a number from 1 to {}", u16::MAX);
+        let number = self.integer(node, &wanted, 1..=u16::MAX.into(), &[])?;
+        located(node, NonZeroU16::new(number.try_into().ok()?)?)
+    }
+
+    fn id(&mut self, node: &Node) -> Option<Located<AddressId>> {
+        let wanted = format!("`id` must be a number from 1 to {}", AddressId::MAX);
+        let number = self.integer(node, &wanted, 1..=AddressId::MAX.into(), &[])?;
+        located(node, AddressId::new(number.try_into().ok()?)?)
+    }
+
+    fn dev(&mut self, node: &Node) -> Option<Located<DevicePattern>> {
+        let items = match &node.value {
+            Value::Sequence(items) if items.is_empty() => {
+                self.report_value(node, "dev", "`dev` is an empty list".to_owned(), None);
+                return None;
+            }
+            Value::Sequence(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
+        };
+        let mut globs = Vec::with_capacity(items.len());
+        for item in items {
+            let word = self.text(item, "an interface in `dev`")?;
+            if let Some(flaw) = DevicePattern::flaw(word) {
+                self.report_value(
+                    item,
+                    "dev",
+                    format!("invalid interface name {}: {flaw}", quoted(word)),
+                    None,
+                );
+                return None;
+            }
+            globs.push(word.to_owned());
+        }
+        located(node, DevicePattern { globs })
+    }
+
+    fn flags(&mut self, node: &Node) -> Option<Located<Flags>> {
+        let Value::Sequence(items) = &node.value else {
+            let message = format!("`flags` must be a list, not {}", node.value.kind());
+            let words: Vec<&str> = match &node.value {
+                Value::Scalar(scalar) => {
+                    scalar.text.split([' ', ',']).filter(|word| !word.is_empty()).collect()
+                }
+                _ => Vec::new(),
+            };
+            let known = !words.is_empty() && words.iter().all(|word| Flags::named(word).is_some());
+            let help =
+                format!("write `flags: [{}]`", if known { words.join(", ") } else { "subflow".into() });
+            self.report_value(node, "type", message, Some(help));
+            return None;
+        };
+        let mut flags = Flags::default();
+        let mut seen: HashSet<&str> = HashSet::new();
+        let mut sound = true;
+        for item in items {
+            let Some(word) = self.text(item, "a flag") else {
+                sound = false;
+                continue;
+            };
+            match self.flag(item, word) {
+                Some(flag) => flags = flags.union(flag),
+                None => sound = false,
+            }
+            if !seen.insert(word) && sound {
+                self.report_value(
+                    item,
+                    "duplicate-flag",
+                    format!("flag {} is listed twice", quoted(word)),
+                    None,
+                );
+                sound = false;
+            }
+        }
+        sound.then(|| located(node, flags))?
+    }
+
+    fn flag(&mut self, node: &Node, word: &str) -> Option<Flags> {
+        let flag = Flags::named(word);
+        if flag.is_some() && flag != Some(Flags::IMPLICIT) {
+            return flag;
+        }
+        self.diagnostics.push_with(Severity::Error, || {
+            let (message, help) = if flag.is_some() {
+                let help = "leave it out; the kernel sets it on endpoints that it makes itself";
+                ("flag `implicit` cannot be declared".to_owned(), help.to_owned())
+            } else {
+                let names: Vec<&str> = Flags::declarable().map(|(name, _)| name).collect();
+                let near = suggestion(word, &names);
+                let help = near.unwrap_or_else(|| format!("known flags are {}", names.join(", ")));
+                (format!("unknown flag {}", quoted(word)), help)
+            };
+            Diagnostic::error("unknown-flag", message).at(node.place, "").help(help)
+        });
+        None
+    }
+}

@@ -1,0 +1,163 @@
+//! Single values: one function a type, each of which reports what is not of it.
+
+use std::ops::RangeInclusive;
+
+use crate::config::document::Located;
+use crate::config::yaml::{Key, Node, Value, quoted};
+use crate::diagnostic::{Diagnostic, Severity};
+
+use super::Decoder;
+
+impl Decoder<'_> {
+    /// The entries of a mapping; anything else is an error and has none.
+    pub(super) fn mapping<'n>(
+        &mut self,
+        node: &'n Node,
+        what: &str,
+    ) -> impl Iterator<Item = &'n (Key, Node)> + use<'n> {
+        let entries = match &node.value {
+            Value::Mapping(entries) => entries.as_slice(),
+            other => {
+                self.report_value(
+                    node,
+                    "type",
+                    format!("{what} must be a mapping, not {}", other.kind()),
+                    None,
+                );
+                &[]
+            }
+        };
+        self.refused += entries.iter().filter(|(key, _)| key.refused).count();
+        entries.iter().filter(|(key, _)| !key.refused)
+    }
+
+    pub(super) fn boolean(&mut self, node: &Node, what: &str) -> Option<Located<bool>> {
+        let boolean = match &node.value {
+            Value::Scalar(scalar) => scalar.boolean(),
+            _ => None,
+        };
+        if boolean.is_none() {
+            let message = format!("`{what}` must be true or false, not {}", shown(node));
+            self.report_value(node, "type", message, None);
+        }
+        boolean.and_then(|value| located(node, value))
+    }
+
+    pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        let (message, help) = match &node.value {
+            Value::Scalar(scalar) if !scalar.is_null() && scalar.boolean().is_none() => {
+                return Some(&scalar.text);
+            }
+            Value::Scalar(scalar) if !scalar.text.is_empty() => {
+                let help = format!("put quotes around it if it is meant as a word: \"{}\"", scalar.text);
+                (format!("{what} must be text, not `{}`", scalar.text), Some(help))
+            }
+            other => (format!("{what} must be text, not {}", other.kind()), None),
+        };
+        self.report_value(node, "type", message, help);
+        None
+    }
+
+    pub(super) fn word<'w>(&mut self, node: &Node, what: &str, words: &'w [&'w str]) -> Option<&'w &'w str> {
+        let text = self.text(node, what)?;
+        let found = words.iter().find(|word| **word == text);
+        if found.is_none() {
+            let help = suggestion(text, words);
+            let message = format!("{what} must be {}, not {}", words.join(" or "), quoted(text));
+            self.report_value(node, "value", message, help);
+        }
+        found
+    }
+
+    pub(super) fn integer(
+        &mut self,
+        node: &Node,
+        wanted: &str,
+        range: RangeInclusive<i128>,
+        words: &[&str],
+    ) -> Option<i128> {
+        let number = match &node.value {
+            Value::Scalar(scalar) => scalar.integer(),
+            _ => None,
+        };
+        if number.is_some_and(|number| range.contains(&number)) {
+            return number;
+        }
+        let (code, help) = match &node.value {
+            Value::Scalar(_) if number.is_some() => ("range", None),
+            Value::Scalar(scalar) if !scalar.plain && scalar.text.parse::<i128>().is_ok() => {
+                ("type", Some("write the number without quotes".to_owned()))
+            }
+            Value::Scalar(scalar) if scalar.text.parse::<i128>().is_ok() => {
+                let help = "write the number without the zero before it, which some take for octal";
+                ("type", Some(help.to_owned()))
+            }
+            Value::Scalar(scalar) => ("type", suggestion(&scalar.text, words)),
+            _ => ("type", None),
+        };
+        self.report_value(node, code, format!("{wanted}, not {}", shown(node)), help);
+        None
+    }
+
+    pub(super) fn unknown_key(&mut self, key: &Key, known: &[&str]) {
+        self.diagnostics.push_with(Severity::Error, || {
+            let message = format!("unknown key {}", quoted(&key.text));
+            let near = suggestion(&key.text, known);
+            let help = near.unwrap_or_else(|| format!("known keys are {}", known.join(", ")));
+            Diagnostic::error("unknown-key", message).at(key.place, "").help(help)
+        });
+    }
+
+    pub(super) fn report_value(
+        &mut self,
+        node: &Node,
+        code: &'static str,
+        message: String,
+        help: Option<String>,
+    ) {
+        if node.is_refused() {
+            self.refused += 1;
+            return;
+        }
+        let mut diagnostic = Diagnostic::error(code, message).at(node.place, "");
+        diagnostic.help = help;
+        self.report(diagnostic);
+    }
+
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+}
+
+pub(super) fn is_null(node: &Node) -> bool {
+    matches!(&node.value, Value::Scalar(scalar) if scalar.is_null())
+}
+
+pub(super) fn located<T>(node: &Node, value: T) -> Option<Located<T>> {
+    Some(Located { value, place: node.place })
+}
+
+pub(super) fn shown(node: &Node) -> String {
+    match &node.value {
+        Value::Scalar(scalar) if !scalar.plain => quoted(&format!("\"{}\"", scalar.text)),
+        Value::Scalar(scalar) if !scalar.is_null() => quoted(&scalar.text),
+        other => other.kind().to_owned(),
+    }
+}
+
+/// "did you mean": the nearest known word, if it is near enough to be meant.
+pub(super) fn suggestion(word: &str, known: &[&str]) -> Option<String> {
+    const WORD_MAX: usize = 64;
+    const STEM_MIN: usize = 4;
+    if word.len() > WORD_MAX {
+        return None;
+    }
+    let word = word.to_lowercase().replace('-', "_");
+    let longer = known.iter().find(|known| word.len() >= STEM_MIN && known.starts_with(&word));
+    let (distance, nearest) = known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(&word, &known.replace('-', "_")), known))
+        .min_by_key(|(distance, _)| *distance)?;
+    let near = (distance <= nearest.len().div_ceil(3)).then_some(nearest);
+    near.or(longer).map(|known| format!("did you mean `{known}`?"))
+}

@@ -1,0 +1,154 @@
+//! What the YAML parser stumbled over, in words for people: what is wrong, at the place where it can be seen, and what
+//! to do.
+
+use saphyr_parser::ScanError;
+
+use crate::diagnostic::{Diagnostic, Place, SourceId, Span, lines};
+
+use super::yaml::{ALIAS, ALIAS_HELP, ANCHOR, ANCHOR_HELP, DEPTH_HELP, depth_message};
+
+/// A part of the parser's message, what we say instead, and the remedy. The first row that fits counts.
+const TABLE: [(&str, &str, &str); 20] = [
+    ("valid YAML whitespace", TAB, TAB_HELP),
+    ("tabs disallowed", TAB, TAB_HELP),
+    ("tab cannot be used", TAB, TAB_HELP),
+    ("a tab", TAB, TAB_HELP),
+    ("unprintable character", "a control character cannot stand in a YAML file", "remove it"),
+    ("byte order mark", "a byte order mark inside of the file", "remove it; it is invisible in most editors"),
+    ("unexpected end of stream", QUOTE, QUOTE_HELP),
+    ("indentation in quoted scalar", QUOTE, QUOTE_HELP),
+    (
+        "trailing content after",
+        "text behind the closing quote",
+        "put all of it between the quotes; write `\\\"` for a quote in the text",
+    ),
+    ("did not find expected hexadecimal number", ESCAPE, ESCAPE_HELP),
+    ("invalid Unicode character escape code", ESCAPE, ESCAPE_HELP),
+    (
+        "block mapping, did not find expected key",
+        "the indentation fits no mapping above",
+        "indent all keys of a mapping alike",
+    ),
+    ("expected ',' or '}'", "expected `,` or `}`", "close the mapping with `}`, or quote what stands here"),
+    ("expected ',' or ']'", "expected `,` or `]`", "close the list with `]`, or quote what stands here"),
+    (
+        "indentation in flow construct",
+        "a `{` or `[` above is still open here",
+        "close it, or indent this line deeper than the key of what is open",
+    ),
+    ("misplaced bracket", "a closing bracket without an opening one", "remove it, or write the opening one"),
+    (
+        "comments must be separated",
+        "a comment needs a blank before its `#`",
+        "write a blank, or quotes around the `#`",
+    ),
+    ("<document start>", "expected a line `---` after a `%` directive", "leave the directive out"),
+    ("tag", "YAML tags are not allowed", "put quotes around a word that begins with `!`"),
+    (
+        "sequence entries are not allowed",
+        "a list cannot begin here",
+        "begin it on a line of its own, or write `[a, b]`",
+    ),
+];
+const TAB: &str = "a tab where YAML allows only spaces";
+const TAB_HELP: &str = "write spaces instead";
+const QUOTE: &str = "the quote that opens here is not closed";
+const QUOTE_HELP: &str = "close it, or indent the lines on which the text goes on";
+const ESCAPE: &str = "no such character in this escape sequence";
+const ESCAPE_HELP: &str = "write `\\\\` for a backslash, or use single quotes";
+
+/// The parser's error as a diagnostic.
+pub fn error(error: &ScanError, text: &str, source: SourceId) -> Diagnostic {
+    let marker = error.marker();
+    let mut span = Span { line: marker.line().max(1), column: marker.col() + 1, length: 1 };
+    let (code, message, help) = explain(error.info(), text, &mut span);
+    Diagnostic::error(code, message).at(Place { source, span }, "").help(help)
+}
+
+/// Code, message and remedy; moves the span to where a reader sees what is meant.
+fn explain(info: &str, text: &str, span: &mut Span) -> (&'static str, String, String) {
+    let line = line(text, span.line);
+    let before: String = line.chars().take(span.column - 1).collect();
+    let here = line.chars().nth(span.column - 1);
+    let syntax =
+        |message: &str, help: &str| ("yaml-syntax", format!("invalid YAML: {message}"), help.to_owned());
+    if info.contains("recursion limit") {
+        return ("yaml-depth", depth_message(), DEPTH_HELP.to_owned());
+    }
+    if info.contains("anchor") {
+        span.length = line.chars().skip(span.column - 1).take_while(|c| !c.is_whitespace()).count();
+        return match here {
+            Some('*') => ("yaml-alias", ALIAS.to_owned(), ALIAS_HELP.to_owned()),
+            _ => ("yaml-anchor", ANCHOR.to_owned(), ANCHOR_HELP.to_owned()),
+        };
+    }
+    if let Some(character) = here.filter(|_| info.starts_with("unexpected character")) {
+        let character = if character == '`' { "a backquote".to_owned() } else { format!("`{character}`") };
+        return syntax(&format!("a word cannot begin with {character}"), "put quotes around it");
+    }
+    if info.contains("unknown escape") {
+        let escape = to_escape(line, span);
+        return syntax(&format!("unknown escape sequence{escape}"), ESCAPE_HELP);
+    }
+    if here == Some(':') && before.ends_with(':') {
+        return syntax("a word cannot end with `:`", "put quotes around an IPv6 address that ends with `::`");
+    }
+    if info.contains("simple key expect") || info.contains("mapping values are not allowed") {
+        let (message, help) = colon(text, span, &before);
+        return syntax(message, help);
+    }
+    if line.trim().is_empty() {
+        let (number, above) = line_above(text, span.line);
+        (span.line, span.column) = (number, above.trim_end().chars().count().max(1));
+    }
+    match TABLE.iter().find(|(part, ..)| info.contains(part)) {
+        Some((_, message, help)) => {
+            if *message == TAB {
+                // The parser is already behind it.
+                span.column = before.chars().position(|c| c == '\t').map_or(span.column, |at| at + 1);
+            }
+            syntax(message, help)
+        }
+        None => syntax(info, "check indentation, colons and quotes here and in the line above"),
+    }
+}
+
+/// A colon too many, or one too few above: the parser takes lines without `: ` for one long word and stumbles later.
+fn colon(text: &str, span: &mut Span, before: &str) -> (&'static str, &'static str) {
+    const KEY_MAX: usize = 1024;
+    if before.contains(": ") {
+        return ("a second `: ` on one line", "put quotes around a value with a colon in it");
+    }
+    if before.chars().count() > KEY_MAX {
+        return ("a key has more than 1024 characters", "shorten it");
+    }
+    let (number, above) = line_above(text, span.line);
+    let indent = above.chars().take_while(|c| c.is_whitespace()).count();
+    *span = Span { line: number, column: indent + 1, length: above.trim().chars().count() };
+    ("expected `key: value`", "write a blank after the colon; put quotes around a text of several lines")
+}
+
+/// The escape sequence behind the place that cannot be read, and the place moved to it.
+fn to_escape(line: &str, span: &mut Span) -> String {
+    const KNOWN: &str = "0abt\tnvfre \"/\\N_LPxuU";
+    let mut characters = line.chars().enumerate().skip(span.column - 1);
+    while let Some((index, character)) = characters.next() {
+        let Some((_, escaped)) = characters.next().filter(|_| character == '\\') else { continue };
+        if !KNOWN.contains(escaped) {
+            (span.column, span.length) = (index + 1, 2);
+            return format!(" `\\{}`", escaped.escape_debug());
+        }
+    }
+    String::new()
+}
+
+fn line(text: &str, number: usize) -> &str {
+    lines(text).nth(number - 1).unwrap_or_default()
+}
+
+/// The last line before that one that says something, with its number.
+fn line_above(text: &str, number: usize) -> (usize, &str) {
+    let says_something = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let above = lines(text).enumerate().take(number - 1).filter(|(_, line)| says_something(line)).last();
+    above.map_or((number, ""), |(index, line)| (index + 1, line))
+}

@@ -1,0 +1,70 @@
+//! Ids and identities that two endpoints cannot share.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::model::{AddressId, Identity};
+
+use super::document::{EndpointDocument, Located, Name};
+use super::pattern::AddressPattern;
+
+/// What only one endpoint can have. Kept apart from the declarations, so that endpoints with other errors count too.
+pub struct Claim {
+    name: Name,
+    identity: Option<Located<Identity>>,
+    id: Option<Located<AddressId>>,
+}
+
+impl Claim {
+    /// What this endpoint claims.
+    pub fn new(name: &Located<Name>, body: &EndpointDocument) -> Claim {
+        let identity = match body.address {
+            // A wrong port is left out, and without it this would be another identity.
+            Some(Located { value: AddressPattern::Exact(address), place })
+                if !body.is_unsure_of("address") && !body.is_unsure_of("port") =>
+            {
+                let port = body.port.map(|port| port.value);
+                Some(Located { value: Identity { address, port }, place })
+            }
+            _ => None,
+        };
+        Claim { name: name.value.clone(), identity, id: body.id }
+    }
+}
+
+/// No id and no identity may be declared twice.
+pub fn unique(claims: &[Claim], diagnostics: &mut Diagnostics) {
+    let mut identities: HashMap<Identity, (Place, &Name)> = HashMap::new();
+    let mut ids: HashMap<AddressId, (Place, &Name)> = HashMap::new();
+    for Claim { name, identity, id } in claims {
+        if let Some(Located { value, place }) = *identity {
+            match identities.entry(value) {
+                Entry::Occupied(first) => {
+                    let message = format!("{value} is declared twice");
+                    let help = "the kernel holds one endpoint per address and port; keep one of the two";
+                    diagnostics.push(twice(message, (place, name), *first.get(), help));
+                }
+                Entry::Vacant(free) => drop(free.insert((place, name))),
+            }
+        }
+        if let Some(Located { value, place }) = *id {
+            match ids.entry(value) {
+                Entry::Occupied(first) => {
+                    let message = format!("id {value} is declared twice");
+                    let help = "give each endpoint an id of its own, or leave the id out";
+                    diagnostics.push(twice(message, (place, name), *first.get(), help));
+                }
+                Entry::Vacant(free) => drop(free.insert((place, name))),
+            }
+        }
+    }
+}
+
+fn twice(message: String, second: (Place, &Name), first: (Place, &Name), help: &str) -> Diagnostic {
+    Diagnostic::error("duplicate-endpoint", message)
+        .at(second.0, format!("by `{}`", second.1))
+        .at(first.0, format!("first by `{}`", first.1))
+        .help(help)
+        .endpoint(second.1.as_str())
+}
