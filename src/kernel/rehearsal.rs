@@ -123,7 +123,7 @@ impl Copy {
             let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
             let message = format!("the rehearsal made {}, which this host lacks", names.join(", "));
             let help = "on this host itself the endpoints there would wait for them";
-            self.warnings.push(Diagnostic::warning("dev-missing", message).help(help));
+            self.warnings.push(Diagnostic::warning("rehearsal", message).help(help));
         }
         self.refresh()?;
         let mut requests = Vec::new();
