@@ -1,7 +1,4 @@
 //! The two ends of a live MPTCP connection, each in a process of its own inside a namespace.
-//!
-//! The test binary starts itself again for that: a process has to be inside a namespace before it opens a socket, and
-//! moving a thread of the tests there is not possible for an ordinary user.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -35,9 +32,8 @@ impl Peer {
 
     #[track_caller]
     fn start(namespace: &Namespace, role: &str, ready: &str) -> Peer {
-        let program = std::env::current_exe().expect("this program");
-        let mut command = namespace.command(program.to_str().expect("UTF-8"));
-        command.args(["--exact", "peer::peer_process", "--ignored", "--nocapture"]).env(ROLE, role);
+        let mut command = namespace.second_instance("peer::peer_process");
+        command.env(ROLE, role);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a second instance starts");
         let mut output = BufReader::new(child.stdout.take().expect("piped"));

@@ -128,6 +128,15 @@ impl Namespace {
         self.folder.path().join("runtime")
     }
 
+    /// A second instance of the test binary inside, which runs one ignored test. A process has to be inside before it
+    /// opens a socket, and a thread of the tests cannot be moved there by an ordinary user.
+    pub fn second_instance(&self, test: &str) -> Command {
+        let program = std::env::current_exe().expect("this program");
+        let mut command = self.command(program.to_str().expect("UTF-8"));
+        command.args(["--exact", test, "--ignored", "--nocapture"]);
+        command
+    }
+
     /// The program under test inside, with this configuration on standard input.
     #[track_caller]
     pub fn apply(&self, config: &str, options: &[&str]) -> Ran {

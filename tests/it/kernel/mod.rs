@@ -5,4 +5,5 @@ mod endpoints;
 mod failures;
 mod live;
 mod ownership;
+mod seam;
 mod settings;

@@ -1,0 +1,75 @@
+//! The library's own view of the real kernel, from inside a namespace.
+
+use std::net::IpAddr;
+
+use mptcp_apply::kernel::{Errno, Host, Kernel, Refusal};
+use mptcp_apply::model::{AddressId, Endpoint, Flags, Identity, Limits};
+use mptcp_apply::plan::{Reason, Step};
+
+use crate::support::{Namespace, kernel_release, run};
+
+const INSIDE: &str = "MPTCP_APPLY_TEST_INSIDE";
+
+/// Runs one of the functions below in a second instance of this program, which is inside the namespace.
+#[track_caller]
+fn inside(namespace: &Namespace, function: &str) {
+    let mut command = namespace.second_instance(&format!("kernel::seam::{function}"));
+    command.env(INSIDE, function);
+    let ran = run(command, "").expect(0);
+    assert!(ran.stdout.contains("1 passed"), "{}", ran.stdout);
+}
+
+/// Whether this is the second instance; `cargo test -- --ignored` must not touch the host.
+fn is_inside() -> bool {
+    std::env::var_os(INSIDE).is_some()
+}
+
+fn row(address: [u8; 4], id: u8) -> Endpoint {
+    let identity = Identity { address: IpAddr::from(address), port: None };
+    Endpoint { name: None, identity, id: AddressId::new(id), dev: None, flags: Flags::SUBFLOW }
+}
+
+/// DEL_ADDR looks at the id alone, and somebody may have given it to another row since it was read.
+#[test]
+fn a_row_that_is_another_one_now_is_not_removed() {
+    let namespace = Namespace::new();
+    namespace.ip("mptcp endpoint add 10.0.0.2 id 1 subflow");
+    inside(&namespace, "remove_rows_that_are_others");
+    assert_eq!(namespace.endpoints(), ["10.0.0.2 id 1 subflow"]);
+}
+
+#[test]
+#[ignore = "runs inside a namespace, started by a_row_that_is_another_one_now_is_not_removed"]
+fn remove_rows_that_are_others() {
+    if !is_inside() {
+        return;
+    }
+    let mut host = Host::open().expect("a path manager");
+    for endpoint in [row([10, 0, 0, 1], 1), row([10, 0, 0, 2], 2)] {
+        let step = Step::DelAddr { endpoint, why: Reason::NotDeclared };
+        assert_eq!(host.execute(&step), Err(Refusal::changed()));
+    }
+}
+
+/// The kernel's words come through, and which attribute they are about.
+#[test]
+fn a_refusal_carries_the_kernels_words() {
+    inside(&Namespace::new(), "exceed_a_limit");
+}
+
+#[test]
+#[ignore = "runs inside a namespace, started by a_refusal_carries_the_kernels_words"]
+fn exceed_a_limit() {
+    if !is_inside() {
+        return;
+    }
+    let mut host = Host::open().expect("a path manager");
+    let from = host.read(&[]).expect("a state").limits;
+    let to = Limits { subflows: 100_000, ..from };
+    let refusal = host.execute(&Step::SetLimits { from, to }).expect_err("too many");
+    assert_eq!(refusal.errno, Errno::EINVAL);
+    assert!(refusal.text.is_some_and(|text| text.starts_with("limit greater than maximum")));
+    let named = Some(mptcp_apply::kernel::ATTR_SUBFLOWS);
+    assert!(refusal.attribute == named || (refusal.attribute.is_none() && kernel_release() < (6, 18)));
+    assert_eq!(host.read(&[]).expect("a state").limits, from);
+}
