@@ -1,9 +1,7 @@
 //! What the YAML parser stumbled over, in words for people: what is wrong, at the place where it can be seen, and what
 //! to do.
 
-use saphyr_parser::ScanError;
-
-use crate::diagnostic::{Diagnostic, Place, SourceId, Span, lines};
+use crate::diagnostic::{Diagnostic, Place, Span, lines};
 
 use super::yaml::{ALIAS, ALIAS_HELP, ANCHOR, ANCHOR_HELP, DEPTH_HELP, depth_message};
 
@@ -58,11 +56,9 @@ const ESCAPE: &str = "no such character in this escape sequence";
 const ESCAPE_HELP: &str = "write `\\\\` for a backslash, or use single quotes";
 
 /// The parser's error as a diagnostic.
-pub fn error(error: &ScanError, text: &str, source: SourceId) -> Diagnostic {
-    let marker = error.marker();
-    let mut span = Span { line: marker.line().max(1), column: marker.col() + 1, length: 1 };
-    let (code, message, help) = explain(error.info(), text, &mut span);
-    Diagnostic::error(code, message).at(Place { source, span }, "").help(help)
+pub fn error(info: &str, text: &str, mut place: Place) -> Diagnostic {
+    let (code, message, help) = explain(info, text, &mut place.span);
+    Diagnostic::error(code, message).at(place, "").help(help)
 }
 
 /// Code, message and remedy; moves the span to where a reader sees what is meant.

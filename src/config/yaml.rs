@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Range, StrInput};
 
 use super::syntax;
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, Severity, SourceId, Span};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, Severity, SourceId, Span, lines};
 
 /// The deepest nesting of mappings and sequences.
 pub const DEPTH_MAX: usize = 16;
@@ -146,10 +146,13 @@ pub fn parse(
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Node>, Unreadable> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader { events: Parser::new_from_str(text), source, diagnostics };
+    let (lines, last) = lines(text).fold((0, ""), |(count, _), line| (count + 1, line));
+    let end = (lines, last.chars().count() + 1);
+    let mut reader = Reader { events: Parser::new_from_str(text), end, source, diagnostics };
     reader.document().map_err(|stop| {
         if let Stop::Syntax(error) = stop {
-            reader.diagnostics.push(syntax::error(&error, text, source));
+            let place = reader.place(Range::empty(*error.marker()));
+            reader.diagnostics.push(syntax::error(error.info(), text, place));
         }
         Unreadable
     })
@@ -175,6 +178,8 @@ impl From<ScanError> for Stop {
 
 struct Reader<'text, 'd> {
     events: Parser<'text, StrInput<'text>>,
+    /// Line and column of the end of the text; the parser counts one line more where the last one has no end.
+    end: (usize, usize),
     source: SourceId,
     diagnostics: &'d mut Diagnostics,
 }
@@ -345,11 +350,9 @@ impl<'text> Reader<'text, '_> {
 
     fn place(&self, range: Range) -> Place {
         let (start, end) = (range.start, range.end);
-        let span = Span {
-            line: start.line().max(1),
-            column: start.col() + 1,
-            length: end.index().saturating_sub(start.index()),
-        };
+        let (line, column) = (start.line().max(1), start.col() + 1).min(self.end);
+        let length = end.index().saturating_sub(start.index());
+        let span = Span { line, column, length };
         Place { source: self.source, span }
     }
 }

@@ -3,6 +3,7 @@
 //! - `cases`: every file below `tests/cases` is judged as its folder says, with the exact words.
 //! - `command_line`: options, exit codes, streams, a closed pipe.
 //! - `schema`: the published JSON Schema agrees with the program.
+//! - `hostile`: huge, deep and damaged input ends in an ordinary verdict, soon.
 //! - `kernel`: the real kernel in network namespaces of the tests' own, read back by `ip mptcp`.
 //! - `rehearsal`: `--rehearse` as an ordinary user and as root; the host stays as it is.
 //! - `plan`: plans without a kernel, cases as files and laws.
@@ -11,6 +12,7 @@
 
 mod cases;
 mod command_line;
+mod hostile;
 mod kernel;
 mod peer;
 mod plan;

@@ -1,0 +1,221 @@
+//! Input that was not written to be read: huge, deep, or damaged. It ends in an ordinary verdict, soon.
+
+use std::process::Command;
+
+use mptcp_apply::config;
+use mptcp_apply::diagnostic::{Diagnostics, lines};
+use mptcp_apply::report::Style;
+use mptcp_apply::report::snippet::Snippets;
+use mptcp_apply::source::{FILE_MAX, Source};
+use proptest::prelude::*;
+
+use super::cases::folder;
+use super::support::{Ran, run};
+
+/// The most processor time of one run, in seconds, without optimisation.
+const SECONDS_MAX: u32 = 5;
+
+/// Runs `check` on this text. The kernel ends it when it takes too long; processor time is the same on a busy machine.
+#[track_caller]
+fn check(text: &str) -> Ran {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -t {SECONDS_MAX} && exec \"$0\" check -")]);
+    command.arg(env!("CARGO_BIN_EXE_mptcp-apply")).env_clear();
+    run(command, text)
+}
+
+/// A megabyte of this.
+fn megabyte_of(unit: &str) -> String {
+    unit.repeat(FILE_MAX as usize / unit.len())
+}
+
+fn endpoints(count: usize) -> String {
+    let endpoint =
+        |n: usize| format!("  e{n}: {{address: 10.0.{}.{}, flags: [subflow]}}\n", n / 256, n % 256);
+    format!("version: 1\nendpoints:\n{}", (0..count).map(endpoint).collect::<String>())
+}
+
+#[test]
+fn as_many_endpoints_as_allowed() {
+    let ran = check(&endpoints(config::ENDPOINTS_MAX)).expect(0);
+    assert_eq!(ran.stdout, "valid: 1 file, 4096 endpoints\n");
+}
+
+#[test]
+fn one_endpoint_too_many() {
+    let ran = check(&endpoints(config::ENDPOINTS_MAX + 1)).expect(78);
+    let expected = "\
+error: more than 4096 endpoints are declared
+    --> <stdin>:4099:3
+     |
+4099 |   e4096: {address: 10.0.16.0, flags: [subflow]}
+     |   ^^^^^ this one is too many
+     |
+     = help: a selector (`dev` or a prefix) stands for many addresses
+";
+    assert_eq!(ran.stderr, expected);
+}
+
+#[test]
+fn a_file_may_have_a_megabyte_and_no_more() {
+    let text = format!("version: 1\n{}", megabyte_of("#"));
+    check(&text[..FILE_MAX as usize]).expect(0);
+    let ran = check(&text).expect(78);
+    assert!(ran.stderr.starts_with("error: <stdin> is larger than 1 MiB\n"), "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("error: ").count(), 1, "{}", ran.stderr);
+}
+
+#[test]
+fn an_endless_input_ends() {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -t {SECONDS_MAX} && exec \"$0\" check /dev/zero")]);
+    command.arg(env!("CARGO_BIN_EXE_mptcp-apply")).env_clear();
+    run(command, "").expect(78);
+}
+
+#[test]
+fn a_megabyte_of_anything_is_judged_in_time() {
+    let refused = [
+        "[", "{", "- ", "? ", "?\n", "\"", "'", "a: ", "a: b\n", "&a ", "&a", "*a ", "!", "!a ", "|", "> ",
+        "\0", ":", "%", "@", "w", "é", ",", "[,", "[\n", "-\n", "---\n", "}", "]", "\\", "<<: ", "{a: ",
+        "\u{1}",
+    ];
+    for unit in refused {
+        let ran = check(&megabyte_of(unit)).expect(78);
+        assert!(ran.stderr.starts_with("error: "), "{unit:?}: {}", ran.stderr);
+    }
+    // Nothing but blanks, comments and one document's marks says nothing, and that is allowed.
+    for unit in ["\n", "#", " ", "\r", "\r\n", "# x\n"] {
+        check(&megabyte_of(unit)).expect(0);
+    }
+}
+
+#[test]
+fn half_a_million_wrong_flags_on_one_line() {
+    let start = "version: 1\nendpoints: {a: {address: 10.0.0.1, flags: [";
+    let ran = check(&format!("{start}{}x]}}}}\n", "x,".repeat(500_000))).expect(78);
+    assert!(ran.stderr.ends_with("error: and 499001 more\n"), "{}", &ran.stderr[ran.stderr.len() - 200..]);
+    let ran = check(&format!("{start}{}x]}}}}\n", "é,".repeat(340_000))).expect(78);
+    assert!(ran.stderr.contains("<stdin>:2:2042\n"), "the column of the thousandth flag counts characters");
+}
+
+#[test]
+fn thirty_thousand_unknown_keys() {
+    let keys: String = (0..30_000).map(|n| format!("subflow{n}: 1\n")).collect();
+    let ran = check(&format!("version: 1\n{keys}")).expect(78);
+    assert!(ran.stderr.ends_with("error: and 29000 more\n"), "{}", &ran.stderr[ran.stderr.len() - 200..]);
+}
+
+#[test]
+fn sixty_thousand_empty_endpoints() {
+    let names: String = (0..60_000).map(|n| format!("e{n}: {{}}, ")).collect();
+    check(&format!("version: 1\nendpoints: {{{names}}}\n")).expect(78);
+}
+
+#[test]
+fn warnings_hide_no_error() {
+    let loopback =
+        |n: usize| format!("  e{n}: {{address: 127.0.{}.{}, flags: [subflow]}}\n", n / 256, n % 256);
+    let many: String = (0..1500).map(loopback).collect();
+    let ran = check(&format!("version: 1\nendpoints:\n{many}  last: {{dev: eth0, flags: []}}\n")).expect(78);
+    assert!(ran.stderr.contains("error: no flag among "), "the one error is shown");
+}
+
+/// Reads the text as `check` does and draws everything that there is to say of it.
+fn judge(text: &str) {
+    let sources = [Source { name: "damaged.yaml".to_owned(), text: text.to_owned() }];
+    let mut diagnostics = Diagnostics::default();
+    let config = config::parse(sources.iter().map(|source| source.text.as_str()), &mut diagnostics);
+    let last = lines(text).count();
+    for style in [Style::Plain, Style::Coloured] {
+        let snippets = Snippets::new(&sources, style);
+        for diagnostic in diagnostics.iter() {
+            assert!(snippets.render(diagnostic).contains(&diagnostic.message[..1]));
+        }
+    }
+    for diagnostic in diagnostics.iter() {
+        let label = diagnostic.labels.first().expect("every finding has a place");
+        let span = label.place.span;
+        assert!((1..=last).contains(&span.line), "line {} of {last}: {text:?}", span.line);
+        let length = lines(text).nth(span.line - 1).expect("in range").chars().count();
+        assert!((1..=length + 1).contains(&span.column), "column {} of {length}: {text:?}", span.column);
+        assert!(!diagnostic.message.contains(char::is_control), "{:?}", diagnostic.message);
+        let help = diagnostic.help.as_deref().unwrap_or_default();
+        assert!(!help.contains(char::is_control), "{help:?}");
+    }
+    if !diagnostics.has_errors() {
+        let declared = config.endpoints.map_or(0, |endpoints| endpoints.len());
+        assert!(declared <= config::ENDPOINTS_MAX);
+    }
+}
+
+/// One thing that can happen to a text.
+#[derive(Clone, Debug)]
+enum Damage {
+    Flip(u8),
+    Delete(usize),
+    Insert(&'static str),
+    Repeat(usize),
+    Truncate,
+}
+
+/// What means something to YAML, or to those who count characters.
+const TOKENS: [&str; 42] = [
+    "- ", "-", "? ", ": ", ":", ",", "[", "]", "{", "}", "#", " #", "&a ", "*a", "!", "!x ", "!!int ", "|",
+    "|2\n", ">-\n", "\"", "'", "\\", "\\q", "%", "@", "`", "<<: ", "---\n", "...\n", "\n", "\r", "\r\n",
+    "\t", " ", "\0", "\u{1b}", "\u{feff}", "é", "🦀", "\u{202e}", "null",
+];
+
+fn damage() -> impl Strategy<Value = (prop::sample::Index, Damage)> {
+    let kind = prop_oneof![
+        4 => any::<u8>().prop_map(Damage::Flip),
+        3 => (1..20_usize).prop_map(Damage::Delete),
+        6 => prop::sample::select(&TOKENS[..]).prop_map(Damage::Insert),
+        2 => (1..80_usize).prop_map(Damage::Repeat),
+        1 => Just(Damage::Truncate),
+    ];
+    (any::<prop::sample::Index>(), kind)
+}
+
+fn damaged(original: &[u8], damages: &[(prop::sample::Index, Damage)]) -> String {
+    let mut bytes = original.to_vec();
+    for (index, damage) in damages {
+        if bytes.is_empty() {
+            break;
+        }
+        let at = index.index(bytes.len());
+        let end = |length: usize| (at + length).min(bytes.len());
+        match damage {
+            Damage::Flip(mask) => bytes[at] ^= mask,
+            Damage::Delete(length) => drop(bytes.drain(at..end(*length))),
+            Damage::Insert(token) => drop(bytes.splice(at..at, token.bytes())),
+            Damage::Repeat(length) => {
+                let part = bytes[at..end(*length)].to_vec();
+                drop(bytes.splice(at..at, part));
+            }
+            Damage::Truncate => bytes.truncate(at),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn a_damaged_file_is_judged(damages in prop::collection::vec(damage(), 1..10)) {
+        let original = std::fs::read(folder("valid").join("all-keys.yaml")).expect("the sample");
+        judge(&damaged(&original, &damages));
+    }
+
+    #[test]
+    fn a_damaged_flow_mapping_is_judged(damages in prop::collection::vec(damage(), 1..10)) {
+        let original = std::fs::read(folder("valid").join("flow-style.yaml")).expect("the sample");
+        judge(&damaged(&original, &damages));
+    }
+
+    #[test]
+    fn any_text_is_judged(tokens in prop::collection::vec(prop::sample::select(&TOKENS[..]), 0..40)) {
+        judge(&tokens.concat());
+    }
+}
