@@ -189,7 +189,7 @@ impl Bench {
     /// Empties the table, and forgets what was made there: both are new at a first apply.
     fn reset(&self) -> Result<()> {
         match fs::remove_dir_all(self.file("runtime")) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
             _ => time(&mut self.ip("reset")).map(|_| ()),
         }
     }
