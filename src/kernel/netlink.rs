@@ -21,8 +21,9 @@ use super::{Errno, Error, Refusal};
 /// take effect and the answers are lost.
 const BATCH_MAX: usize = 64;
 
-/// As large as the kernel makes one part of a dump.
-const BUFFER_SIZE: usize = 32 * 1024;
+/// Four times as large as the kernel makes one part of a dump: from this size on malloc maps fresh memory, which is zero
+/// already. A smaller buffer is zeroed by hand, and touching its eight pages costs more than the reading.
+const BUFFER_SIZE: usize = 128 * 1024;
 
 /// The most bytes that the replies to one batch may have together.
 const REPLIES_MAX: usize = 64 << 20;
