@@ -12,7 +12,7 @@ use crate::model::{AddressId, Capabilities, Device, Endpoint, Identity, Limits, 
 pub struct Desired {
     /// All of it: what is declared, and what is left as it is.
     pub state: State,
-    /// Declarations that cannot be carried out yet, and settings that make others useless.
+    /// Declarations that cannot be carried out yet.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -54,7 +54,6 @@ pub fn resolve(
     let endpoints = match &config.endpoints {
         None => current.endpoints.clone(),
         Some(declarations) => {
-            warnings.extend(inert(config, facts)?);
             let declared = declared(declarations, facts, &mut warnings)?;
             table(config.prune, declared, current, capabilities, owned)?
         }
@@ -118,9 +117,15 @@ fn sysctls(
     Ok(target)
 }
 
-/// Settings under which the kernel takes endpoints and ignores them, whoever made them.
-fn inert(config: &Config, facts: &mut impl Facts) -> Result<Vec<Diagnostic>, kernel::Error> {
+/// Warns of settings under which the kernel takes endpoints and ignores them, whoever made these settings.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn inert(config: &Config, facts: &mut impl Facts) -> Result<Vec<Diagnostic>, kernel::Error> {
     let mut warnings = Vec::new();
+    if config.endpoints.is_none() {
+        return Ok(warnings);
+    }
     let mut inspect = |sysctl: Sysctl, bad: &[SysctlValue], code, message: &str, remedy: &str| {
         let declared = config.sysctls.get(&sysctl);
         let value = match declared {

@@ -124,6 +124,8 @@ impl Job<'_> {
             Err(unreachable) => return self.unreachable(unreachable, before),
         };
         self.diagnostics.extend(goal.warnings.iter().cloned());
+        let inert = desired::inert(&self.config, &mut host).map_err(|error| self.kernel_failed(&error))?;
+        self.diagnostics.extend(inert);
         self.strictly()?;
         if self.options.dry_run {
             return Ok(self.planned(before, goal));

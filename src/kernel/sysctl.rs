@@ -9,6 +9,11 @@ use super::{Errno, Error, Refusal};
 
 const FOLDER: &str = "/proc/sys/net/mptcp";
 
+/// Enough for a number or a word; lists of schedulers may take more.
+const LENGTH_USUAL: usize = 64;
+/// The most that is read of a value: a page, as much as the kernel writes.
+const LENGTH_MAX: u64 = 4096;
+
 /// The two words for one setting: `path_manager` by name and, older, `pm_type` by number.
 const PATH_MANAGERS: [(&str, u64); 2] = [("kernel", 0), ("userspace", 1)];
 
@@ -63,10 +68,11 @@ fn value(name: &str) -> Result<Option<SysctlValue>, Error> {
 }
 
 fn text(name: &str) -> Result<Option<String>, Error> {
-    let mut text = String::new();
     let path = format!("{FOLDER}/{name}");
-    match File::open(&path).and_then(|mut file| file.read_to_string(&mut text)) {
-        Ok(_) => Ok(Some(text)),
+    // Bounded and with room for all of it: files of /proc have no size that would tell.
+    let mut bytes = Vec::with_capacity(LENGTH_USUAL);
+    match File::open(&path).and_then(|file| file.take(LENGTH_MAX).read_to_end(&mut bytes)) {
+        Ok(_) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::Io(format!("read {path}"), error)),
     }

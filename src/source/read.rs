@@ -35,7 +35,7 @@ pub fn read(
     for (index, input) in inputs.iter().enumerate() {
         let (name, bytes) = match input {
             Input::StandardInput => {
-                ("<stdin>".to_owned(), bounded(io::stdin().lock(), Path::new("<stdin>"))?)
+                ("<stdin>".to_owned(), bounded(io::stdin().lock(), 0, Path::new("<stdin>"))?)
             }
             Input::File { path, standing } => {
                 let name = path.display().to_string();
@@ -61,12 +61,13 @@ fn file(path: &Path, standing: Standing, trust: &mut Vec<Diagnostic>) -> Result<
         let finding = distrust(folder, &metadata, standing);
         trust.extend(finding.filter(|finding| !trust.contains(finding)));
     }
-    bounded(file, path)
+    bounded(file, metadata.len(), path)
 }
 
-/// Reads one byte more than allowed, so that an endless input ends too.
-fn bounded(input: impl Read, path: &Path) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
+/// Reads one byte more than allowed, so that an endless input ends too. The expected length only saves system calls.
+fn bounded(input: impl Read, expected: u64, path: &Path) -> Result<Vec<u8>, Error> {
+    // One byte more than there is, so that the end is seen without asking for more room.
+    let mut bytes = Vec::with_capacity(usize::try_from(expected.min(FILE_MAX)).unwrap_or(0) + 1);
     let read = input.take(FILE_MAX + 1).read_to_end(&mut bytes);
     read.map_err(|error| Error::Io { path: path.into(), error })?;
     Ok(bytes)
