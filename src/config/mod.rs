@@ -14,6 +14,8 @@ mod decode;
 mod document;
 mod merge;
 mod pattern;
+#[cfg(test)]
+mod schema;
 mod syntax;
 mod unique;
 mod validate;
