@@ -13,6 +13,7 @@
 mod decode;
 mod document;
 mod merge;
+mod node;
 mod pattern;
 #[cfg(test)]
 mod schema;
