@@ -9,7 +9,7 @@ use crate::model::{Kind, Sysctl, SysctlValue};
 
 use super::document::{Document, LimitsDocument, Located};
 use super::merge::LimitValue;
-use super::yaml::{Key, Node, Value, quoted};
+use super::node::{Key, Node, Value, quoted};
 
 use value::{located, shown, suggestion};
 

@@ -1,5 +1,5 @@
-//! The grammar: what one file may say. The published JSON Schema is generated from these types, and the test at the
-//! end fails when the file in `schema/` is stale.
+//! The grammar: what one file may say. The published JSON Schema is generated from these types by `schema`, where a
+//! test fails when the file in `schema/` is stale.
 
 use std::fmt;
 

@@ -13,7 +13,10 @@
 mod decode;
 mod document;
 mod merge;
+mod node;
 mod pattern;
+#[cfg(test)]
+mod schema;
 mod syntax;
 mod unique;
 mod validate;

@@ -12,6 +12,10 @@ use super::merge::{LimitValue, ManagedLimits, Merged};
 use super::pattern::{AddressPattern, DevicePattern, Family};
 use super::unique::{Claim, unique};
 
+/// The flags that give an endpoint something to do.
+pub(super) const PURPOSES: Flags =
+    Flags::SIGNAL.union(Flags::SUBFLOW).union(Flags::FULLMESH).union(Flags::LAMINAR);
+
 /// What should be, as the files declare it, checked as far as it can be without a kernel.
 #[derive(Debug, Default)]
 pub struct Config {
@@ -140,8 +144,6 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn flags(mut self, body: &EndpointDocument) -> Option<Flags> {
-        const PURPOSES: Flags =
-            Flags::SIGNAL.union(Flags::SUBFLOW).union(Flags::FULLMESH).union(Flags::LAMINAR);
         let Some(flags) = body.flags else {
             if body.is_unsure_of("flags") {
                 return None;

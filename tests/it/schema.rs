@@ -1,1 +1,168 @@
-//! To be written.
+//! The published JSON Schema against the program: what `check` accepts it accepts, and it refuses what a schema can
+//! tell.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+use super::cases::{folder, samples};
+use super::support::{program, project, run};
+
+/// Invalid samples that the schema accepts, and why it cannot do better.
+const BEYOND_A_SCHEMA: [(&str, &str); 27] = [
+    ("across-address", "across files"),
+    ("across-id", "across files"),
+    ("across-path-manager", "across files"),
+    ("endpoint-empty-mapping", "another file may say it"),
+    ("family-against-prefix", "arithmetic"),
+    ("id-on-selector", "another file may say it"),
+    ("limits-float", "4.0 is an integer in JSON Schema"),
+    ("no-flags", "another file may say it"),
+    ("no-target", "another file may say it"),
+    ("overlay-makes-bad", "across files"),
+    ("overlay-of-nothing", "across files"),
+    ("overlay-prefix-over-id", "across files"),
+    ("port-on-link-local", "the kernel's rule; too rare for a pattern"),
+    ("port-on-selector", "another file may say it"),
+    ("prefix-host-bits", "arithmetic"),
+    ("prefix-mapped", "arithmetic"),
+    ("twice-address", "across endpoints"),
+    ("twice-address-and-port", "across endpoints"),
+    ("twice-address-ipv6", "across endpoints"),
+    ("twice-address-mapped", "across endpoints"),
+    ("twice-id", "across endpoints"),
+    ("twice-id-thrice", "across endpoints"),
+    ("version-float", "1.0 is 1 in JSON Schema"),
+    ("withdrawn-then-bare", "across files"),
+    ("yaml-alias", "YAML only"),
+    ("yaml-comment-in-word", "YAML only"),
+    ("yaml-tag-standard", "YAML only"),
+];
+
+fn published() -> Value {
+    let text = fs::read_to_string(project().join("schema/mptcp-apply.schema.json")).expect("the schema");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn validator() -> Validator {
+    jsonschema::draft202012::new(&published()).expect("a schema")
+}
+
+/// The files that `check` reads for this sample.
+fn files(path: &Path) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return vec![path.to_owned()];
+    }
+    let entries = fs::read_dir(path).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let name = |path: &PathBuf| path.file_name().expect("a name").to_string_lossy().into_owned();
+    entries.filter(|path| name(path).ends_with(".yaml") && !name(path).starts_with('.')).collect()
+}
+
+/// What an ordinary YAML reader and the schema say against a file.
+fn objection(validator: &Validator, path: &Path) -> Option<String> {
+    let bytes = fs::read(path).expect("a file");
+    // This reader takes the mark for a document of its own.
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+    let value: serde_yaml::Value = match serde_yaml::from_slice(bytes) {
+        Ok(value) => value,
+        Err(error) => return Some(format!("no YAML: {error}")),
+    };
+    let value = match serde_json::to_value(&value) {
+        Ok(value) => value,
+        Err(error) => return Some(format!("no JSON: {error}")),
+    };
+    let errors: Vec<String> =
+        validator.iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    (!errors.is_empty()).then(|| errors.join("\n"))
+}
+
+#[test]
+fn the_schema_is_one() {
+    let schema = published();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    if let Err(error) = jsonschema::draft202012::meta::validate(&schema) {
+        panic!("{}: {error}", error.instance_path());
+    }
+    every_property_is_described(&schema);
+}
+
+#[track_caller]
+fn every_property_is_described(schema: &Value) {
+    match schema {
+        Value::Object(members) => {
+            // The other mappings of properties are parts of conditions.
+            let closed = members.get("additionalProperties") == Some(&Value::Bool(false));
+            let properties = members.get("properties").and_then(Value::as_object).filter(|_| closed);
+            for (name, property) in properties.into_iter().flatten() {
+                let description = property["description"].as_str().unwrap_or_default();
+                assert!(description.len() > 10, "`{name}` is not described");
+            }
+            members.values().for_each(every_property_is_described);
+        }
+        Value::Array(items) => items.iter().for_each(every_property_is_described),
+        _ => {}
+    }
+}
+
+#[test]
+fn its_examples_are_valid() {
+    let validator = validator();
+    let schema = published();
+    let examples = schema["examples"].as_array().expect("examples");
+    assert!(!examples.is_empty());
+    for example in examples {
+        if let Err(error) = validator.validate(example) {
+            panic!("{error}");
+        }
+        let mut command = program();
+        command.args(["check", "-"]);
+        run(command, &example.to_string()).expect(0);
+    }
+}
+
+#[test]
+fn valid_samples_and_examples_are_accepted() {
+    let validator = validator();
+    let samples = samples("valid").into_iter().map(|sample| folder("valid").join(sample));
+    let examples = fs::read_dir(project().join("examples")).into_iter().flatten();
+    let examples = examples.map(|entry| entry.expect("an entry").path());
+    let examples = examples.filter(|path| path.is_dir() || path.extension().is_some_and(|end| end == "yaml"));
+    for file in samples.chain(examples).flat_map(|path| files(&path)) {
+        if let Some(objection) = objection(&validator, &file) {
+            panic!("{}: {objection}", file.display());
+        }
+    }
+}
+
+#[test]
+fn invalid_samples_are_refused_where_a_schema_can_tell() {
+    let validator = validator();
+    let mut wrong = Vec::new();
+    let mut excused = 0;
+    for sample in samples("invalid") {
+        let files = files(&folder("invalid").join(&sample));
+        let objection = files.iter().find_map(|file| objection(&validator, file));
+        let name = sample.strip_suffix(".yaml").unwrap_or(&sample);
+        let reason = BEYOND_A_SCHEMA.iter().find(|(excused, _)| *excused == name);
+        excused += usize::from(reason.is_some());
+        match (objection, reason) {
+            (None, None) => wrong.push(format!("{name}: the schema accepts it")),
+            (Some(objection), Some(_)) => {
+                wrong.push(format!("{name}: the schema refuses it after all: {objection}"))
+            }
+            _ => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(excused, BEYOND_A_SCHEMA.len(), "an excused sample is gone");
+}
+
+#[test]
+fn the_program_prints_it() {
+    let mut command = program();
+    command.arg("schema");
+    let printed = run(command, "").expect(0).stdout;
+    assert_eq!(serde_json::from_str::<Value>(&printed).expect("JSON"), published());
+}

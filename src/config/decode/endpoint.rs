@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::num::NonZeroU16;
 
 use crate::config::document::{EndpointDocument, Located, NAME_MAX, Name};
+use crate::config::node::{Key, Node, Value, quoted};
 use crate::config::pattern::{AddressPattern, DevicePattern, Family};
-use crate::config::yaml::{Key, Node, Value, quoted};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::model::{AddressId, Flags};
 

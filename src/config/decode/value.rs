@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::config::document::Located;
-use crate::config::yaml::{Key, Node, Value, quoted};
+use crate::config::node::{Key, Node, Value, quoted};
 use crate::diagnostic::{Diagnostic, Severity};
 
 use super::Decoder;

@@ -1,0 +1,333 @@
+//! The JSON Schema of the grammar, from the types of `document` and the tables of `model`. Only the tests make it: the
+//! program prints the file in `schema/`, and the test at the end fails when that is stale.
+//!
+//! A schema sees one file at a time, which another file may complete, so no key of an endpoint is required.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
+use serde_json::{Map, Value, json};
+
+use crate::model::{AddressId, Flags, Kind, Sysctl};
+
+use super::ENDPOINTS_MAX;
+use super::document::{Document, EndpointDocument, LimitsDocument, NAME_MAX, Name};
+use super::merge::LimitValue;
+use super::pattern::{AddressPattern, DevicePattern, Family, INTERFACE_NAME_MAX};
+use super::validate::PURPOSES;
+
+const ID: &str = "https://github.com/mptcp-apply/mptcp-apply/raw/main/schema/mptcp-apply.schema.json";
+
+impl JsonSchema for Document {
+    fn schema_name() -> Cow<'static, str> {
+        "mptcp-apply configuration".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "$id": ID,
+            "description": "What the MPTCP path manager of a Linux host should be. Of several files, later ones win: mappings merge key by key, everything else is replaced whole.",
+            "type": ["object", "null"],
+            "required": ["version"],
+            "additionalProperties": false,
+            "properties": {
+                "version": {
+                    "description": "The version of this grammar: 1.",
+                    "const": Document::VERSION as u64,
+                },
+                "prune": {
+                    "description": "Whether endpoints that no file declares are removed. False: only those that mptcp-apply itself added earlier. Default: true.",
+                    "type": "boolean",
+                    "default": true,
+                },
+                "limits": generator.subschema_for::<LimitsDocument>(),
+                "sysctls": sysctls(),
+                "endpoints": {
+                    "description": "The endpoints by name, in order of preference: the kernel uses earlier ones first when limits are tight. Absent: the table is left alone. `{}`: no endpoints.",
+                    "type": "object",
+                    "maxProperties": ENDPOINTS_MAX,
+                    "propertyNames": generator.subschema_for::<Name>(),
+                    "additionalProperties": generator.subschema_for::<EndpointDocument>(),
+                },
+            },
+            "examples": [
+                {
+                    "version": 1,
+                    "limits": { "subflows": 4, "add-addr-accepted": "max" },
+                    "endpoints": {
+                        "fiber": { "address": "192.0.2.10", "dev": "eth0", "id": 1, "flags": ["subflow", "fullmesh"] },
+                        "lte": { "dev": ["wwan*", "!wwan9"], "family": "ipv4", "flags": ["subflow", "backup"] },
+                    },
+                },
+                {
+                    "version": 1,
+                    "endpoints": { "public": { "address": "203.0.113.7", "port": 8443, "flags": ["signal"] }, "lte": null },
+                },
+            ],
+        })
+    }
+}
+
+impl JsonSchema for LimitsDocument {
+    fn schema_name() -> Cow<'static, str> {
+        "limits".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let limit = |generator: &mut SchemaGenerator, description, example: u32| {
+            described(generator.subschema_for::<LimitValue>(), description, &[json!(example), json!("max")])
+        };
+        let subflows = "Additional subflows of one connection, from 0, or `max` for as many as the kernel allows. Absent: not managed; the kernel starts with 2.";
+        let accepted = "Announced addresses (ADD_ADDR) that one connection accepts from its peer, from 0, or `max`. Absent: not managed; the kernel starts with 0.";
+        json_schema!({
+            "description": "The limits of every connection. What is absent is left as it is.",
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "subflows": limit(generator, subflows, 4),
+                "add-addr-accepted": limit(generator, accepted, 8),
+            },
+        })
+    }
+}
+
+impl JsonSchema for LimitValue {
+    fn schema_name() -> Cow<'static, str> {
+        "limit".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [{ "type": "integer", "minimum": 0, "maximum": u32::MAX }, { "const": "max" }] })
+    }
+}
+
+impl JsonSchema for Name {
+    fn schema_name() -> Cow<'static, str> {
+        "name".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "pattern": format!("^[A-Za-z0-9][A-Za-z0-9._-]{{0,{}}}$", NAME_MAX - 1) })
+    }
+}
+
+impl JsonSchema for EndpointDocument {
+    fn schema_name() -> Cow<'static, str> {
+        "endpoint".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let address = described(
+            generator.subschema_for::<AddressPattern>(),
+            "An address, which stands for one endpoint, or a prefix such as 10.0.0.0/8, which stands for every usable address in it.",
+            &[json!("192.0.2.10"), json!("2001:db8::1"), json!("10.0.0.0/8")],
+        );
+        let dev = described(
+            generator.subschema_for::<DevicePattern>(),
+            "With an exact address: the interface that its subflows are bound to. Otherwise the interfaces whose addresses are meant: a name or glob, or a list of them; `!` before one excludes what it matches.",
+            &[json!("eth0"), json!(["wwan*", "!wwan9"])],
+        );
+        let family = described(
+            generator.subschema_for::<Family>(),
+            "Only addresses of this family. Not with an exact address. Absent: both.",
+            &[],
+        );
+        let flags = described(generator.subschema_for::<Flags>(), &flag_meanings(), &[json!(["subflow"])]);
+        // Only what stands in the same mapping is judged: another file may say the rest.
+        let exact = json!({ "properties": { "address": { "not": { "pattern": "/" } } } });
+        json_schema!({
+            "description": "An endpoint of the path manager, by its exact address; or, without one, every usable address that matches. `null` withdraws what an earlier file declares.",
+            "type": ["object", "null"],
+            "additionalProperties": false,
+            "properties": {
+                "address": address,
+                "port": {
+                    "description": "The TCP port on which the kernel listens for subflows to this address. From 1 to 65535. Needs the flag `signal`, excludes `subflow`. Absent: no port of its own.",
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": u16::MAX,
+                    "examples": [8443],
+                },
+                "dev": dev,
+                "family": family,
+                "id": {
+                    "description": "The address id that the endpoint must have, from 1 to 255. Only with an exact address. Absent: the kernel chooses.",
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": AddressId::MAX,
+                },
+                "flags": flags,
+            },
+            "dependentSchemas": {
+                "id": exact,
+                "family": { "properties": { "address": { "pattern": "/" } } },
+                "port": {
+                    "allOf": [exact],
+                    "properties": { "flags": { "contains": { "const": "signal" }, "not": { "contains": { "const": "subflow" } } } },
+                },
+            },
+            "if": { "required": ["address"], "properties": { "address": { "not": { "pattern": "/" } } } },
+            "then": { "properties": { "dev": { "type": "string", "not": { "pattern": "^!|[*?\\[]" } } } },
+        })
+    }
+}
+
+impl JsonSchema for AddressPattern {
+    fn schema_name() -> Cow<'static, str> {
+        "address".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let octet = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+        let ipv4 = format!("{octet}(?:\\.{octet}){{3}}(?:/(?:3[0-2]|[12]?[0-9]))?");
+        let ipv6 = "[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?";
+        let unspecified = "0\\.0\\.0\\.0|[0:]+";
+        let multicast = "(?:22[4-9]|23[0-9])\\..*|[Ff][Ff][0-9A-Fa-f]{2}:.*";
+        let broadcast = "255\\.255\\.255\\.255";
+        json_schema!({
+            "type": "string",
+            "pattern": format!("^(?:{ipv4}|{ipv6})$"),
+            "not": { "pattern": format!("^(?:{unspecified}|{multicast}|{broadcast})$") },
+        })
+    }
+}
+
+impl JsonSchema for DevicePattern {
+    fn schema_name() -> Cow<'static, str> {
+        "dev".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let name = format!("[^/:\\s*?\\[]{{1,{INTERFACE_NAME_MAX}}}");
+        let glob = "(?=.*[*?\\[])(?:[^/:\\s\\[]|\\[[^/:\\s]*\\])+";
+        let word = json!({ "type": "string", "pattern": format!("^!?(?:{name}|{glob})$") });
+        json_schema!({ "anyOf": [word, { "type": "array", "minItems": 1, "items": word }] })
+    }
+}
+
+impl JsonSchema for Family {
+    fn schema_name() -> Cow<'static, str> {
+        "family".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": Family::NAMES.map(|(name, _)| name) })
+    }
+}
+
+impl JsonSchema for Flags {
+    fn schema_name() -> Cow<'static, str> {
+        "flags".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = Flags::declarable().map(|(name, _)| name).collect();
+        json_schema!({
+            "type": "array",
+            "items": { "enum": names },
+            "uniqueItems": true,
+            "contains": { "enum": PURPOSES.words() },
+            "not": { "allOf": [{ "contains": { "const": "signal" } }, { "contains": { "const": "fullmesh" } }] },
+        })
+    }
+}
+
+fn flag_meanings() -> String {
+    let meanings: Vec<String> =
+        Flags::declarable().map(|(name, meaning)| format!("`{name}`: {meaning}")).collect();
+    let purposes = PURPOSES.words().join(", ");
+    format!(
+        "What the path manager does with it; at least one of {purposes}, and not signal with fullmesh. {}.",
+        meanings.join("; ")
+    )
+}
+
+fn sysctls() -> Value {
+    let property = |sysctl: Sysctl| {
+        let value = match sysctl.kind() {
+            Kind::Switch => json!({ "enum": [true, false, 1, 0] }),
+            Kind::Number(max) => json!({ "type": "integer", "minimum": 0, "maximum": max }),
+            Kind::Choice(words) => json!({ "enum": words }),
+            Kind::Word => json!({ "type": "string", "pattern": "^[!-~]+$" }),
+        };
+        let mut value = Schema::try_from(value).expect("an object");
+        let range = match sysctl.kind() {
+            Kind::Number(max) => format!(", from 0 to {max}"),
+            _ => String::new(),
+        };
+        let description = format!("net.mptcp.{}{range}: {}", sysctl.name(), sysctl.meaning());
+        value.insert("description".to_owned(), description.into());
+        (sysctl.name().to_owned(), value.to_value())
+    };
+    json!({
+        "description": "Settings of net.mptcp, by the kernel's own names. What is absent is left as it is.",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": Sysctl::all().map(property).collect::<Map<String, Value>>(),
+        "not": { "required": [Sysctl::PATH_MANAGER.name(), Sysctl::PM_TYPE.name()] },
+    })
+}
+
+fn described(mut schema: Schema, description: &str, examples: &[Value]) -> Schema {
+    schema.insert("description".to_owned(), description.into());
+    if !examples.is_empty() {
+        schema.insert("examples".to_owned(), examples.into());
+    }
+    schema
+}
+
+#[test]
+fn the_published_schema_is_fresh() {
+    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>();
+    let text = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
+    // Of a stale file the message says how to write it anew: SNAPSHOTS=overwrite cargo test
+    let published = snapbox::file!["../../schema/mptcp-apply.schema.json": Text].raw();
+    snapbox::Assert::new().action_env("SNAPSHOTS").eq(text, published);
+}
+
+#[test]
+fn the_schema_knows_every_key() {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let keys = |schema: Schema| -> Vec<String> {
+        let properties = schema.get("properties").and_then(Value::as_object).expect("properties");
+        let mut keys: Vec<String> = properties.keys().cloned().collect();
+        keys.sort();
+        keys
+    };
+    let sorted = |known: &[&str]| {
+        let mut known: Vec<String> = known.iter().map(|key| (*key).to_owned()).collect();
+        known.sort();
+        known
+    };
+    assert_eq!(keys(Document::json_schema(&mut generator)), sorted(&Document::KEYS));
+    assert_eq!(keys(LimitsDocument::json_schema(&mut generator)), sorted(&LimitsDocument::KEYS));
+    assert_eq!(keys(EndpointDocument::json_schema(&mut generator)), sorted(&EndpointDocument::KEYS));
+}
