@@ -75,7 +75,7 @@ impl Output {
             text.push_str(&format!("{blank_line}{}\n", snippets.render(diagnostic)));
         }
         if diagnostics.dropped() > 0 {
-            text.push_str(&format!("error: and {} more\n", diagnostics.dropped()));
+            text.push_str(&format!("\nand {} more\n", diagnostics.dropped()));
         }
         quietly(stderr.lock().write_all(text.as_bytes()))
     }

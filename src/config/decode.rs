@@ -7,8 +7,7 @@ mod value;
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, Severity};
 use crate::model::{Kind, Sysctl, SysctlValue};
 
-use super::document::{Document, LimitsDocument, Located};
-use super::merge::LimitValue;
+use super::document::{Document, LimitValue, LimitsDocument, Located};
 use super::node::{Key, Node, Value, quoted};
 
 use value::{located, shown, suggestion};

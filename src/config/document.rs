@@ -6,7 +6,6 @@ use std::fmt;
 use crate::diagnostic::Place;
 use crate::model::{AddressId, Flags, Sysctl, SysctlValue};
 
-use super::merge::LimitValue;
 use super::pattern::{AddressPattern, DevicePattern, Family};
 
 /// A value and where it was written.
@@ -64,6 +63,15 @@ impl Document {
     pub const KEYS: [&'static str; 5] = ["version", "prune", "limits", "sysctls", "endpoints"];
     /// The one value of `version`.
     pub const VERSION: i128 = 1;
+}
+
+/// A limit as it is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitValue {
+    /// That many.
+    Number(u32),
+    /// As many as the kernel allows.
+    Max,
 }
 
 /// The `limits` of one file.

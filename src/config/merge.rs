@@ -6,16 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::diagnostic::Place;
 use crate::model::{Sysctl, SysctlValue};
 
-use super::document::{Document, EndpointDocument, Located, Name};
-
-/// A limit as it is declared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LimitValue {
-    /// That many.
-    Number(u32),
-    /// As many as the kernel allows.
-    Max,
-}
+use super::document::{Document, EndpointDocument, LimitValue, Located, Name};
 
 /// The limits that a configuration manages; what is absent is left as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

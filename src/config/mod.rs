@@ -22,8 +22,8 @@ mod unique;
 mod validate;
 mod yaml;
 
-pub use document::{Located, NAME_MAX, Name};
-pub use merge::{LimitValue, ManagedLimits};
+pub use document::{LimitValue, Located, NAME_MAX, Name};
+pub use merge::ManagedLimits;
 pub use pattern::{AddressPattern, DevicePattern, Family};
 pub use validate::{Config, Declaration, Selector, Target};
 

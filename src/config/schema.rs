@@ -11,8 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::model::{AddressId, Flags, Kind, Sysctl};
 
 use super::ENDPOINTS_MAX;
-use super::document::{Document, EndpointDocument, LimitsDocument, NAME_MAX, Name};
-use super::merge::LimitValue;
+use super::document::{Document, EndpointDocument, LimitValue, LimitsDocument, NAME_MAX, Name};
 use super::pattern::{AddressPattern, DevicePattern, Family, INTERFACE_NAME_MAX};
 use super::validate::PURPOSES;
 

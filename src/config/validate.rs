@@ -7,8 +7,8 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::model::{AddressId, Flags, Identity, Sysctl, SysctlValue};
 
 use super::ENDPOINTS_MAX;
-use super::document::{EndpointDocument, Located, Name};
-use super::merge::{LimitValue, ManagedLimits, Merged};
+use super::document::{EndpointDocument, LimitValue, Located, Name};
+use super::merge::{ManagedLimits, Merged};
 use super::pattern::{AddressPattern, DevicePattern, Family};
 use super::unique::{Claim, unique};
 

@@ -94,7 +94,7 @@ fn a_megabyte_of_anything_is_judged_in_time() {
 fn half_a_million_wrong_flags_on_one_line() {
     let start = "version: 1\nendpoints: {a: {address: 10.0.0.1, flags: [";
     let ran = check(&format!("{start}{}x]}}}}\n", "x,".repeat(500_000))).expect(78);
-    assert!(ran.stderr.ends_with("error: and 499001 more\n"), "{}", &ran.stderr[ran.stderr.len() - 200..]);
+    assert!(ran.stderr.ends_with("\nand 499001 more\n"), "{}", &ran.stderr[ran.stderr.len() - 200..]);
     let ran = check(&format!("{start}{}x]}}}}\n", "é,".repeat(340_000))).expect(78);
     assert!(ran.stderr.contains("<stdin>:2:2042\n"), "the column of the thousandth flag counts characters");
 }
@@ -103,7 +103,7 @@ fn half_a_million_wrong_flags_on_one_line() {
 fn thirty_thousand_unknown_keys() {
     let keys: String = (0..30_000).map(|n| format!("subflow{n}: 1\n")).collect();
     let ran = check(&format!("version: 1\n{keys}")).expect(78);
-    assert!(ran.stderr.ends_with("error: and 29000 more\n"), "{}", &ran.stderr[ran.stderr.len() - 200..]);
+    assert!(ran.stderr.ends_with("\nand 29000 more\n"), "{}", &ran.stderr[ran.stderr.len() - 200..]);
 }
 
 #[test]
