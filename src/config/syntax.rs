@@ -3,7 +3,25 @@
 
 use crate::diagnostic::{Diagnostic, Place, Span, lines};
 
-use super::yaml::{ALIAS, ALIAS_HELP, ANCHOR, ANCHOR_HELP, DEPTH_HELP, depth_message};
+/// The deepest nesting of mappings and sequences.
+pub const DEPTH_MAX: usize = 16;
+
+/// What is said of an alias, also when its anchor is unknown.
+pub const ALIAS: &str = "YAML aliases are not allowed";
+/// The remedy.
+pub const ALIAS_HELP: &str = "write the value out; put quotes around a word that begins with `*`";
+/// What is said of an anchor, also when it has no name.
+pub const ANCHOR: &str = "YAML anchors are not allowed";
+/// The remedy.
+pub const ANCHOR_HELP: &str =
+    "write the value out wherever it is needed; put quotes around a word that begins with `&`";
+/// The remedy of nesting.
+pub const DEPTH_HELP: &str = "a configuration needs four levels";
+
+/// What is said of nesting, whether the parser or `yaml` finds it; the parser has a limit of its own.
+pub fn depth_message() -> String {
+    format!("nested deeper than {DEPTH_MAX} levels")
+}
 
 /// A part of the parser's message, what we say instead, and the remedy. The first row that fits counts.
 const TABLE: [(&str, &str, &str); 20] = [

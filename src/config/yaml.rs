@@ -9,28 +9,8 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Range, StrInput};
 
 use super::node::{Key, Node, Scalar, Value, quoted};
-use super::syntax;
+use super::syntax::{self, ALIAS, ALIAS_HELP, ANCHOR, ANCHOR_HELP, DEPTH_HELP, DEPTH_MAX, depth_message};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, Severity, SourceId, Span, lines};
-
-/// The deepest nesting of mappings and sequences.
-pub const DEPTH_MAX: usize = 16;
-
-/// What is said of an alias, also by `syntax` when its anchor is unknown.
-pub const ALIAS: &str = "YAML aliases are not allowed";
-/// The remedy.
-pub const ALIAS_HELP: &str = "write the value out; put quotes around a word that begins with `*`";
-/// What is said of an anchor, also by `syntax` when it has no name.
-pub const ANCHOR: &str = "YAML anchors are not allowed";
-/// The remedy.
-pub const ANCHOR_HELP: &str =
-    "write the value out wherever it is needed; put quotes around a word that begins with `&`";
-/// The remedy of nesting.
-pub const DEPTH_HELP: &str = "a configuration needs four levels";
-
-/// What is said of nesting, also by `syntax` when the parser has a limit of its own.
-pub fn depth_message() -> String {
-    format!("nested deeper than {DEPTH_MAX} levels")
-}
 
 /// Reads one document. None when the text holds nothing at all; an error, which is reported, when it cannot be read
 /// to its end.

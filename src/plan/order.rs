@@ -1,12 +1,14 @@
 //! The order of removals and additions.
 //!
-//! Additions keep the declared order, since the kernel prefers endpoints that were added earlier. A removal waits
-//! until an addition needs its identity, its id or its place in a full table, so that a connection gets its new path
-//! before it loses the old one wherever the kernel allows that.
+//! Additions keep the declared order, since the kernel prefers endpoints that were added earlier. A removal that an
+//! addition may replace waits until an addition needs its identity, its id or its place in a full table, so that a
+//! connection gets its new path before it loses the old one wherever the kernel allows that. What announces addresses
+//! replaces what announced some, and what opens subflows what opened some. A removal without a replacement to wait for
+//! comes first.
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::{AddressId, Capabilities, Endpoint, Identity};
+use crate::model::{AddressId, Capabilities, Endpoint, Flags, Identity};
 
 use super::diff::Change;
 use super::step::{Reason, Step};
@@ -42,12 +44,14 @@ pub fn order(
         return Err(Impossible::TableTooSmall { needed, max: capabilities.endpoints_max });
     }
     let mut table = Table::new(current, removals, &additions, capabilities);
+    let replaceable = table.replaceable(&additions);
+    table.remove_all_but(&replaceable);
     let last_fixed = additions.iter().rposition(|addition| addition.endpoint.id.is_some());
     for (index, addition) in additions.into_iter().enumerate() {
         let before_a_fixed_id = last_fixed.is_some_and(|last| index < last);
         table.add(addition, before_a_fixed_id)?;
     }
-    table.remove_the_rest();
+    table.remove_all_but(&[]);
     Ok(table.steps)
 }
 
@@ -60,6 +64,8 @@ struct Table {
     removal_of_id: HashMap<AddressId, usize>,
     /// Removals of rows that do not come back, the ones to begin with when only room is needed.
     pure_removals: std::vec::IntoIter<usize>,
+    /// The ids of the current table.
+    taken_before: HashSet<AddressId>,
     /// Ids that an addition has to get; not to be given to another one before.
     fixed: HashSet<AddressId>,
     capacity: usize,
@@ -80,8 +86,10 @@ impl Table {
             .filter(|(_, removal)| !comes_back.contains(&removal.endpoint.identity))
             .map(|(index, _)| index)
             .collect();
+        let ids: HashSet<AddressId> = current.iter().filter_map(|row| row.id).collect();
         Table {
-            ids: current.iter().filter_map(|row| row.id).collect(),
+            taken_before: ids.clone(),
+            ids,
             rows: current.len(),
             removal_of: numbered().map(|(index, removal)| (removal.endpoint.identity, index)).collect(),
             removal_of_id: numbered()
@@ -141,17 +149,42 @@ impl Table {
         self.steps.push(Step::DelAddr { endpoint, why });
     }
 
-    fn remove_the_rest(&mut self) {
-        (0..self.removals.len()).for_each(|index| self.remove(index));
+    /// The removals whose rows an addition may replace.
+    fn replaceable(&self, additions: &[Change]) -> Vec<usize> {
+        let may_replace = |gone: &Endpoint, come: &Endpoint| {
+            gone.identity == come.identity || gone.is_implicit() || purpose(gone).intersects(purpose(come))
+        };
+        let waits = |gone: &Endpoint| additions.iter().any(|addition| may_replace(gone, &addition.endpoint));
+        let numbered = self.removals.iter().enumerate();
+        numbered
+            .filter(|(_, removal)| removal.as_ref().is_some_and(|removal| waits(&removal.endpoint)))
+            .map(|(index, _)| index)
+            .collect()
     }
 
-    fn free_id(&self) -> Option<AddressId> {
-        let mut ids = (1..=AddressId::MAX).filter_map(AddressId::new);
-        ids.find(|id| !self.ids.contains(id) && !self.fixed.contains(id))
+    fn remove_all_but(&mut self, kept: &[usize]) {
+        (0..self.removals.len()).filter(|index| !kept.contains(index)).for_each(|index| self.remove(index));
     }
+
+    /// The lowest id that nobody needs. One that was taken when the plan began comes last: the peer may not yet have
+    /// been told that it is gone, and would take the new subflow for the old one.
+    fn free_id(&self) -> Option<AddressId> {
+        let ids = || (1..=AddressId::MAX).filter_map(AddressId::new);
+        let free = |id: &AddressId| !self.ids.contains(id) && !self.fixed.contains(id);
+        ids().find(|id| free(id) && !self.taken_before.contains(id)).or_else(|| ids().find(free))
+    }
+}
+
+/// What it gives to connections: `signal` addresses that the peer may connect to, `subflow` paths of the host's own.
+fn purpose(endpoint: &Endpoint) -> Flags {
+    let opens = endpoint.flags.intersects(Flags::SUBFLOW.union(Flags::FULLMESH).union(Flags::LAMINAR));
+    let announces = endpoint.flags.contains(Flags::SIGNAL);
+    let none = Flags::default();
+    let opens = if opens { Flags::SUBFLOW } else { none };
+    opens.union(if announces { Flags::SIGNAL } else { none })
 }
 
 /// The implicit endpoint that a declared one was to adopt.
 fn implicit(endpoint: &Endpoint) -> Endpoint {
-    Endpoint { flags: crate::model::Flags::IMPLICIT, dev: None, ..endpoint.clone() }
+    Endpoint { flags: Flags::IMPLICIT, dev: None, ..endpoint.clone() }
 }

@@ -200,6 +200,32 @@ plan: 0 to add, 1 to change, 0 to remove
 }
 
 #[test]
+fn the_plan_reads_as_promised() {
+    let namespace = Namespace::new();
+    namespace.links(&[("eth0", "wwan0")]);
+    for row in ["198.51.100.3 id 2 subflow dev wwan0", "10.9.9.9 id 7 signal"] {
+        namespace.ip(&format!("mptcp endpoint add {row}"));
+    }
+    let config = "\
+version: 1
+limits: {subflows: 4}
+endpoints:
+  fiber: {address: 192.0.2.10, dev: eth0, id: 1, flags: [subflow, fullmesh]}
+  lte: {address: 198.51.100.3, dev: wwan0, flags: [subflow, backup]}
+";
+    assert_eq!(
+        namespace.apply(config, &["--dry-run"]).expect(0).stdout,
+        "\
+~ limits subflows 2 -> 4
+~ 198.51.100.3 id 2 subflow -> subflow backup dev wwan0   lte
+- 10.9.9.9 id 7 signal   not declared, closes its subflows
++ 192.0.2.10 id 1 subflow fullmesh dev eth0   fiber
+plan: 1 to add, 2 to change, 1 to remove
+"
+    );
+}
+
+#[test]
 fn the_plan_document_has_the_promised_shape() {
     let namespace = Namespace::new();
     namespace.links(&[("eth0", "wwan0")]);
@@ -234,10 +260,10 @@ endpoints:
                 {"op": "set-flags", "endpoint": "lte", "address": "198.51.100.3", "port": null, "id": 2,
                  "dev": "wwan0", "from": ["subflow"], "to": ["subflow", "backup"], "disruption": "none",
                  "why": "flags differ"},
-                {"op": "add-addr", "endpoint": "fiber", "address": "192.0.2.10", "port": null, "id": 1,
-                 "dev": "eth0", "flags": ["subflow", "fullmesh"], "disruption": "none", "why": "declared"},
                 {"op": "del-addr", "endpoint": null, "address": "10.9.9.9", "port": null, "id": 7, "dev": null,
                  "flags": ["signal"], "disruption": "closes-subflows", "why": "not declared"},
+                {"op": "add-addr", "endpoint": "fiber", "address": "192.0.2.10", "port": null, "id": 1,
+                 "dev": "eth0", "flags": ["subflow", "fullmesh"], "disruption": "none", "why": "declared"},
             ],
             "warnings": [{"code": "dev-missing", "endpoint": "gone",
                 "message": "endpoint `gone` waits: there is no interface wwan9",
