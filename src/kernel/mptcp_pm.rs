@@ -221,3 +221,37 @@ fn attribute(kind: u16, value: impl Size + ToBytes) -> Result<Nlattr<u16, Buffer
     let built = NlattrBuilder::default().nla_type(kind).nla_payload(value).build();
     built.map_err(|error| Error::Protocol(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn endpoint_like(port: u16, dev: Option<u32>) -> Endpoint {
+        let identity = Identity { address: IpAddr::from([192, 0, 2, 1]), port: NonZeroU16::new(port) };
+        let dev = dev.and_then(NonZeroU32::new).map(|index| Device { index, name: None });
+        Endpoint { name: None, identity, id: AddressId::new(7), dev, flags: Flags::SIGNAL }
+    }
+
+    proptest! {
+        /// Requests and replies have the same attributes, so that what is sent can be read.
+        #[test]
+        fn what_is_encoded_can_be_decoded(port: u16, dev in proptest::option::of(1u32..)) {
+            let endpoint = endpoint_like(port, dev);
+            let mut row = identity(&endpoint.identity).unwrap();
+            row.push(attribute(addr::FLAGS, endpoint.flags.bits()).unwrap());
+            row.push(attribute(addr::ID, 7u8).unwrap());
+            if let Some(dev) = &endpoint.dev {
+                row.push(attribute(addr::IF_IDX, dev.index.get()).unwrap());
+            }
+            let message = message(cmd::GET_ADDR, vec![nest(attr::ADDR, &row).unwrap()]).unwrap();
+            let bytes = super::super::netlink::encode(&message).unwrap();
+            prop_assert_eq!(super::endpoint(&bytes), Some(endpoint));
+        }
+
+        #[test]
+        fn no_reply_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
+            let _ = (super::endpoint(&bytes), limits(&bytes), family(&bytes));
+        }
+    }
+}

@@ -212,3 +212,15 @@ fn address_attribute(kind: Ifa, value: &[u8]) -> Result<Rtattr<Ifa, Buffer>, Err
     let built = RtattrBuilder::default().rta_type(kind).rta_payload(value).build();
     built.map_err(|error| Error::Protocol(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_reply_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
+            let _ = (super::link(&bytes), super::address(&bytes));
+        }
+    }
+}

@@ -174,3 +174,75 @@ fn a_flag_that_the_kernel_drops_is_exit_5() {
         assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow"]);
     }
 }
+
+/// Small and repeatable; what it draws is printed when a test fails.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % sides
+    }
+
+    /// Some of the addresses 10.0.0.1 to 10.0.0.9, each with an id of its own, perhaps left to the kernel, and flags.
+    fn rows(&mut self, most: usize) -> Vec<(String, Option<usize>, &'static str)> {
+        const FLAGS: [&str; 6] =
+            ["subflow", "subflow backup", "subflow fullmesh", "signal", "signal backup", "subflow"];
+        let mut rows = Vec::new();
+        let mut ids: Vec<usize> = (1..=9).collect();
+        for address in 1..=9 {
+            if rows.len() < most && self.roll(3) > 0 {
+                let id = ids.remove(self.roll(ids.len()));
+                let id = (self.roll(2) == 0).then_some(id);
+                rows.push((format!("10.0.0.{address}"), id, FLAGS[self.roll(FLAGS.len())]));
+            }
+        }
+        rows
+    }
+}
+
+/// Each change is reached in one run, is what `ip mptcp` then shows, and leaves nothing for a second run.
+#[test]
+fn any_table_becomes_any_other() {
+    let namespace = Namespace::new();
+    for seed in 0..25 {
+        let mut dice = Dice(seed);
+        namespace.ip("mptcp endpoint flush");
+        for (address, id, flags) in dice.rows(8) {
+            let id = id.map(|id| format!("id {id}")).unwrap_or_default();
+            // An id that the kernel has given away already is no table that could be.
+            let mut command = namespace.command("ip");
+            command.args(format!("mptcp endpoint add {address} {id} {flags}").split_whitespace());
+            crate::support::run(command, "");
+        }
+        let before = namespace.endpoints();
+        let wanted = dice.rows(8);
+        let rows: Vec<(String, String)> = wanted
+            .iter()
+            .map(|(address, id, flags)| {
+                let id = id.map(|id| format!("id: {id}, ")).unwrap_or_default();
+                (address.clone(), format!("{id}flags: [{}]", flags.replace(' ', ", ")))
+            })
+            .collect();
+        let rows: Vec<(&str, &str)> = rows.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        let config =
+            if rows.is_empty() { "{version: 1, endpoints: {}}".to_owned() } else { endpoints(&rows) };
+        let ran = namespace.apply(&config, &[]).expect(0);
+        let after = namespace.endpoints();
+        assert_eq!(after.len(), wanted.len(), "seed {seed}: {before:?}\n{config}{}{after:?}", ran.stdout);
+        for (address, id, flags) in &wanted {
+            let found =
+                after.iter().find(|row| row.starts_with(&format!("{address} "))).expect("the address");
+            assert!(found.ends_with(&format!(" {flags}")), "seed {seed}: {found} is not {flags}");
+            let fixed = id.map(|id| format!(" id {id} ")).unwrap_or_default();
+            assert!(found.contains(&fixed), "seed {seed}: {found} has not the id{fixed}");
+            // What was there with these flags, and no other id is asked for, was not touched.
+            let there = before.iter().find(|row| row.starts_with(&format!("{address} ")));
+            let kept = there.is_some_and(|row| {
+                row.ends_with(&format!(" {flags}")) && id.is_some() && row.contains(&fixed)
+            });
+            assert!(!kept || !ran.stdout.contains(&format!(" {address} ")), "seed {seed}: {}", ran.stdout);
+        }
+        assert_eq!(namespace.apply(&config, &[]).expect(0).stdout, "no changes\n", "seed {seed}");
+    }
+}

@@ -119,3 +119,32 @@ fn sysctl(namespace: &Namespace, name: &str) -> String {
     command.arg(format!("/proc/sys/net/mptcp/{name}"));
     crate::support::run(command, "").expect(0).stdout.trim().to_owned()
 }
+
+/// CAP_NET_ADMIN is all that it takes, but for ports below 1024.
+#[test]
+fn one_capability_is_enough() {
+    let namespace = Namespace::new();
+    namespace.ip("address add 203.0.113.1/32 dev lo");
+    let apply = |config: &str| {
+        let mut command = namespace.command("setpriv");
+        command.args(["--bounding-set=-all,+net_admin", "--inh-caps=-all", "--no-new-privs"]);
+        command.args([env!("CARGO_BIN_EXE_mptcp-apply"), "-"]);
+        crate::support::run(command, config)
+    };
+    let config = "\
+version: 1
+limits: {subflows: 5}
+sysctls: {stale_loss_cnt: 6}
+endpoints:
+  a: {address: 10.0.0.1, flags: [subflow]}
+  b: {address: 203.0.113.1, port: 8443, flags: [signal]}
+";
+    // The runtime folder is of the user who runs the tests, and of nobody else.
+    std::fs::create_dir(namespace.runtime()).expect("made");
+    apply(config).expect(0);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow", "203.0.113.1 port 8443 id 2 signal"]);
+    assert_eq!(sysctl(&namespace, "stale_loss_cnt"), "6");
+    let ran = apply(&config.replace("8443", "443")).expect(77);
+    assert!(ran.stderr.contains("needs CAP_NET_BIND_SERVICE"), "{}", ran.stderr);
+    assert_eq!(namespace.endpoints()[1], "203.0.113.1 port 8443 id 2 signal");
+}
