@@ -4,10 +4,12 @@
 //! planning again from what the kernel says afterwards: it is reached when nothing is left to do. That also makes a
 //! run that was killed half-way harmless; the next one plans from wherever it stopped.
 
+use std::collections::BTreeSet;
+
 use crate::desired::Unreachable;
 use crate::diagnostic::Diagnostic;
 use crate::kernel::{self, Errno, Kernel, Refusal};
-use crate::model::{Flags, State, Sysctl};
+use crate::model::{Flags, Identity, State, Sysctl};
 use crate::plan::{Disruption, Step};
 
 /// How often a plan is made anew because somebody else changed the table meanwhile.
@@ -207,11 +209,13 @@ impl<K: Kernel> Transaction<'_, K> {
     }
 }
 
-/// Whether a refusal comes from a change that somebody else made. The error number alone does not tell, least of all
-/// up to Linux 6.1, which says EINVAL to everything; the table does.
+/// Whether a refusal comes from a change that somebody else made, or the kernel itself by an implicit endpoint. The
+/// error number does not tell, least of all up to Linux 6.1, which says EINVAL to everything; the table does.
 fn interfered(refusal: &Refusal, expected: &State, now: &State) -> bool {
-    let lost_a_race = matches!(refusal.errno, Errno::ESTALE | Errno::EBUSY | Errno::EEXIST);
-    lost_a_race || !now.agrees_with(expected)
+    let implicit = |state: &State| -> BTreeSet<Identity> {
+        state.endpoints.iter().filter(|row| row.is_implicit()).map(|row| row.identity).collect()
+    };
+    refusal.errno == Errno::ESTALE || !now.agrees_with(expected) || implicit(now) != implicit(expected)
 }
 
 /// The first step of which the kernel kept everything but some flags. Kernels since 6.19 (and stable ones that took

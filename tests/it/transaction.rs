@@ -133,7 +133,7 @@ fn a_goal_is_reached() {
     assert_eq!(again.steps, []);
 }
 
-/// Whichever step is refused, and with whatever error that does not stem from a race: everything is as before.
+/// Whichever step is refused, and with whatever error: while nobody else changed the table, everything is as before.
 #[test]
 fn every_refused_step_is_undone() {
     for call in 0..7 {
@@ -148,6 +148,8 @@ fn every_refused_step_is_undone() {
             Errno::ENOENT,
             Errno::ENOBUFS,
             Errno::EPROTO,
+            Errno::EBUSY,
+            Errno::EEXIST,
         ] {
             let mut model = Model::new(before());
             model.refused.insert(call, errno);
@@ -205,6 +207,16 @@ fn another_writer_makes_a_new_plan() {
             assert!(model.state.agrees_with(&after()), "{call} {foreign}: {:#?}", model.state);
         }
     }
+}
+
+/// The kernel makes implicit endpoints itself, with an id that the plan may need.
+#[test]
+fn an_implicit_endpoint_makes_a_new_plan() {
+    let mut model = Model::new(before());
+    model.foreign.insert(2, row(9, 4, Flags::IMPLICIT));
+    let outcome = carry_out(&mut model);
+    assert!(matches!(outcome.verdict, Verdict::Applied), "{:?}", outcome.verdict);
+    assert!(model.state.endpoint(row(4, 4, Flags::SUBFLOW).identity).is_some());
 }
 
 #[test]
