@@ -117,12 +117,12 @@ impl Job<'_> {
         self.diagnostics.extend(warnings);
         let mut before = host.read(&self.sysctls).map_err(|error| self.kernel_failed(&error))?;
         ownership.forget_missing(&before);
-        places::name_rows(&mut before, &self.config);
         let config = &self.config;
         let goal = match goal(config, &ownership, &mut host, &before) {
             Ok(goal) => goal,
             Err(unreachable) => return self.unreachable(unreachable, before),
         };
+        places::name_rows(&mut before, &goal.state);
         self.diagnostics.extend(goal.warnings.iter().cloned());
         let inert = desired::inert(&self.config, &mut host).map_err(|error| self.kernel_failed(&error))?;
         self.diagnostics.extend(inert);
@@ -131,7 +131,7 @@ impl Job<'_> {
             return Ok(self.planned(before, goal));
         }
         let (config, sysctls) = (&self.config, &self.sysctls);
-        let known = ownership.clone();
+        let (known, wanted) = (ownership.clone(), goal.state.clone());
         let replan = |host: &mut Host, now: &State| goal_anew(config, &known, host, now);
         let outcome = apply::apply(&mut host, sysctls, before, goal, replan, |steps| {
             if !self.options.rehearse {
@@ -141,7 +141,7 @@ impl Job<'_> {
         if !self.options.rehearse {
             self.diagnostics.extend(ownership.settle(&outcome.after));
         }
-        Ok(self.done(outcome))
+        Ok(self.done(outcome, &wanted))
     }
 
     fn lock(&mut self, runtime: &Runtime) -> Result<Option<Lock>, Exit> {
@@ -168,9 +168,9 @@ impl Job<'_> {
         Done { result, tense: Tense::Planned, steps, before, after, exit, error: None }
     }
 
-    fn done(&mut self, outcome: Outcome) -> Done {
+    fn done(&mut self, outcome: Outcome, wanted: &State) -> Done {
         let Outcome { verdict, steps, before, mut after } = outcome;
-        places::name_rows(&mut after, &self.config);
+        places::name_rows(&mut after, wanted);
         let tense = if self.options.rehearse { Tense::Rehearsed } else { Tense::Applied };
         let (result, exit, error) = match verdict {
             Verdict::Unchanged => ("unchanged", Exit::Success, None),

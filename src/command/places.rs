@@ -1,22 +1,16 @@
 //! Between declarations and the host: which stands behind a row, where it is written, what interfaces it names.
 
-use crate::config::{Config, Declaration, Target};
+use crate::config::{Config, Target};
 use crate::diagnostic::Place;
 use crate::kernel::rehearsal::DeclaredInterfaces;
-use crate::model::{Endpoint, State};
+use crate::model::State;
 use crate::plan::Step;
 
-/// Gives rows that are declared the name of their declaration.
-pub fn name_rows(state: &mut State, config: &Config) {
+/// Gives rows the names that those of the goal have.
+pub fn name_rows(state: &mut State, goal: &State) {
     for row in &mut state.endpoints {
-        row.name = declaration_of(row, config).map(|declaration| declaration.name.value.to_string());
+        row.name = goal.endpoint(row.identity).and_then(|row| row.name.clone());
     }
-}
-
-fn declaration_of<'c>(row: &Endpoint, config: &'c Config) -> Option<&'c Declaration> {
-    config.endpoints.iter().flatten().find(
-        |declaration| matches!(&declaration.target, Target::Address { identity, .. } if *identity == row.identity),
-    )
 }
 
 /// The interfaces that declarations name, with their addresses.
@@ -39,7 +33,11 @@ pub fn of_step(step: &Step, config: &Config) -> Option<Place> {
             limits.subflows.or(limits.add_addr_accepted).map(|limit| limit.place)
         }
         Step::SetFlags { endpoint, .. } | Step::DelAddr { endpoint, .. } | Step::AddAddr { endpoint, .. } => {
-            declaration_of(endpoint, config).map(|declaration| declaration.name.place)
+            let name = endpoint.name.as_deref()?;
+            let mut declarations = config.endpoints.iter().flatten();
+            declarations
+                .find(|declaration| declaration.name.value.as_str() == name)
+                .map(|found| found.name.place)
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use glob::Pattern;
+
 use crate::model::canonical;
 
 /// The longest interface name, `IFNAMSIZ` less its terminating zero.
@@ -148,6 +150,18 @@ fn network(address: IpAddr, length: u8) -> IpAddr {
     }
 }
 
+impl AddressPattern {
+    /// Whether the address is meant.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match *self {
+            AddressPattern::Exact(exact) => exact == address,
+            AddressPattern::Prefix(prefix, length) => {
+                prefix.is_ipv4() == address.is_ipv4() && network(address, length) == prefix
+            }
+        }
+    }
+}
+
 impl fmt::Display for AddressPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -173,6 +187,20 @@ impl DevicePattern {
         }
     }
 
+    /// Tells whether an interface of some name is meant: one of the globs matches, or there are none but exclusions,
+    /// and no exclusion does.
+    pub fn matcher(&self) -> impl Fn(&str) -> bool {
+        let compile = |glob: &String| Pattern::new(glob.trim_start_matches('!')).ok();
+        let (excluded, included): (Vec<_>, Vec<_>) =
+            self.globs.iter().partition(|glob| glob.starts_with('!'));
+        let excluded: Vec<Pattern> = excluded.into_iter().filter_map(compile).collect();
+        let included: Vec<Pattern> = included.into_iter().filter_map(compile).collect();
+        move |name| {
+            let wanted = included.is_empty() || included.iter().any(|glob| glob.matches(name));
+            wanted && !excluded.iter().any(|glob| glob.matches(name))
+        }
+    }
+
     /// Why this word can be no name or glob of an interface (`dev_valid_name` in `net/core/dev.c`).
     pub fn flaw(word: &str) -> Option<&'static str> {
         let name = word.strip_prefix('!').unwrap_or(word);
@@ -181,6 +209,8 @@ impl DevicePattern {
             "" => Some("an interface name cannot be empty"),
             "." | ".." => Some("no interface can have this name"),
             _ if name.split('[').skip(1).any(|rest| !rest.contains(']')) => Some("a `[` lacks its `]`"),
+            _ if name.contains("**") => Some("one `*` stands for any number of characters"),
+            _ if Pattern::new(name).is_err() => Some("this is no glob"),
             _ if too_long => Some("an interface name has at most 15 bytes"),
             _ if name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control()) => {
                 Some("an interface name has no `/`, `:` or blank")
@@ -221,6 +251,35 @@ mod tests {
         ] {
             assert!(AddressPattern::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn globs_and_exclusions() {
+        let means = |globs: &[&str], name: &str| {
+            let pattern = DevicePattern { globs: globs.iter().map(|glob| (*glob).to_owned()).collect() };
+            pattern.matcher()(name)
+        };
+        assert!(means(&["wwan*", "!wwan9"], "wwan0"));
+        assert!(!means(&["wwan*", "!wwan9"], "wwan9"));
+        assert!(!means(&["wwan*"], "eth0"));
+        assert!(means(&["eth[0-3]", "wl?n0"], "wlan0"));
+        assert!(!means(&["eth[!0]"], "eth0"));
+        assert!(means(&["!docker*"], "eth0"));
+        assert!(!means(&["!docker*"], "docker0"));
+        assert!(means(&["eth0"], "eth0"));
+    }
+
+    #[test]
+    fn prefixes_contain_their_addresses() {
+        let contains = |prefix: &str, address: &str| {
+            AddressPattern::parse(prefix).map(|prefix| prefix.contains(address.parse().unwrap()))
+        };
+        assert_eq!(contains("10.0.0.0/8", "10.255.0.1"), Ok(true));
+        assert_eq!(contains("10.0.0.0/8", "11.0.0.1"), Ok(false));
+        assert_eq!(contains("0.0.0.0/0", "192.0.2.1"), Ok(true));
+        assert_eq!(contains("0.0.0.0/0", "2001:db8::1"), Ok(false));
+        assert_eq!(contains("::/0", "2001:db8::1"), Ok(true));
+        assert_eq!(contains("2001:db8::/32", "2001:db9::1"), Ok(false));
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! The real kernel, as the namespace of this thread shows it.
 
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+
 use neli::consts::socket::NlFamily;
 
-use crate::model::{Capabilities, Endpoint, Identity, State, Sysctl, SysctlValue};
+use crate::model::{Capabilities, Endpoint, Identity, State, Sysctl, SysctlValue, canonical};
 use crate::plan::{Reason, Step};
 
 use super::interfaces::Interfaces;
 use super::mptcp_pm::{self, Family};
 use super::netlink::{Netlink, Request};
-use super::{Errno, Error, Facts, Kernel, Refusal, listener, sysctl};
+use super::rtnl::{self, Address, Rtnl};
+use super::{Errno, Error, Facts, Kernel, Refusal, UsableAddress, listener, sysctl};
 
 /// How often a dump that was disturbed is repeated.
 const DUMP_ATTEMPTS: usize = 5;
@@ -18,6 +22,8 @@ pub struct Host {
     netlink: Netlink,
     family: Family,
     interfaces: Interfaces,
+    /// Read when a selector asks for it first.
+    addresses: Option<Vec<UsableAddress>>,
 }
 
 /// The replies to the requests for limits and endpoints.
@@ -41,7 +47,7 @@ impl Host {
         let family = replies.iter().find_map(|reply| mptcp_pm::family(reply));
         let family = family.ok_or_else(|| Error::Protocol("a family without a number".into()))?;
         log::debug!("generic netlink family mptcp_pm has number {family}");
-        Ok(Host { netlink, family: Family(family), interfaces: Interfaces::open()? })
+        Ok(Host { netlink, family: Family(family), interfaces: Interfaces::open()?, addresses: None })
     }
 
     /// What this kernel can hold, as far as its release tells.
@@ -153,8 +159,16 @@ impl Kernel for Host {
 }
 
 impl Facts for Host {
-    fn interface(&mut self, name: &str) -> Result<Option<std::num::NonZeroU32>, Error> {
+    fn interface(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
         self.interfaces.index(name)
+    }
+
+    fn addresses(&mut self) -> Result<&[UsableAddress], Error> {
+        let addresses = match self.addresses.take() {
+            Some(addresses) => addresses,
+            None => usable_addresses()?,
+        };
+        Ok(self.addresses.insert(addresses))
     }
 
     fn schedulers(&mut self) -> Result<Option<Vec<String>>, Error> {
@@ -164,4 +178,21 @@ impl Facts for Host {
     fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error> {
         sysctl::read(name)
     }
+}
+
+fn usable_addresses() -> Result<Vec<UsableAddress>, Error> {
+    let mut rtnl = Rtnl::open()?;
+    let (links, addresses) = (rtnl.links()?, rtnl.addresses()?);
+    let up: HashMap<NonZeroU32, String> =
+        links.into_iter().filter(|link| link.up).map(|link| (link.index, link.name)).collect();
+    let mut usable: Vec<UsableAddress> = addresses
+        .into_iter()
+        .filter(rtnl::Address::is_usable)
+        .filter_map(|Address { index, address, .. }| {
+            Some(UsableAddress { address: canonical(address), index, interface: up.get(&index)?.clone() })
+        })
+        .collect();
+    // Stable: addresses of one interface stay in the kernel's order.
+    usable.sort_by_key(|usable| usable.index);
+    Ok(usable)
 }

@@ -15,6 +15,7 @@ pub use host::Host;
 pub use mptcp_pm::ATTR_SUBFLOWS;
 pub use nix::errno::Errno;
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use crate::model::{State, Sysctl, SysctlValue};
@@ -50,6 +51,13 @@ pub trait Facts {
     /// When the kernel does not answer.
     fn interface(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error>;
 
+    /// The usable addresses: global ones of interfaces that are up, and neither tentative, failed, deprecated nor
+    /// temporary. By interface index, then in the kernel's order.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    fn addresses(&mut self) -> Result<&[UsableAddress], Error>;
+
     /// The packet schedulers that there are; none where the kernel does not tell.
     ///
     /// # Errors
@@ -61,6 +69,17 @@ pub trait Facts {
     /// # Errors
     /// When it cannot be read.
     fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error>;
+}
+
+/// An address that an endpoint can have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsableAddress {
+    /// Never an IPv4-mapped IPv6 address.
+    pub address: IpAddr,
+    /// The index of its interface.
+    pub index: NonZeroU32,
+    /// The name of its interface.
+    pub interface: String,
 }
 
 /// Why the kernel could not be reached or read.

@@ -106,7 +106,7 @@ impl Copy {
         let usable = addresses.iter().filter(|address| address.can_be_bound());
         let requests = usable
             .filter_map(|address| Some((here(address)?, address)))
-            .map(|(index, address)| rtnl::add_address(index, address.address, address.prefix_length))
+            .map(|(index, address)| rtnl::add_address(index, address))
             .collect::<Result<Vec<_>, _>>()?;
         self.send(&requests, "an address could not be copied")
     }
@@ -131,8 +131,7 @@ impl Copy {
             let Some(index) = self.indexes.get(name) else { continue };
             requests.push(rtnl::set_up(*index)?);
             for &address in addresses {
-                let length = if address.is_ipv4() { 32 } else { 128 };
-                requests.push(rtnl::add_address(*index, address, length)?);
+                requests.push(rtnl::add_address(*index, &Address::single(*index, address))?);
             }
         }
         self.send(&requests, "an interface that only the configuration names could not be made")

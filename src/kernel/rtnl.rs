@@ -18,6 +18,12 @@ const DUMP_ATTEMPTS: usize = 5;
 
 /// `IFF_UP`
 const IFF_UP: u32 = 1;
+/// `RT_SCOPE_UNIVERSE`
+const GLOBAL: u8 = 0;
+/// `IFA_F_TEMPORARY` of IPv6; for IPv4 the same bit is `IFA_F_SECONDARY`, which does not matter.
+const TEMPORARY: u32 = 0x01;
+/// `IFA_F_DEPRECATED`
+const DEPRECATED: u32 = 0x20;
 /// `IFA_F_DADFAILED`
 const DADFAILED: u32 = 0x08;
 /// `IFA_F_OPTIMISTIC`
@@ -45,15 +51,44 @@ pub struct Address {
     pub address: IpAddr,
     /// Bits of its network.
     pub prefix_length: u8,
+    /// `RT_SCOPE_*`
+    scope: u8,
     /// `IFA_F_*`
     flags: u32,
 }
 
+/// `struct ifa_cacheinfo` with a preferred lifetime of 0 seconds and an unlimited valid one.
+const DEPRECATED_FOREVER: [u8; 16] = [0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0];
+
 impl Address {
+    /// An address without a network around it.
+    pub fn single(index: NonZeroU32, address: IpAddr) -> Address {
+        let prefix_length = if address.is_ipv4() { 32 } else { 128 };
+        Address { index, address, prefix_length, scope: GLOBAL, flags: 0 }
+    }
+
+    /// Whether new connections may use it by themselves.
+    fn is_preferred(&self) -> bool {
+        let temporary = self.address.is_ipv6() && self.flags & TEMPORARY != 0;
+        !temporary && self.flags & DEPRECATED == 0
+    }
+
     /// Whether a socket can be bound to it: duplicate address detection has ended, and well.
     pub fn can_be_bound(&self) -> bool {
         let tentative = self.flags & TENTATIVE != 0 && self.flags & OPTIMISTIC == 0;
         !tentative && self.flags & DADFAILED == 0
+    }
+
+    /// Whether a selector may pick it. Loopback and link-local addresses have a narrower scope than global, except that
+    /// somebody may have given them another one.
+    pub fn is_usable(&self) -> bool {
+        let link_local = match self.address {
+            IpAddr::V4(v4) => v4.is_link_local(),
+            IpAddr::V6(v6) => v6.is_unicast_link_local(),
+        };
+        let special = link_local || self.address.is_loopback() || self.address.is_multicast();
+        let unsettled = self.flags & (TENTATIVE | DADFAILED) != 0;
+        self.scope == GLOBAL && !special && !unsettled && self.is_preferred()
     }
 }
 
@@ -76,7 +111,7 @@ impl Rtnl {
 
     /// All addresses, in the kernel's order.
     pub fn addresses(&mut self) -> Result<Vec<Address>, Error> {
-        let body = address_message(RtAddrFamily::Unspecified, 0, 0, Vec::new())?;
+        let body = address_message(RtAddrFamily::Unspecified, 0, RtScope::Universe, 0, Vec::new())?;
         self.dump(Rtm::Getaddr, &body, "list the addresses", address)
     }
 
@@ -119,17 +154,22 @@ pub fn set_up(index: NonZeroU32) -> Result<Request, Error> {
     Request::new(Rtm::Newlink.into(), NlmF::empty(), &body)
 }
 
-/// Gives an interface an address, usable at once: without duplicate address detection.
-pub fn add_address(index: NonZeroU32, address: IpAddr, prefix_length: u8) -> Result<Request, Error> {
-    let (family, bytes) = match address {
+/// Gives an interface an address, usable at once: without duplicate address detection. One that is deprecated or
+/// temporary becomes deprecated; the kernel alone makes temporary ones, and selectors want neither.
+pub fn add_address(index: NonZeroU32, address: &Address) -> Result<Request, Error> {
+    let (family, bytes) = match address.address {
         IpAddr::V4(v4) => (RtAddrFamily::Inet, v4.octets().to_vec()),
         IpAddr::V6(v6) => (RtAddrFamily::Inet6, v6.octets().to_vec()),
     };
-    let attributes = vec![
+    let mut attributes = vec![
         address_attribute(Ifa::Local, bytes.as_slice())?,
         address_attribute(Ifa::Address, bytes.as_slice())?,
     ];
-    let body = address_message(family, prefix_length, index.get(), attributes)?;
+    if !address.is_preferred() {
+        attributes.push(address_attribute(Ifa::Cacheinfo, &DEPRECATED_FOREVER)?);
+    }
+    let scope = RtScope::from(address.scope);
+    let body = address_message(family, address.prefix_length, scope, index.get(), attributes)?;
     Request::new(Rtm::Newaddr.into(), NlmF::CREATE | NlmF::EXCL, &body)
 }
 
@@ -161,7 +201,13 @@ fn address(reply: &[u8]) -> Option<Address> {
             _ => {}
         }
     }
-    Some(Address { index, address: own.or(any)?, prefix_length: *reply.get(1)?, flags })
+    Some(Address {
+        index,
+        address: own.or(any)?,
+        prefix_length: *reply.get(1)?,
+        scope: *reply.get(3)?,
+        flags,
+    })
 }
 
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
@@ -189,6 +235,7 @@ fn link_message(
 fn address_message(
     family: RtAddrFamily,
     prefix_length: u8,
+    scope: RtScope,
     index: u32,
     attributes: Vec<Rtattr<Ifa, Buffer>>,
 ) -> Result<Ifaddrmsg, Error> {
@@ -196,7 +243,7 @@ fn address_message(
         .ifa_family(family)
         .ifa_prefixlen(prefix_length)
         .ifa_flags(IfaF::NODAD)
-        .ifa_scope(RtScope::Universe)
+        .ifa_scope(scope)
         .ifa_index(index)
         .rtattrs(attributes.into_iter().collect::<RtBuffer<Ifa, Buffer>>())
         .build()

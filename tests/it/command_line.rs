@@ -337,16 +337,6 @@ fn installed_files_must_be_roots_own() {
 }
 
 #[test]
-fn selectors_are_checked_and_not_yet_applied() {
-    let namespace = Namespace::new();
-    let config = "{version: 1, limits: {subflows: 5}, endpoints: {a: {dev: 'eth*', flags: [subflow]}}}";
-    with_input(&["check", "-"], config).expect(0);
-    let ran = namespace.apply(config, &[]).expect(5);
-    assert!(ran.stderr.contains("selectors are not supported yet"), "{}", ran.stderr);
-    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
-}
-
-#[test]
 fn a_file_that_may_not_be_read_is_77() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("secret.yaml");

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -214,4 +215,14 @@ pub fn kernel_release() -> (u32, u32) {
 /// How many endpoints this kernel holds.
 pub fn table_size() -> usize {
     if kernel_release() >= (7, 2) { 255 } else { 8 }
+}
+
+/// Looks again and again, for ten seconds at most.
+#[track_caller]
+pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < Duration::from_secs(10), "{what} did not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

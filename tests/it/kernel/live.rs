@@ -1,9 +1,7 @@
 //! Live connections: what a change does to their subflows.
 
-use std::time::{Duration, Instant};
-
 use crate::peer::Peer;
-use crate::support::{Namespace, run, table_size};
+use crate::support::{Namespace, run, table_size, wait_for};
 
 /// A client whose second link leads to an address that only the server announces, so that the client's kernel makes
 /// an implicit endpoint for its own address there.
@@ -31,14 +29,6 @@ impl Implicit {
         wait_for("an implicit endpoint", || client.endpoints().iter().any(|row| row.contains("implicit")));
         wait_for("two subflows", || subflows(&client).len() == 2);
         Implicit { client, _ends: ends, _server: server }
-    }
-}
-
-fn wait_for(what: &str, condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(10), "{what} did not come");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

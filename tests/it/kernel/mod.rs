@@ -6,4 +6,5 @@ mod failures;
 mod live;
 mod ownership;
 mod seam;
+mod selectors;
 mod settings;

@@ -1,11 +1,15 @@
 //! What the declarations mean on this host now: a whole [`State`] to reach, and what has to wait.
 
+mod declared;
+
 use std::collections::{BTreeSet, HashSet};
 
-use crate::config::{Config, Declaration, LimitValue, Located, Target};
+use crate::config::{Config, LimitValue, Located};
 use crate::diagnostic::{Diagnostic, Place};
 use crate::kernel::{self, Facts};
-use crate::model::{AddressId, Capabilities, Device, Endpoint, Identity, Limits, State, Sysctl, SysctlValue};
+use crate::model::{AddressId, Capabilities, Endpoint, Identity, Limits, State, Sysctl, SysctlValue};
+
+use declared::Declared;
 
 /// The goal.
 #[derive(Debug)]
@@ -54,7 +58,7 @@ pub fn resolve(
     let endpoints = match &config.endpoints {
         None => current.endpoints.clone(),
         Some(declarations) => {
-            let declared = declared(declarations, facts, &mut warnings)?;
+            let declared = Declared::resolve(declarations, facts, &mut warnings)?;
             table(config.prune, declared, current, capabilities, owned)?
         }
     };
@@ -151,49 +155,6 @@ pub fn inert(config: &Config, facts: &mut impl Facts) -> Result<Vec<Diagnostic>,
     Ok(warnings)
 }
 
-/// What the declarations come to, those included that wait.
-#[derive(Default)]
-struct Declared {
-    rows: Vec<(Endpoint, Option<Place>)>,
-    waiting: HashSet<Identity>,
-}
-
-fn declared(
-    declarations: &[Declaration],
-    facts: &mut impl Facts,
-    warnings: &mut Vec<Diagnostic>,
-) -> Result<Declared, Unreachable> {
-    let mut declared = Declared::default();
-    let mut unsupported = Vec::new();
-    for Declaration { name, target, flags } in declarations {
-        let name_text = name.value.as_str();
-        let Target::Address { identity, dev, id, .. } = target else {
-            let message = format!("endpoint `{name_text}`: selectors are not supported yet");
-            unsupported.push(
-                Diagnostic::error("selector", message).at(name.place, "").help("write the exact `address`"),
-            );
-            continue;
-        };
-        let dev = match dev {
-            None => None,
-            Some(Located { value, place }) => match facts.interface(value)? {
-                Some(index) => Some(Device { index, name: Some(value.clone()) }),
-                None => {
-                    let message = format!("endpoint `{name_text}` waits: there is no interface {value}");
-                    warnings
-                        .push(Diagnostic::warning("dev-missing", message).at(*place, "").endpoint(name_text));
-                    declared.waiting.insert(*identity);
-                    continue;
-                }
-            },
-        };
-        let (id, place) = (id.map(|id| id.value), id.map(|id| id.place));
-        let name = Some(name_text.to_owned());
-        declared.rows.push((Endpoint { name, identity: *identity, id, dev, flags: *flags }, place));
-    }
-    if unsupported.is_empty() { Ok(declared) } else { Err(Unreachable::Unsupported(unsupported)) }
-}
-
 /// The whole table: declared rows in their order, then those that stay.
 fn table(
     prune: bool,
@@ -213,9 +174,9 @@ fn table(
         if id_needed && foreign {
             conflicts.push(id_conflict(row, &rows));
         }
-        let stays = foreign || row.is_implicit() || waiting.contains(&row.identity);
-        if stays && !id_needed {
-            staying.push(row.clone());
+        let waits = waiting.get(&row.identity);
+        if (foreign || row.is_implicit() || waits.is_some()) && !id_needed {
+            staying.push(Endpoint { name: waits.map(ToString::to_string), ..row.clone() });
         }
     }
     if !conflicts.is_empty() {

@@ -1,0 +1,114 @@
+//! Declarations to rows: names to interface indexes, selectors to the addresses that match now.
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU32;
+
+use crate::config::{Declaration, Family, Located, Name, Selector, Target};
+use crate::diagnostic::{Diagnostic, Place};
+use crate::kernel::{Error, Facts, UsableAddress};
+use crate::model::{Device, Endpoint, Flags, Identity};
+
+/// What the declarations come to, those included that wait.
+#[derive(Default)]
+pub struct Declared {
+    /// In the declared order, each with the place of its fixed id.
+    pub rows: Vec<(Endpoint, Option<Place>)>,
+    /// Endpoints whose interface does not exist, with the names of their declarations.
+    pub waiting: HashMap<Identity, Name>,
+}
+
+impl Declared {
+    /// Works it out. An address that a declaration names exactly belongs to that one, whatever selectors say; one that
+    /// several selectors match belongs to the first.
+    ///
+    /// # Errors
+    /// When the host cannot be asked.
+    pub fn resolve(
+        declarations: &[Declaration],
+        facts: &mut impl Facts,
+        warnings: &mut Vec<Diagnostic>,
+    ) -> Result<Declared, Error> {
+        let exact = declarations.iter().filter_map(|declaration| match &declaration.target {
+            Target::Address { identity, .. } => Some(*identity),
+            Target::Selector(_) => None,
+        });
+        let mut taken: HashSet<Identity> = exact.collect();
+        let mut declared = Declared::default();
+        for Declaration { name, target, flags } in declarations {
+            match target {
+                Target::Selector(selector) => {
+                    let rows = select(name, selector, *flags, facts, &mut taken)?;
+                    if rows.is_empty() {
+                        warnings.push(nothing_matches(name));
+                    }
+                    declared.rows.extend(rows.into_iter().map(|row| (row, None)));
+                }
+                Target::Address { identity, dev, id, place: _ } => {
+                    let dev = match dev {
+                        None => None,
+                        Some(dev) => match facts.interface(&dev.value)? {
+                            Some(index) => Some(device(index, &dev.value)),
+                            None => {
+                                warnings.push(dev_missing(name, dev));
+                                declared.waiting.insert(*identity, name.value.clone());
+                                continue;
+                            }
+                        },
+                    };
+                    let endpoint = Endpoint {
+                        name: Some(name.value.to_string()),
+                        identity: *identity,
+                        id: id.map(|id| id.value),
+                        dev,
+                        flags: *flags,
+                    };
+                    declared.rows.push((endpoint, id.map(|id| id.place)));
+                }
+            }
+        }
+        Ok(declared)
+    }
+}
+
+/// The rows of a selector. They are bound to their interface only if the declaration speaks of interfaces.
+fn select(
+    name: &Located<Name>,
+    selector: &Selector,
+    flags: Flags,
+    facts: &mut impl Facts,
+    taken: &mut HashSet<Identity>,
+) -> Result<Vec<Endpoint>, Error> {
+    let Selector { prefix, dev, family } = selector;
+    let on_interface = dev.as_ref().map(|dev| dev.value.matcher());
+    let matches = |usable: &UsableAddress| {
+        prefix.as_ref().is_none_or(|prefix| prefix.value.contains(usable.address))
+            && family.is_none_or(|family| Family::of(usable.address) == family.value)
+            && on_interface.as_ref().is_none_or(|matches| matches(&usable.interface))
+    };
+    let mut rows = Vec::new();
+    for usable in facts.addresses()?.iter().filter(|usable| matches(usable)) {
+        let identity = Identity { address: usable.address, port: None };
+        if taken.insert(identity) {
+            let dev = dev.is_some().then(|| device(usable.index, &usable.interface));
+            rows.push(Endpoint { name: Some(name.value.to_string()), identity, id: None, dev, flags });
+        }
+    }
+    Ok(rows)
+}
+
+fn device(index: NonZeroU32, name: &str) -> Device {
+    Device { index, name: Some(name.to_owned()) }
+}
+
+fn dev_missing(name: &Located<Name>, dev: &Located<String>) -> Diagnostic {
+    let message = format!("endpoint `{}` waits: there is no interface {}", name.value, dev.value);
+    Diagnostic::warning("dev-missing", message).at(dev.place, "").endpoint(name.value.as_str())
+}
+
+fn nothing_matches(name: &Located<Name>) -> Diagnostic {
+    let message = format!("endpoint `{}` waits: no usable address matches", name.value);
+    Diagnostic::warning("no-match", message)
+        .at(name.place, "")
+        .endpoint(name.value.as_str())
+        .help("`ip address` shows addresses; usable are global ones of interfaces that are up")
+}
