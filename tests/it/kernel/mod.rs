@@ -1,6 +1,7 @@
 //! The real kernel, in network namespaces of the tests' own, read back by `ip mptcp`.
 
 mod changes;
+mod concurrent;
 mod endpoints;
 mod failures;
 mod live;
