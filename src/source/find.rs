@@ -30,8 +30,10 @@ pub enum Input {
 pub enum Standing {
     /// In a standard folder: read at every boot without anybody asking for it.
     Installed,
-    /// On the command line, by itself or by its folder: somebody asked for it.
+    /// On the command line: somebody asked for it.
     Named,
+    /// In a folder on the command line: somebody asked for whatever is there.
+    InNamedFolder,
 }
 
 /// The inputs in the order in which later ones win: those that `paths` names, or else the standard ones below `root`.
@@ -61,15 +63,15 @@ fn named(path: &Path) -> Result<Vec<Input>, Error> {
         io::ErrorKind::NotFound => Error::Missing(path.into()),
         _ => Error::Io { path: path.into(), error },
     })?;
-    let file = |path| Input::File { path, standing: Standing::Named };
     if !metadata.is_dir() {
-        return Ok(vec![file(path.into())]);
+        return Ok(vec![Input::File { path: path.into(), standing: Standing::Named }]);
     }
     let names = yaml_files(path).map_err(|error| Error::Io { path: path.into(), error })?;
     if names.is_empty() {
         return Err(Error::EmptyFolder(path.into()));
     }
-    Ok(names.into_iter().map(|name| file(path.join(name))).collect())
+    let file = |name| Input::File { path: path.join(name), standing: Standing::InNamedFolder };
+    Ok(names.into_iter().map(file).collect())
 }
 
 fn standard(root: &Path) -> Result<Vec<Input>, Error> {

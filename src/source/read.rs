@@ -55,7 +55,9 @@ fn file(path: &Path, standing: Standing, trust: &mut Vec<Diagnostic>) -> Result<
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
     trust.extend(distrust(path, &metadata, standing));
-    if let Some(folder) = path.parent().filter(|_| standing == Standing::Installed) {
+    // Whoever can write to the folder can add files. That of a single named file does not matter: nothing else in it
+    // is read.
+    if let Some(folder) = path.parent().filter(|_| standing != Standing::Named) {
         let metadata = fs::metadata(folder).map_err(failed)?;
         // Once for all files of the folder.
         let finding = distrust(folder, &metadata, standing);
@@ -129,7 +131,9 @@ fn distrust(path: &Path, metadata: &Metadata, standing: Standing) -> Option<Diag
     };
     let message = format!("{path} decides what root does, but {reason}");
     let diagnostic = match standing {
-        Standing::Named if mode & OTHERS_WRITE == 0 => Diagnostic::warning("file-permissions", message),
+        Standing::Named | Standing::InNamedFolder if mode & OTHERS_WRITE == 0 => {
+            Diagnostic::warning("file-permissions", message)
+        }
         _ => Diagnostic::error("file-permissions", message),
     };
     Some(diagnostic.help(remedy))

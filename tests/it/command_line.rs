@@ -308,6 +308,24 @@ fn files_that_others_can_write_are_refused() {
     assert_eq!(apply(&[]).expect(0).stderr, "");
 }
 
+/// Whoever can write to a named folder could add a file to it; the folder of a named file does not matter.
+#[test]
+fn named_folders_that_others_can_write_are_refused() {
+    let namespace = Namespace::new();
+    let folder = namespace.folder.path().join("open");
+    write(&folder, "a.yaml", "{version: 1, limits: {subflows: 5}}");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o1777)).expect("set");
+    let apply = |path: &Path| {
+        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        command.arg(path);
+        run(command, "")
+    };
+    assert!(apply(&folder).expect(77).stderr.contains("open decides what root does"));
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
+    assert_eq!(apply(&folder.join("a.yaml")).expect(0).stderr, "");
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 5");
+}
+
 #[test]
 fn installed_files_must_be_roots_own() {
     let namespace = Namespace::new();
