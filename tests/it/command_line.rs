@@ -199,13 +199,19 @@ plan: 0 to add, 1 to change, 0 to remove
     assert_eq!(namespace.apply(same, &["--dry-run", "--diff"]).expect(0).stdout, "no changes\n");
 }
 
-#[test]
-fn the_plan_reads_as_promised() {
+/// A host with two endpoints that somebody else made.
+fn with_two_endpoints() -> Namespace {
     let namespace = Namespace::new();
     namespace.links(&[("eth0", "wwan0")]);
     for row in ["198.51.100.3 id 2 subflow dev wwan0", "10.9.9.9 id 7 signal"] {
         namespace.ip(&format!("mptcp endpoint add {row}"));
     }
+    namespace
+}
+
+#[test]
+fn the_plan_reads_as_promised() {
+    let namespace = with_two_endpoints();
     let config = "\
 version: 1
 limits: {subflows: 4}
@@ -227,11 +233,7 @@ plan: 1 to add, 2 to change, 1 to remove
 
 #[test]
 fn the_plan_document_has_the_promised_shape() {
-    let namespace = Namespace::new();
-    namespace.links(&[("eth0", "wwan0")]);
-    for row in ["198.51.100.3 id 2 subflow dev wwan0", "10.9.9.9 id 7 signal"] {
-        namespace.ip(&format!("mptcp endpoint add {row}"));
-    }
+    let namespace = with_two_endpoints();
     let config = "\
 version: 1
 limits: {subflows: 4}
