@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use crate::desired::Unreachable;
 use crate::diagnostic::Diagnostic;
 use crate::kernel::{self, Errno, Kernel, Refusal};
-use crate::model::{Flags, Identity, State, Sysctl};
+use crate::model::{Flags, Identity, State, Sysctl, SysctlValue};
 use crate::plan::{Disruption, Step};
 
 /// How often a plan is made anew because somebody else changed the table meanwhile.
@@ -78,26 +78,28 @@ pub struct Outcome {
     pub before: State,
     /// The state after.
     pub after: State,
+    /// What there is to say about the last plan.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Carries out `goal` from the state `before`, planning anew by `replan` when somebody else interferes. `announce`
-/// hears each plan before its first step.
+/// hears each plan before its first step, and the state that it starts from.
 pub fn apply<K: Kernel>(
     kernel: &mut K,
     sysctls: &[Sysctl],
     before: State,
     mut goal: Goal,
     mut replan: impl FnMut(&mut K, &State) -> Result<Goal, Unreachable>,
-    mut announce: impl FnMut(&[Step]),
+    mut announce: impl FnMut(&[Step], &State),
 ) -> Outcome {
     let mut transaction =
         Transaction { kernel, sysctls, before: before.clone(), done: Vec::new(), earlier: 0 };
     let mut current = before;
     for _ in 0..=REPLANS_MAX {
         if goal.steps.is_empty() {
-            return transaction.reached(current);
+            return transaction.reached(current, goal.warnings);
         }
-        announce(&goal.steps);
+        announce(&goal.steps, &current);
         current = match transaction.attempt(&current, &goal) {
             Ok(state) => state,
             Err((step, cause)) => return transaction.roll_back(step, cause, &goal.steps),
@@ -108,7 +110,7 @@ pub fn apply<K: Kernel>(
         };
     }
     match goal.steps.is_empty() {
-        true => transaction.reached(current),
+        true => transaction.reached(current, goal.warnings),
         false => transaction.roll_back(None, Cause::Unstable, &[]),
     }
 }
@@ -147,13 +149,14 @@ impl<K: Kernel> Transaction<'_, K> {
             }
         }
         let now = self.kernel.read(self.sysctls).map_err(|error| (None, Cause::Unreadable(error)))?;
+        let carried_out = refused.as_ref().map_or(goal.steps.len(), |(index, _)| *index);
+        if let Some((index, flags)) = dropped_flags(&goal.steps[..carried_out], &now) {
+            return Err((Some(index), Cause::FlagsDropped(flags)));
+        }
         match refused {
             Some((_, refusal)) if interfered(&refusal, &expected, &now) => Ok(now),
             Some((index, refusal)) => Err((Some(index), Cause::Refused(refusal, now))),
-            None => match dropped_flags(&goal.steps, &now) {
-                Some((index, flags)) => Err((Some(index), Cause::FlagsDropped(flags))),
-                None => Ok(now),
-            },
+            None => Ok(now),
         }
     }
 
@@ -165,17 +168,27 @@ impl<K: Kernel> Transaction<'_, K> {
         // An endpoint that listens on the same port is in the way of its successor until it is removed.
         let removals = steps.iter().filter(|step| matches!(step, Step::DelAddr { .. }));
         let freed: Vec<_> = removals.filter_map(port).collect();
-        let mut checked = steps
-            .iter()
-            .enumerate()
-            .skip(first_disturbing)
-            .filter(|(_, step)| port(step).is_none_or(|port| !freed.contains(&port)));
-        checked.find_map(|(index, step)| Some((index, self.kernel.check(step).err()?)))
+        let is_freed = |step: &Step| port(step).is_some_and(|port| freed.contains(&port));
+        let enabled = steps.iter().find_map(|step| match step {
+            Step::SetSysctl { sysctl: Sysctl::ENABLED, to, .. } => Some(*to != SysctlValue::Number(0)),
+            _ => None,
+        });
+        let mut later = steps.iter().enumerate().skip(first_disturbing);
+        later.find_map(|(index, step)| match self.kernel.check(step) {
+            Ok(()) if enabled == Some(false) && port(step).is_some() => {
+                let is_addition = matches!(step, Step::AddAddr { .. });
+                is_addition.then(|| (index, Refusal::new(Errno::ENOPROTOOPT)))
+            }
+            Ok(()) => None,
+            Err(refusal) if refusal.errno == Errno::EADDRINUSE && is_freed(step) => None,
+            Err(refusal) if refusal.errno == Errno::ENOPROTOOPT && enabled == Some(true) => None,
+            Err(refusal) => Some((index, refusal)),
+        })
     }
 
-    fn reached(self, after: State) -> Outcome {
+    fn reached(self, after: State, warnings: Vec<Diagnostic>) -> Outcome {
         let verdict = if self.done.is_empty() { Verdict::Unchanged } else { Verdict::Applied };
-        Outcome { verdict, steps: self.done, before: self.before, after }
+        Outcome { verdict, steps: self.done, before: self.before, after, warnings }
     }
 
     /// Undoes what was done, last step first, and reads back. `failed` counts in `plan`, not all of which
@@ -197,7 +210,10 @@ impl<K: Kernel> Transaction<'_, K> {
             }
         }
         let read = kernel.read(sysctls);
-        let restored = read.as_ref().is_ok_and(|after| after.agrees_with(&before));
+        // The kernel alone makes implicit endpoints, so one that was removed is gone with its subflow.
+        let lost =
+            done.iter().any(|step| matches!(step, Step::DelAddr { endpoint, .. } if endpoint.is_implicit()));
+        let restored = !lost && read.as_ref().is_ok_and(|after| after.agrees_with(&before));
         let after = read.unwrap_or(now);
         let carried_out = done.len();
         let rest = plan.get(done.len() - earlier..).unwrap_or_default();
@@ -205,7 +221,7 @@ impl<K: Kernel> Transaction<'_, K> {
         let failure = Failure { step: failed.map(|index| earlier + index), cause, carried_out, not_undone };
         let verdict =
             if restored { Verdict::RolledBack(failure) } else { Verdict::RollbackIncomplete(failure) };
-        Outcome { verdict, steps, before, after }
+        Outcome { verdict, steps, before, after, warnings: Vec::new() }
     }
 }
 
@@ -228,7 +244,7 @@ fn dropped_flags(steps: &[Step], now: &State) -> Option<(usize, Flags)> {
             Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::DelAddr { .. } => return None,
         };
         let row = now.endpoint(endpoint.identity)?;
-        let dropped = sent.without(row.flags);
+        let dropped = sent.without(row.flags).intersection(Flags::YOUNG);
         (dropped != Flags::default() && !row.is_implicit()).then_some((index, dropped))
     })
 }

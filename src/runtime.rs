@@ -4,16 +4,23 @@
 //! Both are files named after the namespace's inode. The record is a help for `prune: false` and never trusted beyond
 //! that: whatever it names and the kernel does not have is forgotten.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-use crate::model::Identity;
+use crate::model::{AddressId, Identity};
 
 /// Where it is unless systemd says otherwise.
 const FOLDER: &str = "/run/mptcp-apply";
+
+/// More than a record of 255 endpoints ever takes, in bytes.
+const RECORD_MAX: u64 = 64 * 1024;
+
+/// Endpoints that this program made, with their ids where these are known. The kernel gives the inode of a namespace
+/// that is gone to the next one, so an endpoint that has another id now is not the recorded one.
+pub type Owned = BTreeMap<Identity, Option<AddressId>>;
 
 /// One network namespace's files.
 #[derive(Debug)]
@@ -70,17 +77,17 @@ impl Runtime {
         }
     }
 
-    /// The endpoints that earlier runs made. A record that cannot be read is an empty one: then nothing is removed
-    /// that might be somebody else's.
-    pub fn owned(&self) -> BTreeSet<Identity> {
-        match fs::read_to_string(self.file("owned")) {
-            Ok(text) => text.lines().filter_map(parse).collect(),
-            Err(error) => {
-                if error.kind() != ErrorKind::NotFound {
-                    log::warn!("cannot read the record of own endpoints: {error}");
-                }
-                BTreeSet::new()
-            }
+    /// The endpoints that earlier runs made.
+    ///
+    /// # Errors
+    /// When there is a record and it cannot be read, or may be somebody else's.
+    pub fn owned(&self) -> io::Result<Owned> {
+        let mut text = String::new();
+        let file = self.judge_folder().and_then(|()| File::open(self.file("owned")));
+        match file.and_then(|file| file.take(RECORD_MAX).read_to_string(&mut text)) {
+            Ok(_) => Ok(text.lines().filter_map(parse).collect()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Owned::new()),
+            Err(error) => Err(error),
         }
     }
 
@@ -88,8 +95,8 @@ impl Runtime {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn remember(&self, owned: &BTreeSet<Identity>) -> io::Result<()> {
-        let text: String = owned.iter().map(format).collect();
+    pub fn remember(&self, owned: &Owned) -> io::Result<()> {
+        let text: String = owned.iter().map(|(identity, id)| format(identity, *id)).collect();
         let (path, new) = (self.file("owned"), self.file("owned.new"));
         self.create_folder()?;
         fs::write(&new, text)?;
@@ -103,18 +110,31 @@ impl Runtime {
     fn create_folder(&self) -> io::Result<()> {
         match DirBuilder::new().mode(0o755).create(&self.folder) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-            _ => Ok(()),
+            _ => self.judge_folder(),
+        }
+    }
+
+    /// In a folder that others can write to, they could lay links in the way of what root writes there.
+    fn judge_folder(&self) -> io::Result<()> {
+        const OTHERS_WRITE: u32 = 0o022;
+        let metadata = fs::symlink_metadata(&self.folder)?;
+        let own = metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw();
+        match own && metadata.mode() & OTHERS_WRITE == 0 {
+            true => Ok(()),
+            false => Err(io::Error::other("the folder is not this user's alone")),
         }
     }
 }
 
-/// `192.0.2.1 8443`, with 0 where there is no port.
-fn format(identity: &Identity) -> String {
-    format!("{} {}\n", identity.address, identity.port.map_or(0, Into::into))
+/// `192.0.2.1 8443 7`: address, port and id, each 0 where there is none.
+fn format(identity: &Identity, id: Option<AddressId>) -> String {
+    let (port, id) = (identity.port.map_or(0, Into::into), id.map_or(0, AddressId::get));
+    format!("{} {port} {id}\n", identity.address)
 }
 
-fn parse(line: &str) -> Option<Identity> {
-    let (address, port) = line.split_once(' ')?;
-    let port: u16 = port.parse().ok()?;
-    Some(Identity { address: address.parse().ok()?, port: port.try_into().ok() })
+fn parse(line: &str) -> Option<(Identity, Option<AddressId>)> {
+    let mut words = line.split(' ');
+    let address = words.next()?.parse().ok()?;
+    let (port, id): (u16, u8) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some((Identity { address, port: port.try_into().ok() }, AddressId::new(id)))
 }

@@ -107,7 +107,6 @@ impl Job<'_> {
             }
         };
         let _lock = if self.applies() { self.lock(&runtime)? } else { None };
-        let mut ownership = Ownership::new(&runtime, &self.config);
         let opened = if self.options.rehearse {
             rehearsal::enter(&places::declared_interfaces(&self.config))
         } else {
@@ -116,7 +115,8 @@ impl Job<'_> {
         let (mut host, warnings) = opened.map_err(|error| self.kernel_failed(&error))?;
         self.diagnostics.extend(warnings);
         let mut before = host.read(&self.sysctls).map_err(|error| self.kernel_failed(&error))?;
-        ownership.forget_missing(&before);
+        let mut ownership = Ownership::new(&runtime, &self.config, &before);
+        self.diagnostics.extend(ownership.trouble());
         let config = &self.config;
         let goal = match goal(config, &ownership, &mut host, &before) {
             Ok(goal) => goal,
@@ -133,13 +133,14 @@ impl Job<'_> {
         let (config, sysctls) = (&self.config, &self.sysctls);
         let (known, wanted) = (ownership.clone(), goal.state.clone());
         let replan = |host: &mut Host, now: &State| goal_anew(config, &known, host, now);
-        let outcome = apply::apply(&mut host, sysctls, before, goal, replan, |steps| {
+        let outcome = apply::apply(&mut host, sysctls, before, goal, replan, |steps, now| {
             if !self.options.rehearse {
-                ownership.announce(steps);
+                ownership.announce(steps, now);
             }
         });
         if !self.options.rehearse {
-            self.diagnostics.extend(ownership.settle(&outcome.after));
+            let known = self.diagnostics.iter().any(|known| known.code == "no-record");
+            self.diagnostics.extend(ownership.settle(&outcome).filter(|_| !known));
         }
         Ok(self.done(outcome, &wanted))
     }
@@ -169,7 +170,11 @@ impl Job<'_> {
     }
 
     fn done(&mut self, outcome: Outcome, wanted: &State) -> Done {
-        let Outcome { verdict, steps, before, mut after } = outcome;
+        let Outcome { verdict, steps, before, mut after, warnings } = outcome;
+        // Those of the first plan are known already; a later one may have others.
+        let new =
+            warnings.into_iter().filter(|warning| !self.diagnostics.iter().any(|known| known == warning));
+        self.diagnostics.extend(new.collect::<Vec<_>>());
         places::name_rows(&mut after, wanted);
         let tense = if self.options.rehearse { Tense::Rehearsed } else { Tense::Applied };
         let (result, exit, error) = match verdict {
@@ -234,9 +239,9 @@ impl Job<'_> {
                 diff: &diff()?,
                 error: error.clone(),
             }))?,
-            Format::Text if self.output.quiet => {}
-            // What was tried is told by the error; what is left of it matters.
+            // What was tried is told by the error; what is left of it matters, also to those who want errors only.
             Format::Text if error.is_some() => self.output.print(&diff()?)?,
+            Format::Text if self.output.quiet => {}
             Format::Text => {
                 if self.options.diff {
                     self.output.print(&diff()?)?;
@@ -251,7 +256,7 @@ impl Job<'_> {
 /// What the configuration means in this state, and the way there.
 fn goal(config: &Config, ownership: &Ownership, host: &mut Host, now: &State) -> Result<Goal, Unreachable> {
     let capabilities = Host::capabilities().corrected_by(now);
-    let desired = desired::resolve(config, now, capabilities, ownership.identities(), host)?;
+    let desired = desired::resolve(config, now, capabilities, &ownership.identities(), host)?;
     let steps = plan::plan(now, &desired.state, capabilities).map_err(|impossible| {
         let help = "declare fewer endpoints; Linux 7.2 and later hold 255";
         let diagnostic = Diagnostic::error("table", impossible.to_string()).help(help);

@@ -190,7 +190,7 @@ impl DevicePattern {
     /// Tells whether an interface of some name is meant: one of the globs matches, or there are none but exclusions,
     /// and no exclusion does.
     pub fn matcher(&self) -> impl Fn(&str) -> bool {
-        let compile = |glob: &String| Pattern::new(glob.trim_start_matches('!')).ok();
+        let compile = |glob: &String| Pattern::new(glob.strip_prefix('!').unwrap_or(glob)).ok();
         let (excluded, included): (Vec<_>, Vec<_>) =
             self.globs.iter().partition(|glob| glob.starts_with('!'));
         let excluded: Vec<Pattern> = excluded.into_iter().filter_map(compile).collect();

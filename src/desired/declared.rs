@@ -37,11 +37,12 @@ impl Declared {
         for Declaration { name, target, flags } in declarations {
             match target {
                 Target::Selector(selector) => {
-                    let rows = select(name, selector, *flags, facts, &mut taken)?;
+                    let rows = select(name, selector, *flags, facts)?;
                     if rows.is_empty() {
                         warnings.push(nothing_matches(name));
                     }
-                    declared.rows.extend(rows.into_iter().map(|row| (row, None)));
+                    let new = rows.into_iter().filter(|row| taken.insert(row.identity));
+                    declared.rows.extend(new.map(|row| (row, None)));
                 }
                 Target::Address { identity, dev, id, place: _ } => {
                     let dev = match dev {
@@ -76,7 +77,6 @@ fn select(
     selector: &Selector,
     flags: Flags,
     facts: &mut impl Facts,
-    taken: &mut HashSet<Identity>,
 ) -> Result<Vec<Endpoint>, Error> {
     let Selector { prefix, dev, family } = selector;
     let on_interface = dev.as_ref().map(|dev| dev.value.matcher());
@@ -85,15 +85,14 @@ fn select(
             && family.is_none_or(|family| Family::of(usable.address) == family.value)
             && on_interface.as_ref().is_none_or(|matches| matches(&usable.interface))
     };
-    let mut rows = Vec::new();
-    for usable in facts.addresses()?.iter().filter(|usable| matches(usable)) {
-        let identity = Identity { address: usable.address, port: None };
-        if taken.insert(identity) {
-            let dev = dev.is_some().then(|| device(usable.index, &usable.interface));
-            rows.push(Endpoint { name: Some(name.value.to_string()), identity, id: None, dev, flags });
-        }
-    }
-    Ok(rows)
+    let row = |usable: &UsableAddress| Endpoint {
+        name: Some(name.value.to_string()),
+        identity: Identity { address: usable.address, port: None },
+        id: None,
+        dev: dev.is_some().then(|| device(usable.index, &usable.interface)),
+        flags,
+    };
+    Ok(facts.addresses()?.iter().filter(|usable| matches(usable)).map(row).collect())
 }
 
 fn device(index: NonZeroU32, name: &str) -> Device {

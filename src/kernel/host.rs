@@ -75,7 +75,7 @@ impl Host {
         Err(Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the endpoints were disturbed")))
     }
 
-    fn with_device_name(&self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {
+    fn with_device_name(&mut self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {
         if let Some(dev) = &mut endpoint.dev {
             dev.name = self.interfaces.name(dev.index)?;
         }
@@ -91,7 +91,7 @@ impl Host {
             Err(refusal) if refusal.errno == Errno::EINVAL => None,
             Err(refusal) => return Err(Error::Refused("read an endpoint", refusal)),
         };
-        Ok(row.is_some_and(|row| row.identity == expected.identity))
+        Ok(row.is_some_and(|row| row.same_row(expected)))
     }
 
     fn write(&mut self, request: Request) -> Result<(), Refusal> {
@@ -101,6 +101,7 @@ impl Host {
 
 impl Kernel for Host {
     fn read(&mut self, sysctls: &[Sysctl]) -> Result<State, Error> {
+        self.interfaces.forget();
         let Table { limits, rows } = self.table()?;
         let limits = limits.iter().find_map(|reply| mptcp_pm::limits(reply));
         let limits = limits.ok_or_else(|| Error::Protocol("limits without values".into()))?;
@@ -132,11 +133,14 @@ impl Kernel for Host {
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
         match step {
             Step::SetSysctl { sysctl, from: _, to } => sysctl::write(*sysctl, to),
-            Step::SetLimits { from: _, to } => {
-                let request = self.family.set_limits(*to)?;
+            Step::SetLimits { from, to } => {
+                let request = self.family.set_limits(*from, *to)?;
                 self.write(request)
             }
             Step::SetFlags { endpoint, to, why: _ } => {
+                if endpoint.identity.port.is_some() && !self.is_still(endpoint)? {
+                    return Err(Refusal::changed());
+                }
                 let request = self.family.set_flags(endpoint, *to)?;
                 self.write(request)
             }

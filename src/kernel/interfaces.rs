@@ -1,8 +1,10 @@
-//! Interface names and indexes, one system call each.
+//! Interface names and indexes.
 //!
-//! Asked of the kernel by ioctl, not by rtnetlink: that takes no lock there, and costs the same on a host with
-//! thousands of interfaces.
+//! Names of indexes come by ioctl, which takes no lock and costs the same on a host with thousands of interfaces.
+//! Indexes of names do not: SIOCGIFINDEX makes the kernel load a module for a name that it does not know, and a module
+//! may make interfaces.
 
+use std::collections::HashMap;
 use std::io;
 use std::num::NonZeroU32;
 use std::os::unix::net::UnixDatagram;
@@ -11,36 +13,54 @@ use rustix::io::Errno;
 use rustix::net::netdevice;
 
 use super::Error;
+use super::rtnl::Rtnl;
 
 /// Looks names and indexes up in the namespace in which it was opened.
 pub struct Interfaces {
     // Any socket serves for these requests; one that is bound to nothing is the cheapest.
     socket: UnixDatagram,
+    /// What was looked up since [`Interfaces::forget`]; mostly the names that are asked for afterwards.
+    known: HashMap<String, NonZeroU32>,
+    /// Opened when a name is not among these.
+    rtnl: Option<Rtnl>,
 }
 
 impl Interfaces {
     /// Opens the socket for it.
     pub fn open() -> Result<Interfaces, Error> {
-        let socket = UnixDatagram::unbound();
-        socket.map(|socket| Interfaces { socket }).map_err(|error| Error::Io("open a socket".into(), error))
+        let socket = UnixDatagram::unbound().map_err(|error| Error::Io("open a socket".into(), error))?;
+        Ok(Interfaces { socket, known: HashMap::new(), rtnl: None })
+    }
+
+    /// Forgets what was looked up, for interfaces come and go.
+    pub fn forget(&mut self) {
+        self.known.clear();
+    }
+
+    /// The name of the interface with that index, if there is one. A name is any bytes; what is no UTF-8 is replaced.
+    pub fn name(&mut self, index: NonZeroU32) -> Result<Option<String>, Error> {
+        match netdevice::index_to_name_inlined(&self.socket, index.get()) {
+            Ok(name) => {
+                let name = String::from_utf8_lossy(name.as_bytes()).into_owned();
+                self.known.insert(name.clone(), index);
+                Ok(Some(name))
+            }
+            Err(Errno::NODEV | Errno::NXIO) => Ok(None),
+            Err(error) => Err(Error::Io(format!("look up interface {index}"), io::Error::from(error))),
+        }
     }
 
     /// The index of the interface of that name, if there is one.
-    pub fn index(&self, name: &str) -> Result<Option<NonZeroU32>, Error> {
-        let index = netdevice::name_to_index(&self.socket, name);
-        found(index, || format!("look up interface {name}")).map(|index| index.and_then(NonZeroU32::new))
-    }
-
-    /// The name of the interface with that index, if there is one.
-    pub fn name(&self, index: NonZeroU32) -> Result<Option<String>, Error> {
-        found(netdevice::index_to_name(&self.socket, index.get()), || format!("look up interface {index}"))
-    }
-}
-
-fn found<T>(result: rustix::io::Result<T>, what: impl FnOnce() -> String) -> Result<Option<T>, Error> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(Errno::NODEV | Errno::NXIO) => Ok(None),
-        Err(error) => Err(Error::Io(what(), io::Error::from(error))),
+    pub fn index(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
+        if let Some(index) = self.known.get(name) {
+            return Ok(Some(*index));
+        }
+        let rtnl = match self.rtnl.take() {
+            Some(rtnl) => rtnl,
+            None => Rtnl::open()?,
+        };
+        let index = self.rtnl.insert(rtnl).index(name)?;
+        self.known.extend(index.map(|index| (name.to_owned(), index)));
+        Ok(index)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use rustix::net::{AddressFamily, SocketType, bind, socket};
+use rustix::net::{AddressFamily, SocketType, bind, ipproto, socket};
 
 use super::{Errno, Refusal};
 
@@ -11,6 +11,6 @@ use super::{Errno, Refusal};
 pub fn can_bind(address: SocketAddr) -> Result<(), Refusal> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let refused = |error: rustix::io::Errno| Refusal::new(Errno::from_raw(error.raw_os_error()));
-    let socket = socket(family, SocketType::STREAM, None).map_err(refused)?;
+    let socket = socket(family, SocketType::STREAM, Some(ipproto::MPTCP)).map_err(refused)?;
     bind(&socket, &address).map_err(refused)
 }

@@ -35,8 +35,8 @@ pub trait Kernel {
     /// When it would.
     fn check(&mut self, step: &Step) -> Result<(), Refusal>;
 
-    /// Carries out one step. Before a removal the row at its id is compared with what the step expects, since
-    /// DEL_ADDR looks at nothing but the id.
+    /// Carries out one step. Before a request that goes by the id alone, the row there is compared with what the step
+    /// expects.
     ///
     /// # Errors
     /// When the kernel refuses; then nothing has changed.

@@ -96,12 +96,15 @@ impl Family {
         self.request(cmd::GET_ADDR, vec![nest(attr::ADDR, &[attribute(addr::ID, id.get())?])?])
     }
 
-    /// Sets both limits.
-    pub fn set_limits(self, limits: Limits) -> Result<Request, Error> {
-        let attributes = vec![
-            attribute(attr::RCV_ADD_ADDRS, limits.add_addr_accepted)?,
-            attribute(attr::SUBFLOWS, limits.subflows)?,
-        ];
+    /// Sets those limits that differ, both or none; the kernel keeps the one that is not sent.
+    pub fn set_limits(self, from: Limits, to: Limits) -> Result<Request, Error> {
+        let mut attributes = Vec::new();
+        if from.add_addr_accepted != to.add_addr_accepted {
+            attributes.push(attribute(attr::RCV_ADD_ADDRS, to.add_addr_accepted)?);
+        }
+        if from.subflows != to.subflows {
+            attributes.push(attribute(attr::SUBFLOWS, to.subflows)?);
+        }
         self.request(cmd::SET_LIMITS, attributes)
     }
 

@@ -43,6 +43,7 @@ pub type Verdict = Result<Vec<Vec<u8>>, Refusal>;
 
 /// A netlink socket.
 pub struct Netlink {
+    family: NlFamily,
     socket: NlSocket,
     sequence: u32,
     buffer: Vec<u8>,
@@ -74,12 +75,7 @@ pub fn encode(structure: &impl ToBytes) -> Result<Vec<u8>, Error> {
 impl Netlink {
     /// Opens a socket in the network namespace of this thread; it stays there.
     pub fn open(family: NlFamily) -> Result<Netlink, Error> {
-        let socket =
-            NlSocket::new(family).map_err(|error| Error::Io("open a netlink socket".into(), error))?;
-        socket
-            .enable_ext_ack(true)
-            .map_err(|error| Error::Io("ask for extended acknowledgements".into(), error))?;
-        Ok(Netlink { socket, sequence: 0, buffer: vec![0; BUFFER_SIZE] })
+        Ok(Netlink { family, socket: socket(family)?, sequence: 0, buffer: vec![0; BUFFER_SIZE] })
     }
 
     /// Sends requests, all of which the kernel carries out in order, whatever becomes of those before; one verdict
@@ -87,8 +83,12 @@ impl Netlink {
     pub fn transact(&mut self, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
         let mut verdicts = Vec::with_capacity(requests.len());
         for batch in requests.chunks(BATCH_MAX) {
-            let first = self.send(batch)?;
-            verdicts.extend(self.receive(first, batch.len())?);
+            let answers = self.send(batch).and_then(|first| self.receive(first, batch.len()));
+            if answers.is_err() {
+                // What was not received would be taken for answers to the next requests.
+                self.socket = socket(self.family)?;
+            }
+            verdicts.extend(answers?);
         }
         Ok(verdicts)
     }
@@ -140,11 +140,20 @@ impl Netlink {
     }
 }
 
+fn socket(family: NlFamily) -> Result<NlSocket, Error> {
+    let socket = NlSocket::new(family).map_err(|error| Error::Io("open a netlink socket".into(), error))?;
+    let enabled = socket.enable_ext_ack(true);
+    enabled.map_err(|error| Error::Io("ask for extended acknowledgements".into(), error))?;
+    Ok(socket)
+}
+
 /// Collects what comes back for one batch. Apart from the socket, so that any bytes can be tried on it.
 struct Answers {
     first: u32,
     replies: Vec<Vec<Vec<u8>>>,
     verdicts: Vec<Option<Verdict>>,
+    /// Whether a dump was disturbed by a change.
+    interrupted: Vec<bool>,
     open: usize,
     bytes: usize,
 }
@@ -152,7 +161,7 @@ struct Answers {
 impl Answers {
     fn new(first: u32, count: usize) -> Answers {
         let (replies, verdicts) = (vec![Vec::new(); count], vec![None; count]);
-        Answers { first, replies, verdicts, open: count, bytes: 0 }
+        Answers { first, replies, verdicts, interrupted: vec![false; count], open: count, bytes: 0 }
     }
 
     /// Takes one datagram.
@@ -178,9 +187,8 @@ impl Answers {
                 message.sequence
             )));
         }
-        if message.flags & NlmF::DUMP_INTR.bits() != 0 {
-            return self.close(index, Err(Refusal::new(Errno::EINTR)));
-        }
+        // The kernel flags one message only, and goes on with the dump.
+        self.interrupted[index] |= message.flags & NlmF::DUMP_INTR.bits() != 0;
         if message.kind == u16::from(Nlmsg::Error) {
             let verdict = acknowledgement(&message)?;
             return self.close(index, verdict);
@@ -198,7 +206,8 @@ impl Answers {
 
     fn close(&mut self, index: usize, verdict: Result<(), Refusal>) -> Result<(), Error> {
         let replies = std::mem::take(&mut self.replies[index]);
-        self.verdicts[index] = Some(verdict.map(|()| replies));
+        let disturbed = self.interrupted[index].then(|| Refusal::new(Errno::EINTR));
+        self.verdicts[index] = Some(verdict.and(disturbed.map_or(Ok(replies), Err)));
         self.open -= 1;
         Ok(())
     }
@@ -350,6 +359,27 @@ mod tests {
         let text = Some("limit greater than maximum (8)".to_owned());
         let expected = Refusal { text, ..Refusal::new(Errno::EINVAL) };
         assert_eq!(answers.verdicts, [Some(Err(expected))]);
+    }
+
+    /// A message without a payload.
+    fn message(kind: Nlmsg, flags: NlmF, sequence: u32) -> Vec<u8> {
+        let mut bytes = 16u32.to_ne_bytes().to_vec();
+        bytes.extend(u16::from(kind).to_ne_bytes());
+        bytes.extend(flags.bits().to_ne_bytes());
+        bytes.extend(sequence.to_ne_bytes());
+        bytes.extend([0; 4]);
+        bytes
+    }
+
+    #[test]
+    fn a_disturbed_dump_is_read_to_its_end_and_is_no_answer() {
+        let data = Nlmsg::UnrecognizedConst(28);
+        let mut answers = Answers::new(7, 1);
+        answers.add(&message(data, NlmF::MULTI | NlmF::DUMP_INTR, 7)).unwrap();
+        answers.add(&message(data, NlmF::MULTI, 7)).unwrap();
+        assert_eq!(answers.open, 1);
+        answers.add(&message(Nlmsg::Done, NlmF::MULTI, 7)).unwrap();
+        assert_eq!(answers.verdicts, [Some(Err(Refusal::new(Errno::EINTR)))]);
     }
 
     #[test]

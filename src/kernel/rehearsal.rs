@@ -19,8 +19,9 @@ use crate::plan::{Reason, Step};
 use super::rtnl::{self, Address, Link, Rtnl};
 use super::{Errno, Error, Host, Kernel};
 
-/// Kinds of interfaces that need nothing beneath them; the first that the kernel has is used for all.
-const LINK_KINDS: [&str; 3] = ["dummy", "bridge", "veth"];
+/// Kinds of interfaces that need nothing beneath them; the first that the kernel has is used for all. The kernel may
+/// load a module for it; that of `dummy` makes an interface in the host's namespace when it is loaded, so it comes last.
+const LINK_KINDS: [&str; 3] = ["bridge", "veth", "dummy"];
 
 /// The interfaces that a configuration names, with the addresses that it expects there.
 pub type DeclaredInterfaces = BTreeMap<String, Vec<IpAddr>>;

@@ -79,10 +79,12 @@ impl PartialEq for Device {
 
 impl Eq for Device {}
 
-/// The name, or `if7` where there is none, as `ip` prints it.
+/// The name, or `if7` where there is none, as `ip` prints it. A name may hold anything but a slash and blanks; control
+/// characters are escaped.
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
+            Some(name) if name.contains(char::is_control) => write!(f, "{}", name.escape_debug()),
             Some(name) => f.write_str(name),
             None => write!(f, "if{}", self.index),
         }

@@ -37,6 +37,9 @@ impl Flags {
     /// (`mptcp_pm_nl_set_flags` in `net/mptcp/pm_kernel.c`).
     pub const CHANGEABLE: Flags = Flags(Flags::BACKUP.0 | Flags::FULLMESH.0);
 
+    /// The flags that came after the first kernels with a path manager, so that a kernel may not know them.
+    pub const YOUNG: Flags = Flags(Flags::FULLMESH.0 | Flags::LAMINAR.0);
+
     /// The raw bits, as the netlink attribute carries them.
     pub const fn bits(self) -> u32 {
         self.0
@@ -55,6 +58,11 @@ impl Flags {
     /// Whether at least one of `other` is set.
     pub const fn intersects(self, other: Flags) -> bool {
         self.0 & other.0 != 0
+    }
+
+    /// The flags of both sets.
+    pub const fn intersection(self, other: Flags) -> Flags {
+        Flags(self.0 & other.0)
     }
 
     /// The flags of either set.

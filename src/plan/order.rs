@@ -64,6 +64,8 @@ struct Table {
     removal_of_id: HashMap<AddressId, usize>,
     /// Removals of rows that do not come back, the ones to begin with when only room is needed.
     pure_removals: std::vec::IntoIter<usize>,
+    /// The implicit endpoints of the current table.
+    implicit: HashMap<Identity, Endpoint>,
     /// The ids of the current table.
     taken_before: HashSet<AddressId>,
     /// Ids that an addition has to get; not to be given to another one before.
@@ -87,7 +89,9 @@ impl Table {
             .map(|(index, _)| index)
             .collect();
         let ids: HashSet<AddressId> = current.iter().filter_map(|row| row.id).collect();
+        let implicit = current.iter().filter(|row| row.is_implicit());
         Table {
+            implicit: implicit.map(|row| (row.identity, row.clone())).collect(),
             taken_before: ids.clone(),
             ids,
             rows: current.len(),
@@ -117,7 +121,10 @@ impl Table {
                 Some(index) => self.remove(index),
                 None if why == Reason::Adopted => {
                     why = Reason::PlaceNeeded;
-                    self.push_removal(Change { endpoint: implicit(&endpoint), why });
+                    if let Some(implicit) = self.implicit.remove(&endpoint.identity) {
+                        let named = Endpoint { name: endpoint.name.clone(), ..implicit };
+                        self.push_removal(Change { endpoint: named, why });
+                    }
                 }
                 None => break,
             }
@@ -182,9 +189,4 @@ fn purpose(endpoint: &Endpoint) -> Flags {
     let none = Flags::default();
     let opens = if opens { Flags::SUBFLOW } else { none };
     opens.union(if announces { Flags::SIGNAL } else { none })
-}
-
-/// The implicit endpoint that a declared one was to adopt.
-fn implicit(endpoint: &Endpoint) -> Endpoint {
-    Endpoint { flags: Flags::IMPLICIT, dev: None, ..endpoint.clone() }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceId, Span, lines};
@@ -49,6 +49,10 @@ pub fn read(
 
 fn file(path: &Path, standing: Standing, trust: &mut Vec<Diagnostic>) -> Result<Vec<u8>, Error> {
     let failed = |error| Error::Io { path: path.into(), error };
+    // A pipe that somebody names is meant; one that lies in a folder would only keep the program waiting.
+    if standing != Standing::Named && fs::metadata(path).map_err(failed)?.file_type().is_fifo() {
+        return Err(failed(io::Error::other("it is a pipe, not a file")));
+    }
     let file = File::open(path).map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
@@ -101,13 +105,17 @@ fn decode(name: String, bytes: Vec<u8>, source: SourceId, diagnostics: &mut Diag
 }
 
 /// Whether a file's owner has no number in the user namespace of this process, as root of the host has none in a
-/// container without root: then the number is that of nobody, and root here has no more rights than who made it.
+/// container without root: then it shows as the one number that no range of the namespace's map contains.
 fn is_unmapped(owner: u32) -> bool {
     /// `/proc/sys/kernel/overflowuid` unless somebody changed it, which nobody does.
     const OVERFLOW_UID: u32 = 65534;
-    const ALL_USERS: [&str; 3] = ["0", "0", "4294967295"];
-    let all_users_mapped = |map: String| map.split_whitespace().eq(ALL_USERS);
-    owner == OVERFLOW_UID && !fs::read_to_string("/proc/self/uid_map").is_ok_and(all_users_mapped)
+    let maps = |line: &str| {
+        let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().unwrap_or(0));
+        let (first, _outside, count) = (numbers.next(), numbers.next(), numbers.next());
+        first.zip(count).is_some_and(|(first, count)| (first..first + count).contains(&OVERFLOW_UID.into()))
+    };
+    let unmapped = |map: String| !map.lines().any(maps);
+    owner == OVERFLOW_UID && fs::read_to_string("/proc/self/uid_map").is_ok_and(unmapped)
 }
 
 /// What speaks against carrying out with root's rights what this file or folder says.
@@ -117,7 +125,7 @@ fn distrust(path: &Path, metadata: &Metadata, standing: Standing) -> Option<Diag
     let path = path.display();
     let (owner, mode) = (metadata.uid(), metadata.mode());
     // A device such as /dev/null masks a file and says nothing; anybody may write to it.
-    if !metadata.is_file() && !metadata.is_dir() {
+    if metadata.file_type().is_char_device() {
         return None;
     }
     let (reason, remedy) = if mode & OTHERS_WRITE != 0 {

@@ -200,7 +200,7 @@ fn damaged(original: &[u8], damages: &[(prop::sample::Index, Damage)]) -> String
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+    #![proptest_config(crate::support::repeatable(400))]
 
     #[test]
     fn a_damaged_file_is_judged(damages in prop::collection::vec(damage(), 1..10)) {

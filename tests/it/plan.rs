@@ -253,7 +253,7 @@ fn state(endpoints: Vec<Endpoint>) -> State {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(crate::support::repeatable(2000))]
 
     /// At no step is the table over capacity or an id or identity taken twice, and the goal is reached.
     #[test]

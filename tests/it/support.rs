@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use proptest::prelude::ProptestConfig;
+use proptest::test_runner::RngSeed;
 use tempfile::TempDir;
 
 /// The folder of the project.
@@ -225,4 +227,13 @@ pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
         assert!(start.elapsed() < Duration::from_secs(10), "{what} did not come");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The same random cases every time, so that a change alone decides; `PROPTEST_RNG_SEED` gives others.
+pub fn repeatable(cases: u32) -> ProptestConfig {
+    let mut config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    if config.rng_seed == RngSeed::Random {
+        config.rng_seed = RngSeed::Fixed(1);
+    }
+    config
 }

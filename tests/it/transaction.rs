@@ -106,8 +106,8 @@ fn before() -> State {
 
 /// Every kind of step: a sysctl, limits, flags, an addition, a replacement, a removal.
 fn after() -> State {
-    let backup = Flags::SUBFLOW.union(Flags::BACKUP);
-    state(5, 9, vec![row(4, 4, Flags::SUBFLOW), row(1, 1, backup), row(2, 2, Flags::SUBFLOW)])
+    let fullmesh = Flags::SUBFLOW.union(Flags::FULLMESH);
+    state(5, 9, vec![row(4, 4, Flags::SUBFLOW), row(1, 1, fullmesh), row(2, 2, Flags::SUBFLOW)])
 }
 
 fn goal(now: &State, target: &State) -> Goal {
@@ -118,7 +118,7 @@ fn goal(now: &State, target: &State) -> Goal {
 fn carry_out(model: &mut Model) -> Outcome {
     let (before, target) = (model.state.clone(), after());
     let first = goal(&before, &target);
-    apply(model, &[], before, first, |_, now| Ok(goal(now, &target)), |_| ())
+    apply(model, &[], before, first, |_, now| Ok(goal(now, &target)), |_, _| ())
 }
 
 #[test]
@@ -182,13 +182,37 @@ fn a_refused_undo_is_told() {
 #[test]
 fn flags_that_the_kernel_drops_are_found_and_taken_back() {
     let mut model = Model::new(before());
-    model.unknown = Flags::BACKUP;
+    model.unknown = Flags::FULLMESH;
     let outcome = carry_out(&mut model);
     let Verdict::RolledBack(failure) = outcome.verdict else { panic!("{:?}", outcome.verdict) };
-    assert!(matches!(failure.cause, Cause::FlagsDropped(Flags::BACKUP)), "{:?}", failure.cause);
+    assert!(matches!(failure.cause, Cause::FlagsDropped(Flags::FULLMESH)), "{:?}", failure.cause);
     let step = failure.step.and_then(|index| outcome.steps.get(index));
     assert!(matches!(step, Some(Step::SetFlags { .. })), "{step:?}");
     assert!(model.state.agrees_with(&before()));
+}
+
+/// A flag that is dropped before another step is refused is the reason that can be mended, and no race.
+#[test]
+fn a_dropped_flag_before_a_refusal_is_no_race() {
+    let mut model = Model::new(before());
+    model.unknown = Flags::FULLMESH;
+    model.refused.insert(6, Errno::EADDRNOTAVAIL);
+    let outcome = carry_out(&mut model);
+    let Verdict::RolledBack(failure) = outcome.verdict else { panic!("{:?}", outcome.verdict) };
+    assert!(matches!(failure.cause, Cause::FlagsDropped(Flags::FULLMESH)), "{:?}", failure.cause);
+    assert!(model.calls < 20, "it went on for {} calls", model.calls);
+}
+
+/// The kernel alone makes implicit endpoints; one that had to go cannot be put back.
+#[test]
+fn a_lost_implicit_endpoint_is_told() {
+    let mut rows = before().endpoints;
+    rows.push(row(7, 4, Flags::IMPLICIT));
+    let mut model = Model::new(state(2, 4, rows));
+    let last = goal(&model.state, &after()).steps.len() - 1;
+    model.refused.insert(last, Errno::EPERM);
+    let outcome = carry_out(&mut model);
+    assert!(matches!(outcome.verdict, Verdict::RollbackIncomplete(_)), "{:?}", outcome.verdict);
 }
 
 /// Somebody else takes the id or the address that the plan needs: it is planned anew, and both are right.

@@ -140,6 +140,6 @@ fn a_runtime_folder_that_cannot_be_had_is_a_warning() {
     assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 5");
     let config = "{version: 1, prune: false, endpoints: {a: {address: 10.0.0.1, flags: [subflow]}}}";
     let ran = namespace.apply(config, &[]).expect(0);
-    assert!(ran.stderr.contains("cannot record which endpoints are mptcp-apply's own"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot keep the record of mptcp-apply's own endpoints"), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow"]);
 }

@@ -1,5 +1,7 @@
 //! `prune: false` and implicit endpoints.
 
+use std::os::unix::fs::PermissionsExt;
+
 use crate::support::Namespace;
 
 #[test]
@@ -55,4 +57,48 @@ fn an_id_that_a_foreign_endpoint_holds_is_a_conflict() {
     );
     assert!(ran.stderr.contains("<stdin>:1:67"), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), ["10.9.9.9 id 1 signal"]);
+}
+
+/// A run that failed has made nothing, whatever it had planned.
+#[test]
+fn a_failed_run_claims_nothing() {
+    let namespace = Namespace::new();
+    namespace.ip("mptcp endpoint add 10.0.0.1 id 1 subflow");
+    let config = "\
+version: 1
+prune: false
+endpoints:
+  a: {address: 10.0.0.1, id: 5, flags: [subflow]}
+  b: {address: 203.0.113.9, port: 8443, flags: [signal]}
+";
+    namespace.apply(config, &[]).expect(1);
+    namespace.apply("{version: 1, prune: false, endpoints: {}}", &[]).expect(0);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow"]);
+}
+
+/// The kernel gives a namespace's number to the next one; what is recorded there need not be this one's.
+#[test]
+fn an_endpoint_with_another_id_is_not_the_recorded_one() {
+    let namespace = Namespace::new();
+    namespace
+        .apply("{version: 1, endpoints: {a: {address: 10.0.0.1, id: 3, flags: [subflow]}}}", &[])
+        .expect(0);
+    namespace.ip("mptcp endpoint delete id 3");
+    namespace.ip("mptcp endpoint add 10.0.0.1 id 5 subflow");
+    namespace.apply("{version: 1, prune: false, endpoints: {}}", &[]).expect(0);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 5 subflow"]);
+}
+
+/// In a folder that others can write to, they could lay links in the way of what root writes there.
+#[test]
+fn an_open_runtime_folder_is_not_used() {
+    let namespace = Namespace::new();
+    let folder = namespace.runtime();
+    std::fs::create_dir(&folder).expect("made");
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).expect("opened");
+    let config = "{version: 1, endpoints: {a: {address: 10.0.0.1, flags: [subflow]}}}";
+    let ran = namespace.apply(config, &[]).expect(0);
+    assert!(ran.stderr.contains("the folder is not this user's alone"), "{}", ran.stderr);
+    assert_eq!(std::fs::read_dir(&folder).expect("a folder").count(), 0);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow"]);
 }
