@@ -76,6 +76,9 @@ const ESCAPE_HELP: &str = "write `\\\\` for a backslash, or use single quotes";
 /// The parser's error as a diagnostic.
 pub fn error(info: &str, text: &str, mut place: Place) -> Diagnostic {
     let (code, message, help) = explain(info, text, &mut place.span);
+    // In the lines of directives the parser counts bytes, not characters.
+    let end = line(text, place.span.line).chars().count() + 1;
+    place.span.column = place.span.column.min(end);
     Diagnostic::error(code, message).at(place, "").help(help)
 }
 
@@ -97,7 +100,11 @@ fn explain(info: &str, text: &str, span: &mut Span) -> (&'static str, String, St
         };
     }
     if let Some(character) = here.filter(|_| info.starts_with("unexpected character")) {
-        let character = if character == '`' { "a backquote".to_owned() } else { format!("`{character}`") };
+        let character = if character == '`' {
+            "a backquote".to_owned()
+        } else {
+            format!("`{}`", character.escape_debug())
+        };
         return syntax(&format!("a word cannot begin with {character}"), "put quotes around it");
     }
     if info.contains("unknown escape") {

@@ -199,6 +199,12 @@ fn damaged(original: &[u8], damages: &[(prop::sample::Index, Damage)]) -> String
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// The parser counts bytes in the lines of directives; this was once a column behind the end.
+#[test]
+fn a_directive_in_other_letters_is_judged() {
+    judge("%éé\0\r\n");
+}
+
 proptest! {
     #![proptest_config(crate::support::repeatable(400))]
 
