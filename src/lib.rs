@@ -8,7 +8,8 @@
 //! ```
 //!
 //! The stations in the middle are pure. Only [`source`], [`kernel`], [`runtime`], [`log`] and `main.rs` touch the
-//! outside; the test `only_the_edges_touch_the_outside` keeps that true.
+//! outside, and [`command`], which asks who runs it and writes the results; the test `only_the_edges_touch_the_outside`
+//! keeps that true.
 
 pub mod cli;
 pub mod command;

@@ -227,7 +227,8 @@ impl Job<'_> {
     fn report(&self, result: &Done) -> io::Result<Exit> {
         let Done { result: word, tense, steps, before, after, exit, error } = result;
         self.output.diagnose(&self.diagnostics, &self.sources)?;
-        let diff = || yaml::diff(before, after).map_err(io::Error::other);
+        let names = if error.is_some() { ["before", "after"] } else { ["current", "desired"] };
+        let diff = || yaml::diff(before, after, names).map_err(io::Error::other);
         match self.output.format {
             Format::Json => self.output.print_json(&json_v1::Plan::new(PlanParts {
                 result: word,

@@ -59,13 +59,13 @@ pub fn state(state: &State) -> Result<String, serde_yaml::Error> {
     Ok(text)
 }
 
-/// The unified diff from one state to the other; empty when they are equal.
+/// The unified diff from one state to the other, under these names; empty when they are equal.
 ///
 /// # Errors
 /// As [`state`].
-pub fn diff(current: &State, desired: &State) -> Result<String, serde_yaml::Error> {
-    let (current, desired) = (state(current)?, state(desired)?);
-    Ok(TextDiff::from_lines(&current, &desired).unified_diff().header("current", "desired").to_string())
+pub fn diff(from: &State, to: &State, names: [&str; 2]) -> Result<String, serde_yaml::Error> {
+    let (from, to) = (state(from)?, state(to)?);
+    Ok(TextDiff::from_lines(&from, &to).unified_diff().header(names[0], names[1]).to_string())
 }
 
 /// The declared name, or one that comes from the id.
