@@ -37,14 +37,15 @@ impl Interfaces {
         self.known.clear();
     }
 
-    /// The name of the interface with that index, if there is one. A name is any bytes; what is no UTF-8 is replaced.
+    /// The name of the interface with that index, if there is one. A name is any bytes; one that is no UTF-8 is given
+    /// as `if7`, by which no configuration can mean it.
     pub fn name(&mut self, index: NonZeroU32) -> Result<Option<String>, Error> {
-        match netdevice::index_to_name_inlined(&self.socket, index.get()) {
+        match netdevice::index_to_name(&self.socket, index.get()) {
             Ok(name) => {
-                let name = String::from_utf8_lossy(name.as_bytes()).into_owned();
                 self.known.insert(name.clone(), index);
                 Ok(Some(name))
             }
+            Err(Errno::ILSEQ) => Ok(Some(format!("if{index}"))),
             Err(Errno::NODEV | Errno::NXIO) => Ok(None),
             Err(error) => Err(Error::Io(format!("look up interface {index}"), io::Error::from(error))),
         }

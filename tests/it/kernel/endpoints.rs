@@ -209,3 +209,24 @@ fn a_missing_interface_makes_its_endpoint_wait_and_the_rest_is_applied() {
     namespace.apply(&config.replace("subflows: 4", "subflows: 3"), &["--strict"]).expect(78);
     assert_eq!(namespace.limits(), "add_addr_accepted 1 subflows 4");
 }
+
+/// The kernel takes any bytes for a name, but for a slash, a colon and blanks.
+#[test]
+fn an_interface_may_have_any_name() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let namespace = Namespace::new();
+    let name = OsStr::from_bytes(b"z\xff");
+    for words in [&["link", "add"][..], &["mptcp", "endpoint", "add", "10.0.0.5", "subflow", "dev"]] {
+        let mut command = namespace.command("ip");
+        command.args(words).arg(name);
+        if words[0] == "link" {
+            command.args(["type", "veth", "peer", "name", "other"]);
+        }
+        crate::support::run(command, "").expect(0);
+    }
+    let config = "{version: 1, prune: false, endpoints: {a: {address: 10.0.0.1, flags: [subflow]}}}";
+    namespace.apply(config, &["--diff"]).expect(0);
+    namespace.apply("{version: 1, endpoints: {a: {dev: '*', flags: [subflow]}}}", &["--rehearse"]).expect(0);
+}
