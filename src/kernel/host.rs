@@ -10,12 +10,9 @@ use crate::plan::{Reason, Step};
 
 use super::interfaces::Interfaces;
 use super::mptcp_pm::{self, Family};
-use super::netlink::{Netlink, Request};
+use super::netlink::{DUMP_ATTEMPTS, Netlink, Request};
 use super::rtnl::{self, Address, Rtnl};
 use super::{Errno, Error, Facts, Kernel, Refusal, UsableAddress, listener, sysctl};
-
-/// How often a dump that was disturbed is repeated.
-const DUMP_ATTEMPTS: usize = 5;
 
 /// One network namespace's path manager.
 pub struct Host {

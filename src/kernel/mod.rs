@@ -2,6 +2,7 @@
 //!
 //! [`Kernel`] is the seam at which tests put a model or a fault in place of the real one.
 
+mod answers;
 mod host;
 mod interfaces;
 mod listener;

@@ -14,7 +14,8 @@ use neli::{Size, ToBytes};
 use crate::model::{AddressId, Device, Endpoint, Flags, Identity, Limits, canonical};
 
 use super::Error;
-use super::netlink::{Request, attributes, number};
+use super::answers::{attributes, number};
+use super::netlink::Request;
 
 /// The family's name.
 const FAMILY_NAME: &str = "mptcp_pm";

@@ -3,19 +3,22 @@
 //! One socket, one buffer, no thread, no timeout: generic netlink and rtnetlink answer inside `sendmsg`, so that an
 //! empty socket with requests outstanding is an error of the protocol and never a reason to wait.
 //!
-//! Requests are encoded by neli. Replies are taken apart here: neli subtracts the lengths that a reply claims without
-//! looking whether they are there, copies every attribute, and its router drops the extended acknowledgement's text.
+//! Requests are encoded by neli; what comes back is taken apart by `answers`.
 
 use std::io::{Cursor, ErrorKind};
 
 use neli::ToBytes;
-use neli::consts::nl::{NlmF, Nlmsg};
+use neli::consts::nl::NlmF;
 use neli::consts::socket::{Msg, NlFamily};
 use neli::nl::{NlPayload, Nlmsghdr, NlmsghdrBuilder};
 use neli::socket::NlSocket;
 use neli::types::Buffer;
 
-use super::{Errno, Error, Refusal};
+use super::Error;
+use super::answers::{Answers, Verdict};
+
+/// How often a dump that a change disturbed is repeated.
+pub const DUMP_ATTEMPTS: usize = 5;
 
 /// Requests in one send. More than about 256 acknowledgements overrun a socket's default receive buffer: the requests
 /// take effect and the answers are lost.
@@ -25,21 +28,12 @@ const BATCH_MAX: usize = 64;
 /// already. A smaller buffer is zeroed by hand, and touching its eight pages costs more than the reading.
 const BUFFER_SIZE: usize = 128 * 1024;
 
-/// The most bytes that the replies to one batch may have together.
-const REPLIES_MAX: usize = 64 << 20;
-
-/// Length of `struct nlmsghdr`.
-const HEADER: usize = 16;
-
 /// One request, ready to be sent.
 pub struct Request {
     kind: u16,
     flags: NlmF,
     body: Vec<u8>,
 }
-
-/// What came of a request: the payloads of its replies, or the kernel's refusal.
-pub type Verdict = Result<Vec<Vec<u8>>, Refusal>;
 
 /// A netlink socket.
 pub struct Netlink {
@@ -121,13 +115,13 @@ impl Netlink {
 
     fn receive(&mut self, first: u32, count: usize) -> Result<Vec<Verdict>, Error> {
         let mut answers = Answers::new(first, count);
-        while answers.open > 0 {
+        while answers.open() > 0 {
             let received = self.socket.recv(&mut self.buffer, Msg::DONTWAIT | Msg::TRUNC);
             let length = match received {
                 Ok((length, _)) => length,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Err(Error::Protocol(format!("{} requests were not answered", answers.open)));
+                    return Err(Error::Protocol(format!("{} requests were not answered", answers.open())));
                 }
                 Err(error) => return Err(Error::Io("receive from the kernel".into(), error)),
             };
@@ -136,7 +130,7 @@ impl Netlink {
             log::trace!("netlink: {length} bytes received: {bytes:02x?}");
             answers.add(bytes)?;
         }
-        Ok(answers.verdicts.into_iter().flatten().collect())
+        Ok(answers.into_verdicts())
     }
 }
 
@@ -145,265 +139,4 @@ fn socket(family: NlFamily) -> Result<NlSocket, Error> {
     let enabled = socket.enable_ext_ack(true);
     enabled.map_err(|error| Error::Io("ask for extended acknowledgements".into(), error))?;
     Ok(socket)
-}
-
-/// Collects what comes back for one batch. Apart from the socket, so that any bytes can be tried on it.
-struct Answers {
-    first: u32,
-    replies: Vec<Vec<Vec<u8>>>,
-    verdicts: Vec<Option<Verdict>>,
-    /// Whether a dump was disturbed by a change.
-    interrupted: Vec<bool>,
-    open: usize,
-    bytes: usize,
-}
-
-impl Answers {
-    fn new(first: u32, count: usize) -> Answers {
-        let (replies, verdicts) = (vec![Vec::new(); count], vec![None; count]);
-        Answers { first, replies, verdicts, interrupted: vec![false; count], open: count, bytes: 0 }
-    }
-
-    /// Takes one datagram.
-    fn add(&mut self, datagram: &[u8]) -> Result<(), Error> {
-        self.bytes = self.bytes.saturating_add(datagram.len());
-        if self.bytes > REPLIES_MAX {
-            return Err(Error::Protocol("the answer has no end".into()));
-        }
-        let mut rest = datagram;
-        while !rest.is_empty() {
-            let (message, after) = Message::split(rest)?;
-            self.take(message)?;
-            rest = after;
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, message: Message<'_>) -> Result<(), Error> {
-        let index = message.sequence.wrapping_sub(self.first) as usize;
-        if !matches!(self.verdicts.get(index), Some(None)) {
-            return Err(Error::Protocol(format!(
-                "an answer to request {} that is not open",
-                message.sequence
-            )));
-        }
-        // The kernel flags one message only, and goes on with the dump.
-        self.interrupted[index] |= message.flags & NlmF::DUMP_INTR.bits() != 0;
-        if message.kind == u16::from(Nlmsg::Error) {
-            let verdict = acknowledgement(&message)?;
-            return self.close(index, verdict);
-        }
-        if message.kind == u16::from(Nlmsg::Done) {
-            let errno = message.payload.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
-            let tlvs = message.payload.get(4..).unwrap_or_default();
-            return self.close(index, verdict(errno, || ExtendedAck::parse(tlvs, &[])));
-        }
-        if message.kind != u16::from(Nlmsg::Noop) {
-            self.replies[index].push(message.payload.to_vec());
-        }
-        Ok(())
-    }
-
-    fn close(&mut self, index: usize, verdict: Result<(), Refusal>) -> Result<(), Error> {
-        let replies = std::mem::take(&mut self.replies[index]);
-        let disturbed = self.interrupted[index].then(|| Refusal::new(Errno::EINTR));
-        self.verdicts[index] = Some(verdict.and(disturbed.map_or(Ok(replies), Err)));
-        self.open -= 1;
-        Ok(())
-    }
-}
-
-/// One message of a datagram.
-struct Message<'a> {
-    kind: u16,
-    flags: u16,
-    sequence: u32,
-    payload: &'a [u8],
-}
-
-impl<'a> Message<'a> {
-    fn split(bytes: &'a [u8]) -> Result<(Message<'a>, &'a [u8]), Error> {
-        let broken =
-            || Error::Protocol(format!("a message whose length is not that of its {} bytes", bytes.len()));
-        let (header, _) = bytes.split_first_chunk::<HEADER>().ok_or_else(broken)?;
-        let [l0, l1, l2, l3, k0, k1, f0, f1, s0, s1, s2, s3, ..] = *header;
-        let length = u32::from_ne_bytes([l0, l1, l2, l3]) as usize;
-        let payload = bytes.get(HEADER..length).ok_or_else(broken)?;
-        let message = Message {
-            kind: u16::from_ne_bytes([k0, k1]),
-            flags: u16::from_ne_bytes([f0, f1]),
-            sequence: u32::from_ne_bytes([s0, s1, s2, s3]),
-            payload,
-        };
-        Ok((message, bytes.get(aligned(length)..).unwrap_or_default()))
-    }
-}
-
-/// Reads NLMSG_ERROR: an error number, the header of the request (all of it unless NLM_F_CAPPED), attributes.
-fn acknowledgement(message: &Message<'_>) -> Result<Result<(), Refusal>, Error> {
-    let broken = || Error::Protocol("an acknowledgement that is too short".into());
-    let (code, echo) = message.payload.split_first_chunk().ok_or_else(broken)?;
-    let (length, _) = echo.split_first_chunk().ok_or_else(broken)?;
-    let capped = message.flags & NlmF::CAPPED.bits() != 0;
-    let echoed = if capped { HEADER } else { aligned(u32::from_ne_bytes(*length) as usize) };
-    let tlvs = echo.get(echoed..).unwrap_or_default();
-    Ok(verdict(i32::from_ne_bytes(*code), || ExtendedAck::parse(tlvs, echo)))
-}
-
-fn verdict(code: i32, words: impl FnOnce() -> ExtendedAck) -> Result<(), Refusal> {
-    if code == 0 {
-        return Ok(());
-    }
-    let ExtendedAck { text, attribute } = words();
-    Err(Refusal { errno: Errno::from_raw(code.saturating_neg()), text, attribute })
-}
-
-/// What an extended acknowledgement says (`enum nlmsgerr_attrs`).
-#[derive(Default)]
-struct ExtendedAck {
-    text: Option<String>,
-    attribute: Option<u16>,
-}
-
-impl ExtendedAck {
-    /// Reads its attributes. An offset counts from the start of the request, which is echoed before them.
-    fn parse(tlvs: &[u8], request: &[u8]) -> ExtendedAck {
-        const MESSAGE: u16 = 1;
-        const OFFSET: u16 = 2;
-        const MISSING_TYPE: u16 = 5;
-        let mut ack = ExtendedAck::default();
-        for (kind, value) in attributes(tlvs) {
-            match kind {
-                MESSAGE => ack.text = Some(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned()),
-                OFFSET => {
-                    let at = number(value).and_then(|offset| request.get(offset as usize..));
-                    ack.attribute = at.and_then(|rest| attributes(rest).next()).map(|(kind, _)| kind);
-                }
-                MISSING_TYPE => {
-                    let missing = number(value).map(|kind| format!("attribute {kind} is missing"));
-                    ack.text = ack.text.or(missing);
-                }
-                _ => {}
-            }
-        }
-        ack
-    }
-}
-
-/// The attributes in some bytes, as far as they are whole; the flags in the type are taken off.
-pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    const HEADER: usize = 4;
-    const TYPE_MASK: u16 = 0x3fff;
-    std::iter::from_fn(move || {
-        let ([l0, l1, k0, k1], _) =
-            *bytes.split_first_chunk::<HEADER>().map(|(header, rest)| (*header, rest)).as_ref()?;
-        let length = usize::from(u16::from_ne_bytes([l0, l1]));
-        let value = bytes.get(HEADER..length)?;
-        bytes = bytes.get(aligned(length)..).unwrap_or_default();
-        Some((u16::from_ne_bytes([k0, k1]) & TYPE_MASK, value))
-    })
-}
-
-/// The number in an attribute of 1, 2 or 4 bytes, in the host's byte order.
-pub fn number(value: &[u8]) -> Option<u32> {
-    match *value {
-        [a] => Some(a.into()),
-        [a, b] => Some(u16::from_ne_bytes([a, b]).into()),
-        [a, b, c, d] => Some(u32::from_ne_bytes([a, b, c, d])),
-        _ => None,
-    }
-}
-
-/// Netlink pads messages and attributes to four bytes.
-fn aligned(length: usize) -> usize {
-    length.saturating_add(3) & !3
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// What Linux 6.18 answers to a limit of 9: the whole request comes back before the words.
-    const LIMIT_9: &str = "5c00000002000002 0200000000000000 eaffffff \
-        1c0000001c000500 0200000000000000 05010000 0800030009000000 \
-        23000100 6c696d6974206772 6561746572207468 616e206d6178696d 756d20283829 0000 0800020014000000";
-
-    fn bytes(hex: &str) -> Vec<u8> {
-        let digits: Vec<u32> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
-        digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
-    }
-
-    #[test]
-    fn the_kernels_words_are_kept() {
-        let mut answers = Answers::new(2, 1);
-        answers.add(&bytes(LIMIT_9)).unwrap();
-        let expected = Refusal {
-            errno: Errno::EINVAL,
-            text: Some("limit greater than maximum (8)".to_owned()),
-            attribute: Some(crate::kernel::ATTR_SUBFLOWS),
-        };
-        assert_eq!(answers.verdicts, [Some(Err(expected))]);
-        assert_eq!(answers.open, 0);
-    }
-
-    /// A socket with NETLINK_CAP_ACK gets the request's header only, and then an offset points nowhere.
-    #[test]
-    fn a_capped_answer_has_its_words_too() {
-        let mut answer = bytes(LIMIT_9);
-        answer.drain(36..48);
-        answer[0] = 0x50;
-        answer[7] = 0x03;
-        let mut answers = Answers::new(2, 1);
-        answers.add(&answer).unwrap();
-        let text = Some("limit greater than maximum (8)".to_owned());
-        let expected = Refusal { text, ..Refusal::new(Errno::EINVAL) };
-        assert_eq!(answers.verdicts, [Some(Err(expected))]);
-    }
-
-    /// A message without a payload.
-    fn message(kind: Nlmsg, flags: NlmF, sequence: u32) -> Vec<u8> {
-        let mut bytes = 16u32.to_ne_bytes().to_vec();
-        bytes.extend(u16::from(kind).to_ne_bytes());
-        bytes.extend(flags.bits().to_ne_bytes());
-        bytes.extend(sequence.to_ne_bytes());
-        bytes.extend([0; 4]);
-        bytes
-    }
-
-    #[test]
-    fn a_disturbed_dump_is_read_to_its_end_and_is_no_answer() {
-        let data = Nlmsg::UnrecognizedConst(28);
-        let mut answers = Answers::new(7, 1);
-        answers.add(&message(data, NlmF::MULTI | NlmF::DUMP_INTR, 7)).unwrap();
-        answers.add(&message(data, NlmF::MULTI, 7)).unwrap();
-        assert_eq!(answers.open, 1);
-        answers.add(&message(Nlmsg::Done, NlmF::MULTI, 7)).unwrap();
-        assert_eq!(answers.verdicts, [Some(Err(Refusal::new(Errno::EINTR)))]);
-    }
-
-    #[test]
-    fn answers_to_nothing_are_errors() {
-        let mut answers = Answers::new(7, 1);
-        assert!(answers.add(&bytes(LIMIT_9)).is_err());
-        let mut twice = Answers::new(2, 1);
-        twice.add(&bytes(LIMIT_9)).unwrap();
-        assert!(twice.add(&bytes(LIMIT_9)).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Answers::new(0, 4).add(&bytes);
-            prop_assert!(attributes(&bytes).count() <= bytes.len());
-        }
-
-        #[test]
-        fn no_change_of_a_real_answer_makes_it_panic(at in 0usize..92, value: u8, cut in 0usize..93) {
-            let mut answer = bytes(LIMIT_9);
-            answer[at] = value;
-            answer.truncate(cut);
-            let _ = Answers::new(2, 1).add(&answer);
-        }
-    }
 }

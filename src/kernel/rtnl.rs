@@ -10,11 +10,9 @@ use neli::rtnl::{Ifaddrmsg, IfaddrmsgBuilder, Ifinfomsg, IfinfomsgBuilder, Rtatt
 use neli::types::{Buffer, RtBuffer};
 use neli::{Size, ToBytes};
 
-use super::netlink::{Netlink, Request, Verdict, attributes, number};
+use super::answers::{Verdict, attributes, number};
+use super::netlink::{DUMP_ATTEMPTS, Netlink, Request};
 use super::{Errno, Error};
-
-/// How often a dump that was disturbed is repeated.
-const DUMP_ATTEMPTS: usize = 5;
 
 /// `IFF_UP`
 const IFF_UP: u32 = 1;
