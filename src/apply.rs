@@ -95,9 +95,12 @@ pub fn apply<K: Kernel>(
     let mut transaction =
         Transaction { kernel, sysctls, before: before.clone(), done: Vec::new(), earlier: 0 };
     let mut current = before;
-    for _ in 0..=REPLANS_MAX {
+    for replans in 0.. {
         if goal.steps.is_empty() {
-            return transaction.reached(current, goal.warnings);
+            break;
+        }
+        if replans > REPLANS_MAX {
+            return transaction.roll_back(None, Cause::Unstable, &[]);
         }
         announce(&goal.steps, &current);
         current = match transaction.attempt(&current, &goal) {
@@ -109,10 +112,7 @@ pub fn apply<K: Kernel>(
             Err(unreachable) => return transaction.roll_back(None, Cause::Unreachable(unreachable), &[]),
         };
     }
-    match goal.steps.is_empty() {
-        true => transaction.reached(current, goal.warnings),
-        false => transaction.roll_back(None, Cause::Unstable, &[]),
-    }
+    transaction.reached(current, goal.warnings)
 }
 
 struct Transaction<'k, K> {

@@ -182,9 +182,9 @@ impl Job<'_> {
             Verdict::Applied if self.options.rehearse => ("rehearsed", self.success(&steps), None),
             Verdict::Applied => ("applied", self.success(&steps), None),
             Verdict::RolledBack(failure) => {
-                let Told { diagnostics, exit, error } = failure::tell(&failure, &steps, &self.config, true);
-                self.diagnostics.extend(diagnostics);
-                ("rolled-back", exit, Some(error))
+                let told = failure::tell(&failure, &steps, &self.config, true);
+                self.diagnostics.extend(told.diagnostics);
+                ("rolled-back", told.exit, Some(told.error))
             }
             Verdict::RollbackIncomplete(failure) => {
                 let told = failure::tell(&failure, &steps, &self.config, false);
@@ -200,21 +200,19 @@ impl Job<'_> {
     }
 
     fn unreachable(&mut self, unreachable: Unreachable, state: State) -> Result<Done, Exit> {
-        let (exit, diagnostics) = match unreachable {
-            Unreachable::Unsupported(diagnostics) => (Exit::Unsupported, diagnostics),
-            Unreachable::Conflict(diagnostics) => (Exit::Failed, diagnostics),
-            Unreachable::Kernel(error) => return Err(self.kernel_failed(&error)),
-        };
-        let message = diagnostics.first().map(|first| first.message.clone()).unwrap_or_default();
-        let error = Some(ErrorJson { step: None, errno: None, kernel: None, message });
+        let Told { diagnostics, exit, error } = failure::unreachable(&unreachable);
         self.diagnostics.extend(diagnostics);
-        let (before, after) = (state.clone(), state);
+        if let Unreachable::Kernel(_) = unreachable {
+            return Err(exit);
+        }
+        let (before, after, error) = (state.clone(), state, Some(error));
         Ok(Done { result: "unchanged", tense: Tense::Planned, steps: Vec::new(), before, after, exit, error })
     }
 
     fn kernel_failed(&mut self, error: &kernel::Error) -> Exit {
-        let (exit, help) = failure::kernel_error(error);
-        self.fail(exit, error.to_string(), help)
+        let told = failure::kernel_error(error);
+        self.diagnostics.extend(told.diagnostics);
+        told.exit
     }
 
     fn fail(&mut self, exit: Exit, message: String, help: Option<&str>) -> Exit {

@@ -37,18 +37,8 @@ pub fn tell(failure: &Failure, steps: &[Step], config: &Config, put_back: bool) 
             let message = format!("the kernel did not {step} as it is declared");
             explained(message, explain::flags_dropped(*flags), step, config, "")
         }
-        (Cause::Unreachable(Unreachable::Unsupported(diagnostics)), _) => {
-            listed(diagnostics.clone(), Exit::Unsupported)
-        }
-        (Cause::Unreachable(Unreachable::Conflict(diagnostics)), _) => {
-            listed(diagnostics.clone(), Exit::Failed)
-        }
-        (Cause::Unreachable(Unreachable::Kernel(error)) | Cause::Unreadable(error), _) => {
-            let (exit, help) = kernel_error(error);
-            let mut diagnostic = Diagnostic::error("failed", error.to_string());
-            diagnostic.help = help.map(str::to_owned);
-            listed(vec![diagnostic], exit)
-        }
+        (Cause::Unreachable(reason), _) => unreachable(reason),
+        (Cause::Unreadable(error), _) => kernel_error(error),
         (Cause::Unstable | Cause::Refused(..) | Cause::FlagsDropped(_), _) => {
             let message = "another program keeps changing the table; gave up after 5 new plans";
             let help =
@@ -59,6 +49,15 @@ pub fn tell(failure: &Failure, steps: &[Step], config: &Config, put_back: bool) 
     told.error.step = failure.step;
     told.diagnostics.push(aftermath(failure, put_back));
     told
+}
+
+/// Says why there is no goal.
+pub fn unreachable(reason: &Unreachable) -> Told {
+    match reason {
+        Unreachable::Unsupported(diagnostics) => listed(diagnostics.clone(), Exit::Unsupported),
+        Unreachable::Conflict(diagnostics) => listed(diagnostics.clone(), Exit::Failed),
+        Unreachable::Kernel(error) => kernel_error(error),
+    }
 }
 
 fn explained(message: String, explanation: Explanation, step: &Step, config: &Config, words: &str) -> Told {
@@ -100,21 +99,22 @@ fn aftermath(failure: &Failure, put_back: bool) -> Diagnostic {
         .help("what differs from before is printed; run again when the cause is mended")
 }
 
-/// Exit and remedy when the kernel could not be asked.
-pub fn kernel_error(error: &kernel::Error) -> (Exit, Option<&'static str>) {
-    match error {
+/// Says why the kernel could not be asked, with the remedy.
+pub fn kernel_error(error: &kernel::Error) -> Told {
+    let (exit, help) = match error {
         kernel::Error::NoMptcp => {
-            (Exit::Unsupported, Some("use a kernel with CONFIG_MPTCP=y; Linux 6.1 or later is known to work"))
+            (Exit::Unsupported, "use a kernel with CONFIG_MPTCP=y; Linux 6.1 or later is known to work")
         }
         error if error.is_permission() => {
-            (Exit::NotPermitted, Some("run it as root, or with CAP_NET_ADMIN in this network namespace"))
+            (Exit::NotPermitted, "run it as root, or with CAP_NET_ADMIN in this network namespace")
         }
         kernel::Error::NoSandbox(_) => {
             let help = "run it as root, or let users make namespaces: sysctl user.max_user_namespaces above 0, \
                         and kernel.apparmor_restrict_unprivileged_userns=0 or \
                         kernel.unprivileged_userns_clone=1 where these exist";
-            (Exit::NotPermitted, Some(help))
+            (Exit::NotPermitted, help)
         }
-        _ => (Exit::Failed, None),
-    }
+        _ => return listed(vec![Diagnostic::error("failed", error.to_string())], Exit::Failed),
+    };
+    listed(vec![Diagnostic::error("failed", error.to_string()).help(help)], exit)
 }

@@ -47,8 +47,6 @@ pub enum Target {
     Address {
         /// Address and port.
         identity: Identity,
-        /// Where the address stands.
-        place: Place,
         /// The interface, by its name.
         dev: Option<Located<String>>,
         /// The id that it must have.
@@ -217,7 +215,7 @@ impl Judge<'_> {
                 }
                 self.address(address, place, port.is_some());
                 let identity = Identity { address, port: port.map(|port| port.value) };
-                Some(Target::Address { identity, place, dev: self.interface(dev), id })
+                Some(Target::Address { identity, dev: self.interface(dev), id })
             }
             prefix => {
                 let many = match (&prefix, &dev) {

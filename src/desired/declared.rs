@@ -44,7 +44,7 @@ impl Declared {
                     let new = rows.into_iter().filter(|row| taken.insert(row.identity));
                     declared.rows.extend(new.map(|row| (row, None)));
                 }
-                Target::Address { identity, dev, id, place: _ } => {
+                Target::Address { identity, dev, id } => {
                     let dev = match dev {
                         None => None,
                         Some(dev) => match facts.interface(&dev.value)? {

@@ -54,25 +54,17 @@ applied: 4 added, 1 changed, 0 removed
 fn a_second_run_writes_nothing() {
     let namespace = dual_homed();
     namespace.apply(DUAL, &[]).expect(0);
-    let mut command = namespace.command("setpriv");
-    command.args([
-        "--bounding-set=-net_admin",
-        "--inh-caps=-net_admin",
-        env!("CARGO_BIN_EXE_mptcp-apply"),
-        "-",
-    ]);
-    let second = crate::support::run(command, DUAL).expect(0);
+    let without_the_right = |config: &str| {
+        let mut command = namespace.command("setpriv");
+        command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"]);
+        command.args([env!("CARGO_BIN_EXE_mptcp-apply"), "-"]);
+        crate::support::run(command, config)
+    };
+    let second = without_the_right(DUAL).expect(0);
     assert_eq!(second.stdout, "no changes\n");
 
     // The same without the right to write does fail when there is something to write.
-    let mut command = namespace.command("setpriv");
-    command.args([
-        "--bounding-set=-net_admin",
-        "--inh-caps=-net_admin",
-        env!("CARGO_BIN_EXE_mptcp-apply"),
-        "-",
-    ]);
-    let other = crate::support::run(command, "{version: 1, limits: {subflows: 1}}").expect(77);
+    let other = without_the_right("{version: 1, limits: {subflows: 1}}").expect(77);
     assert!(other.stderr.contains("CAP_NET_ADMIN"), "{}", other.stderr);
     assert_eq!(namespace.limits(), "add_addr_accepted 1 subflows 4");
 }
