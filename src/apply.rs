@@ -4,13 +4,21 @@
 //! planning again from what the kernel says afterwards: it is reached when nothing is left to do. That also makes a
 //! run that was killed half-way harmless; the next one plans from wherever it stopped.
 
+mod paths;
+mod ports;
+
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+pub use ports::{CLOSING, Closing, RETRY, closing, is_closed, taken};
 
 use crate::desired::Unreachable;
 use crate::diagnostic::Diagnostic;
 use crate::kernel::{self, Errno, Kernel, Refusal};
-use crate::model::{Flags, Identity, State, Sysctl, SysctlValue};
-use crate::plan::{Disruption, Step};
+use crate::model::{Flags, Identity, State, Sysctl};
+use crate::plan::{Reason, Step};
+
+use paths::Paths;
 
 /// How often a plan is made anew because somebody else changed the table meanwhile.
 const REPLANS_MAX: usize = 5;
@@ -24,6 +32,15 @@ pub struct Goal {
     pub steps: Vec<Step>,
     /// What there is to say about it.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// What holds for a whole run.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The sysctls that are managed.
+    pub sysctls: &'a [Sysctl],
+    /// How long to wait for ports that are closing, in all.
+    pub patience: Duration,
 }
 
 /// How it ended.
@@ -57,6 +74,8 @@ pub struct Failure {
 pub enum Cause {
     /// The kernel refused the step; the state at that moment.
     Refused(Refusal, State),
+    /// The step adds an endpoint again whose port will be closed for a minute, since it has connections.
+    Closing(Closing),
     /// The kernel took the step and left these flags out.
     FlagsDropped(Flags),
     /// Somebody else kept changing the table.
@@ -86,24 +105,37 @@ pub struct Outcome {
 /// hears each plan before its first step, and the state that it starts from.
 pub fn apply<K: Kernel>(
     kernel: &mut K,
-    sysctls: &[Sysctl],
+    Terms { sysctls, patience }: Terms<'_>,
     before: State,
     mut goal: Goal,
     mut replan: impl FnMut(&mut K, &State) -> Result<Goal, Unreachable>,
     mut announce: impl FnMut(&[Step], &State),
 ) -> Outcome {
-    let mut transaction =
-        Transaction { kernel, sysctls, before: before.clone(), done: Vec::new(), earlier: 0 };
-    let mut current = before;
-    for replans in 0.. {
-        if goal.steps.is_empty() {
-            break;
-        }
-        if replans > REPLANS_MAX {
-            return transaction.roll_back(None, Cause::Unstable, &[]);
-        }
-        announce(&goal.steps, &current);
-        current = match transaction.attempt(&current, &goal) {
+    let mut transaction = Transaction {
+        kernel,
+        sysctls,
+        patience,
+        before: before.clone(),
+        done: Vec::new(),
+        earlier: 0,
+        paths: Paths::default(),
+    };
+    let (mut current, mut plans) = (before, 0);
+    loop {
+        let after = if goal.steps.is_empty() {
+            match transaction.renew(&current) {
+                Ok(None) => break,
+                Ok(Some(state)) => Ok(state),
+                Err(error) => Err((None, Cause::Unreadable(error))),
+            }
+        } else if plans > REPLANS_MAX {
+            Err((None, Cause::Unstable))
+        } else {
+            plans += 1;
+            announce(&goal.steps, &current);
+            transaction.attempt(&current, &goal)
+        };
+        current = match after {
             Ok(state) => state,
             Err((step, cause)) => return transaction.roll_back(step, cause, &goal.steps),
         };
@@ -118,10 +150,13 @@ pub fn apply<K: Kernel>(
 struct Transaction<'k, K> {
     kernel: &'k mut K,
     sysctls: &'k [Sysctl],
+    /// What is left of it.
+    patience: Duration,
     before: State,
     done: Vec<Step>,
     /// How many of these belong to plans before the present one.
     earlier: usize,
+    paths: Paths,
 }
 
 impl<K: Kernel> Transaction<'_, K> {
@@ -129,20 +164,28 @@ impl<K: Kernel> Transaction<'_, K> {
     /// finished; or what went wrong, with the number of the step that did.
     fn attempt(&mut self, current: &State, goal: &Goal) -> Result<State, (Option<usize>, Cause)> {
         self.earlier = self.done.len();
-        if let Some((index, refusal)) = self.foreseen(&goal.steps) {
+        if let Some((index, refusal)) = ports::foreseen(self.kernel, &goal.steps) {
             return Err((Some(index), Cause::Refused(refusal, current.clone())));
         }
+        if self.patience < CLOSING {
+            let closing = closing(self.kernel, &goal.steps);
+            let closing = closing.map_err(|error| (None, Cause::Unreadable(error)))?;
+            if let Some(first) = closing.first() {
+                return Err((Some(first.step), Cause::Closing(*first)));
+            }
+        }
+        self.paths.begin(self.kernel, &goal.steps);
         let mut expected = current.clone();
         let mut refused = None;
         for (index, step) in goal.steps.iter().enumerate() {
-            log::info!("{step}");
-            match self.kernel.execute(step) {
+            self.paths.await_successors(self.kernel, removals_at(&goal.steps, index));
+            match self.execute(step) {
                 Ok(()) => {
                     step.replay(&mut expected);
+                    self.paths.note(step);
                     self.done.push(step.clone());
                 }
                 Err(refusal) => {
-                    log::info!("refused: {refusal}");
                     refused = Some((index, refusal));
                     break;
                 }
@@ -160,55 +203,75 @@ impl<K: Kernel> Transaction<'_, K> {
         }
     }
 
-    /// The first step that would be refused although live connections would have been disturbed before it. Where
-    /// nothing is at stake the kernel may say itself what it refuses, and in its own words.
-    fn foreseen(&mut self, steps: &[Step]) -> Option<(usize, Refusal)> {
-        let port = |step: &Step| step.endpoint().and_then(|endpoint| endpoint.identity.port);
-        let first_disturbing = steps.iter().position(|step| step.disruption() != Disruption::None)?;
-        // An endpoint that listens on the same port is in the way of its successor until it is removed.
-        let removals = steps.iter().filter(|step| matches!(step, Step::DelAddr { .. }));
-        let freed: Vec<_> = removals.filter_map(port).collect();
-        let is_freed = |step: &Step| port(step).is_some_and(|port| freed.contains(&port));
-        let enabled = steps.iter().find_map(|step| match step {
-            Step::SetSysctl { sysctl: Sysctl::ENABLED, to, .. } => Some(*to != SysctlValue::Number(0)),
-            _ => None,
-        });
-        let mut later = steps.iter().enumerate().skip(first_disturbing);
-        later.find_map(|(index, step)| match self.kernel.check(step) {
-            Ok(()) if enabled == Some(false) && port(step).is_some() => {
-                let is_addition = matches!(step, Step::AddAddr { .. });
-                is_addition.then(|| (index, Refusal::new(Errno::ENOPROTOOPT)))
-            }
-            Ok(()) => None,
-            Err(refusal) if refusal.errno == Errno::EADDRINUSE && is_freed(step) => None,
-            Err(refusal) if refusal.errno == Errno::ENOPROTOOPT && enabled == Some(true) => None,
-            Err(refusal) => Some((index, refusal)),
-        })
+    /// Carries out one step; where its port is still closing, as soon as it is closed.
+    fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
+        log::info!("{step}");
+        let mut result = self.kernel.execute(step);
+        while result.as_ref().is_err_and(ports::is_closed) && self.outlast(step) {
+            result = self.kernel.execute(step);
+        }
+        result.inspect_err(|refusal| log::info!("refused: {refusal}"))
     }
 
-    fn reached(self, after: State, warnings: Vec<Diagnostic>) -> Outcome {
+    /// Waits until nothing is on the port of a step any more, unless patience ends before.
+    fn outlast(&mut self, step: &Step) -> bool {
+        while self.patience > Duration::ZERO {
+            log::debug!("the port is closed; {} s of patience left", self.patience.as_secs());
+            let pause = RETRY.min(self.patience);
+            self.kernel.pause(pause);
+            self.patience -= pause;
+            if !self.kernel.check(step).is_err_and(|refusal| ports::is_closed(&refusal)) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Removes and adds once more the endpoints whose subflows live connections lost. The state afterwards; none when
+    /// there is nothing to be had.
+    fn renew(&mut self, now: &State) -> Result<Option<State>, kernel::Error> {
+        let lost = self.paths.find_lost(self.kernel, now);
+        if lost.is_empty() {
+            return Ok(None);
+        }
+        for endpoint in lost {
+            log::info!("connections lost their subflows; once more: {endpoint}");
+            let why = Reason::Renewed;
+            // If either is refused, what is missing then is planned anew.
+            if self.execute(&Step::DelAddr { endpoint: endpoint.clone(), why }).is_ok() {
+                let _ = self.execute(&Step::AddAddr { endpoint, why });
+            }
+        }
+        self.kernel.read(self.sysctls).map(Some)
+    }
+
+    fn reached(self, after: State, mut warnings: Vec<Diagnostic>) -> Outcome {
+        warnings.extend(self.paths.lost().iter().map(|endpoint| {
+            let message = format!("live connections did not get their subflows back from {endpoint}");
+            let help = "new connections are not concerned; `ss -Htn` and the peer's limits may tell why";
+            Diagnostic::warning("subflows-lost", message)
+                .endpoint(endpoint.name.clone().unwrap_or_default())
+                .help(help)
+        }));
         let verdict = if self.done.is_empty() { Verdict::Unchanged } else { Verdict::Applied };
         Outcome { verdict, steps: self.done, before: self.before, after, warnings }
     }
 
     /// Undoes what was done, last step first, and reads back. `failed` counts in `plan`, not all of which
     /// may have been carried out.
-    fn roll_back(self, failed: Option<usize>, cause: Cause, plan: &[Step]) -> Outcome {
-        let Transaction { kernel, sysctls, before, done, earlier } = self;
+    fn roll_back(mut self, failed: Option<usize>, cause: Cause, plan: &[Step]) -> Outcome {
         let mut not_undone = Vec::new();
-        let now = kernel.read(sysctls).unwrap_or_else(|_| {
-            let mut expected = before.clone();
-            done.iter().for_each(|step| step.replay(&mut expected));
+        let now = self.kernel.read(self.sysctls).unwrap_or_else(|_| {
+            let mut expected = self.before.clone();
+            self.done.iter().for_each(|step| step.replay(&mut expected));
             expected
         });
-        for step in done.iter().rev() {
-            let Some(undo) = step.undo(&now) else { continue };
-            log::info!("undo: {undo}");
-            if let Err(refusal) = kernel.execute(&undo) {
-                log::info!("refused: {refusal}");
+        for undo in self.done.iter().rev().filter_map(|step| step.undo(&now)).collect::<Vec<_>>() {
+            if let Err(refusal) = self.execute(&undo) {
                 not_undone.push((undo, refusal));
             }
         }
+        let Transaction { kernel, sysctls, before, done, earlier, .. } = self;
         let read = kernel.read(sysctls);
         // The kernel alone makes implicit endpoints, so one that was removed is gone with its subflow.
         let lost =
@@ -223,6 +286,16 @@ impl<K: Kernel> Transaction<'_, K> {
             if restored { Verdict::RolledBack(failure) } else { Verdict::RollbackIncomplete(failure) };
         Outcome { verdict, steps, before, after, warnings: Vec::new() }
     }
+}
+
+/// The removals that begin with the step of this number, none when the one before is a removal too.
+fn removals_at(steps: &[Step], index: usize) -> &[Step] {
+    let is_removal = |step: &Step| matches!(step, Step::DelAddr { .. });
+    if index > 0 && is_removal(&steps[index - 1]) {
+        return &[];
+    }
+    let run = steps[index..].iter().take_while(|step| is_removal(step)).count();
+    &steps[index..index + run]
 }
 
 /// Whether a refusal comes from a change that somebody else made, or the kernel itself by an implicit endpoint. The

@@ -91,6 +91,9 @@ pub struct Apply {
     /// Exit with 2 when the plan is not empty
     #[arg(long)]
     pub detailed_exitcode: bool,
+    /// Wait for what is not there yet, so long
+    #[arg(long, value_name = "SECS")]
+    pub wait: Option<u32>,
     /// Let a warning be an error
     #[arg(long)]
     pub strict: bool,

@@ -2,14 +2,14 @@
 
 use std::io;
 
-use crate::apply::{self, Goal, Outcome, Verdict};
+use crate::apply::{self, Goal, Outcome, Terms, Verdict};
 use crate::cli::{Apply, Common, Format};
 use crate::config::Config;
-use crate::desired::{self, Unreachable};
+use crate::desired::Unreachable;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::kernel::{self, Host, Kernel, rehearsal};
+use crate::kernel::{self, Host, rehearsal};
 use crate::model::{State, Sysctl};
-use crate::plan::{self, Step};
+use crate::plan::Step;
 use crate::report::json_v1::{self, ErrorJson, PlanParts};
 use crate::report::text::{self, Tense};
 use crate::report::yaml;
@@ -17,7 +17,7 @@ use crate::runtime::{Lock, LockError, Runtime};
 use crate::source::Source;
 
 use super::failure::{self, Told};
-use super::ownership::Ownership;
+use super::sight::{self, Blind, Sight, Wanted};
 use super::{Exit, Output, input, places};
 
 /// Does the main job.
@@ -114,26 +114,23 @@ impl Job<'_> {
         };
         let (mut host, warnings) = opened.map_err(|error| self.kernel_failed(&error))?;
         self.diagnostics.extend(warnings);
-        let mut before = host.read(&self.sysctls).map_err(|error| self.kernel_failed(&error))?;
-        let mut ownership = Ownership::new(&runtime, &self.config, &before);
-        self.diagnostics.extend(ownership.trouble());
-        let config = &self.config;
-        let goal = match goal(config, &ownership, &mut host, &before) {
-            Ok(goal) => goal,
-            Err(unreachable) => return self.unreachable(unreachable, before),
+        let wait = self.options.wait.filter(|_| !self.options.rehearse);
+        let wanted = Wanted { config: &self.config, sysctls: &self.sysctls, wait };
+        let (sight, warnings) = match sight::look(&wanted, &runtime, &mut host) {
+            Ok(seen) => seen,
+            Err(Blind::Kernel(error)) => return Err(self.kernel_failed(&error)),
+            Err(Blind::Unreachable(unreachable, before)) => return self.unreachable(unreachable, before),
         };
-        places::name_rows(&mut before, &goal.state);
-        self.diagnostics.extend(goal.warnings.iter().cloned());
-        let inert = desired::inert(&self.config, &mut host).map_err(|error| self.kernel_failed(&error))?;
-        self.diagnostics.extend(inert);
+        self.diagnostics.extend(warnings);
+        let Sight { before, mut ownership, goal, patience } = sight;
         self.strictly()?;
         if self.options.dry_run {
             return Ok(self.planned(before, goal));
         }
-        let (config, sysctls) = (&self.config, &self.sysctls);
-        let (known, wanted) = (ownership.clone(), goal.state.clone());
-        let replan = |host: &mut Host, now: &State| goal_anew(config, &known, host, now);
-        let outcome = apply::apply(&mut host, sysctls, before, goal, replan, |steps, now| {
+        let (known, target) = (ownership.clone(), goal.state.clone());
+        let terms = Terms { sysctls: &self.sysctls, patience };
+        let replan = |host: &mut Host, now: &State| sight::goal_anew(&self.config, &known, host, now);
+        let outcome = apply::apply(&mut host, terms, before, goal, replan, |steps, now| {
             if !self.options.rehearse {
                 ownership.announce(steps, now);
             }
@@ -142,7 +139,7 @@ impl Job<'_> {
             let known = self.diagnostics.iter().any(|known| known.code == "no-record");
             self.diagnostics.extend(ownership.settle(&outcome).filter(|_| !known));
         }
-        Ok(self.done(outcome, &wanted))
+        Ok(self.done(outcome, &target))
     }
 
     fn lock(&mut self, runtime: &Runtime) -> Result<Option<Lock>, Exit> {
@@ -250,29 +247,4 @@ impl Job<'_> {
         }
         Ok(*exit)
     }
-}
-
-/// What the configuration means in this state, and the way there.
-fn goal(config: &Config, ownership: &Ownership, host: &mut Host, now: &State) -> Result<Goal, Unreachable> {
-    let capabilities = Host::capabilities().corrected_by(now);
-    let desired = desired::resolve(config, now, capabilities, &ownership.identities(), host)?;
-    let steps = plan::plan(now, &desired.state, capabilities).map_err(|impossible| {
-        let help = "declare fewer endpoints; Linux 7.2 and later hold 255";
-        let diagnostic = Diagnostic::error("table", impossible.to_string()).help(help);
-        Unreachable::Unsupported(vec![diagnostic])
-    })?;
-    Ok(Goal { state: desired.state, steps, warnings: desired.warnings })
-}
-
-fn goal_anew(
-    config: &Config,
-    ownership: &Ownership,
-    host: &mut Host,
-    now: &State,
-) -> Result<Goal, Unreachable> {
-    let goal = goal(config, ownership, host, now)?;
-    if !goal.steps.is_empty() {
-        log::info!("the table was changed by somebody else; planning again");
-    }
-    Ok(goal)
 }

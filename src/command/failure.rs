@@ -1,11 +1,11 @@
 //! Failures in words, with their exit codes.
 
-use crate::apply::{Cause, Failure};
+use crate::apply::{CLOSING, Cause, Closing, Failure};
 use crate::config::Config;
 use crate::desired::Unreachable;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::explain::{self, Explanation, Kind};
-use crate::kernel;
+use crate::kernel::{self, Errno};
 use crate::plan::Step;
 use crate::report::json_v1::ErrorJson;
 
@@ -37,9 +37,14 @@ pub fn tell(failure: &Failure, steps: &[Step], config: &Config, put_back: bool) 
             let message = format!("the kernel did not {step} as it is declared");
             explained(message, explain::flags_dropped(*flags), step, config, "")
         }
+        (Cause::Closing(what), Some(_)) => {
+            let mut told = listed(vec![closing(what, steps, Severity::Error)], Exit::Failed);
+            told.error.errno = Some(format!("{:?}", Errno::EADDRINUSE));
+            told
+        }
         (Cause::Unreachable(reason), _) => unreachable(reason),
         (Cause::Unreadable(error), _) => kernel_error(error),
-        (Cause::Unstable | Cause::Refused(..) | Cause::FlagsDropped(_), _) => {
+        (Cause::Unstable | Cause::Refused(..) | Cause::FlagsDropped(_) | Cause::Closing(_), _) => {
             let message = "another program keeps changing the table; gave up after 5 new plans";
             let help =
                 "stop it, or let only one of the two manage endpoints; NetworkManager and mptcpd do too";
@@ -49,6 +54,26 @@ pub fn tell(failure: &Failure, steps: &[Step], config: &Config, put_back: bool) 
     told.error.step = failure.step;
     told.diagnostics.push(aftermath(failure, put_back));
     told
+}
+
+/// Says that an endpoint cannot be replaced at once.
+pub fn closing(closing: &Closing, steps: &[Step], severity: Severity) -> Diagnostic {
+    let endpoint = steps.get(closing.step).and_then(Step::endpoint);
+    let row = endpoint.map(|endpoint| endpoint.identity.to_string()).unwrap_or_default();
+    let connections = match closing.connections {
+        1 => "a connection".to_owned(),
+        several => format!("{several} connections"),
+    };
+    let message = format!(
+        "{row} has {connections}: once it is removed, the kernel refuses its port for about a minute"
+    );
+    let seconds = CLOSING.as_secs() + 5;
+    let mut diagnostic = Diagnostic::warning("port-closing", message).help(format!(
+        "`--wait {seconds}` removes it and adds it again when the port is free; or declare it as it is now"
+    ));
+    diagnostic.severity = severity;
+    diagnostic.endpoint = endpoint.and_then(|endpoint| endpoint.name.clone());
+    diagnostic
 }
 
 /// Says why there is no goal.

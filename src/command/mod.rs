@@ -10,6 +10,8 @@ mod input;
 mod output;
 mod ownership;
 mod places;
+mod sight;
+mod waiting;
 
 pub use exit::Exit;
 pub use output::Output;

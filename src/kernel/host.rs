@@ -1,7 +1,9 @@
 //! The real kernel, as the namespace of this thread shows it.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use neli::consts::socket::NlFamily;
 
@@ -11,16 +13,24 @@ use crate::plan::{Reason, Step};
 use super::interfaces::Interfaces;
 use super::mptcp_pm::{self, Family};
 use super::netlink::{DUMP_ATTEMPTS, Netlink, Request};
-use super::rtnl::{self, Address, Rtnl};
-use super::{Errno, Error, Facts, Kernel, Refusal, UsableAddress, listener, sysctl};
+use super::rtnl::{Address, Rtnl};
+use super::{Errno, Error, Facts, Kernel, Refusal, Subflow, UsableAddress, diag, listener, sysctl};
 
 /// One network namespace's path manager.
 pub struct Host {
     netlink: Netlink,
     family: Family,
     interfaces: Interfaces,
-    /// Read when a selector asks for it first.
-    addresses: Option<Vec<UsableAddress>>,
+    /// Read when somebody asks for them first, and kept until the state is read again.
+    addresses: Option<Addresses>,
+}
+
+/// The addresses of interfaces that are up.
+struct Addresses {
+    /// Those that a selector may pick, by interface index and then in the kernel's order.
+    usable: Vec<UsableAddress>,
+    /// Those that a socket can be bound to.
+    bindable: Vec<(IpAddr, NonZeroU32)>,
 }
 
 /// The replies to the requests for limits and endpoints.
@@ -79,6 +89,24 @@ impl Host {
         Ok(endpoint)
     }
 
+    /// Whether a socket can be bound to the address now: it is on an interface that is up, on that one if one is given,
+    /// and its duplicate address detection has ended well.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub fn has_address(&mut self, wanted: IpAddr, on: Option<NonZeroU32>) -> Result<bool, Error> {
+        let bindable = &self.read_addresses()?.bindable;
+        Ok(bindable.iter().any(|(address, index)| *address == wanted && on.is_none_or(|on| on == *index)))
+    }
+
+    fn read_addresses(&mut self) -> Result<&Addresses, Error> {
+        let addresses = match self.addresses.take() {
+            Some(addresses) => addresses,
+            None => Addresses::read()?,
+        };
+        Ok(self.addresses.insert(addresses))
+    }
+
     /// Compares the row at an endpoint's id with it.
     fn is_still(&mut self, expected: &Endpoint) -> Result<bool, Error> {
         let Some(id) = expected.id else { return Ok(false) };
@@ -99,6 +127,7 @@ impl Host {
 impl Kernel for Host {
     fn read(&mut self, sysctls: &[Sysctl]) -> Result<State, Error> {
         self.interfaces.forget();
+        self.addresses = None;
         let Table { limits, rows } = self.table()?;
         let limits = limits.iter().find_map(|reply| mptcp_pm::limits(reply));
         let limits = limits.ok_or_else(|| Error::Protocol("limits without values".into()))?;
@@ -125,6 +154,23 @@ impl Kernel for Host {
             } => listener::can_bind((*address, port.get()).into()),
             _ => Ok(()),
         }
+    }
+
+    fn connections(&mut self, endpoint: Identity) -> Result<usize, Error> {
+        let Identity { address, port } = endpoint;
+        port.map_or(Ok(0), |port| listener::connections((address, port.get()).into()))
+    }
+
+    fn subflows(&mut self) -> Result<Vec<Subflow>, Error> {
+        diag::subflows()
+    }
+
+    fn answered_joins(&mut self) -> u64 {
+        diag::answered_joins()
+    }
+
+    fn pause(&mut self, duration: Duration) {
+        std::thread::sleep(duration);
     }
 
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
@@ -165,11 +211,7 @@ impl Facts for Host {
     }
 
     fn addresses(&mut self) -> Result<&[UsableAddress], Error> {
-        let addresses = match self.addresses.take() {
-            Some(addresses) => addresses,
-            None => usable_addresses()?,
-        };
-        Ok(self.addresses.insert(addresses))
+        Ok(&self.read_addresses()?.usable)
     }
 
     fn schedulers(&mut self) -> Result<Option<Vec<String>>, Error> {
@@ -181,19 +223,23 @@ impl Facts for Host {
     }
 }
 
-fn usable_addresses() -> Result<Vec<UsableAddress>, Error> {
-    let mut rtnl = Rtnl::open()?;
-    let (links, addresses) = (rtnl.links()?, rtnl.addresses()?);
-    let up: HashMap<NonZeroU32, String> =
-        links.into_iter().filter(|link| link.up).map(|link| (link.index, link.name)).collect();
-    let mut usable: Vec<UsableAddress> = addresses
-        .into_iter()
-        .filter(rtnl::Address::is_usable)
-        .filter_map(|Address { index, address, .. }| {
-            Some(UsableAddress { address: canonical(address), index, interface: up.get(&index)?.clone() })
-        })
-        .collect();
-    // Stable: addresses of one interface stay in the kernel's order.
-    usable.sort_by_key(|usable| usable.index);
-    Ok(usable)
+impl Addresses {
+    fn read() -> Result<Addresses, Error> {
+        let mut rtnl = Rtnl::open()?;
+        let (links, addresses) = (rtnl.links()?, rtnl.addresses()?);
+        let up: HashMap<NonZeroU32, String> =
+            links.into_iter().filter(|link| link.up).map(|link| (link.index, link.name)).collect();
+        let mut known = Addresses { usable: Vec::new(), bindable: Vec::new() };
+        for Address { address, index, .. } in addresses.iter().filter(|address| address.can_be_bound()) {
+            known.bindable.extend(up.contains_key(index).then_some((canonical(*address), *index)));
+        }
+        for Address { address, index, .. } in addresses.iter().filter(|address| address.is_usable()) {
+            let (address, index) = (canonical(*address), *index);
+            let of_interface = |name: &String| UsableAddress { address, index, interface: name.clone() };
+            known.usable.extend(up.get(&index).map(of_interface));
+        }
+        // Stable: addresses of one interface stay in the kernel's order.
+        known.usable.sort_by_key(|usable| usable.index);
+        Ok(known)
+    }
 }

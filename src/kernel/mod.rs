@@ -3,6 +3,8 @@
 //! [`Kernel`] is the seam at which tests put a model or a fault in place of the real one.
 
 mod answers;
+mod changes;
+mod diag;
 mod host;
 mod interfaces;
 mod listener;
@@ -12,14 +14,16 @@ pub mod rehearsal;
 mod rtnl;
 mod sysctl;
 
+pub use changes::Changes;
 pub use host::Host;
 pub use mptcp_pm::ATTR_SUBFLOWS;
 pub use nix::errno::Errno;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
-use crate::model::{State, Sysctl, SysctlValue};
+use crate::model::{Identity, State, Sysctl, SysctlValue};
 use crate::plan::Step;
 
 /// A path manager that can be read and changed.
@@ -35,6 +39,26 @@ pub trait Kernel {
     /// # Errors
     /// When it would.
     fn check(&mut self, step: &Step) -> Result<(), Refusal>;
+
+    /// How many connections an endpoint has at its port, those included that closed less than a minute ago; 0 for one
+    /// without a port. While there are any, the kernel can listen there only if it does so already.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn connections(&mut self, endpoint: Identity) -> Result<usize, Error>;
+
+    /// The subflows of live MPTCP connections; none where the kernel does not tell.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    fn subflows(&mut self) -> Result<Vec<Subflow>, Error>;
+
+    /// How many requests for another subflow (MP_JOIN) were answered so far, those of this host by its peers and those
+    /// of peers by this host.
+    fn answered_joins(&mut self) -> u64;
+
+    /// Lets time pass.
+    fn pause(&mut self, duration: Duration);
 
     /// Carries out one step. Before a request that goes by the id alone, the row there is compared with what the step
     /// expects.
@@ -70,6 +94,17 @@ pub trait Facts {
     /// # Errors
     /// When it cannot be read.
     fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error>;
+}
+
+/// One of the TCP connections that an MPTCP connection consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subflow {
+    /// The MPTCP connection, by its token at this end.
+    pub connection: u32,
+    /// The address at this end. Never an IPv4-mapped IPv6 address.
+    pub local: IpAddr,
+    /// Whether it is established; otherwise it is being opened.
+    pub established: bool,
 }
 
 /// An address that an endpoint can have.

@@ -71,6 +71,8 @@ pub enum Reason {
     Adopted,
     /// It is put back after a failure.
     PutBack,
+    /// Live connections did not get their subflows back.
+    Renewed,
 }
 
 impl Reason {
@@ -87,6 +89,7 @@ impl Reason {
             Reason::PlaceNeeded => "the table is full and a declared endpoint needs its place",
             Reason::Adopted => "adopts the implicit endpoint",
             Reason::PutBack => "put back",
+            Reason::Renewed => "renewed",
         }
     }
 }

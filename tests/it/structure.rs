@@ -14,7 +14,7 @@ const OUTSIDE: [&str; 10] = [
     "std::env",
     "std::process",
     "std::os",
-    "std::time",
+    "Instant",
     "neli::",
     "rustix::",
     "nix::",

@@ -2,13 +2,16 @@
 //! that are dropped, another writer.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use mptcp_apply::apply::{Cause, Goal, Outcome, Verdict, apply};
-use mptcp_apply::kernel::{Errno, Error, Kernel, Refusal};
+use mptcp_apply::apply::{Cause, Goal, Outcome, Terms, Verdict, apply};
+use mptcp_apply::kernel::{Errno, Error, Kernel, Refusal, Subflow};
 use mptcp_apply::model::{
     AddressId, Capabilities, Endpoint, Flags, Identity, Limits, State, Sysctl, SysctlValue,
 };
 use mptcp_apply::plan::{Step, plan};
+
+const TERMS: Terms<'_> = Terms { sysctls: &[], patience: Duration::ZERO };
 
 /// A kernel in memory.
 struct Model {
@@ -57,6 +60,20 @@ impl Kernel for Model {
     fn check(&mut self, _: &Step) -> Result<(), Refusal> {
         Ok(())
     }
+
+    fn connections(&mut self, _: Identity) -> Result<usize, Error> {
+        Ok(0)
+    }
+
+    fn subflows(&mut self) -> Result<Vec<Subflow>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn answered_joins(&mut self) -> u64 {
+        0
+    }
+
+    fn pause(&mut self, _: Duration) {}
 
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
         let call = self.calls;
@@ -118,7 +135,7 @@ fn goal(now: &State, target: &State) -> Goal {
 fn carry_out(model: &mut Model) -> Outcome {
     let (before, target) = (model.state.clone(), after());
     let first = goal(&before, &target);
-    apply(model, &[], before, first, |_, now| Ok(goal(now, &target)), |_, _| ())
+    apply(model, TERMS, before, first, |_, now| Ok(goal(now, &target)), |_, _| ())
 }
 
 #[test]

@@ -1,0 +1,87 @@
+//! The ports of endpoints, on which the kernel listens itself: what it would refuse, told before an endpoint is removed
+//! for it.
+
+use std::time::Duration;
+
+use crate::kernel::{Errno, Error, Kernel, Refusal};
+use crate::model::{Identity, Sysctl, SysctlValue};
+use crate::plan::{Disruption, Step};
+
+/// How long a port is closed after an endpoint that had connections was removed: TIME_WAIT, which is 60 s
+/// (`TCP_TIMEWAIT_LEN`), and the closing before it.
+pub const CLOSING: Duration = Duration::from_secs(65);
+
+/// How often to try whether a port is free again. Nobody tells when it is.
+pub const RETRY: Duration = Duration::from_millis(250);
+
+/// An endpoint that is to be replaced while it has connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closing {
+    /// The step that adds it again, as an index into the plan.
+    pub step: usize,
+    /// How many connections it has.
+    pub connections: usize,
+}
+
+/// The additions of a plan whose port will be closed for a while, since an endpoint on it is removed before, and has
+/// connections.
+///
+/// # Errors
+/// When the connections cannot be counted.
+pub fn closing<K: Kernel>(kernel: &mut K, steps: &[Step]) -> Result<Vec<Closing>, Error> {
+    let mut closing = Vec::new();
+    for (step, identity) in additions(steps).filter(|(index, _)| is_freed(&steps[..*index], &steps[*index])) {
+        let connections = kernel.connections(identity)?;
+        closing.extend((connections > 0).then_some(Closing { step, connections }));
+    }
+    Ok(closing)
+}
+
+/// The additions of a plan whose port something else holds now, and what the kernel would say.
+pub fn taken<K: Kernel>(kernel: &mut K, steps: &[Step]) -> Vec<(usize, Refusal)> {
+    let mut taken = Vec::new();
+    for (index, _) in additions(steps).filter(|(index, _)| !is_freed(&steps[..*index], &steps[*index])) {
+        taken.extend(kernel.check(&steps[index]).err().map(|refusal| (index, refusal)));
+    }
+    taken
+}
+
+/// The first step that would be refused although live connections would have been disturbed before it. Where nothing
+/// is at stake the kernel may say itself what it refuses, and in its own words.
+pub fn foreseen<K: Kernel>(kernel: &mut K, steps: &[Step]) -> Option<(usize, Refusal)> {
+    let first_disturbing = steps.iter().position(|step| step.disruption() != Disruption::None)?;
+    let enabled = steps.iter().find_map(|step| match step {
+        Step::SetSysctl { sysctl: Sysctl::ENABLED, to, .. } => Some(*to != SysctlValue::Number(0)),
+        _ => None,
+    });
+    let mut later = additions(steps).filter(|(index, _)| *index > first_disturbing);
+    later.find_map(|(index, _)| match kernel.check(&steps[index]) {
+        Ok(()) if enabled == Some(false) => Some((index, Refusal::new(Errno::ENOPROTOOPT))),
+        Ok(()) => None,
+        Err(refusal) if is_closed(&refusal) && is_freed(steps, &steps[index]) => None,
+        Err(refusal) if refusal.errno == Errno::ENOPROTOOPT && enabled == Some(true) => None,
+        Err(refusal) => Some((index, refusal)),
+    })
+}
+
+/// Whether a refusal says that something is on the port, which may go away.
+pub fn is_closed(refusal: &Refusal) -> bool {
+    refusal.errno == Errno::EADDRINUSE
+}
+
+/// The additions with a port, by their number.
+fn additions(steps: &[Step]) -> impl Iterator<Item = (usize, Identity)> {
+    steps.iter().enumerate().filter_map(|(index, step)| match step {
+        Step::AddAddr { endpoint, .. } if endpoint.identity.port.is_some() => {
+            Some((index, endpoint.identity))
+        }
+        _ => None,
+    })
+}
+
+/// Whether an endpoint that listens on the port of this one is removed: until then it is in the way of its successor.
+fn is_freed(steps: &[Step], addition: &Step) -> bool {
+    let port = |step: &Step| step.endpoint().and_then(|endpoint| endpoint.identity.port);
+    let mut removals = steps.iter().filter(|step| matches!(step, Step::DelAddr { .. }));
+    removals.any(|removal| port(removal) == port(addition))
+}

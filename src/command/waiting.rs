@@ -1,0 +1,86 @@
+//! `--wait`: what a configuration needs and this host does not have yet.
+
+use std::time::Duration;
+
+use crate::apply::{self, Goal};
+use crate::config::{Config, Located, Name, Target};
+use crate::diagnostic::Diagnostic;
+use crate::kernel::{Changes, Error, Facts, Host};
+use crate::model::Identity;
+
+/// Patience, and ears for what it is needed for.
+pub struct Waiting {
+    changes: Changes,
+    left: Duration,
+}
+
+impl Waiting {
+    /// Hears of links and addresses from now on.
+    ///
+    /// # Errors
+    /// When the kernel does not tell of them.
+    pub fn start(patience: Duration) -> Result<Waiting, Error> {
+        Ok(Waiting { changes: Changes::subscribe()?, left: patience })
+    }
+
+    /// How long may still be waited.
+    pub fn left(&self) -> Duration {
+        self.left
+    }
+
+    /// Waits until it is worth looking again.
+    ///
+    /// # Errors
+    /// When that cannot be heard.
+    pub fn wait(&mut self, missing: &[Diagnostic]) -> Result<(), Error> {
+        for what in missing {
+            log::info!("waiting for {} s at most: {}", self.left.as_secs(), what.message);
+        }
+        // Nobody tells when a port is free.
+        let port = missing.iter().any(|what| what.code == PORT_TAKEN);
+        let at_most = if port { self.left.min(apply::RETRY) } else { self.left };
+        self.left = self.left.saturating_sub(self.changes.wait(at_most)?);
+        Ok(())
+    }
+}
+
+const PORT_TAKEN: &str = "port-taken";
+
+/// What the goal lacks, as warnings: what waits already without this option, addresses that nothing could be bound
+/// to, and ports that something else holds.
+///
+/// # Errors
+/// When the host cannot be asked.
+pub fn missing(config: &Config, goal: &Goal, host: &mut Host) -> Result<Vec<Diagnostic>, Error> {
+    let mut missing = goal.warnings.clone();
+    for declaration in config.endpoints.iter().flatten() {
+        let Target::Address { identity, dev, .. } = &declaration.target else { continue };
+        let on = match dev {
+            Some(dev) => host.interface(&dev.value)?,
+            None => None,
+        };
+        let waits_for_its_interface = dev.is_some() && on.is_none();
+        if !waits_for_its_interface && !host.has_address(identity.address, on)? {
+            missing.push(address_missing(&declaration.name, *identity, dev.as_ref()));
+        }
+    }
+    for (index, refusal) in apply::taken(host, &goal.steps) {
+        if let Some(endpoint) = goal.steps[index].endpoint().filter(|_| apply::is_closed(&refusal)) {
+            let name = endpoint.name.clone().unwrap_or_default();
+            let message = format!("endpoint `{name}` needs its port ({refusal})");
+            missing.push(Diagnostic::warning(PORT_TAKEN, message).endpoint(name));
+        }
+    }
+    Ok(missing)
+}
+
+fn address_missing(name: &Located<Name>, identity: Identity, dev: Option<&Located<String>>) -> Diagnostic {
+    let where_to = dev.map_or("on no interface".to_owned(), |dev| format!("not on interface {}", dev.value));
+    let message = format!(
+        "endpoint `{}` needs {}, which is {where_to} or not usable yet",
+        name.value, identity.address
+    );
+    Diagnostic::warning("address-missing", message).at(name.place, "").endpoint(name.value.as_str()).help(
+        "`ip address` shows addresses; usable are those of interfaces that are up, but not `tentative` or `dadfailed` ones",
+    )
+}
