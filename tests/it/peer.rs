@@ -1,8 +1,10 @@
-//! The two ends of a live MPTCP connection, each in a process of its own inside a namespace.
+//! The two ends of a live MPTCP connection, and a witness of its paths, each in a process of its own inside a namespace.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType, acceptfrom, bind, connect, ipproto, listen, socket};
 
@@ -10,24 +12,29 @@ use crate::support::Namespace;
 
 const ROLE: &str = "MPTCP_APPLY_TEST_PEER";
 
-/// One end. It ends with the value.
+/// One process. It ends with the value.
 pub struct Peer {
     child: Child,
-    /// Kept open, so that it can go on writing.
-    _output: BufReader<ChildStdout>,
+    output: BufReader<ChildStdout>,
 }
 
 impl Peer {
-    /// Accepts one connection on this address and returns to it whatever it gets.
+    /// Accepts connections on this address and returns to them whatever it gets.
     #[track_caller]
     pub fn server(namespace: &Namespace, address: &str) -> Peer {
         Peer::start(namespace, &format!("server {address}"), "listening")
     }
 
-    /// Connects to this address and sends something, until it has come back.
+    /// Connects to this address and keeps sending something, which has to come back.
     #[track_caller]
     pub fn client(namespace: &Namespace, address: &str) -> Peer {
         Peer::start(namespace, &format!("client {address}"), "connected")
+    }
+
+    /// Watches how many subflows lead to the port of this address.
+    #[track_caller]
+    pub fn witness(namespace: &Namespace, address: &str) -> Peer {
+        Peer::start(namespace, &format!("witness {address}"), "watching")
     }
 
     #[track_caller]
@@ -39,7 +46,17 @@ impl Peer {
         let mut output = BufReader::new(child.stdout.take().expect("piped"));
         let started = output.by_ref().lines().map_while(Result::ok).any(|line| line == ready);
         assert!(started, "the {role} does not work");
-        Peer { child, _output: output }
+        Peer { child, output }
+    }
+
+    /// Ends it and takes its last word: bytes that came back to a client, or how long a witness saw no path.
+    #[track_caller]
+    pub fn ask(mut self) -> u64 {
+        drop(self.child.stdin.take());
+        let mut lines = self.output.by_ref().lines().map_while(Result::ok);
+        let answer =
+            lines.find_map(|line| line.strip_prefix("answer ").and_then(|number| number.parse().ok()));
+        answer.expect("an answer of the other process")
     }
 }
 
@@ -58,26 +75,88 @@ fn peer_process() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let (role, address) = role.split_once(' ').expect("a role and an address");
     let address: SocketAddr = address.parse().expect("an address");
-    let socket =
-        socket(AddressFamily::INET, SocketType::STREAM, Some(ipproto::MPTCP)).expect("an MPTCP socket");
-    if role == "server" {
-        bind(&socket, &address).expect("bound");
-        listen(&socket, 1).expect("listening");
-        println!("\nlistening");
+    match role {
+        "server" => serve(address),
+        "client" => println!("answer {}", talk(address)),
+        "witness" => println!("answer {}", watch(address.port()).as_micros()),
+        other => panic!("no such role: {other}"),
+    }
+}
+
+fn serve(address: SocketAddr) {
+    let socket = mptcp_socket();
+    bind(&socket, &address).expect("bound");
+    listen(&socket, 16).expect("listening");
+    println!("\nlistening");
+    loop {
         let (connection, _) = acceptfrom(&socket).expect("accepted");
         let mut connection = TcpStream::from(connection);
-        let mut bytes = [0; 1024];
-        while let Ok(count @ 1..) = connection.read(&mut bytes) {
-            connection.write_all(&bytes[..count]).expect("sent back");
-        }
-        return;
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = connection.read(&mut bytes) {
+                if connection.write_all(&bytes[..count]).is_err() {
+                    break;
+                }
+            }
+        });
     }
+}
+
+/// The peer's endpoints are announced once data has been acknowledged, so it is connected when something has come back.
+fn talk(address: SocketAddr) -> u64 {
+    let socket = mptcp_socket();
     connect(&socket, &address).expect("connected");
     let mut connection = TcpStream::from(socket);
-    // The peer's endpoints are announced once data has been acknowledged.
-    let mut answer = [0; 5];
-    connection.write_all(b"hello").expect("sent");
-    connection.read_exact(&mut answer).expect("came back");
-    println!("\nconnected");
-    let _ = std::io::stdin().read(&mut [0]);
+    let (mut sent, mut answer, mut came_back) = ([0; 1000], [0; 1000], 0);
+    let end = until_standard_input_ends();
+    while !end.load(Ordering::Relaxed) {
+        sent.fill((came_back / 1000) as u8);
+        connection.write_all(&sent).expect("sent");
+        connection.read_exact(&mut answer).expect("came back");
+        assert!(sent == answer, "other bytes came back than were sent");
+        if came_back == 0 {
+            println!("\nconnected");
+        }
+        came_back += 1000;
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    came_back
+}
+
+/// For how long, in all, there was no established subflow to this port after there had been one.
+fn watch(port: u16) -> Duration {
+    let to_port = format!(":{port:04X}");
+    let is_path = |line: &str| {
+        let mut words = line.split_ascii_whitespace().skip(2);
+        words.next().is_some_and(|remote| remote.ends_with(&to_port)) && words.next() == Some("01")
+    };
+    let (mut seen, mut without) = (false, Duration::ZERO);
+    let mut last = Instant::now();
+    let end = until_standard_input_ends();
+    println!("\nwatching");
+    while !end.load(Ordering::Relaxed) {
+        let table = std::fs::read_to_string("/proc/thread-self/net/tcp").expect("the sockets");
+        let now = Instant::now();
+        let paths = table.lines().any(is_path);
+        if seen && !paths {
+            without += now - last;
+        }
+        seen |= paths;
+        last = now;
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    without
+}
+
+fn mptcp_socket() -> std::os::fd::OwnedFd {
+    socket(AddressFamily::INET, SocketType::STREAM, Some(ipproto::MPTCP)).expect("an MPTCP socket")
+}
+
+fn until_standard_input_ends() -> &'static AtomicBool {
+    static END: AtomicBool = AtomicBool::new(false);
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read(&mut [0]);
+        END.store(true, Ordering::Relaxed);
+    });
+    &END
 }

@@ -1,7 +1,8 @@
 //! Live connections: what a change does to their subflows.
 
+use crate::kernel::links::{Links, SERVICE, subflows};
 use crate::peer::Peer;
-use crate::support::{Namespace, run, table_size, wait_for};
+use crate::support::{Namespace, table_size, wait_for};
 
 /// A client whose second link leads to an address that only the server announces, so that the client's kernel makes
 /// an implicit endpoint for its own address there.
@@ -30,17 +31,6 @@ impl Implicit {
         wait_for("two subflows", || subflows(&client).len() == 2);
         Implicit { client, _ends: ends, _server: server }
     }
-}
-
-/// The local and remote addresses of the established subflows, as `ss` tells.
-fn subflows(namespace: &Namespace) -> Vec<String> {
-    let mut command = namespace.command("ss");
-    command.args(["-Htn", "state", "established"]);
-    let listed = run(command, "").expect(0).stdout;
-    let pair = |line: &str| line.split_whitespace().skip(2).take(2).collect::<Vec<_>>().join(" ");
-    let mut pairs: Vec<String> = listed.lines().map(pair).collect();
-    pairs.sort();
-    pairs
 }
 
 /// There may be more meanwhile: an endpoint with the flag `subflow` opens some.
@@ -141,4 +131,61 @@ fn a_backup_flag_changes_without_closing_a_subflow() {
     let before = subflows(&host.client);
     host.client.apply(&config.replace("subflow]", "subflow, backup]"), &[]).expect(0);
     assert_eq!(subflows(&host.client), before);
+}
+
+/// Endpoints of the client on each link, by the last number of their addresses.
+fn endpoints(host: u8) -> String {
+    let row = |n| format!("  link{n}: {{address: 10.1.{n}.{host}, dev: c{n}, flags: [subflow]}}\n");
+    let rows: String = (1..=3).map(row).collect();
+    format!("version: 1\nlimits: {{subflows: 8}}\nendpoints:\n{rows}")
+}
+
+/// The first path is the connection's own; the first endpoint has its address.
+const THREE: [&str; 3] = ["10.1.1.1", "10.1.2.1", "10.1.3.1"];
+
+#[test]
+fn replacing_an_endpoint_leaves_the_subflows_of_others_alone() {
+    let links = Links::new();
+    links.client.apply(&endpoints(1), &[]).expect(0);
+    let (_server, client) = links.connect();
+    links.wait_for_paths(&THREE);
+    let others =
+        |all: Vec<String>| all.into_iter().filter(|pair| !pair.contains("10.1.2.")).collect::<Vec<_>>();
+    let before = others(subflows(&links.client));
+    let config = endpoints(1).replace("10.1.2.1,", "10.1.2.11,");
+    links.client.apply(&config, &[]).expect(0);
+    links.wait_for_paths(&["10.1.1.1", "10.1.2.11", "10.1.3.1"]);
+    assert_eq!(others(subflows(&links.client)), before);
+    assert!(client.ask() > 0);
+}
+
+#[test]
+fn toggling_backup_closes_no_subflow() {
+    let links = Links::new();
+    links.client.apply(&endpoints(1), &[]).expect(0);
+    let (_server, _client) = links.connect();
+    links.wait_for_paths(&THREE);
+    let before = subflows(&links.client);
+    let backup = endpoints(1).replace("c2, flags: [subflow]", "c2, flags: [subflow, backup]");
+    for config in [&backup, &endpoints(1)] {
+        links.client.apply(config, &[]).expect(0);
+        assert_eq!(subflows(&links.client), before);
+    }
+}
+
+/// Whatever is replaced, by other addresses or by other flags of the same ones, there is a path all the time, and
+/// afterwards as many as before.
+#[test]
+fn replacing_all_endpoints_never_leaves_a_connection_without_a_path() {
+    let links = Links::new();
+    links.client.apply(&endpoints(1), &[]).expect(0);
+    let (_server, client) = links.connect();
+    links.wait_for_paths(&THREE);
+    let witness = Peer::witness(&links.client, SERVICE);
+    links.client.apply(&endpoints(11), &[]).expect(0);
+    links.wait_for_paths(&["10.1.1.11", "10.1.2.11", "10.1.3.11"]);
+    links.client.apply(&endpoints(11).replace("[subflow]", "[subflow, signal]"), &[]).expect(0);
+    links.wait_for_paths(&["10.1.1.11", "10.1.2.11", "10.1.3.11"]);
+    assert_eq!(witness.ask(), 0, "microseconds without a path");
+    assert!(client.ask() > 0);
 }

@@ -4,6 +4,7 @@ mod changes;
 mod concurrent;
 mod endpoints;
 mod failures;
+mod links;
 mod live;
 mod ownership;
 mod seam;
