@@ -2,6 +2,7 @@
 
 mod changes;
 mod concurrent;
+mod costs;
 mod endpoints;
 mod failures;
 mod links;
