@@ -11,3 +11,4 @@ mod ownership;
 mod seam;
 mod selectors;
 mod settings;
+mod waiting;
