@@ -51,6 +51,18 @@ impl What {
     }
 }
 
+/// Where each link starts from.
+const BEFORE: [&str; 3] = ["10.1.1.1", "10.1.2.1", "10.1.3.1"];
+
+fn config(addresses: &[impl std::fmt::Display]) -> String {
+    let row = |(index, address)| {
+        let n = index + 1;
+        format!("  l{n}: {{address: {address}, dev: c{n}, flags: [subflow]}}\n")
+    };
+    let rows: String = addresses.iter().enumerate().map(row).collect();
+    format!("version: 1\nlimits: {{subflows: 8}}\nendpoints:\n{rows}")
+}
+
 /// What came of one replacement.
 struct Cost {
     without_path: Duration,
@@ -58,12 +70,14 @@ struct Cost {
 }
 
 fn replace(links: &Links, way: Way, what: What) -> Cost {
+    links.wait_for_paths(&[]);
     links.client.ip("mptcp endpoint flush");
-    links.client.apply(&what.config(None), &["-q"]).expect(0);
-    let (server, client) = links.connect();
-    links.wait_for_paths(&["10.1.1.1", "10.1.2.1", "10.1.3.1"]);
+    links.client.apply(&config(&BEFORE), &["-q"]).expect(0);
+    let _client = Peer::client(&links.client, SERVICE);
+    links.wait_for_paths(&BEFORE);
     let witness = Peer::witness(&links.client, SERVICE);
-    let add = |n: u8| format!("endpoint add {} dev c{n} subflow\n", what.address(n, Some(())));
+    let after = what.after();
+    let add = |n: u8| format!("endpoint add {} dev c{n} subflow\n", after[usize::from(n) - 1]);
     let script = match way {
         Way::Apply => String::new(),
         Way::DeleteThenAdd => {
@@ -73,24 +87,24 @@ fn replace(links: &Links, way: Way, what: What) -> Cost {
         Way::FlushThenAdd => "endpoint flush\n".to_owned() + &(1..=3).map(add).collect::<String>(),
     };
     match way {
-        Way::Apply => links.client.apply(&what.config(Some(())), &["-q"]).expect(0),
+        Way::Apply => links.client.apply(&config(&after), &["-q"]).expect(0),
         Way::DeleteThenAdd | Way::FlushThenAdd => {
             let mut ip = links.client.command("ip");
             ip.args(["-force", "-batch", "-"]);
             run(ip, &script.replace("endpoint", "mptcp endpoint")).expect(0)
         }
     };
-    let wanted: Vec<String> = (1..=3).map(|n| what.address(n, Some(()))).collect();
-    let missing = || wanted.iter().filter(|path| !links.paths().contains(path)).count();
+    let missing = || {
+        let paths = links.paths();
+        after.iter().filter(|path| !paths.contains(path)).count()
+    };
     // Long enough for a subflow to come, and to be reset again.
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(3) && missing() > 0 {
         std::thread::sleep(Duration::from_millis(20));
     }
     std::thread::sleep(Duration::from_millis(500));
-    let cost = Cost { lost: missing(), without_path: Duration::from_micros(witness.ask()) };
-    drop((client, server));
-    cost
+    Cost { lost: missing(), without_path: Duration::from_micros(witness.ask()) }
 }
 
 /// Prints a line a way, and gives the costs of the program under test.
@@ -98,6 +112,7 @@ fn measure(what: What, trials: usize, delay: u32) -> Vec<Cost> {
     let links = Links::new();
     let delayed = delay == 0 || links.delay(delay);
     assert!(delayed, "this kernel cannot delay packets (sch_netem)");
+    let _server = Peer::server(&links.server, SERVICE);
     let mut own = Vec::new();
     for way in WAYS {
         let mut costs: Vec<Cost> = (0..trials).map(|_| replace(&links, way, what)).collect();
