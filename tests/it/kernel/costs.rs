@@ -37,17 +37,9 @@ impl What {
         }
     }
 
-    /// The address that a link has after the replacement, or before it.
-    fn address(self, link: u8, after: Option<()>) -> String {
-        let changes = after.is_some() && self.links().contains(&link);
-        format!("10.1.{link}.{}", if changes { 11 } else { 1 })
-    }
-
-    fn config(self, after: Option<()>) -> String {
-        let row =
-            |n| format!("  l{n}: {{address: {}, dev: c{n}, flags: [subflow]}}\n", self.address(n, after));
-        let rows: String = (1..=3).map(row).collect();
-        format!("version: 1\nlimits: {{subflows: 8}}\nendpoints:\n{rows}")
+    /// The address of each link afterwards.
+    fn after(self) -> [String; 3] {
+        [1, 2, 3].map(|n| format!("10.1.{n}.{}", if self.links().contains(&n) { 11 } else { 1 }))
     }
 }
 
