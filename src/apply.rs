@@ -6,19 +6,20 @@
 
 mod paths;
 mod ports;
+mod signs;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use ports::{CLOSING, Closing, RETRY, closing, is_closed, taken};
 
 use crate::desired::Unreachable;
 use crate::diagnostic::Diagnostic;
-use crate::kernel::{self, Errno, Kernel, Refusal};
-use crate::model::{Flags, Identity, State, Sysctl};
+use crate::kernel::{self, Kernel, Refusal};
+use crate::model::{Endpoint, Flags, State, Sysctl};
 use crate::plan::{Reason, Step};
 
 use paths::Paths;
+use signs::{dropped_flags, interfered};
 
 /// How often a plan is made anew because somebody else changed the table meanwhile.
 const REPLANS_MAX: usize = 5;
@@ -178,7 +179,7 @@ impl<K: Kernel> Transaction<'_, K> {
         let mut expected = current.clone();
         let mut refused = None;
         for (index, step) in goal.steps.iter().enumerate() {
-            self.paths.await_successors(self.kernel, removals_at(&goal.steps, index));
+            self.make_before_break(removals_at(&goal.steps, index));
             match self.execute(step) {
                 Ok(()) => {
                     step.replay(&mut expected);
@@ -227,22 +228,43 @@ impl<K: Kernel> Transaction<'_, K> {
         false
     }
 
-    /// Removes and adds once more the endpoints whose subflows live connections lost. The state afterwards; none when
-    /// there is nothing to be had.
+    /// Before `removals`: lets connections find other paths, as long as there is hope.
+    fn make_before_break(&mut self, removals: &[Step]) {
+        loop {
+            let stranded = self.paths.stranded_by(self.kernel, removals);
+            if stranded.is_empty() || !self.paths.may_renew(self.kernel) {
+                return;
+            }
+            let Ok(now) = self.kernel.read(self.sysctls) else { return };
+            let lacked = self.paths.lacked_by(&stranded, self.kernel, &now);
+            if lacked.is_empty() {
+                return;
+            }
+            self.add_anew(lacked);
+        }
+    }
+
+    /// Once the goal is reached: adds endpoints anew whose subflows live connections lost. The state afterwards; none
+    /// when there is nothing to be had.
     fn renew(&mut self, now: &State) -> Result<Option<State>, kernel::Error> {
         let lost = self.paths.find_lost(self.kernel, now);
-        if lost.is_empty() {
+        if lost.is_empty() || !self.paths.may_renew(self.kernel) {
+            self.paths.give_up(lost);
             return Ok(None);
         }
-        for endpoint in lost {
-            log::info!("connections lost their subflows; once more: {endpoint}");
-            let why = Reason::Renewed;
-            // If either is refused, what is missing then is planned anew.
+        self.add_anew(lost);
+        self.kernel.read(self.sysctls).map(Some)
+    }
+
+    /// If any of it is refused, what is missing then is planned anew.
+    fn add_anew(&mut self, endpoints: Vec<Endpoint>) {
+        let why = Reason::Renewed;
+        for endpoint in endpoints {
+            log::info!("connections have no subflow from it; once more: {endpoint}");
             if self.execute(&Step::DelAddr { endpoint: endpoint.clone(), why }).is_ok() {
                 let _ = self.execute(&Step::AddAddr { endpoint, why });
             }
         }
-        self.kernel.read(self.sysctls).map(Some)
     }
 
     fn reached(self, after: State, mut warnings: Vec<Diagnostic>) -> Outcome {
@@ -296,28 +318,4 @@ fn removals_at(steps: &[Step], index: usize) -> &[Step] {
     }
     let run = steps[index..].iter().take_while(|step| is_removal(step)).count();
     &steps[index..index + run]
-}
-
-/// Whether a refusal comes from a change that somebody else made, or the kernel itself by an implicit endpoint. The
-/// error number does not tell, least of all up to Linux 6.1, which says EINVAL to everything; the table does.
-fn interfered(refusal: &Refusal, expected: &State, now: &State) -> bool {
-    let implicit = |state: &State| -> BTreeSet<Identity> {
-        state.endpoints.iter().filter(|row| row.is_implicit()).map(|row| row.identity).collect()
-    };
-    refusal.errno == Errno::ESTALE || !now.agrees_with(expected) || implicit(now) != implicit(expected)
-}
-
-/// The first step of which the kernel kept everything but some flags. Kernels since 6.19 (and stable ones that took
-/// the change) drop flags that they do not know without a word.
-fn dropped_flags(steps: &[Step], now: &State) -> Option<(usize, Flags)> {
-    steps.iter().enumerate().find_map(|(index, step)| {
-        let (endpoint, sent) = match step {
-            Step::SetFlags { endpoint, to, .. } => (endpoint, *to),
-            Step::AddAddr { endpoint, .. } => (endpoint, endpoint.flags),
-            Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::DelAddr { .. } => return None,
-        };
-        let row = now.endpoint(endpoint.identity)?;
-        let dropped = sent.without(row.flags).intersection(Flags::YOUNG);
-        (dropped != Flags::default() && !row.is_implicit()).then_some((index, dropped))
-    })
 }

@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// How long a new subflow may take: some round trips, also over a satellite.
 const OPENING: Duration = Duration::from_secs(1);
 
-/// How long a new subflow has to last before it is believed. A reset comes after one round trip.
+/// How long what was hoped for has to last before it is believed. A reset comes one round trip after the subflow.
 const STEADY: Duration = Duration::from_millis(300);
 
 /// How often lost subflows are asked for again. With three of four tries in vain, 20 miss one connection in 300.
@@ -35,7 +35,7 @@ pub struct Paths {
     before: Option<Vec<Subflow>>,
     removed: BTreeSet<IpAddr>,
     added: BTreeSet<Identity>,
-    /// Joins that had been answered when the last additions began.
+    /// Joins that had been answered when endpoints were added last.
     answered: u64,
     renewals: usize,
     lost: Vec<Endpoint>,
@@ -57,77 +57,83 @@ impl Paths {
             Step::DelAddr { endpoint, .. } => {
                 self.removed.insert(endpoint.identity.address);
             }
-            // To renew one with a port would close that for a minute.
-            Step::AddAddr { endpoint, why }
-                if *why != Reason::Adopted && endpoint.identity.port.is_none() =>
-            {
+            // One with a port is never renewed: that would close the port for a minute.
+            Step::AddAddr { endpoint, why: _ } if endpoint.identity.port.is_some() => {}
+            Step::AddAddr { endpoint: _, why: Reason::Adopted } => {}
+            Step::AddAddr { endpoint, why: _ } => {
                 self.added.insert(endpoint.identity);
             }
-            _ => {}
+            Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::SetFlags { .. } => {}
         }
     }
 
-    /// Before `removals`: waits until no connection has its last subflow on one of them, if additions before them may
-    /// be opening others.
-    pub fn await_successors<K: Kernel>(&self, kernel: &mut K, removals: &[Step]) {
+    /// The connections that would have no path left after `removals`, though endpoints were added that should have given
+    /// them others. Waits for those.
+    pub fn stranded_by<K: Kernel>(&self, kernel: &mut K, removals: &[Step]) -> BTreeSet<u32> {
         let going: BTreeSet<IpAddr> =
             removals.iter().filter_map(Step::endpoint).map(|endpoint| endpoint.identity.address).collect();
-        let before = self.before.iter().flatten();
-        if self.added.is_empty() || !before.into_iter().any(|subflow| going.contains(&subflow.local)) {
-            return;
+        let mut before = self.before.iter().flatten();
+        if self.added.is_empty() || !before.any(|subflow| going.contains(&subflow.local)) {
+            return BTreeSet::new();
         }
-        let mut waited = Duration::ZERO;
-        while waited < OPENING && !stranded(&subflows(kernel), &going).is_empty() {
-            kernel.pause(POLL);
-            waited += POLL;
+        let now = stranded(&subflows(kernel), &going);
+        if now.is_empty() || settles(kernel, |subflows| stranded(subflows, &going).is_empty()) {
+            return BTreeSet::new();
         }
+        stranded(&subflows(kernel), &going)
     }
 
-    /// The added endpoints that most connections lack which have fewer subflows than before: found out by waiting
-    /// until all have what they had, and keep it. Empty when asking again is not worth while.
+    /// The added endpoints that most of these connections lack.
+    pub fn lacked_by<K: Kernel>(
+        &self,
+        connections: &BTreeSet<u32>,
+        kernel: &mut K,
+        now: &State,
+    ) -> Vec<Endpoint> {
+        self.lacked(connections, &subflows(kernel), now)
+    }
+
+    /// The added endpoints that most connections lack which have fewer subflows than before. Waits for these.
     pub fn find_lost<K: Kernel>(&mut self, kernel: &mut K, now: &State) -> Vec<Endpoint> {
         let touched = self.before.iter().flatten().any(|subflow| self.removed.contains(&subflow.local));
-        if !touched {
+        if !touched || settles(kernel, |subflows| self.lacking(subflows, now).is_empty()) {
             return Vec::new();
         }
-        let mut lost = self.lacking(&subflows(kernel), now);
-        let (mut waited, mut steady) = (Duration::ZERO, Duration::ZERO);
-        while (!lost.is_empty() && waited < OPENING && steady.is_zero())
-            || (lost.is_empty() && steady < STEADY)
-        {
-            if lost.is_empty() {
-                steady += POLL;
-            }
-            kernel.pause(POLL);
-            waited += POLL;
-            lost = self.lacking(&subflows(kernel), now);
-        }
-        let answered = kernel.answered_joins();
-        // Whom nobody answers would not be answered again.
-        if lost.is_empty() || answered == self.answered || self.renewals == RENEWALS_MAX {
-            self.lost = lost;
-            return Vec::new();
-        }
-        self.answered = answered;
-        self.renewals += 1;
-        lost
+        self.lacking(&subflows(kernel), now)
     }
 
-    /// The added endpoints that were given up: most connections with fewer subflows than before lack them.
+    /// Whether it is worth while to add endpoints anew: not for ever, and not when nobody answered the last time.
+    pub fn may_renew<K: Kernel>(&mut self, kernel: &mut K) -> bool {
+        let answered = kernel.answered_joins();
+        let any = answered != self.answered;
+        self.answered = answered;
+        self.renewals += 1;
+        any && self.renewals <= RENEWALS_MAX
+    }
+
+    /// Takes note that these endpoints are given up.
+    pub fn give_up(&mut self, lost: Vec<Endpoint>) {
+        self.lost = lost;
+    }
+
+    /// The endpoints that were given up.
     pub fn lost(&self) -> &[Endpoint] {
         &self.lost
     }
 
     fn lacking(&self, subflows: &[Subflow], now: &State) -> Vec<Endpoint> {
-        let short = self.short_of(subflows, now);
-        let lacks_most = |row: &&Endpoint| {
+        self.lacked(&self.short_of(subflows, now), subflows, now)
+    }
+
+    fn lacked(&self, by: &BTreeSet<u32>, subflows: &[Subflow], now: &State) -> Vec<Endpoint> {
+        let most_lack = |row: &&Endpoint| {
             let at_row = |subflow: &&Subflow| subflow.local == row.identity.address;
             let having: BTreeSet<u32> =
                 subflows.iter().filter(at_row).map(|subflow| subflow.connection).collect();
-            short.difference(&having).count() > having.len()
+            by.difference(&having).count() > having.len()
         };
         let added = now.endpoints.iter().filter(|row| self.added.contains(&row.identity));
-        added.filter(lacks_most).cloned().collect()
+        added.filter(most_lack).cloned().collect()
     }
 
     /// The connections of before that are still there and have fewer subflows, though the limits allow more.
@@ -138,6 +144,23 @@ impl Paths {
         let is_short =
             |(token, had): &(u32, usize)| have.get(token).is_some_and(|have| *have < (*had).min(allowed));
         had.into_iter().filter(is_short).map(|(token, _)| token).collect()
+    }
+}
+
+/// Waits until something holds, and goes on to hold.
+fn settles<K: Kernel>(kernel: &mut K, holds: impl Fn(&[Subflow]) -> bool) -> bool {
+    let (mut waited, mut steady) = (Duration::ZERO, Duration::ZERO);
+    loop {
+        if holds(&subflows(kernel)) {
+            if steady >= STEADY {
+                return true;
+            }
+            steady += POLL;
+        } else if steady > Duration::ZERO || waited >= OPENING {
+            return false;
+        }
+        kernel.pause(POLL);
+        waited += POLL;
     }
 }
 
