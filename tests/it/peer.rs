@@ -106,25 +106,42 @@ fn serve(address: SocketAddr) {
     }
 }
 
-/// The peer's endpoints are announced once data has been acknowledged, so it is connected when something has come back.
+/// Sends without waiting for answers, so that data is in flight all the time, and checks that all of it comes back. The
+/// peer's endpoints are announced once data has been acknowledged, so it is connected when something has come back.
 fn talk(address: SocketAddr) -> std::io::Result<u64> {
+    const PERIOD: usize = 251;
+    let pattern: Vec<u8> = (0..PERIOD as u8).collect();
     let socket = mptcp_socket();
     connect(&socket, &address).expect("connected");
     let mut connection = TcpStream::from(socket);
-    let (mut sent, mut answer, mut came_back) = ([0; 1000], [0; 1000], 0);
-    let end = until_standard_input_ends();
-    while !end.load(Ordering::Relaxed) {
-        sent.fill((came_back / 1000) as u8);
-        connection.write_all(&sent)?;
-        connection.read_exact(&mut answer)?;
-        assert!(sent == answer, "other bytes came back than were sent");
-        if came_back == 0 {
-            println!("\nconnected");
+    let mut answers = connection.try_clone()?;
+    let reader = std::thread::spawn(move || {
+        let (mut bytes, mut came_back) = ([0; 4096], 0);
+        loop {
+            let count = answers.read(&mut bytes)?;
+            if came_back == 0 {
+                println!("\nconnected");
+            }
+            let as_sent = |(at, byte): (usize, &u8)| usize::from(*byte) == (came_back + at) % PERIOD;
+            assert!(bytes[..count].iter().enumerate().all(as_sent), "other bytes came back than were sent");
+            came_back += count;
+            if count == 0 {
+                return Ok(came_back);
+            }
         }
-        came_back += 1000;
-        std::thread::sleep(Duration::from_millis(2));
+    });
+    let (end, mut sent) = (until_standard_input_ends(), 0);
+    while !end.load(Ordering::Relaxed) {
+        for _ in 0..16 {
+            connection.write_all(&pattern)?;
+            sent += pattern.len();
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
-    Ok(came_back)
+    connection.shutdown(std::net::Shutdown::Write)?;
+    let came_back: std::io::Result<usize> = reader.join().expect("no panic");
+    assert_eq!(came_back?, sent, "bytes that came back");
+    Ok(sent as u64)
 }
 
 /// For how long, in all, there was no established subflow to this port after there had been one.
