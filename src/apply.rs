@@ -179,7 +179,7 @@ impl<K: Kernel> Transaction<'_, K> {
         let mut expected = current.clone();
         let mut refused = None;
         for (index, step) in goal.steps.iter().enumerate() {
-            self.make_before_break(removals_at(&goal.steps, index));
+            self.make_before_break(step);
             match self.execute(step) {
                 Ok(()) => {
                     step.replay(&mut expected);
@@ -228,17 +228,19 @@ impl<K: Kernel> Transaction<'_, K> {
         false
     }
 
-    /// Before `removals`: lets connections find other paths, as long as there is hope.
-    fn make_before_break(&mut self, removals: &[Step]) {
+    /// Before a removal: lets connections find other paths, as long as there is hope. One at a time, so that where limits
+    /// are tight each removal makes room for a new path.
+    fn make_before_break(&mut self, step: &Step) {
+        let Step::DelAddr { endpoint, .. } = step else { return };
         loop {
-            let stranded = self.paths.stranded_by(self.kernel, removals);
-            if stranded.is_empty() || !self.paths.may_renew(self.kernel) {
+            let stranded = self.paths.stranded_by(self.kernel, endpoint);
+            if stranded.is_empty() {
                 return;
             }
-            let Ok(now) = self.kernel.read(self.sysctls) else { return };
-            let lacked = self.paths.lacked_by(&stranded, self.kernel, &now);
+            let now = self.kernel.read(self.sysctls).ok().filter(|_| self.paths.may_renew(self.kernel));
+            let lacked = now.map_or(Vec::new(), |now| self.paths.lacked_by(&stranded, self.kernel, &now));
             if lacked.is_empty() {
-                return;
+                return self.paths.despair();
             }
             self.add_anew(lacked);
         }
@@ -308,14 +310,4 @@ impl<K: Kernel> Transaction<'_, K> {
             if restored { Verdict::RolledBack(failure) } else { Verdict::RollbackIncomplete(failure) };
         Outcome { verdict, steps, before, after, warnings: Vec::new() }
     }
-}
-
-/// The removals that begin with the step of this number, none when the one before is a removal too.
-fn removals_at(steps: &[Step], index: usize) -> &[Step] {
-    let is_removal = |step: &Step| matches!(step, Step::DelAddr { .. });
-    if index > 0 && is_removal(&steps[index - 1]) {
-        return &[];
-    }
-    let run = steps[index..].iter().take_while(|step| is_removal(step)).count();
-    &steps[index..index + run]
 }

@@ -38,6 +38,8 @@ pub struct Paths {
     /// Joins that had been answered when endpoints were added last.
     answered: u64,
     renewals: usize,
+    /// Whether waiting for other paths was in vain.
+    hopeless: bool,
     lost: Vec<Endpoint>,
 }
 
@@ -67,20 +69,19 @@ impl Paths {
         }
     }
 
-    /// The connections that would have no path left after `removals`, though endpoints were added that should have given
-    /// them others. Waits for those.
-    pub fn stranded_by<K: Kernel>(&self, kernel: &mut K, removals: &[Step]) -> BTreeSet<u32> {
-        let going: BTreeSet<IpAddr> =
-            removals.iter().filter_map(Step::endpoint).map(|endpoint| endpoint.identity.address).collect();
+    /// The connections that would have no path left without this endpoint, though others were added that should have
+    /// given them one. Waits for those.
+    pub fn stranded_by<K: Kernel>(&self, kernel: &mut K, removal: &Endpoint) -> BTreeSet<u32> {
+        let going = removal.identity.address;
         let mut before = self.before.iter().flatten();
-        if self.added.is_empty() || !before.any(|subflow| going.contains(&subflow.local)) {
+        if self.hopeless || self.added.is_empty() || !before.any(|subflow| subflow.local == going) {
             return BTreeSet::new();
         }
-        let now = stranded(&subflows(kernel), &going);
-        if now.is_empty() || settles(kernel, |subflows| stranded(subflows, &going).is_empty()) {
+        let now = stranded(&subflows(kernel), going);
+        if now.is_empty() || settles(kernel, |subflows| stranded(subflows, going).is_empty()) {
             return BTreeSet::new();
         }
-        stranded(&subflows(kernel), &going)
+        stranded(&subflows(kernel), going)
     }
 
     /// The added endpoints that most of these connections lack.
@@ -109,6 +110,11 @@ impl Paths {
         self.answered = answered;
         self.renewals += 1;
         any && self.renewals <= RENEWALS_MAX
+    }
+
+    /// Takes note that connections find no other paths, so that no removal waits for that again.
+    pub fn despair(&mut self) {
+        self.hopeless = true;
     }
 
     /// Takes note that these endpoints are given up.
@@ -164,12 +170,13 @@ fn settles<K: Kernel>(kernel: &mut K, holds: impl Fn(&[Subflow]) -> bool) -> boo
     }
 }
 
-/// Connections all of whose established subflows are on these addresses.
-fn stranded(subflows: &[Subflow], going: &BTreeSet<IpAddr>) -> BTreeSet<u32> {
-    let staying = subflows.iter().filter(|subflow| subflow.established && !going.contains(&subflow.local));
-    let staying: BTreeSet<u32> = staying.map(|subflow| subflow.connection).collect();
-    let all = subflows.iter().map(|subflow| subflow.connection);
-    all.filter(|connection| !staying.contains(connection)).collect()
+/// Connections all of whose established subflows are on this address.
+fn stranded(subflows: &[Subflow], going: IpAddr) -> BTreeSet<u32> {
+    let (on_it, others): (Vec<&Subflow>, Vec<&Subflow>) =
+        subflows.iter().partition(|subflow| subflow.local == going);
+    let elsewhere = others.into_iter().filter(|subflow| subflow.established);
+    let elsewhere: BTreeSet<u32> = elsewhere.map(|subflow| subflow.connection).collect();
+    on_it.into_iter().map(|subflow| subflow.connection).filter(|token| !elsewhere.contains(token)).collect()
 }
 
 fn by_connection<'a>(subflows: impl Iterator<Item = &'a Subflow>) -> BTreeMap<u32, usize> {

@@ -189,3 +189,19 @@ fn replacing_all_endpoints_never_leaves_a_connection_without_a_path() {
     assert_eq!(witness.ask(), 0, "microseconds without a path");
     assert!(client.ask() > 0);
 }
+
+/// With no room for a new path beside the old ones, each removal makes room for one.
+#[test]
+fn replacing_all_endpoints_within_tight_limits_leaves_a_path_too() {
+    let links = Links::new();
+    let tight = |host| endpoints(host).replace("subflows: 8", "subflows: 2");
+    links.client.apply(&tight(1), &[]).expect(0);
+    let (_server, client) = links.connect();
+    links.wait_for_paths(&THREE);
+    let witness = Peer::witness(&links.client, SERVICE);
+    links.client.apply(&tight(11), &[]).expect(0);
+    let new = |path: &String| path.ends_with(".11");
+    wait_for("two new subflows", || links.paths().len() == 2 && links.paths().iter().all(new));
+    assert_eq!(witness.ask(), 0, "microseconds without a path");
+    assert!(client.ask() > 0);
+}
