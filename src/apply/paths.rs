@@ -97,9 +97,11 @@ impl Paths {
     /// The added endpoints that most connections lack which have fewer subflows than before. Waits for these.
     pub fn find_lost<K: Kernel>(&mut self, kernel: &mut K, now: &State) -> Vec<Endpoint> {
         let touched = self.before.iter().flatten().any(|subflow| self.removed.contains(&subflow.local));
-        if !touched || settles(kernel, |subflows| self.lacking(subflows, now).is_empty()) {
+        let came = |subflows: &[Subflow]| self.lacking(&established(subflows), now).is_empty();
+        if !touched || settles(kernel, came) {
             return Vec::new();
         }
+        // What is being opened still may come, and would be stopped by asking again.
         self.lacking(&subflows(kernel), now)
     }
 
@@ -177,6 +179,10 @@ fn stranded(subflows: &[Subflow], going: IpAddr) -> BTreeSet<u32> {
     let elsewhere = others.into_iter().filter(|subflow| subflow.established);
     let elsewhere: BTreeSet<u32> = elsewhere.map(|subflow| subflow.connection).collect();
     on_it.into_iter().map(|subflow| subflow.connection).filter(|token| !elsewhere.contains(token)).collect()
+}
+
+fn established(subflows: &[Subflow]) -> Vec<Subflow> {
+    subflows.iter().filter(|subflow| subflow.established).copied().collect()
 }
 
 fn by_connection<'a>(subflows: impl Iterator<Item = &'a Subflow>) -> BTreeMap<u32, usize> {
