@@ -115,6 +115,7 @@ impl Table {
         if let Some(&index) = endpoint.id.and_then(|id| self.removal_of_id.get(&id)) {
             self.remove(index);
         }
+        self.remove_listeners_in_the_way_of(&endpoint.identity);
         // The kernel counts before it looks whether an implicit endpoint gives its place.
         while self.rows >= self.capacity {
             match self.pure_removals.next() {
@@ -139,6 +140,19 @@ impl Table {
         }
         self.steps.push(Step::AddAddr { endpoint, why });
         Ok(())
+    }
+
+    /// The kernel listens on the port of an endpoint, and one with a wildcard address does so for all addresses.
+    fn remove_listeners_in_the_way_of(&mut self, wanted: &Identity) {
+        let in_the_way = |removal: &Option<Change>| {
+            let gone = removal.as_ref().map(|removal| removal.endpoint.identity);
+            gone.is_some_and(|gone| gone.port == wanted.port && gone.address.is_unspecified())
+        };
+        if wanted.port.is_some() {
+            let found = self.removals.iter().enumerate().filter(|(_, removal)| in_the_way(removal));
+            let found: Vec<usize> = found.map(|(index, _)| index).collect();
+            found.into_iter().for_each(|index| self.remove(index));
+        }
     }
 
     fn remove(&mut self, index: usize) {
