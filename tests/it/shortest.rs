@@ -18,8 +18,9 @@ use crate::support::repeatable;
 use crate::world::{parse, resolve};
 
 const ADDRESSES: u8 = 3;
+/// Those that are declared.
 const IDS: u8 = 2;
-/// The kernel may choose one more. Where it would choose yet another, an id of one's own does as well.
+/// One more is tried, or chosen by the kernel. A plan that needs a fourth has no competitor with three.
 const IDS_MET: u8 = IDS + 1;
 /// The first ones for tables of three.
 const FLAGS: [Flags; 3] = [Flags::SUBFLOW, Flags::SUBFLOW.union(Flags::BACKUP), Flags::SIGNAL];
@@ -48,7 +49,7 @@ fn identity(last: u8) -> Identity {
 
 fn every_operation(model: &Model) -> Vec<Step> {
     let (mut steps, now) = (Vec::new(), model.state());
-    for (last, id) in (0..ADDRESSES).flat_map(|last| (0..=IDS).map(move |id| (last, id))) {
+    for (last, id) in (0..ADDRESSES).flat_map(|last| (0..=IDS_MET).map(move |id| (last, id))) {
         for &flags in flags(model.version().capabilities.endpoints_max) {
             let (id, why) = (AddressId::new(id), Reason::Declared);
             let endpoint = Endpoint { name: None, identity: identity(last), id, dev: None, flags };
@@ -177,7 +178,10 @@ fn judge(tables: &Tables, current: Index, declared: &[Endpoint]) -> Result<(), T
     let added: Vec<Identity> = steps.iter().filter_map(addition).collect();
     let least = tables.distance(from, |model| will_do(model, declared, &desired, &added));
     let rows: Vec<String> = model.dump().iter().map(ToString::to_string).collect();
-    prop_assert_eq!(Some(steps.len()), least, "{:#?}\n{}{:#?}", rows, text, steps);
+    let tried = |step: &Step| step.endpoint().and_then(|row| row.id).is_none_or(|id| id.get() <= IDS_MET);
+    if steps.iter().all(tried) {
+        prop_assert_eq!(least, Some(steps.len()), "{:#?}\n{}{:#?}", rows, text, steps);
+    }
     Ok(())
 }
 
@@ -187,7 +191,7 @@ fn tables(rows: usize) -> &'static Tables {
 }
 
 proptest! {
-    #![proptest_config(repeatable(400))]
+    #![proptest_config(repeatable(2000))]
 
     #[test]
     fn no_sequence_is_shorter_than_the_plan_in_a_table_of_two(current: Index, declared in declared(2)) {

@@ -1,9 +1,10 @@
 //! Faults at the seam between the program and a kernel.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use mptcp_apply::kernel::{Errno, Error, Kernel, Refusal};
-use mptcp_apply::model::{State, Sysctl};
+use mptcp_apply::kernel::{Errno, Error, Kernel, Refusal, Subflow};
+use mptcp_apply::model::{Identity, State, Sysctl};
 use mptcp_apply::plan::Step;
 
 /// When somebody else acts. Calls of `execute` and `read` are counted from 0, each for itself.
@@ -102,6 +103,22 @@ impl<K: Kernel> Kernel for Faulty<K> {
 
     fn check(&mut self, step: &Step) -> Result<(), Refusal> {
         self.kernel.check(step)
+    }
+
+    fn connections(&mut self, endpoint: Identity) -> Result<usize, Error> {
+        self.kernel.connections(endpoint)
+    }
+
+    fn subflows(&mut self) -> Result<Vec<Subflow>, Error> {
+        self.kernel.subflows()
+    }
+
+    fn answered_joins(&mut self) -> u64 {
+        self.kernel.answered_joins()
+    }
+
+    fn pause(&mut self, duration: Duration) {
+        self.kernel.pause(duration);
     }
 
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {

@@ -1,7 +1,9 @@
 //! The model in the place of the kernel, with the comparisons that the program makes before it writes.
 
-use mptcp_apply::kernel::{Errno, Error, Kernel, Refusal};
-use mptcp_apply::model::{AddressId, Endpoint, State, Sysctl, SysctlValue};
+use std::time::Duration;
+
+use mptcp_apply::kernel::{Errno, Error, Kernel, Refusal, Subflow};
+use mptcp_apply::model::{AddressId, Endpoint, Identity, State, Sysctl, SysctlValue};
 use mptcp_apply::plan::{Reason, Step};
 
 use super::Model;
@@ -35,6 +37,21 @@ impl Kernel for Model {
             _ => Ok(()),
         }
     }
+
+    /// The model has no connections.
+    fn connections(&mut self, _: Identity) -> Result<usize, Error> {
+        Ok(0)
+    }
+
+    fn subflows(&mut self) -> Result<Vec<Subflow>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn answered_joins(&mut self) -> u64 {
+        0
+    }
+
+    fn pause(&mut self, _: Duration) {}
 
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
         let result = match step {

@@ -17,6 +17,9 @@ use crate::world::{parse, resolve};
 /// An interface that is gone, and those of [`crate::world`] that are there.
 const INDEXES: [u32; 3] = [99, 2, 3];
 
+/// So few that most declarations meet a row.
+const ADDRESSES: u8 = 7;
+
 /// A namespace, and what is wanted of it.
 #[derive(Clone)]
 pub struct Situation {
@@ -95,7 +98,7 @@ fn row(flags: &'static [u32]) -> impl Strategy<Value = Endpoint> {
     let ids = prop_oneof![9 => 1u8..12, 1 => 250u8..];
     let indexes = prop::option::weighted(0.3, prop::sample::select(&INDEXES[..]));
     let port = prop::option::weighted(0.15, 8080u16..8082);
-    (0u8..10, port, prop::option::of(ids), indexes, prop::sample::select(flags)).prop_map(
+    (0..ADDRESSES, port, prop::option::weighted(0.4, ids), indexes, prop::sample::select(flags)).prop_map(
         |(last, port, id, index, flags)| Endpoint {
             name: None,
             identity: Identity { address: address(last), port: port.and_then(NonZeroU16::new) },
@@ -111,7 +114,7 @@ fn row(flags: &'static [u32]) -> impl Strategy<Value = Endpoint> {
 
 /// Anything that can happen.
 pub fn event() -> impl Strategy<Value = Event> {
-    let any_flags = &[1u32, 2, 6, 10, 34, 3, 7, 0, 4][..];
+    let any_flags = &[1u32, 2, 2, 6, 10, 34, 3, 7, 0, 4][..];
     let form = prop_oneof![8 => Just(0), 1 => Just(1), 1 => Just(2)];
     let added = (row(any_flags), form).prop_map(|(mut row, form)| {
         match (form, row.identity.port) {
@@ -121,7 +124,7 @@ pub fn event() -> impl Strategy<Value = Event> {
         }
         Event::Added(row)
     });
-    let implicit = (0u8..10, prop::sample::select(vec![Flags::default(), Flags::BACKUP]));
+    let implicit = (0..ADDRESSES, prop::sample::select(vec![Flags::default(), Flags::BACKUP]));
     prop_oneof![
         10 => added,
         3 => implicit.prop_map(|(last, flags)| Event::MadeImplicit(last, flags)),
@@ -131,7 +134,7 @@ pub fn event() -> impl Strategy<Value = Event> {
 
 fn namespace(version: Version, events: Vec<Event>) -> Model {
     let mut model = Model::new(version);
-    (0..10).for_each(|last| model.assign(address(last)));
+    (0..ADDRESSES).for_each(|last| model.assign(address(last)));
     INDEXES[1..].iter().for_each(|index| model.link(*index, &format!("eth{}", index - 2)));
     events.into_iter().for_each(|event| event.happen(&mut model));
     model
@@ -146,7 +149,7 @@ fn version() -> impl Strategy<Value = Version> {
 
 /// The text of a configuration of exact addresses; at most `most` endpoints, if any are managed.
 fn configuration(most: usize) -> impl Strategy<Value = String> {
-    let declarable = &[1u32, 2, 6, 10, 34, 5, 3][..];
+    let declarable = &[1u32, 2, 2, 6, 10, 34, 5, 3][..];
     let limits = prop::option::weighted(0.3, (0u32..9, 0u32..9));
     let sysctl = prop::option::weighted(0.2, 0u64..9);
     let rows = prop::collection::vec((row(declarable), 0..10u8), 0..=most);
@@ -186,7 +189,7 @@ pub fn situation() -> impl Strategy<Value = Situation> {
     version().prop_flat_map(|version| {
         let events = prop::collection::vec(event(), 0..16);
         let most = version.capabilities.endpoints_max.min(9);
-        let owned = prop::collection::btree_set((0u8..10).prop_map(address), 0..5);
+        let owned = prop::collection::btree_set((0..ADDRESSES).prop_map(address), 0..5);
         (Just(version), events, configuration(most), owned).prop_map(|(version, events, text, owned)| {
             let owned = owned.into_iter().map(|address| Identity { address, port: None }).collect();
             Situation { model: namespace(version, events), config: Rc::new(parse(&text)), text, owned }
