@@ -64,8 +64,10 @@ struct Table {
     removal_of_id: HashMap<AddressId, usize>,
     /// Removals of rows that do not come back, the ones to begin with when only room is needed.
     pure_removals: std::vec::IntoIter<usize>,
-    /// The implicit endpoints of the current table.
-    implicit: HashMap<Identity, Endpoint>,
+    /// The implicit endpoints that are still to be adopted, in the order of their additions.
+    to_adopt: Vec<Endpoint>,
+    /// Those of them that have been removed instead.
+    given_way: HashSet<Identity>,
     /// The ids of the current table.
     taken_before: HashSet<AddressId>,
     /// Ids that an addition has to get; not to be given to another one before.
@@ -89,9 +91,14 @@ impl Table {
             .map(|(index, _)| index)
             .collect();
         let ids: HashSet<AddressId> = current.iter().filter_map(|row| row.id).collect();
-        let implicit = current.iter().filter(|row| row.is_implicit());
+        let adopted = additions.iter().filter(|addition| addition.why == Reason::Adopted);
+        let to_adopt = adopted.filter_map(|Change { endpoint, .. }| {
+            let implicit = current.iter().find(|row| row.identity == endpoint.identity)?;
+            Some(Endpoint { name: endpoint.name.clone(), ..implicit.clone() })
+        });
         Table {
-            implicit: implicit.map(|row| (row.identity, row.clone())).collect(),
+            to_adopt: to_adopt.collect(),
+            given_way: HashSet::new(),
             taken_before: ids.clone(),
             ids,
             rows: current.len(),
@@ -115,20 +122,22 @@ impl Table {
         if let Some(&index) = endpoint.id.and_then(|id| self.removal_of_id.get(&id)) {
             self.remove(index);
         }
+        self.remove_listeners_in_the_way_of(&endpoint.identity);
         // The kernel counts before it looks whether an implicit endpoint gives its place.
         while self.rows >= self.capacity {
+            let adopted = why == Reason::Adopted && !self.given_way.contains(&endpoint.identity);
             match self.pure_removals.next() {
                 Some(index) => self.remove(index),
-                None if why == Reason::Adopted => {
-                    why = Reason::PlaceNeeded;
-                    if let Some(implicit) = self.implicit.remove(&endpoint.identity) {
-                        let named = Endpoint { name: endpoint.name.clone(), ..implicit };
-                        self.push_removal(Change { endpoint: named, why });
-                    }
+                None if adopted && let Some(removal) = self.room_for_adoptions() => {
+                    self.push_removal(removal)
                 }
                 None => break,
             }
         }
+        if self.given_way.contains(&endpoint.identity) {
+            why = Reason::PlaceNeeded;
+        }
+        self.to_adopt.retain(|implicit| implicit.identity != endpoint.identity);
         if endpoint.id.is_none() && before_a_fixed_id {
             // Left to itself, the kernel might choose the very id that a later endpoint has to get.
             endpoint.id = Some(self.free_id().ok_or(Impossible::NoFreeId(endpoint.identity))?);
@@ -139,6 +148,29 @@ impl Table {
         }
         self.steps.push(Step::AddAddr { endpoint, why });
         Ok(())
+    }
+
+    /// What goes so that implicit endpoints can be adopted in a full table: a row that is replaced anyway, or else one
+    /// of them. It is the last, so that the others are adopted into its place.
+    fn room_for_adoptions(&mut self) -> Option<Change> {
+        self.removals.iter_mut().find_map(Option::take).or_else(|| {
+            let endpoint = self.to_adopt.pop()?;
+            self.given_way.insert(endpoint.identity);
+            Some(Change { endpoint, why: Reason::PlaceNeeded })
+        })
+    }
+
+    /// The kernel listens on the port of an endpoint, and one with a wildcard address does so for all addresses.
+    fn remove_listeners_in_the_way_of(&mut self, wanted: &Identity) {
+        let in_the_way = |removal: &Option<Change>| {
+            let gone = removal.as_ref().map(|removal| removal.endpoint.identity);
+            gone.is_some_and(|gone| gone.port == wanted.port && gone.address.is_unspecified())
+        };
+        if wanted.port.is_some() {
+            let found = self.removals.iter().enumerate().filter(|(_, removal)| in_the_way(removal));
+            let found: Vec<usize> = found.map(|(index, _)| index).collect();
+            found.into_iter().for_each(|index| self.remove(index));
+        }
     }
 
     fn remove(&mut self, index: usize) {

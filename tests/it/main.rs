@@ -6,18 +6,24 @@
 //! - `hostile`: huge, deep and damaged input ends in an ordinary verdict, soon.
 //! - `kernel`: the real kernel in network namespaces of the tests' own, read back by `ip mptcp`.
 //! - `rehearsal`: `--rehearse` as an ordinary user and as root; the host stays as it is.
-//! - `plan`: plans without a kernel, cases as files and laws.
-//! - `transaction`: faults at every step, on a model of the kernel.
+//! - `plan`: plans without a kernel, cases as files.
+//! - `laws`: what holds for every plan, on a model of every kernel; `shortest`: no operations are fewer.
+//! - `transaction`: faults at every step, refused undos, other writers, on the model.
+//! - `kernel::model`: the model itself, judged by the real kernel.
 //! - `structure`: only the edges touch the outside.
 
 mod cases;
 mod command_line;
 mod hostile;
 mod kernel;
+mod laws;
+mod model;
 mod peer;
 mod plan;
 mod rehearsal;
 mod schema;
+mod shortest;
 mod structure;
 mod support;
 mod transaction;
+mod world;

@@ -158,15 +158,10 @@ impl Namespace {
         ran.stdout
     }
 
-    /// The table as `ip mptcp endpoint show` prints it, a line a row, without blanks at the ends. Flags that an older
-    /// `ip` has no word for get theirs.
+    /// The table as `ip mptcp endpoint show` prints it, a line a row.
     #[track_caller]
     pub fn endpoints(&self) -> Vec<String> {
-        let table = self
-            .ip("mptcp endpoint show")
-            .replace("rawflags 10", "implicit")
-            .replace("rawflags 20", "laminar");
-        table.lines().map(|line| line.trim().to_owned()).collect()
+        ip_rows(&self.ip("mptcp endpoint show"))
     }
 
     /// The limits as `ip mptcp limits show` prints them.
@@ -202,6 +197,12 @@ impl Drop for Namespace {
     }
 }
 
+/// The lines that `ip mptcp` printed, without blanks at the ends; flags that an older `ip` has no word for get theirs.
+pub fn ip_rows(printed: &str) -> Vec<String> {
+    let table = printed.replace("rawflags 10", "implicit").replace("rawflags 20", "laminar");
+    table.lines().map(|line| line.trim().to_owned()).collect()
+}
+
 /// Whether the tests run as root.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
@@ -229,11 +230,18 @@ pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// The same random cases every time, so that a change alone decides; `PROPTEST_RNG_SEED` gives others.
-pub fn repeatable(cases: u32) -> ProptestConfig {
-    let mut config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
-    if config.rng_seed == RngSeed::Random {
-        config.rng_seed = RngSeed::Fixed(1);
+/// What random cases come from: the same every time, so that a change alone decides; `PROPTEST_RNG_SEED` gives others.
+pub fn seed() -> u64 {
+    match ProptestConfig::default().rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => 1,
     }
-    config
+}
+
+/// As many random cases, of [`seed`].
+pub fn repeatable(cases: u32) -> ProptestConfig {
+    let seed = seed();
+    println!("random cases of seed {seed}; PROPTEST_RNG_SEED={seed} in the environment gives them again");
+    let rng_seed = RngSeed::Fixed(seed);
+    ProptestConfig { cases, rng_seed, failure_persistence: None, ..ProptestConfig::default() }
 }

@@ -1,120 +1,55 @@
-//! Transactions against a model of the kernel with faults at the seam: refusals at every step, refused undos, flags
-//! that are dropped, another writer.
+//! Transactions on the model of the kernel, with faults between the two: every step refused, and then every undo;
+//! flags that are dropped; states that cannot be read. `situations` has random ones, `others` what other writers do.
 
-use std::collections::BTreeMap;
+mod others;
+mod situations;
+
 use std::time::Duration;
 
-use mptcp_apply::apply::{Cause, Goal, Outcome, Terms, Verdict, apply};
-use mptcp_apply::kernel::{Errno, Error, Kernel, Refusal, Subflow};
+use mptcp_apply::apply::{Cause, Failure, Goal, Outcome, Terms, Verdict, apply};
+use mptcp_apply::desired::Unreachable;
+use mptcp_apply::kernel::{Errno, Refusal};
 use mptcp_apply::model::{
     AddressId, Capabilities, Endpoint, Flags, Identity, Limits, State, Sysctl, SysctlValue,
 };
 use mptcp_apply::plan::{Step, plan};
+use mptcp_apply::report::yaml;
 
-const TERMS: Terms<'_> = Terms { sysctls: &[], patience: Duration::ZERO };
+use crate::model::{Faulty, Model, Version};
 
-/// A kernel in memory.
-struct Model {
-    state: State,
-    /// Calls of `execute` that are refused, counted from 0.
-    refused: BTreeMap<usize, Errno>,
-    calls: usize,
-    /// Flags that this kernel does not know.
-    unknown: Flags,
-    /// Rows that another writer adds after the call of that number.
-    foreign: BTreeMap<usize, Endpoint>,
-    reads: usize,
-    /// Reads that fail.
-    unreadable_from: usize,
-}
-
-impl Model {
-    fn new(state: State) -> Model {
-        let none = BTreeMap::new();
-        Model {
-            state,
-            refused: none,
-            calls: 0,
-            unknown: Flags::default(),
-            foreign: BTreeMap::new(),
-            reads: 0,
-            unreadable_from: usize::MAX,
-        }
-    }
-
-    fn free_id(&self) -> Option<AddressId> {
-        let taken = |id: &AddressId| self.state.endpoints.iter().any(|row| row.id == Some(*id));
-        (1..=255).filter_map(AddressId::new).find(|id| !taken(id))
-    }
-}
-
-impl Kernel for Model {
-    fn read(&mut self, _: &[Sysctl]) -> Result<State, Error> {
-        self.reads += 1;
-        if self.reads > self.unreadable_from {
-            return Err(Error::Protocol("the model says nothing".into()));
-        }
-        Ok(self.state.clone())
-    }
-
-    fn check(&mut self, _: &Step) -> Result<(), Refusal> {
-        Ok(())
-    }
-
-    fn connections(&mut self, _: Identity) -> Result<usize, Error> {
-        Ok(0)
-    }
-
-    fn subflows(&mut self) -> Result<Vec<Subflow>, Error> {
-        Ok(Vec::new())
-    }
-
-    fn answered_joins(&mut self) -> u64 {
-        0
-    }
-
-    fn pause(&mut self, _: Duration) {}
-
-    fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
-        let call = self.calls;
-        self.calls += 1;
-        if let Some(errno) = self.refused.get(&call) {
-            return Err(Refusal::new(*errno));
-        }
-        let taken = |endpoint: &Endpoint| {
-            let id = |row: &Endpoint| endpoint.id.is_some() && row.id == endpoint.id;
-            self.state.endpoints.iter().any(|row| row.identity == endpoint.identity || id(row))
-        };
-        match step {
-            Step::AddAddr { endpoint, .. } if taken(endpoint) => return Err(Refusal::new(Errno::EEXIST)),
-            Step::DelAddr { endpoint, .. } if self.state.endpoint(endpoint.identity).is_none() => {
-                return Err(Refusal::changed());
-            }
-            _ => step.replay(&mut self.state),
-        }
-        let free = self.free_id();
-        for row in &mut self.state.endpoints {
-            row.id = row.id.or(free);
-            row.flags = row.flags.without(self.unknown);
-        }
-        self.state.endpoints.extend(self.foreign.remove(&call));
-        self.state.endpoints.sort_by_key(|row| row.id);
-        Ok(())
-    }
-}
+/// All that the kernel is known to answer, and what a path to it may answer. ESTALE is the program's own word for a
+/// table that has changed.
+const ERRNOS: [Errno; 16] = [
+    Errno::EINVAL,
+    Errno::ERANGE,
+    Errno::EBUSY,
+    Errno::EEXIST,
+    Errno::EADDRINUSE,
+    Errno::EADDRNOTAVAIL,
+    Errno::EACCES,
+    Errno::ENOPROTOOPT,
+    Errno::EPERM,
+    Errno::EOPNOTSUPP,
+    Errno::ENOENT,
+    Errno::ENOMEM,
+    Errno::ENOBUFS,
+    Errno::ESRCH,
+    Errno::EPROTO,
+    Errno::EIO,
+];
 
 fn row(last: u8, id: u8, flags: Flags) -> Endpoint {
     let identity = Identity { address: [10, 0, 0, last].into(), port: None };
     Endpoint { name: None, identity, id: AddressId::new(id), dev: None, flags }
 }
 
+fn stale_loss_cnt() -> Sysctl {
+    Sysctl::named("stale_loss_cnt").expect("a sysctl")
+}
+
 fn state(subflows: u32, stale: u64, endpoints: Vec<Endpoint>) -> State {
-    let sysctls = Sysctl::named("stale_loss_cnt").map(|name| (name, SysctlValue::Number(stale)));
-    State {
-        limits: Limits { subflows, add_addr_accepted: 0 },
-        sysctls: sysctls.into_iter().collect(),
-        endpoints,
-    }
+    let sysctls = [(stale_loss_cnt(), SysctlValue::Number(stale))].into();
+    State { limits: Limits { subflows, add_addr_accepted: 0 }, sysctls, endpoints }
 }
 
 fn before() -> State {
@@ -127,97 +62,192 @@ fn after() -> State {
     state(5, 9, vec![row(4, 4, Flags::SUBFLOW), row(1, 1, fullmesh), row(2, 2, Flags::SUBFLOW)])
 }
 
-fn goal(now: &State, target: &State) -> Goal {
-    let steps = plan(now, target, Capabilities::SMALL).expect("possible");
-    Goal { state: target.clone(), steps, warnings: Vec::new() }
+/// How many steps lead from [`before`] to [`after`].
+const STEPS: usize = 7;
+
+fn host(version: Version) -> Faulty<Model> {
+    Faulty::new(Model::holding(version, &before()))
 }
 
-fn carry_out(model: &mut Model) -> Outcome {
-    let (before, target) = (model.state.clone(), after());
-    let first = goal(&before, &target);
-    apply(model, TERMS, before, first, |_, now| Ok(goal(now, &target)), |_, _| ())
+fn goal(now: &State, target: &State, capabilities: Capabilities) -> Result<Goal, Unreachable> {
+    let steps = plan(now, target, capabilities).map_err(|_| Unreachable::Conflict(Vec::new()))?;
+    Ok(Goal { state: target.clone(), steps, warnings: Vec::new() })
+}
+
+/// Goes where `desired` says, in whatever state it finds the kernel.
+fn carry_out(
+    kernel: &mut Faulty<Model>,
+    desired: impl Fn(&State) -> Result<State, Unreachable>,
+) -> Result<Outcome, Unreachable> {
+    let capabilities = kernel.kernel.version().capabilities;
+    let plan = |now: &State| goal(now, &desired(now)?, capabilities);
+    let before = kernel.kernel.state();
+    let first = plan(&before)?;
+    let sysctls: Vec<Sysctl> = before.sysctls.keys().copied().collect();
+    let terms = Terms { sysctls: &sysctls, patience: Duration::ZERO };
+    Ok(apply(kernel, terms, before, first, |_, now| plan(now), |_, _| ()))
+}
+
+fn reach_after(kernel: &mut Faulty<Model>) -> Outcome {
+    carry_out(kernel, |_| Ok(after())).expect("possible")
+}
+
+#[track_caller]
+fn rolled_back(outcome: Outcome) -> Failure {
+    let Verdict::RolledBack(failure) = outcome.verdict else { panic!("{:#?}", outcome.verdict) };
+    failure
+}
+
+#[track_caller]
+fn incomplete(verdict: Verdict) -> Failure {
+    let Verdict::RollbackIncomplete(failure) = verdict else { panic!("{verdict:#?}") };
+    failure
 }
 
 #[test]
 fn a_goal_is_reached() {
-    let mut model = Model::new(before());
-    let outcome = carry_out(&mut model);
-    assert!(matches!(outcome.verdict, Verdict::Applied));
-    assert_eq!(outcome.steps.len(), 7);
-    assert!(model.state.agrees_with(&after()));
-    let again = carry_out(&mut model);
-    assert!(matches!(again.verdict, Verdict::Unchanged));
-    assert_eq!(again.steps, []);
+    for version in Version::ALL {
+        let mut kernel = host(version);
+        let outcome = reach_after(&mut kernel);
+        assert!(matches!(outcome.verdict, Verdict::Applied));
+        assert_eq!(outcome.steps.len(), STEPS);
+        assert!(kernel.kernel.state().agrees_with(&after()));
+        assert!(outcome.after.agrees_with(&after()));
+        let again = reach_after(&mut kernel);
+        assert!(matches!(again.verdict, Verdict::Unchanged));
+        assert_eq!(again.steps, []);
+    }
 }
 
 /// Whichever step is refused, and with whatever error: while nobody else changed the table, everything is as before.
 #[test]
 fn every_refused_step_is_undone() {
-    for call in 0..7 {
-        for errno in [
-            Errno::EPERM,
-            Errno::EINVAL,
-            Errno::ERANGE,
-            Errno::EADDRNOTAVAIL,
-            Errno::EADDRINUSE,
-            Errno::EACCES,
-            Errno::ENOPROTOOPT,
-            Errno::ENOENT,
-            Errno::ENOBUFS,
-            Errno::EPROTO,
-            Errno::EBUSY,
-            Errno::EEXIST,
-        ] {
-            let mut model = Model::new(before());
-            model.refused.insert(call, errno);
-            let outcome = carry_out(&mut model);
-            let Verdict::RolledBack(failure) = outcome.verdict else {
-                panic!("{call} {errno}: {:?}", outcome.verdict)
-            };
-            assert_eq!(failure.step, Some(call));
+    for (version, call) in
+        Version::ALL.into_iter().flat_map(|version| (0..STEPS).map(move |call| (version, call)))
+    {
+        for errno in ERRNOS {
+            let mut kernel = host(version).refuse(call, errno);
+            let outcome = reach_after(&mut kernel);
+            assert_eq!(outcome.steps.len(), STEPS, "the whole plan is told");
+            let failure = rolled_back(outcome);
+            assert_eq!((failure.step, failure.carried_out), (Some(call), call));
             assert!(
                 matches!(failure.cause, Cause::Refused(Refusal { errno: found, .. }, _) if found == errno)
             );
-            assert!(model.state.agrees_with(&before()), "{call} {errno}: {:#?}", model.state);
-            assert_eq!(outcome.steps.len(), 7, "the whole plan is told");
+            assert_eq!(kernel.kernel.state(), before(), "{call} {errno}");
+            assert_eq!(kernel.calls, 2 * call + 1, "each step that was carried out has one undo");
         }
     }
 }
 
+/// A row that is another one now is somebody else's doing, whatever the table says.
 #[test]
-fn a_refused_undo_is_told() {
-    let mut model = Model::new(before());
-    model.refused.extend([(5, Errno::EADDRNOTAVAIL), (6, Errno::EPERM)]);
-    let outcome = carry_out(&mut model);
-    let Verdict::RollbackIncomplete(failure) = outcome.verdict else { panic!("{:?}", outcome.verdict) };
-    assert_eq!(failure.not_undone.len(), 1);
-    assert_eq!(failure.not_undone[0].1.errno, Errno::EPERM);
-    assert!(outcome.after.agrees_with(&model.state));
-    assert!(!model.state.agrees_with(&before()));
+fn a_row_that_was_another_one_makes_a_new_plan() {
+    for call in 0..STEPS {
+        let mut kernel = host(Version::V6_18).refuse(call, Errno::ESTALE);
+        let outcome = reach_after(&mut kernel);
+        assert!(matches!(outcome.verdict, Verdict::Applied), "{:?}", outcome.verdict);
+        assert_eq!(outcome.steps.len(), STEPS, "no step is done twice");
+        assert!(kernel.kernel.state().agrees_with(&after()));
+    }
+}
+
+/// Whichever step is refused, and whichever undo: what could not be taken back is named, and what differs is shown.
+#[test]
+fn every_refused_undo_is_told() {
+    for call in 1..STEPS {
+        for undo in 0..call {
+            for errno in ERRNOS {
+                let mut kernel =
+                    host(Version::V6_18).refuse(call, Errno::EADDRNOTAVAIL).refuse(call + 1 + undo, errno);
+                let Outcome { verdict, steps, before: start, after, .. } = reach_after(&mut kernel);
+                let failure = incomplete(verdict);
+                assert_eq!((failure.step, failure.carried_out), (Some(call), call));
+                let expected = steps[call - 1 - undo].undo(&after_first(&steps[..call]));
+                let expected = expected.expect("an undo");
+                let [(step, refusal), later @ ..] = &failure.not_undone[..] else { panic!("nothing named") };
+                assert_eq!((step, refusal.errno), (&expected, errno));
+                // A row that could not be removed is in the way of the one that it replaced.
+                let identity = |step: &Step| step.endpoint().map(|row| row.identity);
+                assert!(later.iter().all(|(other, _)| identity(other) == identity(step)), "{later:?}");
+                assert_eq!(kernel.calls, call + 1 + call, "all others are tried");
+                assert_eq!(after, kernel.kernel.state(), "what is there is told");
+                let diff = yaml::diff(&start, &after, ["before", "after"]).expect("a diff");
+                assert!(shows(&diff, step), "{step}\n{diff}");
+            }
+        }
+    }
+}
+
+fn after_first(done: &[Step]) -> State {
+    let mut reached = before();
+    done.iter().for_each(|step| step.replay(&mut reached));
+    reached
+}
+
+/// Whether a diff shows what an undo that was refused would have put right.
+fn shows(diff: &str, undo: &Step) -> bool {
+    let about = match undo {
+        Step::SetSysctl { sysctl, .. } => vec![format!("{}:", sysctl.name())],
+        Step::SetLimits { .. } => vec!["subflows:".to_owned()],
+        Step::SetFlags { endpoint, .. } | Step::DelAddr { endpoint, .. } | Step::AddAddr { endpoint, .. } => {
+            // Three lines are shown above a change, so that above flags the id may be all that is seen.
+            let id = endpoint.id.map(|id| format!("id: {id}"));
+            id.into_iter().chain([format!("address: {}", endpoint.identity.address)]).collect()
+        }
+    };
+    let is_about = |line: &str| about.iter().any(|words| line[1..].trim_start().starts_with(words));
+    let below = diff.lines().skip_while(|line| !is_about(line));
+    let mut lines =
+        below.enumerate().take_while(|(number, line)| *number == 0 || line[1..].starts_with("    "));
+    lines.any(|(_, line)| line.starts_with(['+', '-']))
+}
+
+/// The privilege is lost in the middle, so that nothing can be taken back either.
+#[test]
+fn privileges_that_are_lost_leave_what_was_done() {
+    for call in 0..STEPS {
+        let mut kernel = host(Version::V6_18).refuse_from(call, Errno::EPERM);
+        let Outcome { verdict, steps, after, .. } = reach_after(&mut kernel);
+        if call == 0 {
+            assert!(matches!(verdict, Verdict::RolledBack(Failure { carried_out: 0, .. })), "{verdict:?}");
+            assert_eq!(after, before());
+            continue;
+        }
+        let failure = incomplete(verdict);
+        assert_eq!((failure.step, failure.carried_out), (Some(call), call));
+        assert!(failure.not_undone.iter().all(|(_, refusal)| refusal.errno == Errno::EPERM));
+        let undone: Vec<Option<Step>> = steps[..call].iter().rev().map(|step| step.undo(&after)).collect();
+        let named: Vec<Option<Step>> = failure.not_undone.into_iter().map(|(step, _)| Some(step)).collect();
+        assert_eq!(named, undone, "all of them, last step first");
+        assert!(after.agrees_with(&after_first(&steps[..call])));
+    }
+}
+
+fn without(flag: Flags) -> Faulty<Model> {
+    let known = Version::V6_18.known.without(flag);
+    host(Version { known, ..Version::V6_18 })
 }
 
 #[test]
 fn flags_that_the_kernel_drops_are_found_and_taken_back() {
-    let mut model = Model::new(before());
-    model.unknown = Flags::FULLMESH;
-    let outcome = carry_out(&mut model);
-    let Verdict::RolledBack(failure) = outcome.verdict else { panic!("{:?}", outcome.verdict) };
+    let mut kernel = without(Flags::FULLMESH);
+    let outcome = reach_after(&mut kernel);
+    let steps = outcome.steps.clone();
+    let failure = rolled_back(outcome);
     assert!(matches!(failure.cause, Cause::FlagsDropped(Flags::FULLMESH)), "{:?}", failure.cause);
-    let step = failure.step.and_then(|index| outcome.steps.get(index));
+    let step = failure.step.and_then(|index| steps.get(index));
     assert!(matches!(step, Some(Step::SetFlags { .. })), "{step:?}");
-    assert!(model.state.agrees_with(&before()));
+    assert_eq!(kernel.kernel.state(), before());
 }
 
 /// A flag that is dropped before another step is refused is the reason that can be mended, and no race.
 #[test]
 fn a_dropped_flag_before_a_refusal_is_no_race() {
-    let mut model = Model::new(before());
-    model.unknown = Flags::FULLMESH;
-    model.refused.insert(6, Errno::EADDRNOTAVAIL);
-    let outcome = carry_out(&mut model);
-    let Verdict::RolledBack(failure) = outcome.verdict else { panic!("{:?}", outcome.verdict) };
+    let mut kernel = without(Flags::FULLMESH).refuse(6, Errno::EADDRNOTAVAIL);
+    let failure = rolled_back(reach_after(&mut kernel));
     assert!(matches!(failure.cause, Cause::FlagsDropped(Flags::FULLMESH)), "{:?}", failure.cause);
-    assert!(model.calls < 20, "it went on for {} calls", model.calls);
+    assert!(kernel.calls < 20, "it went on for {} calls", kernel.calls);
 }
 
 /// The kernel alone makes implicit endpoints; one that had to go cannot be put back.
@@ -225,59 +255,27 @@ fn a_dropped_flag_before_a_refusal_is_no_race() {
 fn a_lost_implicit_endpoint_is_told() {
     let mut rows = before().endpoints;
     rows.push(row(7, 4, Flags::IMPLICIT));
-    let mut model = Model::new(state(2, 4, rows));
-    let last = goal(&model.state, &after()).steps.len() - 1;
-    model.refused.insert(last, Errno::EPERM);
-    let outcome = carry_out(&mut model);
-    assert!(matches!(outcome.verdict, Verdict::RollbackIncomplete(_)), "{:?}", outcome.verdict);
-}
-
-/// Somebody else takes the id or the address that the plan needs: it is planned anew, and both are right.
-#[test]
-fn another_writer_makes_a_new_plan() {
-    let same_address = row(4, 9, Flags::SIGNAL);
-    for foreign in [row(9, 4, Flags::SIGNAL), same_address.clone(), row(8, 8, Flags::SIGNAL)] {
-        // Once ours is there, the kernel refuses theirs with the same address.
-        let calls = if foreign == same_address { 0..3 } else { 0..7 };
-        for call in calls {
-            let mut model = Model::new(before());
-            model.foreign.insert(call, foreign.clone());
-            let outcome = carry_out(&mut model);
-            assert!(matches!(outcome.verdict, Verdict::Applied), "{call} {foreign}: {:?}", outcome.verdict);
-            assert!(model.state.agrees_with(&after()), "{call} {foreign}: {:#?}", model.state);
-        }
-    }
-}
-
-/// The kernel makes implicit endpoints itself, with an id that the plan may need.
-#[test]
-fn an_implicit_endpoint_makes_a_new_plan() {
-    let mut model = Model::new(before());
-    model.foreign.insert(2, row(9, 4, Flags::IMPLICIT));
-    let outcome = carry_out(&mut model);
-    assert!(matches!(outcome.verdict, Verdict::Applied), "{:?}", outcome.verdict);
-    assert!(model.state.endpoint(row(4, 4, Flags::SUBFLOW).identity).is_some());
-}
-
-#[test]
-fn a_writer_that_never_stops_is_given_up_on() {
-    let mut model = Model::new(before());
-    model.foreign =
-        (0u8..100).map(|call| (call.into(), row(100 + call, 100 + call, Flags::SIGNAL))).collect();
-    let outcome = carry_out(&mut model);
-    let (Verdict::RolledBack(failure) | Verdict::RollbackIncomplete(failure)) = outcome.verdict else {
-        panic!("{:?}", outcome.verdict)
-    };
-    assert!(matches!(failure.cause, Cause::Unstable), "{:?}", failure.cause);
-    assert!(model.calls < 100, "it went on for {} calls", model.calls);
+    let start = state(2, 4, rows);
+    let last = goal(&start, &after(), Capabilities::SMALL).expect("possible").steps.len() - 1;
+    let mut kernel = Faulty::new(Model::holding(Version::V6_18, &start)).refuse(last, Errno::EPERM);
+    incomplete(reach_after(&mut kernel).verdict);
 }
 
 #[test]
 fn a_state_that_cannot_be_read_back_is_not_called_restored() {
-    let mut model = Model::new(before());
-    model.unreadable_from = 0;
-    let outcome = carry_out(&mut model);
-    let Verdict::RollbackIncomplete(failure) = outcome.verdict else { panic!("{:?}", outcome.verdict) };
+    let mut kernel = host(Version::V6_18).unreadable_from(0);
+    let failure = incomplete(reach_after(&mut kernel).verdict);
     assert!(matches!(failure.cause, Cause::Unreadable(_)));
-    assert!(model.state.agrees_with(&before()), "it was undone all the same");
+    assert_eq!(kernel.kernel.state(), before(), "it was undone all the same");
+}
+
+/// One state that cannot be read is a failure like any other, as long as the one at the end can be.
+#[test]
+fn a_state_that_cannot_be_read_once_is_a_failure() {
+    for errno in [Errno::EPERM, Errno::ENOBUFS, Errno::ENOMEM] {
+        let mut kernel = host(Version::V6_18).unreadable(0, errno);
+        let failure = rolled_back(reach_after(&mut kernel));
+        assert!(matches!(failure.cause, Cause::Unreadable(_)));
+        assert_eq!(kernel.kernel.state(), before());
+    }
 }

@@ -158,6 +158,18 @@ fn an_id_that_is_declared_for_another_endpoint_is_taken_over() {
     assert_eq!(namespace.apply(&config, &[]).expect(0).stdout, "no changes\n");
 }
 
+/// The kernel cannot listen on an address's port while the endpoint that goes listens there on all addresses.
+#[test]
+fn a_port_moves_from_the_wildcard_to_an_address() {
+    let namespace = Namespace::new();
+    namespace.ip("address add 203.0.113.1/32 dev lo");
+    namespace.ip("mptcp endpoint add 0.0.0.0 port 8443 id 9 signal");
+    let config = endpoints(&[("203.0.113.1", "port: 8443, flags: [signal]")]);
+    assert_eq!(signs(&namespace.apply(&config, &[]).expect(0).stdout), "-+");
+    let after = namespace.endpoints();
+    assert!(after.len() == 1 && after[0].starts_with("203.0.113.1 port 8443 id "), "{after:?}");
+}
+
 /// Linux 6.18 and later keep the flag; those before drop it without a word, which must not become a loop.
 #[test]
 fn a_flag_that_the_kernel_drops_is_exit_5() {

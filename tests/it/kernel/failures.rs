@@ -1,5 +1,6 @@
 //! Refusals, and that nothing changes then.
 
+use crate::peer::Peer;
 use crate::support::{Namespace, Ran};
 
 /// Every step before the refused one is undone.
@@ -96,6 +97,27 @@ fn a_port_that_something_else_holds_is_named() {
     assert_eq!(namespace.endpoints(), ["0.0.0.0 port 8443 id 9 signal"]);
     namespace.ip("mptcp endpoint delete id 9");
     namespace.apply(config, &[]).expect(0);
+}
+
+/// The endpoint that gives its id cannot come back, since its address has gone; the one that takes the id cannot come,
+/// since an application listens there, which the endpoint that goes might have done as well.
+#[test]
+fn what_cannot_be_put_back_is_shown() {
+    let namespace = Namespace::new();
+    for address in ["203.0.113.1/32", "203.0.113.2/32"] {
+        namespace.ip(&format!("address add {address} dev lo"));
+    }
+    namespace.ip("mptcp endpoint add 203.0.113.2 port 8443 id 1 signal");
+    namespace.ip("address delete 203.0.113.2/32 dev lo");
+    let _application = Peer::server(&namespace, "203.0.113.1:8443");
+    let config = "{version: 1, endpoints: {a: {address: 203.0.113.1, port: 8443, id: 1, flags: [signal]}}}";
+    let ran = namespace.apply(config, &[]).expect(3);
+    assert!(ran.stderr.contains("something listens on port 8443"), "{}", ran.stderr);
+    let told =
+        "not everything could be put back: could not add 203.0.113.2 port 8443 id 1 signal (EADDRNOTAVAIL";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    assert!(ran.stdout.contains("\n-    address: 203.0.113.2\n"), "{}", ran.stdout);
+    assert_eq!(namespace.endpoints(), [""; 0]);
 }
 
 #[test]

@@ -6,14 +6,16 @@ use crate::support::{Namespace, table_size, wait_for};
 
 /// A client whose second link leads to an address that only the server announces, so that the client's kernel makes
 /// an implicit endpoint for its own address there.
-struct Implicit {
-    client: Namespace,
-    _ends: (Peer, Peer),
+pub struct Implicit {
+    /// Where it is.
+    pub client: Namespace,
+    ends: Option<(Peer, Peer)>,
     _server: Namespace,
 }
 
 impl Implicit {
-    fn new() -> Implicit {
+    /// Waits until it is there.
+    pub fn new() -> Implicit {
         let client = Namespace::new();
         let server = client.beside();
         for (number, (ours, theirs)) in [("c1", "s1"), ("c2", "s2")].into_iter().enumerate() {
@@ -29,7 +31,13 @@ impl Implicit {
         let ends = (Peer::server(&server, "0.0.0.0:5000"), Peer::client(&client, "10.1.1.2:5000"));
         wait_for("an implicit endpoint", || client.endpoints().iter().any(|row| row.contains("implicit")));
         wait_for("two subflows", || subflows(&client).len() == 2);
-        Implicit { client, _ends: ends, _server: server }
+        Implicit { client, ends: Some(ends), _server: server }
+    }
+
+    /// Ends the connection, which leaves the endpoint as it is.
+    pub fn leave_behind(&mut self) {
+        self.ends = None;
+        wait_for("no subflow", || subflows(&self.client).is_empty());
     }
 }
 

@@ -7,6 +7,7 @@ mod endpoints;
 mod failures;
 mod links;
 mod live;
+mod model;
 mod ownership;
 mod seam;
 mod selectors;

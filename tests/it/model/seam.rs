@@ -1,0 +1,76 @@
+//! The model in the place of the kernel, with the comparisons that the program makes before it writes.
+
+use std::time::Duration;
+
+use mptcp_apply::kernel::{Errno, Error, Kernel, Refusal, Subflow};
+use mptcp_apply::model::{AddressId, Endpoint, Identity, State, Sysctl, SysctlValue};
+use mptcp_apply::plan::{Reason, Step};
+
+use super::Model;
+
+impl Model {
+    /// What the program does before each request that goes by the id alone.
+    fn is_still(&self, expected: &Endpoint) -> Result<AddressId, Refusal> {
+        let id = expected.id.ok_or_else(Refusal::changed)?;
+        let state = self.state();
+        let still = state.endpoints.iter().any(|row| row.id == Some(id) && row.same_row(expected));
+        if still { Ok(id) } else { Err(Refusal::changed()) }
+    }
+
+    fn write_sysctl(&mut self, sysctl: Sysctl, to: &SysctlValue) -> Result<(), Refusal> {
+        let value = self.sysctls.get_mut(&sysctl).ok_or_else(|| Refusal::new(Errno::ENOENT))?;
+        *value = to.clone();
+        Ok(())
+    }
+}
+
+impl Kernel for Model {
+    fn read(&mut self, sysctls: &[Sysctl]) -> Result<State, Error> {
+        let mut state = self.state();
+        state.sysctls.retain(|name, _| sysctls.contains(name));
+        Ok(state)
+    }
+
+    fn check(&mut self, step: &Step) -> Result<(), Refusal> {
+        match step {
+            Step::AddAddr { endpoint, .. } => self.can_listen(&endpoint.identity).map_err(Refusal::new),
+            _ => Ok(()),
+        }
+    }
+
+    /// The model has no connections.
+    fn connections(&mut self, _: Identity) -> Result<usize, Error> {
+        Ok(0)
+    }
+
+    fn subflows(&mut self) -> Result<Vec<Subflow>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn answered_joins(&mut self) -> u64 {
+        0
+    }
+
+    fn pause(&mut self, _: Duration) {}
+
+    fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
+        let result = match step {
+            Step::SetSysctl { sysctl, from: _, to } => self.write_sysctl(*sysctl, to),
+            Step::SetLimits { from, to } => self.set_limits(
+                (from.subflows != to.subflows).then_some(to.subflows),
+                (from.add_addr_accepted != to.add_addr_accepted).then_some(to.add_addr_accepted),
+            ),
+            Step::SetFlags { endpoint, to, why: _ } => match endpoint.identity.port {
+                Some(_) => self.is_still(endpoint).and_then(|id| self.set_flags_by_id(id, *to)),
+                None => self.set_flags_by_address(endpoint.identity.address, *to),
+            },
+            Step::DelAddr { endpoint, why: _ } => self.is_still(endpoint).and_then(|id| self.delete(id)),
+            Step::AddAddr { endpoint, why } => {
+                let id = endpoint.id.filter(|_| *why != Reason::Adopted);
+                self.add(Endpoint { id, ..endpoint.clone() })
+            }
+        };
+        self.assert_possible();
+        result
+    }
+}
