@@ -41,22 +41,23 @@ pub fn subflows() -> Result<Vec<Subflow>, Error> {
 /// The kernel's counters `MPJoinSynAckRx` (this host asked and was answered) and `MPJoinSynRx` (it was asked, and
 /// answers). 0 where they cannot be read.
 pub fn answered_joins() -> u64 {
-    let Ok(counters) = fs::read_to_string("/proc/thread-self/net/netstat") else { return 0 };
-    let mut mptcp = counters.lines().filter_map(|line| line.strip_prefix("MPTcpExt:"));
-    let (names, values) = (mptcp.next().unwrap_or_default(), mptcp.next().unwrap_or_default());
-    let pairs = names.split_ascii_whitespace().zip(values.split_ascii_whitespace());
-    let joins = pairs.filter(|(name, _)| matches!(*name, "MPJoinSynAckRx" | "MPJoinSynRx"));
-    joins.filter_map(|(_, value)| value.parse::<u64>().ok()).sum()
+    counters(&["MPJoinSynAckRx", "MPJoinSynRx"]).unwrap_or(0)
 }
 
-/// Whether there is any MPTCP socket. Looking through all of a busy host's TCP sockets costs far more than asking this.
+/// Whether there may be MPTCP connections: whether any was asked for since this namespace was made. Looking through all
+/// TCP sockets of a busy host costs far more. (`/proc/net/protocols` does not count MPTCP sockets.)
 fn has_connections() -> bool {
-    let Ok(protocols) = fs::read_to_string("/proc/thread-self/net/protocols") else { return true };
-    protocols.lines().any(|line| {
-        let mut words = line.split_ascii_whitespace();
-        let is_mptcp = words.next().is_some_and(|name| name.starts_with("MPTCP"));
-        is_mptcp && words.nth(1).is_some_and(|sockets| sockets != "0")
-    })
+    counters(&["MPCapableSYNTX", "MPCapableSYNRX"]) != Some(0)
+}
+
+/// The sum of some of the kernel's MPTCP counters; none where they cannot be read.
+fn counters(wanted: &[&str]) -> Option<u64> {
+    let all = fs::read_to_string("/proc/thread-self/net/netstat").ok()?;
+    let mut mptcp = all.lines().filter_map(|line| line.strip_prefix("MPTcpExt:"));
+    let (names, values) = (mptcp.next()?, mptcp.next()?);
+    let pairs = names.split_ascii_whitespace().zip(values.split_ascii_whitespace());
+    let of_interest = pairs.filter(|(name, _)| wanted.contains(name));
+    Some(of_interest.filter_map(|(_, value)| value.parse::<u64>().ok()).sum())
 }
 
 fn dump(netlink: &mut Netlink, family: u8) -> Result<Vec<Subflow>, Error> {
@@ -73,10 +74,11 @@ fn dump(netlink: &mut Netlink, family: u8) -> Result<Vec<Subflow>, Error> {
     Err(Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the sockets were disturbed")))
 }
 
-/// `struct inet_diag_req_v2` without any address.
+/// `struct inet_diag_req_v2` without any address. The kernel tells of upper layer protocols only together with `INET_DIAG_INFO`.
 fn request(family: u8) -> Vec<u8> {
     const LENGTH: usize = 56;
-    let mut request = vec![family, TCP, 0, 0];
+    const INFO: u8 = 1 << 1;
+    let mut request = vec![family, TCP, INFO, 0];
     request.extend(STATES.to_ne_bytes());
     request.resize(LENGTH, 0);
     request
