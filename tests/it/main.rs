@@ -9,6 +9,7 @@
 //! - `plan`: plans without a kernel, cases as files.
 //! - `laws`: what holds for every plan, on a model of every kernel; `shortest`: no operations are fewer.
 //! - `transaction`: faults at every step, refused undos, other writers, on the model.
+//! - `paths`: live connections on the model: what waits for what, and what is tried again.
 //! - `kernel::model`: the model itself, judged by the real kernel.
 //! - `structure`: only the edges touch the outside.
 
@@ -18,6 +19,7 @@ mod hostile;
 mod kernel;
 mod laws;
 mod model;
+mod paths;
 mod peer;
 mod plan;
 mod rehearsal;

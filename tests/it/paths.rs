@@ -1,0 +1,301 @@
+//! Live connections while a plan is carried out, on the model: what waits for what, what is tried again, and when the
+//! program gives up. Time is what the program spends in pauses.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use mptcp_apply::apply::{Goal, Outcome, Terms, Verdict, apply};
+use mptcp_apply::kernel::{Error, Kernel, Refusal, Subflow};
+use mptcp_apply::model::{AddressId, Capabilities, Endpoint, Flags, Identity, Limits, State, Sysctl};
+use mptcp_apply::plan::{Step, plan};
+
+use crate::model::{Model, Version};
+
+/// From a request to its answer.
+const ROUND_TRIP: Duration = Duration::from_millis(100);
+
+/// How peers answer a request for another subflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Accept,
+    /// Established at this end, and reset one round trip later.
+    Reset,
+    /// None at all.
+    Silence,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Path {
+    local: IpAddr,
+    asked: Duration,
+    answer: Answer,
+}
+
+impl Path {
+    fn is_established(&self, now: Duration) -> bool {
+        self.answer != Answer::Silence && now >= self.asked + ROUND_TRIP
+    }
+
+    fn is_over(&self, now: Duration) -> bool {
+        self.answer == Answer::Reset && now >= self.asked + 2 * ROUND_TRIP
+    }
+}
+
+/// A kernel with connections, each of which has one path outside the table unless it is said otherwise.
+struct Talking {
+    kernel: Model,
+    connections: Vec<Vec<Path>>,
+    /// How peers answer the requests to come; the last answer stays.
+    answers: Vec<Answer>,
+    asked: usize,
+    answered: u64,
+    now: Duration,
+    /// How long connections had no established path, in all.
+    without_path: Duration,
+    additions: usize,
+}
+
+impl Talking {
+    /// So many connections with an established path from each row, and one from elsewhere if `other` is given.
+    fn new(state: &State, connections: usize, other: Option<IpAddr>, answers: &[Answer]) -> Talking {
+        let addresses = state.endpoints.iter().map(|row| row.identity.address).chain(other);
+        let path = |local| Path { local, asked: Duration::ZERO, answer: Answer::Accept };
+        Talking {
+            kernel: Model::holding(Version::V6_12, state),
+            connections: vec![addresses.map(path).collect(); connections],
+            answers: answers.to_vec(),
+            asked: 0,
+            answered: 0,
+            now: ROUND_TRIP,
+            without_path: Duration::ZERO,
+            additions: 0,
+        }
+    }
+
+    fn ask(&mut self, local: IpAddr) {
+        let allowed = 1 + self.kernel.state().limits.subflows as usize;
+        for paths in &mut self.connections {
+            if paths.len() >= allowed || paths.iter().any(|path| path.local == local) {
+                continue;
+            }
+            let answer = *self.answers.get(self.asked).or(self.answers.last()).expect("an answer");
+            self.asked += 1;
+            self.answered += u64::from(answer != Answer::Silence);
+            paths.push(Path { local, asked: self.now, answer });
+        }
+    }
+
+    fn paths_from(&self, last: u8) -> usize {
+        let at = |path: &&Path| path.local == address(last) && path.is_established(self.now);
+        self.connections.iter().flatten().filter(at).count()
+    }
+}
+
+impl Kernel for Talking {
+    fn read(&mut self, sysctls: &[Sysctl]) -> Result<State, Error> {
+        self.kernel.read(sysctls)
+    }
+
+    fn check(&mut self, step: &Step) -> Result<(), Refusal> {
+        self.kernel.check(step)
+    }
+
+    fn connections(&mut self, endpoint: Identity) -> Result<usize, Error> {
+        self.kernel.connections(endpoint)
+    }
+
+    fn subflows(&mut self) -> Result<Vec<Subflow>, Error> {
+        let now = self.now;
+        let of = |(token, paths): (usize, &Vec<Path>)| {
+            let subflow = move |path: &Path| Subflow {
+                connection: token as u32,
+                local: path.local,
+                established: path.is_established(now),
+            };
+            paths.iter().map(subflow).collect::<Vec<_>>()
+        };
+        Ok(self.connections.iter().enumerate().flat_map(of).collect())
+    }
+
+    fn answered_joins(&mut self) -> u64 {
+        self.answered
+    }
+
+    fn pause(&mut self, duration: Duration) {
+        self.now += duration;
+        let now = self.now;
+        for paths in &mut self.connections {
+            paths.retain(|path| !path.is_over(now));
+            if !paths.iter().any(|path| path.is_established(now)) {
+                self.without_path += duration;
+            }
+        }
+    }
+
+    fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
+        self.kernel.execute(step)?;
+        match step {
+            Step::AddAddr { endpoint, .. } => {
+                self.additions += 1;
+                self.ask(endpoint.identity.address);
+            }
+            Step::DelAddr { endpoint, .. } => {
+                let gone = endpoint.identity.address;
+                self.connections.iter_mut().for_each(|paths| paths.retain(|path| path.local != gone));
+                // A free place is for the next endpoint that has no path yet.
+                let rows = self.kernel.state().endpoints;
+                rows.iter().for_each(|row| self.ask(row.identity.address));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn address(last: u8) -> IpAddr {
+    [10, 0, 0, last].into()
+}
+
+/// Rows with these last numbers and ids of their own, within this limit of subflows.
+fn state(subflows: u32, rows: &[u8], flags: Flags) -> State {
+    let row = |last: &u8| Endpoint {
+        name: None,
+        identity: Identity { address: address(*last), port: None },
+        id: AddressId::new(*last),
+        dev: None,
+        flags,
+    };
+    let limits = Limits { subflows, add_addr_accepted: 0 };
+    State { limits, sysctls: Default::default(), endpoints: rows.iter().map(row).collect() }
+}
+
+fn carry_out(kernel: &mut Talking, target: &State) -> Outcome {
+    let terms = Terms { sysctls: &[], patience: Duration::ZERO };
+    let goal = |now: &State| {
+        let steps = plan(now, target, Capabilities::SMALL).expect("possible");
+        Goal { state: target.clone(), steps, warnings: Vec::new() }
+    };
+    let before = kernel.read(&[]).expect("a state");
+    let first = goal(&before);
+    let outcome = apply(kernel, terms, before, first, |_, now| Ok(goal(now)), |_, _| ());
+    assert!(matches!(outcome.verdict, Verdict::Applied), "{:?}", outcome.verdict);
+    assert!(outcome.after.agrees_with(target));
+    outcome
+}
+
+fn warned(outcome: &Outcome) -> BTreeSet<&'static str> {
+    outcome.warnings.iter().map(|warning| warning.code).collect()
+}
+
+const SUBFLOW: Flags = Flags::SUBFLOW;
+
+#[test]
+fn a_host_without_connections_pauses_for_nothing() {
+    let mut kernel = Talking::new(&state(8, &[1, 2], SUBFLOW), 0, None, &[Answer::Accept]);
+    let start = kernel.now;
+    carry_out(&mut kernel, &state(8, &[3, 4], SUBFLOW));
+    assert_eq!((kernel.now, kernel.additions), (start, 2));
+}
+
+#[test]
+fn connections_on_other_addresses_are_not_waited_for() {
+    let mut kernel = Talking::new(&state(8, &[], SUBFLOW), 3, Some(address(9)), &[Answer::Accept]);
+    kernel.kernel = Model::holding(Version::V6_12, &state(8, &[1, 2], SUBFLOW));
+    let start = kernel.now;
+    carry_out(&mut kernel, &state(8, &[3, 4], SUBFLOW));
+    assert_eq!(kernel.now, start);
+}
+
+/// The new paths need a round trip, and the old ones stay that long; whatever is replaced by what.
+#[test]
+fn the_last_path_goes_after_a_new_one_has_come() {
+    let before = state(8, &[1, 2, 3], SUBFLOW);
+    let other_addresses = state(8, &[4, 5, 6], SUBFLOW);
+    let other_flags = state(8, &[1, 2, 3], SUBFLOW.union(Flags::LAMINAR));
+    for target in [other_addresses, other_flags] {
+        let mut kernel = Talking::new(&before, 2, None, &[Answer::Accept]);
+        kernel.kernel = Model::holding(Version::V6_18, &before);
+        let outcome = carry_out(&mut kernel, &target);
+        assert_eq!(kernel.without_path, Duration::ZERO);
+        assert_eq!(outcome.steps.len(), 6);
+        assert_eq!(kernel.additions, 3);
+        kernel.pause(ROUND_TRIP);
+        assert!(target.endpoints.iter().all(|row| kernel.paths_from(row.id.expect("an id").get()) == 2));
+    }
+}
+
+#[test]
+fn within_tight_limits_each_removal_makes_room() {
+    let mut kernel = Talking::new(&state(2, &[1, 2, 3], SUBFLOW), 1, None, &[Answer::Accept]);
+    carry_out(&mut kernel, &state(2, &[4, 5, 6], SUBFLOW));
+    assert_eq!(kernel.without_path, Duration::ZERO);
+}
+
+/// The old path stays until a new one does not only come, but stays too.
+#[test]
+fn a_path_that_is_reset_is_none() {
+    let answers = [Answer::Reset, Answer::Reset, Answer::Accept];
+    let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, None, &answers);
+    let outcome = carry_out(&mut kernel, &state(8, &[2], SUBFLOW));
+    assert_eq!(kernel.without_path, Duration::ZERO);
+    assert_eq!((kernel.paths_from(2), kernel.additions), (1, 3));
+    // The plan is what it was: what had to be tried again is no part of it.
+    assert_eq!(outcome.steps.len(), 2);
+    assert!(warned(&outcome).is_empty());
+}
+
+#[test]
+fn lost_subflows_are_asked_for_again() {
+    for refused in 0..20 {
+        let mut answers = vec![Answer::Reset; refused];
+        answers.push(Answer::Accept);
+        // The same address with other flags: the old one has to go before the new one comes.
+        let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, Some(address(9)), &answers);
+        kernel.kernel = Model::holding(Version::V6_18, &state(8, &[1], SUBFLOW));
+        let outcome = carry_out(&mut kernel, &state(8, &[1], SUBFLOW.union(Flags::LAMINAR)));
+        assert_eq!((kernel.paths_from(1), kernel.additions), (1, refused + 1));
+        assert!(warned(&outcome).is_empty());
+    }
+}
+
+#[test]
+fn what_is_always_refused_is_given_up_and_told() {
+    let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, Some(address(9)), &[Answer::Reset]);
+    let outcome = carry_out(&mut kernel, &state(8, &[2], SUBFLOW));
+    assert_eq!(kernel.additions, 21);
+    assert_eq!(warned(&outcome), ["subflows-lost"].into());
+    assert!(kernel.now < Duration::from_secs(30), "{:?}", kernel.now);
+}
+
+/// Who does not answer is not asked again: there is no route, or a firewall.
+#[test]
+fn a_silent_peer_is_asked_once() {
+    let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, Some(address(9)), &[Answer::Silence]);
+    carry_out(&mut kernel, &state(8, &[2], SUBFLOW));
+    assert_eq!(kernel.additions, 1);
+    assert!(kernel.now < Duration::from_secs(3), "{:?}", kernel.now);
+}
+
+/// To renew an endpoint closes the subflows that it has: not for a few that lack one.
+#[test]
+fn most_connections_decide() {
+    let answers = [Answer::Reset, Answer::Reset, Answer::Accept];
+    let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 10, Some(address(9)), &answers);
+    carry_out(&mut kernel, &state(8, &[2], SUBFLOW));
+    assert_eq!((kernel.paths_from(2), kernel.additions), (8, 1));
+    let mut answers = vec![Answer::Reset; 6];
+    answers.push(Answer::Accept);
+    let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 10, Some(address(9)), &answers);
+    carry_out(&mut kernel, &state(8, &[2], SUBFLOW));
+    assert_eq!((kernel.paths_from(2), kernel.additions), (10, 2));
+}
+
+/// Fewer endpoints mean fewer subflows; none of them is lost.
+#[test]
+fn fewer_endpoints_are_no_loss() {
+    let mut kernel = Talking::new(&state(8, &[1, 2, 3], SUBFLOW), 1, Some(address(9)), &[Answer::Accept]);
+    let outcome = carry_out(&mut kernel, &state(8, &[4], SUBFLOW));
+    assert_eq!(kernel.additions, 1);
+    assert!(warned(&outcome).is_empty());
+}
