@@ -174,6 +174,43 @@ fn a_closed_pipe_ends_it_quietly() {
     assert_eq!(command.status().expect("runs").code(), Some(66));
 }
 
+/// Who acts on the exit code has to learn what became of the kernel, not of the report.
+#[test]
+fn output_that_cannot_be_written_hides_no_outcome() {
+    let namespace = Namespace::new();
+    let full = || fs::File::options().write(true).open("/dev/full").expect("there is /dev/full");
+    let code = |subflows: &str, options: &[&str], redirect: fn(&mut Command, fs::File)| {
+        let file = namespace.folder.path().join("limits.yaml");
+        fs::write(&file, format!("{{version: 1, limits: {{subflows: {subflows}}}}}")).expect("written");
+        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        command.args(options).arg(file).stdout(Stdio::null()).stderr(Stdio::null());
+        redirect(&mut command, full());
+        command.status().expect("runs").code()
+    };
+    let stdout = |command: &mut Command, file: fs::File| {
+        command.stdout(file);
+    };
+    let stderr = |command: &mut Command, file: fs::File| {
+        command.stderr(file);
+    };
+    assert_eq!(code("3", &[], stdout), Some(0));
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 3");
+    assert_eq!(code("4", &["--format", "json", "--detailed-exitcode"], stdout), Some(2));
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 4");
+    assert_eq!(code("1000", &[], stdout), Some(5));
+    assert_eq!(code("1000", &[], stderr), Some(5));
+    assert_eq!(code("a few", &[], stderr), Some(78));
+    // Where the output is all that there is, it has failed.
+    assert_eq!(code("5", &["--dry-run"], stdout), Some(1));
+    assert_eq!(code("5", &["--rehearse"], stdout), Some(1));
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 4");
+    let mut command = program();
+    command.arg("schema").stdout(full()).stderr(Stdio::piped());
+    let output = command.spawn().expect("starts").wait_with_output().expect("ends");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("No space left on device"));
+}
+
 #[test]
 fn the_diff_is_unified_yaml() {
     let namespace = Namespace::new();
