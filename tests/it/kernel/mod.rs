@@ -9,6 +9,7 @@ mod links;
 mod live;
 mod model;
 mod ownership;
+mod runtime_folder;
 mod seam;
 mod selectors;
 mod settings;
