@@ -188,6 +188,18 @@ fn no_answer_is_taken_for_another() {
     scene::for_each(answers().into_iter().flat_map(some).collect(), judge);
 }
 
+/// To take back what was carried out, because reading it failed once, would close subflows for nothing.
+#[test]
+fn a_lost_reading_takes_nothing_back() {
+    let last = answers().len();
+    let injections = (last - 3..=last).map(|place| format!("recvfrom:error=ENOBUFS:when={place}"));
+    scene::for_each(injections.collect(), |scene, injection| {
+        strace::apply(&scene.namespace, &[&injection], GOAL).ran.expect(0);
+        assert_eq!(scene.state(), scene.goal, "{injection}");
+        scene.heals(&injection);
+    });
+}
+
 /// Answers that never end are left.
 #[test]
 fn endless_answers_end() {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use proptest::test_runner::RngSeed;
 
 use super::scene::{self, GOAL, Scene};
+use super::strace;
 use crate::support::{finish, repeatable};
 
 /// What adds several endpoints and then one whose port cannot be had, so that they are taken back.
@@ -58,6 +59,20 @@ fn random(seed: u64, index: u64) -> u64 {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
+}
+
+/// Behind every request and every change of a file, those of the record among them.
+#[test]
+fn a_kill_behind_any_step_is_healed() {
+    let calls = scene::undisturbed();
+    let behind = ["sendto", "openat", "write", "rename", "unlink"]
+        .into_iter()
+        .flat_map(|call| (1..=strace::count(&calls, call)).map(move |n| format!("{call}:when={n}")));
+    scene::for_each(behind.collect(), |scene, behind| {
+        strace::kill(&scene.namespace, &behind, GOAL);
+        scene.knows_its_own(&behind);
+        scene.heals(&behind);
+    });
 }
 
 /// Half of the runs on their way to the goal, half on the way to a refusal and back. `PROPTEST_RNG_SEED` gives other

@@ -150,7 +150,7 @@ fn a_run_that_stands_still_keeps_the_others_out() {
     held.release().expect(0);
     assert_eq!(scene.state(), scene.goal);
     scene.reset();
-    held_before_the_first_step(&scene.namespace, GOAL).kill();
+    drop(held_before_the_first_step(&scene.namespace, GOAL));
     scene.heals("after the one that stood still was killed");
 }
 

@@ -68,7 +68,7 @@ pub fn undisturbed() -> Vec<String> {
 
 /// Tries each case from the start of a scene, several at once: most of the time the kernel waits.
 pub fn for_each<T: Send>(cases: Vec<T>, judge: impl Fn(&Scene, T) + Sync) {
-    const THREADS: usize = 4;
+    const THREADS: usize = 8;
     assert!(!cases.is_empty());
     let threads = THREADS.min(cases.len());
     let left = Mutex::new(cases.into_iter());
@@ -166,6 +166,16 @@ impl Scene {
             .map(|file| file.rsplit('.').next().unwrap_or_default().to_owned())
             .collect();
         assert_eq!(kinds, ["lock", "owned"], "{context}\nfiles in the runtime folder");
+    }
+
+    /// Wherever a run has stopped, every row is known as the program's own, and not the foreign one.
+    #[track_caller]
+    pub fn knows_its_own(&self, context: &str) {
+        let rows = self.namespace.endpoints();
+        let own = rows.iter().filter(|row| *row != FOREIGN);
+        let own: BTreeSet<String> =
+            own.map(|row| row.split(' ').next().unwrap_or_default().to_owned()).collect();
+        assert_eq!(self.own(), own, "{context}\nown endpoints");
     }
 
     /// The addresses of the endpoints that the program takes for its own.
