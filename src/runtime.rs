@@ -5,10 +5,10 @@
 //! that: whatever it names and the kernel does not have is forgotten.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, TryLockError};
-use std::io::{self, ErrorKind, Read};
+use std::fs::{self, DirBuilder, File, Metadata, TryLockError};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::model::{AddressId, Identity};
 
@@ -66,7 +66,7 @@ impl Runtime {
     pub fn lock(&self) -> Result<Lock, LockError> {
         let path = self.file("lock");
         let unavailable = |error| LockError::Unavailable(path.clone(), error);
-        self.create_folder().map_err(unavailable)?;
+        self.create_folder().and_then(|()| judge_file(&path)).map_err(unavailable)?;
         let mut options = File::options();
         let file =
             options.create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(unavailable)?;
@@ -82,10 +82,13 @@ impl Runtime {
     /// # Errors
     /// When there is a record and it cannot be read, or may be somebody else's.
     pub fn owned(&self) -> io::Result<Owned> {
-        let mut text = String::new();
-        let file = self.judge_folder().and_then(|()| File::open(self.file("owned")));
-        match file.and_then(|file| file.take(RECORD_MAX).read_to_string(&mut text)) {
-            Ok(_) => Ok(text.lines().filter_map(parse).collect()),
+        let (path, mut bytes) = (self.file("owned"), Vec::new());
+        let file = self.judge_folder().and_then(|()| judge_file(&path)).and_then(|()| File::open(&path));
+        match file.and_then(|file| file.take(RECORD_MAX + 1).read_to_end(&mut bytes)) {
+            Ok(_) if bytes.len() as u64 > RECORD_MAX => {
+                Err(io::Error::other(format!("{} is larger than any record", path.display())))
+            }
+            Ok(_) => Ok(String::from_utf8_lossy(&bytes).split_inclusive('\n').filter_map(parse).collect()),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Owned::new()),
             Err(error) => Err(error),
         }
@@ -99,8 +102,14 @@ impl Runtime {
         let text: String = owned.iter().map(|(identity, id)| format(identity, *id)).collect();
         let (path, new) = (self.file("owned"), self.file("owned.new"));
         self.create_folder()?;
-        fs::write(&new, text)?;
-        fs::rename(new, path)
+        // Left behind by a run that was killed, or anything else; what is made anew is this user's own file.
+        let _ = fs::remove_file(&new);
+        let written = File::options().write(true).create_new(true).mode(0o644).open(&new);
+        let written = written.and_then(|mut file| file.write_all(text.as_bytes()));
+        written.and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
+            // Half a file would only fill a full disk further.
+            let _ = fs::remove_file(&new);
+        })
     }
 
     fn file(&self, kind: &str) -> PathBuf {
@@ -116,14 +125,28 @@ impl Runtime {
 
     /// In a folder that others can write to, they could lay links in the way of what root writes there.
     fn judge_folder(&self) -> io::Result<()> {
-        const OTHERS_WRITE: u32 = 0o022;
         let metadata = fs::symlink_metadata(&self.folder)?;
-        let own = metadata.is_dir() && metadata.uid() == rustix::process::geteuid().as_raw();
-        match own && metadata.mode() & OTHERS_WRITE == 0 {
+        match metadata.is_dir() && is_own(&metadata) {
             true => Ok(()),
             false => Err(io::Error::other("the folder is not this user's alone")),
         }
     }
+}
+
+/// Opening a pipe that somebody laid there would wait for ever, and a link leads elsewhere.
+fn judge_file(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_file() && is_own(&metadata) => Ok(()),
+        Ok(_) => Err(io::Error::other(format!("{} is not a file of this user's alone", path.display()))),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether nobody else can write to it.
+fn is_own(metadata: &Metadata) -> bool {
+    const OTHERS_WRITE: u32 = 0o022;
+    metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & OTHERS_WRITE == 0
 }
 
 /// `192.0.2.1 8443 7`: address, port and id, each 0 where there is none.
@@ -132,8 +155,9 @@ fn format(identity: &Identity, id: Option<AddressId>) -> String {
     format!("{} {port} {id}\n", identity.address)
 }
 
+/// None for a line that makes no sense, or has lost its end and with it perhaps a digit.
 fn parse(line: &str) -> Option<(Identity, Option<AddressId>)> {
-    let mut words = line.split(' ');
+    let mut words = line.strip_suffix('\n')?.split(' ');
     let address = words.next()?.parse().ok()?;
     let (port, id): (u16, u8) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     Some((Identity { address, port: port.try_into().ok() }, AddressId::new(id)))

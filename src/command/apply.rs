@@ -26,7 +26,7 @@ use super::{Exit, Output, input, places};
 /// When the result cannot be written.
 pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
-    let input = match input::read(&options.paths, &common.root_dir, &output)? {
+    let input = match input::read(&options.paths, &common.root_dir, &output) {
         Ok(input) => input,
         Err(exit) => return Ok(exit),
     };
@@ -39,9 +39,16 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
         diagnostics: input.diagnostics,
     };
     match job.judge(input.trust).and_then(|()| job.carry_out()) {
-        Ok(result) => job.report(&result),
+        Ok(result) => match job.report(&result) {
+            // Whoever acts on the exit code has to learn what became of the kernel, not of the report.
+            Err(error) if job.applies() || result.error.is_some() => {
+                output.error(&format!("cannot write the report: {error}"), None);
+                Ok(result.exit)
+            }
+            reported => reported.map(|()| result.exit),
+        },
         Err(exit) => {
-            output.diagnose(&job.diagnostics, &job.sources)?;
+            output.diagnose(&job.diagnostics, &job.sources);
             Ok(exit)
         }
     }
@@ -219,9 +226,9 @@ impl Job<'_> {
         exit
     }
 
-    fn report(&self, result: &Done) -> io::Result<Exit> {
-        let Done { result: word, tense, steps, before, after, exit, error } = result;
-        self.output.diagnose(&self.diagnostics, &self.sources)?;
+    fn report(&self, result: &Done) -> io::Result<()> {
+        let Done { result: word, tense, steps, before, after, exit: _, error } = result;
+        self.output.diagnose(&self.diagnostics, &self.sources);
         let names = if error.is_some() { ["before", "after"] } else { ["current", "desired"] };
         let diff = || yaml::diff(before, after, names).map_err(io::Error::other);
         match self.output.format {
@@ -245,6 +252,6 @@ impl Job<'_> {
                 self.output.print(&text::plan(steps, *tense, self.output.style()))?;
             }
         }
-        Ok(*exit)
+        Ok(())
     }
 }

@@ -14,7 +14,7 @@ use super::{Exit, Output, input};
 /// When the result cannot be written.
 pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
-    let input = match input::read(paths, &common.root_dir, &output)? {
+    let input = match input::read(paths, &common.root_dir, &output) {
         Ok(input) => input,
         Err(exit) => return Ok(exit),
     };
@@ -29,7 +29,7 @@ pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit>
     if output.format == Format::Json {
         output.print_json(&json_v1::Check::new(&diagnostics, &input.sources))?;
     } else {
-        output.diagnose(&diagnostics, &input.sources)?;
+        output.diagnose(&diagnostics, &input.sources);
     }
     if diagnostics.has_errors() {
         return Ok(Exit::Invalid);

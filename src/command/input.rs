@@ -22,7 +22,7 @@ pub struct Input {
 }
 
 /// Reads and judges the files. When there is nothing to read, says so and gives the exit.
-pub fn read(paths: &[PathBuf], root: &Path, output: &Output) -> io::Result<Result<Input, Exit>> {
+pub fn read(paths: &[PathBuf], root: &Path, output: &Output) -> Result<Input, Exit> {
     let mut diagnostics = Diagnostics::default();
     let mut trust = Vec::new();
     let sources =
@@ -31,12 +31,12 @@ pub fn read(paths: &[PathBuf], root: &Path, output: &Output) -> io::Result<Resul
         Ok(sources) => sources,
         Err(error) => {
             let (exit, help) = remedy(&error);
-            output.error(&error.to_string(), help)?;
-            return Ok(Err(exit));
+            output.error(&error.to_string(), help);
+            return Err(exit);
         }
     };
     let config = config::parse(sources.iter().map(|source| source.text.as_str()), &mut diagnostics);
-    Ok(Ok(Input { sources, config, diagnostics, trust }))
+    Ok(Input { sources, config, diagnostics, trust })
 }
 
 fn remedy(error: &source::Error) -> (Exit, Option<&'static str>) {

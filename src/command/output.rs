@@ -57,13 +57,11 @@ impl Output {
         self.print(&line)
     }
 
-    /// Writes diagnostics to standard error; warnings not when quiet.
-    ///
-    /// # Errors
-    /// When standard error cannot be written.
-    pub fn diagnose(&self, diagnostics: &Diagnostics, sources: &[Source]) -> io::Result<()> {
+    /// Writes diagnostics to standard error; warnings not when quiet. Where that cannot be written nobody can be told,
+    /// and the exit code is all that is left to say.
+    pub fn diagnose(&self, diagnostics: &Diagnostics, sources: &[Source]) {
         if diagnostics.is_empty() {
-            return Ok(());
+            return;
         }
         let stderr = io::stderr();
         let snippets = Snippets::new(sources, self.style_of(&stderr));
@@ -77,19 +75,16 @@ impl Output {
         if diagnostics.dropped() > 0 {
             text.push_str(&format!("\nand {} more\n", diagnostics.dropped()));
         }
-        quietly(stderr.lock().write_all(text.as_bytes()))
+        let _ = stderr.lock().write_all(text.as_bytes());
     }
 
     /// Writes an error that has no place in a file.
-    ///
-    /// # Errors
-    /// When standard error cannot be written.
-    pub fn error(&self, message: &str, help: Option<&str>) -> io::Result<()> {
+    pub fn error(&self, message: &str, help: Option<&str>) {
         let mut diagnostic = crate::diagnostic::Diagnostic::error("", message);
         diagnostic.help = help.map(str::to_owned);
         let mut diagnostics = Diagnostics::default();
         diagnostics.push(diagnostic);
-        self.diagnose(&diagnostics, &[])
+        self.diagnose(&diagnostics, &[]);
     }
 }
 

@@ -16,9 +16,19 @@ const HEADER: usize = 16;
 /// What came of a request: the payloads of its replies, or the kernel's refusal.
 pub type Verdict = Result<Vec<Vec<u8>>, Refusal>;
 
+/// What comes after the replies to a request, if it is not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// An acknowledgement.
+    Acknowledgement,
+    /// The mark for the end of a dump. One without it may be a part only.
+    Done,
+}
+
 /// Collects what comes back for one batch. Apart from the socket, so that any bytes can be tried on it.
 pub struct Answers {
     first: u32,
+    endings: Vec<Ending>,
     replies: Vec<Vec<Vec<u8>>>,
     verdicts: Vec<Option<Verdict>>,
     /// Whether a dump was disturbed by a change.
@@ -28,10 +38,11 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// For the answers to `count` requests, the first of which has this sequence number.
-    pub fn new(first: u32, count: usize) -> Answers {
+    /// For the answers to requests that end so, the first of which has this sequence number.
+    pub fn new(first: u32, endings: Vec<Ending>) -> Answers {
+        let count = endings.len();
         let (replies, verdicts) = (vec![Vec::new(); count], vec![None; count]);
-        Answers { first, replies, verdicts, interrupted: vec![false; count], open: count, bytes: 0 }
+        Answers { first, endings, replies, verdicts, interrupted: vec![false; count], open: count, bytes: 0 }
     }
 
     /// How many requests are not answered yet.
@@ -46,6 +57,10 @@ impl Answers {
 
     /// Takes one datagram.
     pub fn add(&mut self, datagram: &[u8]) -> Result<(), Error> {
+        if datagram.is_empty() {
+            // These would never add up to too many bytes.
+            return Err(Error::Protocol("an empty answer".into()));
+        }
         self.bytes = self.bytes.saturating_add(datagram.len());
         if self.bytes > REPLIES_MAX {
             return Err(Error::Protocol("the answer has no end".into()));
@@ -71,12 +86,12 @@ impl Answers {
         self.interrupted[index] |= message.flags & NlmF::DUMP_INTR.bits() != 0;
         if message.kind == u16::from(Nlmsg::Error) {
             let verdict = acknowledgement(&message)?;
-            return self.close(index, verdict);
+            return self.close(index, Ending::Acknowledgement, verdict);
         }
         if message.kind == u16::from(Nlmsg::Done) {
             let errno = message.payload.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
             let tlvs = message.payload.get(4..).unwrap_or_default();
-            return self.close(index, verdict(errno, || ExtendedAck::parse(tlvs, &[])));
+            return self.close(index, Ending::Done, verdict(errno, || ExtendedAck::parse(tlvs, &[])));
         }
         if message.kind != u16::from(Nlmsg::Noop) {
             self.replies[index].push(message.payload.to_vec());
@@ -84,9 +99,14 @@ impl Answers {
         Ok(())
     }
 
-    fn close(&mut self, index: usize, verdict: Result<(), Refusal>) -> Result<(), Error> {
+    fn close(&mut self, index: usize, by: Ending, verdict: Result<(), Refusal>) -> Result<(), Error> {
+        let ending = self.endings[index];
+        if verdict.is_ok() && by != ending {
+            return Err(Error::Protocol(format!("answers that end in {by:?} where {ending:?} is due")));
+        }
         let replies = std::mem::take(&mut self.replies[index]);
-        let disturbed = self.interrupted[index].then(|| Refusal::new(Errno::EINTR));
+        let disturbed = self.interrupted[index] && ending == Ending::Done;
+        let disturbed = disturbed.then(|| Refusal::new(Errno::EINTR));
         self.verdicts[index] = Some(verdict.and(disturbed.map_or(Ok(replies), Err)));
         self.open -= 1;
         Ok(())
@@ -216,7 +236,7 @@ mod tests {
 
     #[test]
     fn the_kernels_words_are_kept() {
-        let mut answers = Answers::new(2, 1);
+        let mut answers = Answers::new(2, vec![Ending::Acknowledgement]);
         answers.add(&bytes(LIMIT_9)).unwrap();
         let expected = Refusal {
             errno: Errno::EINVAL,
@@ -234,7 +254,7 @@ mod tests {
         answer.drain(36..48);
         answer[0] = 0x50;
         answer[7] = 0x03;
-        let mut answers = Answers::new(2, 1);
+        let mut answers = Answers::new(2, vec![Ending::Acknowledgement]);
         answers.add(&answer).unwrap();
         let text = Some("limit greater than maximum (8)".to_owned());
         let expected = Refusal { text, ..Refusal::new(Errno::EINVAL) };
@@ -254,7 +274,7 @@ mod tests {
     #[test]
     fn a_disturbed_dump_is_read_to_its_end_and_is_no_answer() {
         let data = Nlmsg::UnrecognizedConst(28);
-        let mut answers = Answers::new(7, 1);
+        let mut answers = Answers::new(7, vec![Ending::Done]);
         answers.add(&message(data, NlmF::MULTI | NlmF::DUMP_INTR, 7)).unwrap();
         answers.add(&message(data, NlmF::MULTI, 7)).unwrap();
         assert_eq!(answers.open, 1);
@@ -264,17 +284,67 @@ mod tests {
 
     #[test]
     fn answers_to_nothing_are_errors() {
-        let mut answers = Answers::new(7, 1);
+        let mut answers = Answers::new(7, vec![Ending::Acknowledgement]);
         assert!(answers.add(&bytes(LIMIT_9)).is_err());
-        let mut twice = Answers::new(2, 1);
+        let mut twice = Answers::new(2, vec![Ending::Acknowledgement]);
         twice.add(&bytes(LIMIT_9)).unwrap();
         assert!(twice.add(&bytes(LIMIT_9)).is_err());
+    }
+
+    /// A dump that is acknowledged has not ended, and nothing else is a dump.
+    #[test]
+    fn answers_end_as_their_request_wants() {
+        let done = message(Nlmsg::Done, NlmF::MULTI, 7);
+        assert!(Answers::new(7, vec![Ending::Acknowledgement]).add(&done).is_err());
+        assert!(Answers::new(7, vec![Ending::Done]).add(&done).is_ok());
+        let mut acknowledgement = message(Nlmsg::Error, NlmF::CAPPED, 7);
+        acknowledgement[0] = 36;
+        acknowledgement.extend([0; 20]);
+        assert!(Answers::new(7, vec![Ending::Acknowledgement]).add(&acknowledgement).is_ok());
+        assert!(Answers::new(7, vec![Ending::Done]).add(&acknowledgement).is_err());
+        // A refusal ends both.
+        acknowledgement[16..20].copy_from_slice(&(-1i32).to_ne_bytes());
+        let mut refused = Answers::new(7, vec![Ending::Done]);
+        refused.add(&acknowledgement).unwrap();
+        assert_eq!(refused.into_verdicts(), [Err(Refusal::new(Errno::EPERM))]);
+    }
+
+    #[test]
+    fn sequence_numbers_begin_anew() {
+        let mut answers = Answers::new(u32::MAX, vec![Ending::Done; 2]);
+        answers.add(&message(Nlmsg::Done, NlmF::MULTI, 0)).unwrap();
+        assert_eq!(answers.open(), 1);
+        answers.add(&message(Nlmsg::Done, NlmF::MULTI, u32::MAX)).unwrap();
+        assert_eq!(answers.open(), 0);
+    }
+
+    #[test]
+    fn what_has_no_end_is_an_error() {
+        let mut padding = message(Nlmsg::Noop, NlmF::empty(), 7);
+        padding[..4].copy_from_slice(&(1u32 << 20).to_ne_bytes());
+        padding.resize(1 << 20, 0);
+        let mut answers = Answers::new(7, vec![Ending::Done]);
+        let taken = (0..1000).take_while(|_| answers.add(&padding).is_ok()).count();
+        assert_eq!(taken, REPLIES_MAX >> 20);
+        assert!(answers.add(&[]).is_err());
+        assert!(Answers::new(7, vec![Ending::Done]).add(&[]).is_err());
+    }
+
+    /// The kernel cuts no answer, but a buffer could.
+    #[test]
+    fn an_answer_that_is_cut_is_an_error_wherever_it_is() {
+        let answer = bytes(LIMIT_9);
+        for length in 0..answer.len() {
+            let mut answers = Answers::new(2, vec![Ending::Acknowledgement]);
+            assert!(answers.add(&answer[..length]).is_err(), "{length} bytes");
+            assert_eq!(answers.open(), 1);
+        }
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Answers::new(0, 4).add(&bytes);
+            let _ = Answers::new(0, vec![Ending::Acknowledgement; 4]).add(&bytes);
             prop_assert!(attributes(&bytes).count() <= bytes.len());
         }
 
@@ -283,7 +353,7 @@ mod tests {
             let mut answer = bytes(LIMIT_9);
             answer[at] = value;
             answer.truncate(cut);
-            let _ = Answers::new(2, 1).add(&answer);
+            let _ = Answers::new(2, vec![Ending::Acknowledgement]).add(&answer);
         }
     }
 }

@@ -66,9 +66,18 @@ impl Host {
     /// One dump cannot be told from one that another writer disturbed: the kernel never sets NLM_F_DUMP_INTR for
     /// this family. Whoever acts on it compares again, before each removal and after the last step.
     fn table(&mut self) -> Result<Table, Error> {
+        let mut lost = None;
         for _ in 0..DUMP_ATTEMPTS {
             let requests = [self.family.get_limits()?, self.family.dump_endpoints()?];
-            let mut verdicts = self.netlink.transact(&requests)?.into_iter();
+            // Answers that were lost or damaged are asked for again: to take back a plan that was carried out would
+            // close subflows for nothing.
+            let mut verdicts = match self.netlink.transact(&requests) {
+                Ok(verdicts) => verdicts.into_iter(),
+                Err(error) => {
+                    lost = Some(error);
+                    continue;
+                }
+            };
             let (Some(limits), Some(endpoints)) = (verdicts.next(), verdicts.next()) else {
                 return Err(Error::Protocol("too few verdicts".into()));
             };
@@ -79,7 +88,9 @@ impl Host {
                 Err(refusal) => return Err(Error::Refused("read the endpoints", refusal)),
             }
         }
-        Err(Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the endpoints were disturbed")))
+        Err(lost.unwrap_or_else(|| {
+            Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the endpoints were disturbed"))
+        }))
     }
 
     fn with_device_name(&mut self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {
@@ -119,8 +130,32 @@ impl Host {
         Ok(row.is_some_and(|row| row.same_row(expected)))
     }
 
-    fn write(&mut self, request: Request) -> Result<(), Refusal> {
-        self.netlink.request(request)?.map(|_| ())
+    /// Sends the request of a step. A lost answer leaves open whether the step was carried out, and the table tells:
+    /// who takes it for refused neither undoes it nor remembers whose row it is.
+    fn write(&mut self, step: &Step, request: Request) -> Result<(), Refusal> {
+        match self.netlink.request(request) {
+            Ok(verdict) => verdict.map(|_| ()),
+            Err(error) => {
+                log::info!("the answer is lost: {error}");
+                let carried_out = self.read(&[]).is_ok_and(|now| is_carried_out(step, &now));
+                if carried_out { Ok(()) } else { Err(error.into()) }
+            }
+        }
+    }
+}
+
+/// Whether a step that the kernel had to carry out, or not, is to be seen in the state afterwards.
+fn is_carried_out(step: &Step, now: &State) -> bool {
+    match step {
+        Step::SetSysctl { sysctl, to, .. } => now.sysctls.get(sysctl) == Some(to),
+        Step::SetLimits { to, .. } => now.limits == *to,
+        Step::SetFlags { endpoint, to, .. } => {
+            now.endpoint(endpoint.identity).is_some_and(|row| row.flags == *to)
+        }
+        Step::DelAddr { endpoint, .. } => now.endpoint(endpoint.identity).is_none(),
+        Step::AddAddr { endpoint, .. } => {
+            now.endpoint(endpoint.identity).is_some_and(|row| endpoint.becomes(row))
+        }
     }
 }
 
@@ -178,14 +213,14 @@ impl Kernel for Host {
             Step::SetSysctl { sysctl, from: _, to } => sysctl::write(*sysctl, to),
             Step::SetLimits { from, to } => {
                 let request = self.family.set_limits(*from, *to)?;
-                self.write(request)
+                self.write(step, request)
             }
             Step::SetFlags { endpoint, to, why: _ } => {
                 if endpoint.identity.port.is_some() && !self.is_still(endpoint)? {
                     return Err(Refusal::changed());
                 }
                 let request = self.family.set_flags(endpoint, *to)?;
-                self.write(request)
+                self.write(step, request)
             }
             Step::DelAddr { endpoint, why: _ } => {
                 let Some(id) = endpoint.id else { return Err(Refusal::changed()) };
@@ -193,13 +228,13 @@ impl Kernel for Host {
                     return Err(Refusal::changed());
                 }
                 let request = self.family.delete(id, &endpoint.identity)?;
-                self.write(request)
+                self.write(step, request)
             }
             Step::AddAddr { endpoint, why } => {
                 // An implicit endpoint gives way only to an addition without an id, and its id is kept then.
                 let id = endpoint.id.filter(|_| *why != Reason::Adopted);
                 let request = self.family.add(endpoint, id)?;
-                self.write(request)
+                self.write(step, request)
             }
         }
     }

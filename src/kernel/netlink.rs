@@ -15,7 +15,7 @@ use neli::socket::NlSocket;
 use neli::types::Buffer;
 
 use super::Error;
-use super::answers::{Answers, Verdict};
+use super::answers::{Answers, Ending, Verdict};
 
 /// How often a dump that a change disturbed is repeated.
 pub const DUMP_ATTEMPTS: usize = 5;
@@ -57,6 +57,10 @@ impl Request {
     fn with_flags(kind: u16, flags: NlmF, body: &impl ToBytes) -> Result<Request, Error> {
         Ok(Request { kind, flags, body: encode(body)? })
     }
+
+    fn ending(&self) -> Ending {
+        if self.flags.contains(NlmF::DUMP) { Ending::Done } else { Ending::Acknowledgement }
+    }
 }
 
 /// The bytes of a neli structure.
@@ -77,7 +81,7 @@ impl Netlink {
     pub fn transact(&mut self, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
         let mut verdicts = Vec::with_capacity(requests.len());
         for batch in requests.chunks(BATCH_MAX) {
-            let answers = self.send(batch).and_then(|first| self.receive(first, batch.len()));
+            let answers = self.send(batch).and_then(|first| self.receive(first, batch));
             if answers.is_err() {
                 // What was not received would be taken for answers to the next requests.
                 self.socket = socket(self.family)?;
@@ -108,13 +112,17 @@ impl Netlink {
             bytes.extend(encode(&message)?);
         }
         log::trace!("netlink: {} requests, {} bytes: {bytes:02x?}", batch.len(), bytes.len());
-        let sent = self.socket.send(&bytes, Msg::empty());
-        sent.map_err(|error| Error::Io("send to the kernel".into(), error))?;
-        Ok(first)
+        loop {
+            match self.socket.send(&bytes, Msg::empty()) {
+                Ok(_) => return Ok(first),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::Io("send to the kernel".into(), error)),
+            }
+        }
     }
 
-    fn receive(&mut self, first: u32, count: usize) -> Result<Vec<Verdict>, Error> {
-        let mut answers = Answers::new(first, count);
+    fn receive(&mut self, first: u32, batch: &[Request]) -> Result<Vec<Verdict>, Error> {
+        let mut answers = Answers::new(first, batch.iter().map(Request::ending).collect());
         while answers.open() > 0 {
             let received = self.socket.recv(&mut self.buffer, Msg::DONTWAIT | Msg::TRUNC);
             let length = match received {

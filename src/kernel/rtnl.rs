@@ -135,14 +135,17 @@ impl Rtnl {
         what: &'static str,
         parse: fn(&[u8]) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
+        let mut lost = None;
         for _ in 0..DUMP_ATTEMPTS {
-            match self.netlink.request(Request::dump(kind.into(), body)?)? {
-                Ok(replies) => return Ok(replies.iter().filter_map(|reply| parse(reply)).collect()),
-                Err(refusal) if refusal.errno == Errno::EINTR => {}
-                Err(refusal) => return Err(Error::Refused(what, refusal)),
+            match self.netlink.request(Request::dump(kind.into(), body)?) {
+                Ok(Ok(replies)) => return Ok(replies.iter().filter_map(|reply| parse(reply)).collect()),
+                Ok(Err(refusal)) if refusal.errno == Errno::EINTR => {}
+                Ok(Err(refusal)) => return Err(Error::Refused(what, refusal)),
+                Err(error) => lost = Some(error),
             }
         }
-        Err(Error::Protocol(format!("cannot {what}: {DUMP_ATTEMPTS} dumps were disturbed")))
+        let disturbed = || Error::Protocol(format!("cannot {what}: {DUMP_ATTEMPTS} dumps were disturbed"));
+        Err(lost.unwrap_or_else(disturbed))
     }
 }
 

@@ -119,6 +119,11 @@ impl Endpoint {
             && self.dev == other.dev
             && self.flags == other.flags
     }
+
+    /// Whether `row` is what comes of adding this endpoint; where it has no id, the kernel chooses one.
+    pub fn becomes(&self, row: &Endpoint) -> bool {
+        row.same_row(&Endpoint { id: self.id.or(row.id), ..self.clone() })
+    }
 }
 
 /// Written as `ip mptcp endpoint show` writes it.

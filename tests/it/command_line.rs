@@ -174,6 +174,43 @@ fn a_closed_pipe_ends_it_quietly() {
     assert_eq!(command.status().expect("runs").code(), Some(66));
 }
 
+/// Who acts on the exit code has to learn what became of the kernel, not of the report.
+#[test]
+fn output_that_cannot_be_written_hides_no_outcome() {
+    let namespace = Namespace::new();
+    let full = || fs::File::options().write(true).open("/dev/full").expect("there is /dev/full");
+    let code = |subflows: &str, options: &[&str], redirect: fn(&mut Command, fs::File)| {
+        let file = namespace.folder.path().join("limits.yaml");
+        fs::write(&file, format!("{{version: 1, limits: {{subflows: {subflows}}}}}")).expect("written");
+        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        command.args(options).arg(file).stdout(Stdio::null()).stderr(Stdio::null());
+        redirect(&mut command, full());
+        command.status().expect("runs").code()
+    };
+    let stdout = |command: &mut Command, file: fs::File| {
+        command.stdout(file);
+    };
+    let stderr = |command: &mut Command, file: fs::File| {
+        command.stderr(file);
+    };
+    assert_eq!(code("3", &[], stdout), Some(0));
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 3");
+    assert_eq!(code("4", &["--format", "json", "--detailed-exitcode"], stdout), Some(2));
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 4");
+    assert_eq!(code("1000", &[], stdout), Some(5));
+    assert_eq!(code("1000", &[], stderr), Some(5));
+    assert_eq!(code("a few", &[], stderr), Some(78));
+    // Where the output is all that there is, it has failed.
+    assert_eq!(code("5", &["--dry-run"], stdout), Some(1));
+    assert_eq!(code("5", &["--rehearse"], stdout), Some(1));
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 4");
+    let mut command = program();
+    command.arg("schema").stdout(full()).stderr(Stdio::piped());
+    let output = command.spawn().expect("starts").wait_with_output().expect("ends");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("No space left on device"));
+}
+
 #[test]
 fn the_diff_is_unified_yaml() {
     let namespace = Namespace::new();
@@ -326,6 +363,66 @@ fn named_folders_that_others_can_write_are_refused() {
     assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
     assert_eq!(apply(&folder.join("a.yaml")).expect(0).stderr, "");
     assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 5");
+}
+
+/// A link says nothing itself: what it leads to is judged, wherever that lies.
+#[test]
+fn links_are_judged_by_what_they_lead_to() {
+    let namespace = Namespace::new();
+    let root = namespace.folder.path();
+    write(root, "elsewhere/limits", "{version: 1, limits: {subflows: 5}}");
+    write(root, "etc/mptcp-apply/b.yaml", "");
+    let (target, link) = (root.join("elsewhere/limits"), root.join("etc/mptcp-apply/a.yaml"));
+    std::os::unix::fs::symlink(&target, &link).expect("made");
+    std::os::unix::fs::symlink("/dev/null", root.join("etc/mptcp-apply/c.yaml")).expect("made");
+    let apply = |path: Option<&Path>| {
+        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        command.arg("--root-dir").arg(root).args(path);
+        run(command, "")
+    };
+    let mode = |mode| fs::set_permissions(&target, fs::Permissions::from_mode(mode)).expect("set");
+    for open in [0o664, 0o666] {
+        mode(open);
+        let ran = apply(None).expect(77);
+        assert!(ran.stderr.contains("mptcp-apply/a.yaml decides what root does"), "{}", ran.stderr);
+    }
+    assert!(apply(Some(&link)).expect(77).stderr.contains("everybody can write to it"));
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
+    mode(0o644);
+    assert_eq!(apply(None).expect(0).stderr, "");
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 5");
+}
+
+/// Only root can give files away, and only to root does it matter whose they are.
+#[test]
+fn files_of_other_users_are_refused_or_warned_about() {
+    let namespace = Namespace::new();
+    let root = namespace.folder.path();
+    write(root, "etc/mptcp-apply/a.yaml", "{version: 1, limits: {subflows: 5}}");
+    let (folder, file) = (root.join("etc/mptcp-apply"), root.join("etc/mptcp-apply/a.yaml"));
+    let apply = |path: Option<&Path>| {
+        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        command.arg("--root-dir").arg(root).args(path);
+        run(command, "")
+    };
+    if !is_root() {
+        // In a user namespace the caller's own files are root's.
+        assert_eq!(apply(None).expect(0).stderr, "");
+        return;
+    }
+    let give = |path: &Path, user| std::os::unix::fs::chown(path, Some(user), None).expect("given away");
+    for path in [&folder, &file] {
+        give(path, 65534);
+        let ran = apply(None).expect(77);
+        assert!(ran.stderr.contains("it belongs to user 65534, not to root"), "{}", ran.stderr);
+        assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
+        // Somebody has asked for it.
+        let ran = apply(Some(path)).expect(0);
+        assert!(ran.stderr.starts_with("warning: ") && ran.stderr.contains("65534"), "{}", ran.stderr);
+        namespace.ip("mptcp limits set subflows 2");
+        give(path, 0);
+    }
+    assert_eq!(apply(None).expect(0).stderr, "");
 }
 
 #[test]

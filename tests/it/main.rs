@@ -4,7 +4,8 @@
 //! - `command_line`: options, exit codes, streams, a closed pipe.
 //! - `schema`: the published JSON Schema agrees with the program.
 //! - `hostile`: huge, deep and damaged input ends in an ordinary verdict, soon.
-//! - `kernel`: the real kernel in network namespaces of the tests' own, read back by `ip mptcp`.
+//! - `kernel`: the real kernel in network namespaces of the tests' own, read back by `ip mptcp`; system calls that fail,
+//!   answers that lie, kills, races, and runtime folders that are of no use.
 //! - `rehearsal`: `--rehearse` as an ordinary user and as root; the host stays as it is.
 //! - `plan`: plans without a kernel, cases as files.
 //! - `laws`: what holds for every plan, on a model of every kernel; `shortest`: no operations are fewer.

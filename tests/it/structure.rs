@@ -76,6 +76,16 @@ fn nothing_outside_tests_can_panic_by_choice() {
     }
 }
 
+/// The wall clock jumps, at boot most of all; nothing may hang on it.
+#[test]
+fn nothing_asks_what_time_it_is() {
+    for (name, text) in code() {
+        for word in ["SystemTime", "UNIX_EPOCH", "ClockId::Realtime", ".modified()", ".created()"] {
+            assert!(!text.contains(word), "{name} uses {word}");
+        }
+    }
+}
+
 #[test]
 fn files_stay_small() {
     const LINES_MAX: usize = 400;

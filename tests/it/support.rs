@@ -51,10 +51,17 @@ pub fn run(mut command: Command, input: &str) -> Ran {
     let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
     // A program that needs no input may end before it has read any.
     let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+    finish(child)
+}
+
+/// Waits for the end of what was started with its output piped.
+#[track_caller]
+pub fn finish(child: Child) -> Ran {
     let Output { status, stdout, stderr } = child.wait_with_output().expect("waited");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    let code = status.code().unwrap_or_else(|| panic!("{command:?} ended by {status}"));
-    Ran { code, stdout: text(stdout), stderr: text(stderr) }
+    let (stdout, stderr) = (text(stdout), text(stderr));
+    let code = status.code().unwrap_or_else(|| panic!("ended by {status}:\n{stdout}{stderr}"));
+    Ran { code, stdout, stderr }
 }
 
 /// A network namespace, with a runtime folder of its own. It ends with the value.

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use super::strace;
 use crate::support::Namespace;
 
 #[test]
@@ -87,6 +88,55 @@ fn an_endpoint_with_another_id_is_not_the_recorded_one() {
     namespace.ip("mptcp endpoint add 10.0.0.1 id 5 subflow");
     namespace.apply("{version: 1, prune: false, endpoints: {}}", &[]).expect(0);
     assert_eq!(namespace.endpoints(), ["10.0.0.1 id 5 subflow"]);
+}
+
+/// A table that was lost, as by a flush, takes its record with it: what somebody else adds there later is theirs, down to
+/// the id.
+#[test]
+fn a_lost_table_is_forgotten() {
+    let namespace = Namespace::new();
+    let one = "{version: 1, prune: false, endpoints: {a: {address: 10.0.0.1, id: 1, flags: [subflow]}}}";
+    let two = one.replace("}}}", "}, b: {address: 10.0.0.2, id: 2, flags: [subflow]}}}");
+    namespace.apply(&two, &[]).expect(0);
+    namespace.ip("mptcp endpoint flush");
+    namespace.apply(one, &[]).expect(0);
+    namespace.ip("mptcp endpoint add 10.0.0.2 id 2 subflow");
+    namespace.apply("{version: 1, prune: false, endpoints: {}}", &[]).expect(0);
+    assert_eq!(namespace.endpoints(), ["10.0.0.2 id 2 subflow"]);
+}
+
+/// A record that was made in a namespace that is gone, found by one that has its number now.
+#[test]
+fn the_record_of_another_namespace_claims_nothing() {
+    let (gone, namespace) = (Namespace::new(), Namespace::new());
+    let config = "{version: 1, prune: false, endpoints: {a: {address: 10.0.0.1, flags: [subflow]}, b: {address: 10.0.0.2, id: 7, flags: [subflow]}}}";
+    for namespace in [&gone, &namespace] {
+        namespace.apply(config, &[]).expect(0);
+    }
+    let record = |namespace: &Namespace| namespace.lock_file().with_extension("owned");
+    std::fs::copy(record(&gone), record(&namespace)).expect("copied");
+    namespace.ip("mptcp endpoint flush");
+    for row in ["10.0.0.1 id 3 subflow", "10.0.0.2 id 4 subflow", "10.0.0.3 id 7 subflow"] {
+        namespace.ip(&format!("mptcp endpoint add {row}"));
+    }
+    let foreign = namespace.endpoints();
+    namespace.apply("{version: 1, prune: false, endpoints: {}}", &[]).expect(0);
+    assert_eq!(namespace.endpoints(), foreign);
+}
+
+/// Somebody else's row that stood in the way and was put back is still theirs.
+#[test]
+fn what_was_put_back_is_not_claimed() {
+    let namespace = Namespace::new();
+    namespace.ip("mptcp endpoint add 10.0.0.1 id 1 subflow");
+    let config = "{version: 1, prune: false, endpoints: {a: {address: 10.0.0.1, id: 5, flags: [subflow]}, b: {address: 10.0.0.2, flags: [subflow]}}}";
+    // The second addition, behind the family, the state, the comparison, the removal and the first addition.
+    let traced = strace::apply(&namespace, &["sendto:error=EPERM:when=6"], config);
+    let ran = traced.ran.expect(77);
+    assert!(ran.stderr.contains("the steps that had been carried out were taken back"), "{}", ran.stderr);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow"]);
+    namespace.apply("{version: 1, prune: false, endpoints: {}}", &[]).expect(0);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow"]);
 }
 
 /// In a folder that others can write to, they could lay links in the way of what root writes there.
