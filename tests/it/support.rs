@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::ProptestConfig;
@@ -14,9 +15,19 @@ pub fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Where the program under test lies: the one that cargo built beside the tests, unless the environment names another,
+/// such as the release build on another kernel.
+pub fn program_path() -> &'static str {
+    static PATH: LazyLock<String> = LazyLock::new(|| {
+        let named = std::env::var("MPTCP_APPLY_TEST_PROGRAM");
+        named.unwrap_or_else(|_| env!("CARGO_BIN_EXE_mptcp-apply").to_owned())
+    });
+    &PATH
+}
+
 /// The program under test, without anything of the caller's environment.
 pub fn program() -> Command {
-    clean(Command::new(env!("CARGO_BIN_EXE_mptcp-apply")))
+    clean(Command::new(program_path()))
 }
 
 fn clean(mut command: Command) -> Command {
@@ -143,7 +154,7 @@ impl Namespace {
     /// The program under test inside, with this configuration on standard input.
     #[track_caller]
     pub fn apply(&self, config: &str, options: &[&str]) -> Ran {
-        let mut command = self.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        let mut command = self.command(program_path());
         command.args(options).arg("-");
         run(command, config)
     }
@@ -219,12 +230,12 @@ pub fn table_size() -> usize {
     if kernel_release() >= (7, 2) { 255 } else { 8 }
 }
 
-/// Looks again and again, for ten seconds at most.
+/// Looks again and again, for a minute at most: an emulated machine is slow.
 #[track_caller]
 pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(10), "{what} did not come");
+        assert!(start.elapsed() < Duration::from_secs(60), "{what} did not come");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

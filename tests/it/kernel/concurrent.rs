@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{Namespace, wait_for};
+use crate::support::{Namespace, program_path, wait_for};
 
 /// Eight endpoints of a network, with ids from this one on.
 fn eight(net: u8, first_id: u8) -> String {
@@ -15,7 +15,7 @@ fn eight(net: u8, first_id: u8) -> String {
 }
 
 fn start(namespace: &Namespace, config: &str) -> Child {
-    let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+    let mut command = namespace.command(program_path());
     command.args(["-q", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("starts");
     // One that was turned away may be gone already.

@@ -1,6 +1,6 @@
 //! Limits and sysctls.
 
-use crate::support::{Namespace, kernel_release};
+use crate::support::{Namespace, kernel_release, program_path};
 
 #[test]
 fn limits_that_are_absent_are_not_managed() {
@@ -128,7 +128,7 @@ fn one_capability_is_enough() {
     let apply = |config: &str| {
         let mut command = namespace.command("setpriv");
         command.args(["--bounding-set=-all,+net_admin", "--inh-caps=-all", "--no-new-privs"]);
-        command.args([env!("CARGO_BIN_EXE_mptcp-apply"), "-"]);
+        command.args([program_path(), "-"]);
         crate::support::run(command, config)
     };
     let config = "\
