@@ -169,6 +169,14 @@ impl Namespace {
         ran.stdout
     }
 
+    /// Many commands of `ip` in one run of it, a line each.
+    #[track_caller]
+    pub fn ip_batch(&self, commands: &str) {
+        let mut command = self.command("ip");
+        command.args(["-batch", "-"]);
+        run(command, commands).expect(0);
+    }
+
     /// The table as `ip mptcp endpoint show` prints it, a line a row, without blanks at the ends. Flags that an older
     /// `ip` has no word for get theirs.
     #[track_caller]
@@ -228,6 +236,11 @@ pub fn kernel_release() -> (u32, u32) {
 /// How many endpoints this kernel holds.
 pub fn table_size() -> usize {
     if kernel_release() >= (7, 2) { 255 } else { 8 }
+}
+
+/// The largest value that either limit may have in this kernel.
+pub fn limits_max() -> u32 {
+    if kernel_release() >= (7, 2) { 64 } else { 8 }
 }
 
 /// Looks again and again, for a minute at most: an emulated machine is slow.
