@@ -6,14 +6,16 @@ use crate::support::{Namespace, table_size, wait_for};
 
 /// A client whose second link leads to an address that only the server announces, so that the client's kernel makes
 /// an implicit endpoint for its own address there.
-struct Implicit {
-    client: Namespace,
+pub struct Implicit {
+    /// Where it is.
+    pub client: Namespace,
     _ends: (Peer, Peer),
     _server: Namespace,
 }
 
 impl Implicit {
-    fn new() -> Implicit {
+    /// Waits until it is there.
+    pub fn new() -> Implicit {
         let client = Namespace::new();
         let server = client.beside();
         for (number, (ours, theirs)) in [("c1", "s1"), ("c2", "s2")].into_iter().enumerate() {

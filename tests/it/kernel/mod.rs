@@ -8,6 +8,7 @@ mod failures;
 mod links;
 mod live;
 mod ownership;
+mod refusals;
 mod seam;
 mod selectors;
 mod settings;

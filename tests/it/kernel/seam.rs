@@ -10,17 +10,17 @@ use crate::support::{Namespace, kernel_release, run};
 
 const INSIDE: &str = "MPTCP_APPLY_TEST_INSIDE";
 
-/// Runs one of the functions below in a second instance of this program, which is inside the namespace.
+/// Runs an ignored test in a second instance of this program, which is inside the namespace.
 #[track_caller]
-fn inside(namespace: &Namespace, function: &str) {
-    let mut command = namespace.second_instance(&format!("kernel::seam::{function}"));
-    command.env(INSIDE, function);
+pub fn inside(namespace: &Namespace, test: &str) {
+    let mut command = namespace.second_instance(test);
+    command.env(INSIDE, test);
     let ran = run(command, "").expect(0);
     assert!(ran.stdout.contains("1 passed"), "{}", ran.stdout);
 }
 
 /// Whether this is the second instance; `cargo test -- --ignored` must not touch the host.
-fn is_inside() -> bool {
+pub fn is_inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
@@ -34,7 +34,7 @@ fn row(address: [u8; 4], id: u8) -> Endpoint {
 fn a_row_that_is_another_one_now_is_not_removed() {
     let namespace = Namespace::new();
     namespace.ip("mptcp endpoint add 10.0.0.2 id 1 subflow");
-    inside(&namespace, "remove_rows_that_are_others");
+    inside(&namespace, "kernel::seam::remove_rows_that_are_others");
     assert_eq!(namespace.endpoints(), ["10.0.0.2 id 1 subflow"]);
 }
 
@@ -54,7 +54,7 @@ fn remove_rows_that_are_others() {
 /// The kernel's words come through, and which attribute they are about.
 #[test]
 fn a_refusal_carries_the_kernels_words() {
-    inside(&Namespace::new(), "exceed_a_limit");
+    inside(&Namespace::new(), "kernel::seam::exceed_a_limit");
 }
 
 #[test]
