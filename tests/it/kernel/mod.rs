@@ -13,3 +13,4 @@ mod seam;
 mod selectors;
 mod settings;
 mod waiting;
+mod without_mptcp;
