@@ -124,10 +124,16 @@ fn addition_refused(endpoint: &Endpoint, refusal: &Refusal, now: &State) -> Opti
                            request for id 0, may be in the way";
             Some(Explanation::new(Kind::Other, meaning, "only `ip mptcp endpoint flush` removes it"))
         }
-        Errno::EEXIST | Errno::EINVAL if now.endpoint(endpoint.identity).is_some() => {
-            let meaning = "an endpoint with this address and port was added meanwhile";
-            Some(Explanation::new(Kind::Other, meaning, "another program writes the table; run again"))
-        }
+        Errno::EEXIST | Errno::EINVAL => now.endpoint(endpoint.identity).map(|row| {
+            let (meaning, remedy) = if row.is_implicit() {
+                let meaning = "the kernel itself added an implicit endpoint with this address meanwhile";
+                (meaning, "run again, which adopts or replaces it")
+            } else {
+                let meaning = "an endpoint with this address and port was added meanwhile";
+                (meaning, "another program writes the table; run again")
+            };
+            Explanation::new(Kind::Other, meaning, remedy)
+        }),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::support::{Namespace, Ran, is_root, program, run};
+use crate::support::{Namespace, Ran, is_root, program, program_path, run};
 
 fn with(arguments: &[&str]) -> Ran {
     with_input(arguments, "")
@@ -98,7 +98,7 @@ fn standard_folders_hide_and_order_by_name() {
     write(root, "etc/mptcp-apply/notes.txt", "not: [valid");
     let namespace = Namespace::new();
     let ran = {
-        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        let mut command = namespace.command(program_path());
         command.args(["--root-dir", root.to_str().expect("UTF-8")]);
         run(command, "").expect(0)
     };
@@ -117,7 +117,7 @@ fn named_files_and_folders_are_read_in_the_order_given() {
     write(root, "more/a.yaml", "{version: 1, limits: {subflows: 2}}");
     write(root, "more/b.yaml", "{version: 1, limits: {subflows: 3}}");
     let namespace = Namespace::new();
-    let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+    let mut command = namespace.command(program_path());
     command.args([root.join("one.yaml"), root.join("more")]).arg("-");
     run(command, "{version: 1, limits: {add-addr-accepted: 4}}").expect(0);
     assert_eq!(namespace.limits(), "add_addr_accepted 4 subflows 3");
@@ -182,7 +182,7 @@ fn output_that_cannot_be_written_hides_no_outcome() {
     let code = |subflows: &str, options: &[&str], redirect: fn(&mut Command, fs::File)| {
         let file = namespace.folder.path().join("limits.yaml");
         fs::write(&file, format!("{{version: 1, limits: {{subflows: {subflows}}}}}")).expect("written");
-        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        let mut command = namespace.command(program_path());
         command.args(options).arg(file).stdout(Stdio::null()).stderr(Stdio::null());
         redirect(&mut command, full());
         command.status().expect("runs").code()
@@ -327,7 +327,7 @@ fn files_that_others_can_write_are_refused() {
     let file = namespace.folder.path().join("config.yaml");
     fs::write(&file, "{version: 1, limits: {subflows: 5}}").expect("written");
     let apply = |options: &[&str]| {
-        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        let mut command = namespace.command(program_path());
         command.args(options).arg(&file);
         run(command, "")
     };
@@ -355,7 +355,7 @@ fn named_folders_that_others_can_write_are_refused() {
     write(&folder, "a.yaml", "{version: 1, limits: {subflows: 5}}");
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o1777)).expect("set");
     let apply = |path: &Path| {
-        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        let mut command = namespace.command(program_path());
         command.arg(path);
         run(command, "")
     };
@@ -376,7 +376,7 @@ fn links_are_judged_by_what_they_lead_to() {
     std::os::unix::fs::symlink(&target, &link).expect("made");
     std::os::unix::fs::symlink("/dev/null", root.join("etc/mptcp-apply/c.yaml")).expect("made");
     let apply = |path: Option<&Path>| {
-        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        let mut command = namespace.command(program_path());
         command.arg("--root-dir").arg(root).args(path);
         run(command, "")
     };
@@ -401,7 +401,7 @@ fn files_of_other_users_are_refused_or_warned_about() {
     write(root, "etc/mptcp-apply/a.yaml", "{version: 1, limits: {subflows: 5}}");
     let (folder, file) = (root.join("etc/mptcp-apply"), root.join("etc/mptcp-apply/a.yaml"));
     let apply = |path: Option<&Path>| {
-        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        let mut command = namespace.command(program_path());
         command.arg("--root-dir").arg(root).args(path);
         run(command, "")
     };
@@ -432,7 +432,7 @@ fn installed_files_must_be_roots_own() {
     write(root, "etc/mptcp-apply/a.yaml", "{version: 1, limits: {subflows: 5}}");
     let folder = root.join("etc/mptcp-apply");
     let apply = || {
-        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        let mut command = namespace.command(program_path());
         command.arg("--root-dir").arg(root);
         run(command, "")
     };
@@ -462,7 +462,7 @@ fn a_file_that_may_not_be_read_is_77() {
     let mut command = if is_root() { Command::new("setpriv") } else { program() };
     if is_root() {
         command.args(["--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]);
-        command.arg(env!("CARGO_BIN_EXE_mptcp-apply"));
+        command.arg(program_path());
     }
     command.arg("check").arg(&file);
     let ran = run(command, "").expect(77);

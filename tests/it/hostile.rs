@@ -10,7 +10,7 @@ use mptcp_apply::source::{FILE_MAX, Source};
 use proptest::prelude::*;
 
 use super::cases::folder;
-use super::support::{Ran, run};
+use super::support::{Ran, program_path, run};
 
 /// The most processor time of one run, in seconds, without optimisation.
 const SECONDS_MAX: u32 = 5;
@@ -20,7 +20,7 @@ const SECONDS_MAX: u32 = 5;
 fn check(text: &str) -> Ran {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("ulimit -t {SECONDS_MAX} && exec \"$0\" check -")]);
-    command.arg(env!("CARGO_BIN_EXE_mptcp-apply")).env_clear();
+    command.arg(program_path()).env_clear();
     run(command, text)
 }
 
@@ -69,7 +69,7 @@ fn a_file_may_have_a_megabyte_and_no_more() {
 fn an_endless_input_ends() {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("ulimit -t {SECONDS_MAX} && exec \"$0\" check /dev/zero")]);
-    command.arg(env!("CARGO_BIN_EXE_mptcp-apply")).env_clear();
+    command.arg(program_path()).env_clear();
     run(command, "").expect(78);
 }
 

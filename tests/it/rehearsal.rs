@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{Namespace, Ran, is_root, kernel_release, project, run};
+use crate::support::{Namespace, Ran, is_root, kernel_release, program_path, project, run};
 
 /// A host with interfaces, addresses, sysctls, limits and endpoints of its own.
 fn host() -> Namespace {
@@ -131,7 +131,7 @@ fn the_examples_can_be_rehearsed_anywhere() {
     for entry in fs::read_dir(project().join("examples")).expect("examples") {
         let path = entry.expect("an entry").path();
         let namespace = Namespace::new();
-        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        let mut command = namespace.command(program_path());
         command.arg("--rehearse").arg(&path);
         let ran = run(command, "");
         let every_key = path.ends_with("all-keys.yaml");
@@ -153,7 +153,7 @@ fn the_examples_can_be_rehearsed_anywhere() {
 /// A copy of the program that every user may run, wherever the project lies.
 fn program_for_everybody(namespace: &Namespace) -> PathBuf {
     let program = namespace.folder.path().join("mptcp-apply");
-    fs::copy(env!("CARGO_BIN_EXE_mptcp-apply"), &program).expect("copied");
+    fs::copy(program_path(), &program).expect("copied");
     fs::set_permissions(namespace.folder.path(), fs::Permissions::from_mode(0o755)).expect("opened");
     program
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::ProptestConfig;
@@ -14,9 +15,19 @@ pub fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Where the program under test lies: the one that cargo built beside the tests, unless the environment names another,
+/// such as the release build on another kernel.
+pub fn program_path() -> &'static str {
+    static PATH: LazyLock<String> = LazyLock::new(|| {
+        let named = std::env::var("MPTCP_APPLY_TEST_PROGRAM");
+        named.unwrap_or_else(|_| env!("CARGO_BIN_EXE_mptcp-apply").to_owned())
+    });
+    &PATH
+}
+
 /// The program under test, without anything of the caller's environment.
 pub fn program() -> Command {
-    clean(Command::new(env!("CARGO_BIN_EXE_mptcp-apply")))
+    clean(Command::new(program_path()))
 }
 
 fn clean(mut command: Command) -> Command {
@@ -150,7 +161,7 @@ impl Namespace {
     /// The program under test inside, with this configuration on standard input.
     #[track_caller]
     pub fn apply(&self, config: &str, options: &[&str]) -> Ran {
-        let mut command = self.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        let mut command = self.command(program_path());
         command.args(options).arg("-");
         run(command, config)
     }
@@ -163,6 +174,14 @@ impl Namespace {
         let ran = run(command, "");
         assert_eq!(ran.code, 0, "ip {arguments}: {}", ran.stderr);
         ran.stdout
+    }
+
+    /// Many commands of `ip` in one run of it, a line each.
+    #[track_caller]
+    pub fn ip_batch(&self, commands: &str) {
+        let mut command = self.command("ip");
+        command.args(["-batch", "-"]);
+        run(command, commands).expect(0);
     }
 
     /// The table as `ip mptcp endpoint show` prints it, a line a row.
@@ -227,12 +246,17 @@ pub fn table_size() -> usize {
     if kernel_release() >= (7, 2) { 255 } else { 8 }
 }
 
-/// Looks again and again, for ten seconds at most.
+/// The largest value that either limit may have in this kernel.
+pub fn limits_max() -> u32 {
+    if kernel_release() >= (7, 2) { 64 } else { 8 }
+}
+
+/// Looks again and again, for a minute at most: an emulated machine is slow.
 #[track_caller]
 pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(10), "{what} did not come");
+        assert!(start.elapsed() < Duration::from_secs(60), "{what} did not come");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -54,19 +54,26 @@ fn ids_are_swapped() {
     assert_eq!(namespace.endpoints(), ["10.0.0.2 id 1 subflow", "10.0.0.1 id 2 subflow"]);
 }
 
+/// Rows for `ip -batch`: as many as there is room for, at the addresses 10.0.0.1 and on with the ids 1 and on.
+fn full_table() -> String {
+    (1..=table_size()).map(|n| format!("mptcp endpoint add 10.0.0.{n} id {n} subflow\n")).collect()
+}
+
+/// Endpoints in the same order at the addresses of a network, with what else is said of each.
+fn network(net: u8, rest: impl Fn(usize) -> String) -> String {
+    let rows: Vec<(String, String)> =
+        (1..=table_size()).map(|n| (format!("10.0.{net}.{n}"), rest(n))).collect();
+    endpoints(&rows.iter().map(|(address, rest)| (address.as_str(), rest.as_str())).collect::<Vec<_>>())
+}
+
 #[test]
 fn ids_rotate_through_a_full_table() {
     let namespace = Namespace::new();
-    let row = |number: u32, id: u32| format!("mptcp endpoint add 10.0.0.{number} id {id} subflow");
-    (1..=8).for_each(|number| {
-        namespace.ip(&row(number, number));
-    });
-    let rows: Vec<(String, String)> =
-        (1..=8).map(|n| (format!("10.0.0.{n}"), format!("id: {}, flags: [subflow]", n % 8 + 1))).collect();
-    let rows: Vec<(&str, &str)> = rows.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-    namespace.apply(&endpoints(&rows), &[]).expect(0);
+    namespace.ip_batch(&full_table());
+    let size = table_size();
+    namespace.apply(&network(0, |n| format!("id: {}, flags: [subflow]", n % size + 1)), &[]).expect(0);
     let expected: Vec<String> =
-        (1..=8).map(|id| format!("10.0.0.{} id {id} subflow", (id + 6) % 8 + 1)).collect();
+        (1..=size).map(|id| format!("10.0.0.{} id {id} subflow", (id + size - 2) % size + 1)).collect();
     assert_eq!(namespace.endpoints(), expected);
 }
 
@@ -75,17 +82,33 @@ fn ids_rotate_through_a_full_table() {
 #[test]
 fn a_full_table_is_replaced_by_another_full_one() {
     let namespace = Namespace::new();
+    namespace.ip_batch(&full_table());
+    let ran = namespace.apply(&network(1, |_| "flags: [subflow]".to_owned()), &[]).expect(0);
     let size = table_size();
-    (1..=size).for_each(|number| {
-        namespace.ip(&format!("mptcp endpoint add 10.0.0.{number} subflow"));
-    });
-    let rows: Vec<String> = (1..=size).map(|number| format!("10.0.1.{number}")).collect();
-    let rows: Vec<(&str, &str)> = rows.iter().map(|row| (row.as_str(), "flags: [subflow]")).collect();
-    let ran = namespace.apply(&endpoints(&rows), &[]).expect(0);
     assert_eq!(signs(&ran.stdout), "-+".repeat(size));
     let after = namespace.endpoints();
     assert_eq!(after.len(), size);
     assert!(after.iter().all(|row| row.starts_with("10.0.1.")), "{after:?}");
+}
+
+/// Every place of the table, up to the highest id, is there to be used; one more is refused before anything is written.
+#[test]
+fn a_table_can_be_filled_to_the_last_place() {
+    let namespace = Namespace::new();
+    let config = network(0, |n| format!("id: {}, flags: [signal]", 256 - n));
+    let ran = namespace.apply(&config, &["-q"]).expect(0);
+    assert_eq!(ran.stderr, "");
+    let size = table_size();
+    let expected: Vec<String> =
+        (1..=size).rev().map(|n| format!("10.0.0.{n} id {} signal", 256 - n)).collect();
+    assert_eq!(namespace.endpoints(), expected);
+    assert_eq!(namespace.apply(&config, &[]).expect(0).stdout, "no changes\n");
+
+    let more = format!("{config}  more: {{address: 10.9.9.9, flags: [signal]}}\n");
+    let ran = namespace.apply(&more.replace("[signal]", "[subflow]"), &["-q"]).expect(5);
+    let told = format!("{} endpoints are needed, and this kernel holds {size} at most", size + 1);
+    assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    assert_eq!(namespace.endpoints(), expected);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
-use crate::support::{Namespace, run, wait_for};
+use crate::support::{Namespace, program_path, run, wait_for};
 
 /// Eight endpoints of a network, with ids from this one on.
 fn eight(net: u8, first_id: u8) -> String {
@@ -14,7 +14,7 @@ fn eight(net: u8, first_id: u8) -> String {
 }
 
 fn start(namespace: &Namespace, config: &str) -> Child {
-    let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+    let mut command = namespace.command(program_path());
     command.args(["-q", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("starts");
     // One that was turned away may be gone already.
@@ -72,7 +72,7 @@ fn try_often(namespace: &Namespace, configs: [&str; 2]) -> usize {
     let mut reached = 0;
     for round in 0..20 {
         let mut command = namespace.command("timeout");
-        command.args(["10", env!("CARGO_BIN_EXE_mptcp-apply"), "-q", "-"]);
+        command.args(["10", program_path(), "-q", "-"]);
         let ran = run(command, configs[round % 2]);
         assert!(matches!(ran.code, 0 | 1 | 3 | 5), "{}: {}", ran.code, ran.stderr);
         reached += usize::from(ran.code == 0);

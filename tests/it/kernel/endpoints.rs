@@ -1,6 +1,6 @@
 //! From nothing to what is declared, and back.
 
-use crate::support::Namespace;
+use crate::support::{Namespace, program_path};
 
 const DUAL: &str = "\
 version: 1
@@ -57,7 +57,7 @@ fn a_second_run_writes_nothing() {
     let without_the_right = |config: &str| {
         let mut command = namespace.command("setpriv");
         command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"]);
-        command.args([env!("CARGO_BIN_EXE_mptcp-apply"), "-"]);
+        command.args([program_path(), "-"]);
         crate::support::run(command, config)
     };
     let second = without_the_right(DUAL).expect(0);

@@ -10,7 +10,7 @@ use proptest::test_runner::RngSeed;
 
 use super::scene::{self, GOAL, Scene};
 use super::strace;
-use crate::support::{finish, repeatable};
+use crate::support::{finish, program_path, repeatable};
 
 /// What adds several endpoints and then one whose port cannot be had, so that they are taken back.
 const REFUSED: &str = "\
@@ -38,7 +38,7 @@ enum Phase {
 }
 
 fn start(scene: &Scene, config: &str) -> Child {
-    let mut command = scene.namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+    let mut command = scene.namespace.command(program_path());
     command.args(["-v", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("starts");
     child.stdin.take().expect("piped").write_all(config.as_bytes()).expect("read");

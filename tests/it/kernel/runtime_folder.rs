@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::support::{Namespace, Ran, is_root, run};
+use crate::support::{Namespace, Ran, is_root, program_path, run};
 
 const TWO: &str = "\
 version: 1
@@ -23,7 +23,7 @@ const CLAIM: &str = "10.9.9.9 0 9\n";
 #[track_caller]
 fn apply(namespace: &Namespace, config: &str) -> Ran {
     let mut command = namespace.command("timeout");
-    command.args(["10", env!("CARGO_BIN_EXE_mptcp-apply"), "-"]);
+    command.args(["10", program_path(), "-"]);
     run(command, config)
 }
 
@@ -38,7 +38,7 @@ fn on_a_file_system(namespace: &Namespace, options: &str, script: &str) -> Ran {
     command.args(["--mount", "sh", "-e", "-c"]);
     let mount = format!("mount -t tmpfs -o mode=755,{options} none \"$RUNTIME_DIRECTORY\"");
     command.arg(format!("{mount}\ncd {}\n{script}", namespace.folder.path().display()));
-    command.env("APPLY", env!("CARGO_BIN_EXE_mptcp-apply"));
+    command.env("APPLY", program_path());
     run(command, "")
 }
 
@@ -235,7 +235,7 @@ fn what_lies_in_the_way_of_the_next_record_is_replaced() {
 fn a_record_is_nobody_elses_to_write() {
     let namespace = Namespace::new();
     let mut command = namespace.command("sh");
-    command.args(["-c", "umask 0 && exec \"$@\"", "sh", env!("CARGO_BIN_EXE_mptcp-apply"), "-"]);
+    command.args(["-c", "umask 0 && exec \"$@\"", "sh", program_path(), "-"]);
     run(command, TWO).expect(0);
     assert_eq!(apply(&namespace, NOTHING).expect(0).stderr, "");
     assert_eq!(namespace.endpoints(), [""; 0]);

@@ -1,6 +1,6 @@
 //! Limits and sysctls.
 
-use crate::support::{Namespace, kernel_release};
+use crate::support::{Namespace, kernel_release, limits_max, program_path, run};
 
 #[test]
 fn limits_that_are_absent_are_not_managed() {
@@ -13,15 +13,20 @@ fn limits_that_are_absent_are_not_managed() {
 #[test]
 fn max_is_what_the_kernel_allows() {
     let namespace = Namespace::new();
+    let most = limits_max();
     namespace.apply("{version: 1, limits: {subflows: max, add-addr-accepted: max}}", &[]).expect(0);
-    let limits = namespace.limits();
-    assert!(
-        limits == "add_addr_accepted 8 subflows 8" || limits == "add_addr_accepted 64 subflows 64",
-        "{limits}"
-    );
-    let again =
-        namespace.apply("{version: 1, limits: {subflows: max, add-addr-accepted: max}}", &[]).expect(0);
-    assert_eq!(again.stdout, "no changes\n");
+    assert_eq!(namespace.limits(), format!("add_addr_accepted {most} subflows {most}"));
+    let number = format!("{{version: 1, limits: {{subflows: {most}, add-addr-accepted: {most}}}}}");
+    assert_eq!(namespace.apply(&number, &[]).expect(0).stdout, "no changes\n");
+    // One more is too many, for the kernel as for the program.
+    let more = number.replace(&format!("accepted: {most}"), &format!("accepted: {}", most + 1));
+    let ran = namespace.apply(&more, &[]).expect(5);
+    let told = format!("limit `add-addr-accepted` is {}, and this kernel allows {most} at most", most + 1);
+    assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+    let mut command = namespace.command("ip");
+    command.args(["mptcp", "limits", "set", "subflows", &(most + 1).to_string()]);
+    let ran = run(command, "");
+    assert!(ran.code != 0, "the kernel took a limit of {}", most + 1);
 }
 
 #[test]
@@ -111,13 +116,13 @@ fn settings_that_make_endpoints_useless_are_warned_of() {
 fn exists(namespace: &Namespace, name: &str) -> bool {
     let mut command = namespace.command("test");
     command.args(["-e", &format!("/proc/sys/net/mptcp/{name}")]);
-    crate::support::run(command, "").code == 0
+    run(command, "").code == 0
 }
 
 fn sysctl(namespace: &Namespace, name: &str) -> String {
     let mut command = namespace.command("cat");
     command.arg(format!("/proc/sys/net/mptcp/{name}"));
-    crate::support::run(command, "").expect(0).stdout.trim().to_owned()
+    run(command, "").expect(0).stdout.trim().to_owned()
 }
 
 /// CAP_NET_ADMIN is all that it takes, but for ports below 1024.
@@ -128,8 +133,8 @@ fn one_capability_is_enough() {
     let apply = |config: &str| {
         let mut command = namespace.command("setpriv");
         command.args(["--bounding-set=-all,+net_admin", "--inh-caps=-all", "--no-new-privs"]);
-        command.args([env!("CARGO_BIN_EXE_mptcp-apply"), "-"]);
-        crate::support::run(command, config)
+        command.args([program_path(), "-"]);
+        run(command, config)
     };
     let config = "\
 version: 1

@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use crate::support::{Namespace, Ran, finish, run, wait_for};
+use crate::support::{Namespace, Ran, finish, program_path, run, wait_for};
 
 /// What a run under `strace` did.
 pub struct Traced {
@@ -24,7 +24,7 @@ fn arguments(command: &mut Command, namespace: &Namespace, injections: &[&str]) 
     let _ = std::fs::remove_file(&trace);
     command.args(injections.iter().map(|injection| format!("--inject={injection}")));
     command.args(["--string-limit=32", "--const-print-style=raw", "--output"]).arg(trace);
-    command.args([env!("CARGO_BIN_EXE_mptcp-apply"), "-"]);
+    command.args([program_path(), "-"]);
 }
 
 /// Runs it to its end with this configuration, with faults as in `sendto:error=EPERM:when=3`.

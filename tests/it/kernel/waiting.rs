@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::kernel::links::{Links, subflows};
 use crate::peer::Peer;
-use crate::support::{Namespace, wait_for};
+use crate::support::{Namespace, program_path, wait_for};
 
 /// A run that waits.
 struct Run {
@@ -18,7 +18,7 @@ impl Run {
     /// Starts it and reads on until it says what it waits for.
     #[track_caller]
     fn waiting(namespace: &Namespace, config: &str, seconds: u32, what: &str) -> Run {
-        let mut command = namespace.command(env!("CARGO_BIN_EXE_mptcp-apply"));
+        let mut command = namespace.command(program_path());
         command.args(["-v", "--wait", &seconds.to_string(), "-"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("starts");
