@@ -177,6 +177,12 @@ fn valid_samples() -> Vec<Vec<u8>> {
     names.map(|name| fs::read(folder("valid").join(name)).expect("a sample")).collect()
 }
 
+/// Words, and bytes that mostly are none.
+fn part() -> impl Strategy<Value = Vec<u8>> {
+    let token = prop::sample::select(&TOKENS[..]).prop_map(|token| token.as_bytes().to_vec());
+    prop_oneof![6 => token, 1 => prop::collection::vec(any::<u8>(), 1..3)]
+}
+
 /// The parser counts bytes in the lines of directives; this was once a column behind the end.
 #[test]
 fn a_directive_in_other_letters_is_judged() {
@@ -214,6 +220,11 @@ proptest! {
     #[test]
     fn any_bytes_are_judged(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         judge(&bytes);
+    }
+
+    #[test]
+    fn any_bytes_between_text_are_judged(parts in prop::collection::vec(part(), 0..20)) {
+        judge(&parts.concat());
     }
 }
 
