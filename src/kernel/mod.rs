@@ -13,6 +13,8 @@ mod netlink;
 pub mod rehearsal;
 mod rtnl;
 mod sysctl;
+#[cfg(any(test, fuzzing))]
+pub mod untrusted;
 
 pub use changes::Changes;
 pub use host::Host;

@@ -32,7 +32,8 @@ const BUFFER_SIZE: usize = 128 * 1024;
 pub struct Request {
     kind: u16,
     flags: NlmF,
-    body: Vec<u8>,
+    /// What follows `struct nlmsghdr`.
+    pub body: Vec<u8>,
 }
 
 /// A netlink socket.

@@ -185,7 +185,7 @@ pub fn add_address(index: NonZeroU32, address: &Address) -> Result<Request, Erro
 }
 
 /// Reads `struct ifinfomsg` and its attributes.
-fn link(reply: &[u8]) -> Option<Link> {
+pub fn link(reply: &[u8]) -> Option<Link> {
     const HEADER: usize = 16;
     const IFNAME: u16 = 3;
     let field = |at: usize| reply.get(at..at + 4).and_then(number);
@@ -197,7 +197,7 @@ fn link(reply: &[u8]) -> Option<Link> {
 
 /// Reads `struct ifaddrmsg` and its attributes. IFA_LOCAL is the host's own address; where there is none, IFA_ADDRESS
 /// is, which on a point-to-point link would be the peer's.
-fn address(reply: &[u8]) -> Option<Address> {
+pub fn address(reply: &[u8]) -> Option<Address> {
     const HEADER: usize = 8;
     const ADDRESS: u16 = 1;
     const LOCAL: u16 = 2;

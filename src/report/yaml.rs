@@ -1,10 +1,13 @@
 //! A state as canonical YAML: a configuration that, applied, leads to it. Endpoints are in the order of their
 //! addresses, so that two states can be laid beside each other.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 use similar::TextDiff;
 
+use crate::config::NAME_MAX;
 use crate::model::{Endpoint, State};
 
 #[derive(Serialize)]
@@ -42,9 +45,10 @@ struct Row {
 pub fn state(state: &State) -> Result<String, serde_yaml::Error> {
     let mut rows: Vec<&Endpoint> = state.endpoints.iter().collect();
     rows.sort_by_key(|row| row.identity);
+    let declarable = || rows.iter().copied().filter(|row| !row.is_implicit());
     let mut endpoints = Mapping::new();
-    for row in rows.iter().filter(|row| !row.is_implicit()) {
-        endpoints.insert(Value::String(name(row)), serde_yaml::to_value(declaration(row))?);
+    for (name, row) in names(declarable()).into_iter().zip(declarable()) {
+        endpoints.insert(Value::String(name), serde_yaml::to_value(declaration(row))?);
     }
     let mut sysctls = Mapping::new();
     for (sysctl, value) in &state.sysctls {
@@ -68,6 +72,36 @@ pub fn diff(from: &State, to: &State, names: [&str; 2]) -> Result<String, serde_
     Ok(TextDiff::from_lines(&from, &to).unified_diff().header(names[0], names[1]).to_string())
 }
 
+/// A name for each row. Rows of one selector share theirs, and a name may look like one that comes from an id; later
+/// ones get a number behind it.
+fn names<'r>(rows: impl Iterator<Item = &'r Endpoint>) -> Vec<String> {
+    let own: Vec<String> = rows.map(name).collect();
+    let mut taken: HashSet<String> = own.iter().cloned().collect();
+    let mut uses: HashMap<String, usize> = HashMap::new();
+    let unique = |name: String| {
+        let uses = uses.entry(name.clone()).or_insert(0);
+        *uses += 1;
+        if *uses == 1 {
+            return name;
+        }
+        loop {
+            let candidate = numbered(&name, *uses);
+            if taken.insert(candidate.clone()) {
+                return candidate;
+            }
+            *uses += 1;
+        }
+    };
+    own.into_iter().map(unique).collect()
+}
+
+/// The name with the number behind it, as much of it as there is room for.
+fn numbered(name: &str, number: usize) -> String {
+    let suffix = format!("-{number}");
+    let stem: String = name.chars().take(NAME_MAX.saturating_sub(suffix.len())).collect();
+    stem + &suffix
+}
+
 /// The declared name, or one that comes from the id.
 fn name(row: &Endpoint) -> String {
     match (&row.name, row.id) {
@@ -84,5 +118,36 @@ fn declaration(row: &Endpoint) -> Row {
         dev: row.dev.as_ref().map(ToString::to_string),
         id: row.id.map(|id| id.get()),
         flags: row.flags.words(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AddressId, Flags, Identity, Limits as Numbers};
+
+    /// A selector's rows share its name, rows without one are called by their ids, or `new`; each keeps its own entry.
+    #[test]
+    fn no_row_hides_another() {
+        let long = "n".repeat(NAME_MAX);
+        let named = [(Some("lte"), 0), (Some("lte"), 0), (Some("lte-2"), 0), (Some("lte"), 7), (None, 9)];
+        let same = [(Some("id-9"), 0), (None, 0), (None, 0), (Some(&*long), 0), (Some(&*long), 0)];
+        let row = |(number, (name, id)): (u8, (Option<&str>, u8))| Endpoint {
+            name: name.map(str::to_owned),
+            identity: Identity { address: [10, 0, 0, number].into(), port: None },
+            id: AddressId::new(id),
+            dev: None,
+            flags: Flags::SUBFLOW,
+        };
+        let endpoints = (1..).zip(named.into_iter().chain(same)).map(row).collect();
+        let limits = Numbers { subflows: 2, add_addr_accepted: 0 };
+        let text = state(&State { limits, sysctls: Default::default(), endpoints }).unwrap();
+        let is_name = |line: &&str| !line.starts_with(' ') && line.ends_with(':');
+        let entries = text.split_once("endpoints:\n").unwrap().1.lines().map(|line| &line[2..]);
+        let names: Vec<&str> = entries.filter(is_name).map(|line| line.trim_end_matches(':')).collect();
+        let shortened = format!("{}-2", &long[..NAME_MAX - 2]);
+        let expected =
+            ["lte", "lte-3", "lte-2", "lte-4", "id-9", "id-9-2", "new", "new-2", &long, &shortened];
+        assert_eq!(names, expected);
     }
 }

@@ -16,7 +16,9 @@
 
 mod cases;
 mod command_line;
+mod host;
 mod hostile;
+mod judge;
 mod kernel;
 mod laws;
 mod model;

@@ -36,8 +36,8 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// A module that is compiled for tests alone.
-const TEST_MODULES: [&str; 1] = ["config/schema.rs"];
+/// The modules that are compiled for tests alone, or for those and fuzzers.
+const TEST_MODULES: [&str; 2] = ["config/schema.rs", "kernel/untrusted.rs"];
 
 /// Each source file's path below `src`, and its text without tests and comments.
 fn code() -> Vec<(String, String)> {
