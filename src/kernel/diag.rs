@@ -19,6 +19,8 @@ const BY_FAMILY: u16 = 20;
 const FAMILIES: [u8; 2] = [2, 10];
 /// `IPPROTO_TCP`
 const TCP: u8 = 6;
+/// `INET_DIAG_INFO` as a bit. Only with it does the kernel tell of the upper layer protocol.
+const INFO: u8 = 1 << 1;
 /// `TCP_ESTABLISHED`
 const ESTABLISHED: u8 = 1;
 /// `TCP_ESTABLISHED`, `TCP_SYN_SENT` and `TCP_SYN_RECV`, as bits
@@ -76,7 +78,7 @@ fn dump(netlink: &mut Netlink, family: u8) -> Result<Vec<Subflow>, Error> {
 /// `struct inet_diag_req_v2` without any address.
 fn request(family: u8) -> Vec<u8> {
     const LENGTH: usize = 56;
-    let mut request = vec![family, TCP, 0, 0];
+    let mut request = vec![family, TCP, INFO, 0];
     request.extend(STATES.to_ne_bytes());
     request.resize(LENGTH, 0);
     request

@@ -6,6 +6,7 @@ use mptcp_apply::kernel::{Errno, Host, Kernel, Refusal};
 use mptcp_apply::model::{AddressId, Endpoint, Flags, Identity, Limits};
 use mptcp_apply::plan::{Reason, Step};
 
+use crate::peer::Peer;
 use crate::support::{Namespace, kernel_release, run};
 
 const INSIDE: &str = "MPTCP_APPLY_TEST_INSIDE";
@@ -72,4 +73,28 @@ fn exceed_a_limit() {
     let named = Some(mptcp_apply::kernel::ATTR_SUBFLOWS);
     assert!(refusal.attribute == named || (refusal.attribute.is_none() && kernel_release() < (6, 18)));
     assert_eq!(host.read(&[]).expect("a state").limits, from);
+}
+
+/// Who does not see what is live would interrupt it. Both ends of the one connection are here.
+#[test]
+fn the_subflows_of_a_connection_are_seen() {
+    let namespace = Namespace::new();
+    let _server = Peer::server(&namespace, "127.0.0.1:8000");
+    let _client = Peer::client(&namespace, "127.0.0.1:8000");
+    inside(&namespace, "see_subflows");
+}
+
+#[test]
+#[ignore = "runs inside a namespace, started by the_subflows_of_a_connection_are_seen"]
+fn see_subflows() {
+    if !is_inside() {
+        return;
+    }
+    let subflows = Host::open().expect("a path manager").subflows().expect("subflows");
+    let [one, other] = subflows[..] else { panic!("{subflows:?}") };
+    assert_ne!(one.connection, other.connection);
+    assert!(
+        subflows.iter().all(|subflow| subflow.established && subflow.local.is_loopback()),
+        "{subflows:?}"
+    );
 }
