@@ -6,7 +6,7 @@
 use super::Refusal;
 use super::answers::{Answers, Verdict, attributes};
 use super::mptcp_pm::{self, Family};
-use super::rtnl;
+use super::{diag, rtnl};
 use crate::model::{Limits, canonical};
 
 /// Length of `struct nlmsghdr`.
@@ -93,6 +93,9 @@ fn reply(reply: &[u8]) {
         let request = rtnl::add_link(&link.name, "dummy", Some(link.index)).expect("a request");
         assert_eq!(rtnl::link(&request.body), Some(rtnl::Link { up: false, ..link }));
     }
+    if let Some(subflow) = diag::subflow(reply) {
+        assert_eq!(canonical(subflow.local), subflow.local);
+    }
     if let Some(address) = rtnl::address(reply) {
         let request = rtnl::add_address(address.index, &address).expect("a request");
         let again = rtnl::address(&request.body).expect("an address");
@@ -156,11 +159,14 @@ mod tests {
                 }
                 Some("get-endpoint") => mptcp_pm::endpoint(reply).is_some(),
                 Some("get-link" | "get-link-dump") => rtnl::link(reply).is_some(),
+                Some("subflows-dump") => {
+                    diag::subflow(reply).is_some_and(|subflow| subflow.local.is_loopback())
+                }
                 Some("get-address-dump") => rtnl::address(reply).is_some(),
                 _ => false,
             };
             assert!(replies.iter().all(read), "{name}");
-            let asked = ["family", "limits", "get"]
+            let asked = ["family", "limits", "get", "subflows"]
                 .iter()
                 .any(|start| name.rsplit('/').next().unwrap().starts_with(start));
             assert_eq!(replies.is_empty(), !asked, "{name}");
