@@ -4,7 +4,7 @@ mod find;
 mod read;
 
 pub use find::{Input, Standing, find};
-pub use read::{FILE_MAX, Source, read};
+pub use read::{FILE_MAX, Source, decode, read};
 
 use std::io;
 use std::path::PathBuf;

@@ -79,7 +79,8 @@ fn bounded(input: impl Read, expected: u64, path: &Path) -> Result<Vec<u8>, Erro
     Ok(bytes)
 }
 
-fn decode(name: String, bytes: Vec<u8>, source: SourceId, diagnostics: &mut Diagnostics) -> Source {
+/// What the bytes of a file say as text. One byte more than [`FILE_MAX`] stands for a file that is too large.
+pub fn decode(name: String, bytes: Vec<u8>, source: SourceId, diagnostics: &mut Diagnostics) -> Source {
     let at = |line, column| Place { source, span: Span { line, column, length: 1 } };
     if bytes.len() as u64 > FILE_MAX {
         let message = format!("{name} is larger than 1 MiB");

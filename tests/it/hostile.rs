@@ -1,16 +1,16 @@
 //! Input that was not written to be read: huge, deep, or damaged. It ends in an ordinary verdict, soon.
 
+use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use mptcp_apply::config;
-use mptcp_apply::diagnostic::{Diagnostics, lines};
-use mptcp_apply::report::Style;
-use mptcp_apply::report::snippet::Snippets;
-use mptcp_apply::source::{FILE_MAX, Source};
+use mptcp_apply::source::FILE_MAX;
 use proptest::prelude::*;
 
-use super::cases::folder;
-use super::support::{Ran, run};
+use super::cases::{folder, samples};
+use super::judge::{FILE_SEPARATOR, judge};
+use super::support::{Ran, project, run};
 
 /// The most processor time of one run, in seconds, without optimisation.
 const SECONDS_MAX: u32 = 5;
@@ -121,34 +121,6 @@ fn warnings_hide_no_error() {
     assert!(ran.stderr.contains("error: no flag among "), "the one error is shown");
 }
 
-/// Reads the text as `check` does and draws everything that there is to say of it.
-fn judge(text: &str) {
-    let sources = [Source { name: "damaged.yaml".to_owned(), text: text.to_owned() }];
-    let mut diagnostics = Diagnostics::default();
-    let config = config::parse(sources.iter().map(|source| source.text.as_str()), &mut diagnostics);
-    let last = lines(text).count();
-    for style in [Style::Plain, Style::Coloured] {
-        let snippets = Snippets::new(&sources, style);
-        for diagnostic in diagnostics.iter() {
-            assert!(snippets.render(diagnostic).contains(&diagnostic.message[..1]));
-        }
-    }
-    for diagnostic in diagnostics.iter() {
-        let label = diagnostic.labels.first().expect("every finding has a place");
-        let span = label.place.span;
-        assert!((1..=last).contains(&span.line), "line {} of {last}: {text:?}", span.line);
-        let length = lines(text).nth(span.line - 1).expect("in range").chars().count();
-        assert!((1..=length + 1).contains(&span.column), "column {} of {length}: {text:?}", span.column);
-        assert!(!diagnostic.message.contains(char::is_control), "{:?}", diagnostic.message);
-        let help = diagnostic.help.as_deref().unwrap_or_default();
-        assert!(!help.contains(char::is_control), "{help:?}");
-    }
-    if !diagnostics.has_errors() {
-        let declared = config.endpoints.map_or(0, |endpoints| endpoints.len());
-        assert!(declared <= config::ENDPOINTS_MAX);
-    }
-}
-
 /// One thing that can happen to a text.
 #[derive(Clone, Debug)]
 enum Damage {
@@ -177,7 +149,7 @@ fn damage() -> impl Strategy<Value = (prop::sample::Index, Damage)> {
     (any::<prop::sample::Index>(), kind)
 }
 
-fn damaged(original: &[u8], damages: &[(prop::sample::Index, Damage)]) -> String {
+fn damaged(original: &[u8], damages: &[(prop::sample::Index, Damage)]) -> Vec<u8> {
     let mut bytes = original.to_vec();
     for (index, damage) in damages {
         if bytes.is_empty() {
@@ -196,13 +168,25 @@ fn damaged(original: &[u8], damages: &[(prop::sample::Index, Damage)]) -> String
             Damage::Truncate => bytes.truncate(at),
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
+}
+
+/// The valid samples that are one file each.
+fn valid_samples() -> Vec<Vec<u8>> {
+    let names = samples("valid").into_iter().filter(|name| name.ends_with(".yaml"));
+    names.map(|name| fs::read(folder("valid").join(name)).expect("a sample")).collect()
+}
+
+/// Words, and bytes that mostly are none.
+fn part() -> impl Strategy<Value = Vec<u8>> {
+    let token = prop::sample::select(&TOKENS[..]).prop_map(|token| token.as_bytes().to_vec());
+    prop_oneof![6 => token, 1 => prop::collection::vec(any::<u8>(), 1..3)]
 }
 
 /// The parser counts bytes in the lines of directives; this was once a column behind the end.
 #[test]
 fn a_directive_in_other_letters_is_judged() {
-    judge("%éé\0\r\n");
+    judge("%éé\0\r\n".as_bytes());
 }
 
 proptest! {
@@ -210,18 +194,59 @@ proptest! {
 
     #[test]
     fn a_damaged_file_is_judged(damages in prop::collection::vec(damage(), 1..10)) {
-        let original = std::fs::read(folder("valid").join("all-keys.yaml")).expect("the sample");
+        let original = fs::read(folder("valid").join("all-keys.yaml")).expect("the sample");
         judge(&damaged(&original, &damages));
     }
 
     #[test]
     fn a_damaged_flow_mapping_is_judged(damages in prop::collection::vec(damage(), 1..10)) {
-        let original = std::fs::read(folder("valid").join("flow-style.yaml")).expect("the sample");
+        let original = fs::read(folder("valid").join("flow-style.yaml")).expect("the sample");
         judge(&damaged(&original, &damages));
     }
 
     #[test]
-    fn any_text_is_judged(tokens in prop::collection::vec(prop::sample::select(&TOKENS[..]), 0..40)) {
-        judge(&tokens.concat());
+    fn two_damaged_files_are_judged(
+        files in prop::collection::vec(prop::sample::select(valid_samples()), 2),
+        damages in prop::collection::vec(damage(), 0..4),
+    ) {
+        judge(&damaged(&files.join(&FILE_SEPARATOR), &damages));
     }
+
+    #[test]
+    fn any_text_is_judged(tokens in prop::collection::vec(prop::sample::select(&TOKENS[..]), 0..40)) {
+        judge(tokens.concat().as_bytes());
+    }
+
+    #[test]
+    fn any_bytes_are_judged(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        judge(&bytes);
+    }
+
+    #[test]
+    fn any_bytes_between_text_are_judged(parts in prop::collection::vec(part(), 0..20)) {
+        judge(&parts.concat());
+    }
+}
+
+/// Inputs that led the fuzzer of `tests/fuzz` into some part of the program that no other did.
+#[test]
+fn what_the_fuzzer_found_is_judged_in_time() {
+    let entries = fs::read_dir(project().join("tests/fuzz/corpus/configuration")).expect("the corpus");
+    let mut inputs: Vec<_> =
+        entries.map(|entry| fs::read(entry.expect("an entry").path()).expect("an input")).collect();
+    assert!(inputs.len() >= 150, "only {} inputs found", inputs.len());
+    inputs.extend(valid_samples());
+    for input in inputs {
+        let before = processor_time();
+        judge(&input);
+        let spent = processor_time() - before;
+        assert!(spent < Duration::from_secs(SECONDS_MAX.into()), "{spent:?} for {input:?}");
+    }
+}
+
+/// What this thread has used of the processor, which other work on the machine does not lengthen.
+fn processor_time() -> Duration {
+    let statistics = fs::read_to_string("/proc/thread-self/schedstat").expect("statistics of this thread");
+    let nanoseconds = statistics.split_whitespace().next().expect("a number").parse();
+    Duration::from_nanos(nanoseconds.expect("a number"))
 }

@@ -12,7 +12,9 @@
 
 mod cases;
 mod command_line;
+mod host;
 mod hostile;
+mod judge;
 mod kernel;
 mod peer;
 mod plan;

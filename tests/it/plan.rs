@@ -13,7 +13,6 @@ use std::path::Path;
 use mptcp_apply::config;
 use mptcp_apply::desired::{self, Unreachable};
 use mptcp_apply::diagnostic::Diagnostics;
-use mptcp_apply::kernel::{Error, Facts, UsableAddress};
 use mptcp_apply::model::{
     AddressId, Capabilities, Device, Endpoint, Flags, Identity, Limits, State, Sysctl, SysctlValue,
 };
@@ -22,46 +21,8 @@ use mptcp_apply::report::Style;
 use mptcp_apply::report::text::{self, Tense};
 use proptest::prelude::*;
 
+use crate::host::Host;
 use crate::support::project;
-
-/// A host with interfaces eth0 to eth9, and these addresses.
-struct Host(Vec<UsableAddress>);
-
-impl Host {
-    fn new() -> Host {
-        let address = |number: u32, address: &str| UsableAddress {
-            address: address.parse().expect("an address"),
-            index: NonZeroU32::new(number + 2).expect("not zero"),
-            interface: format!("eth{number}"),
-        };
-        Host(vec![
-            address(0, "192.0.2.10"),
-            address(0, "2001:db8::10"),
-            address(1, "192.0.2.11"),
-            address(1, "10.1.1.1"),
-            address(2, "2001:db8::12"),
-        ])
-    }
-}
-
-impl Facts for Host {
-    fn interface(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
-        let number = name.strip_prefix("eth").and_then(|number| number.parse::<u32>().ok());
-        Ok(number.filter(|number| *number < 10).and_then(|number| NonZeroU32::new(number + 2)))
-    }
-
-    fn addresses(&mut self) -> Result<&[UsableAddress], Error> {
-        Ok(&self.0)
-    }
-
-    fn schedulers(&mut self) -> Result<Option<Vec<String>>, Error> {
-        Ok(Some(vec!["default".into(), "redundant".into()]))
-    }
-
-    fn sysctl(&mut self, _: Sysctl) -> Result<Option<SysctlValue>, Error> {
-        Ok(None)
-    }
-}
 
 fn initial() -> State {
     let sysctls = BTreeMap::from([

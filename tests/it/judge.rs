@@ -1,0 +1,210 @@
+//! What holds of every configuration, whatever its bytes. The fuzzer of `tests/fuzz` takes this file too, so that it
+//! and `hostile` judge alike.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use mptcp_apply::config::{self, Config, Name, Target};
+use mptcp_apply::desired::{self, Unreachable};
+use mptcp_apply::diagnostic::{Diagnostic, Diagnostics, SourceId, lines};
+use mptcp_apply::model::{
+    AddressId, Capabilities, Endpoint, Flags, Identity, Limits, State, Sysctl, SysctlValue,
+};
+use mptcp_apply::plan::plan;
+use mptcp_apply::report::json_v1::{Check, Plan, PlanParts};
+use mptcp_apply::report::snippet::Snippets;
+use mptcp_apply::report::text::{self, Tense};
+use mptcp_apply::report::{Style, yaml};
+use mptcp_apply::source::{self, Source};
+
+use super::host::Host;
+
+/// Between two files of one input. ASCII calls it so, and YAML has no use for it.
+pub const FILE_SEPARATOR: u8 = 0x1c;
+/// The most files of one input.
+const FILES_MAX: usize = 3;
+
+/// What `check` makes of some files.
+struct Judged {
+    sources: Vec<Source>,
+    config: Config,
+    diagnostics: Diagnostics,
+}
+
+/// What there was on the host before.
+enum Before {
+    Nothing,
+    InUse,
+}
+
+/// Judges files, separated by [`FILE_SEPARATOR`], and all that a run would make of them up to the plan.
+///
+/// # Panics
+/// When a law does not hold.
+pub fn judge(input: &[u8]) {
+    let mut files: Vec<&[u8]> = input.splitn(FILES_MAX, |byte| *byte == FILE_SEPARATOR).collect();
+    let judged = check(&files);
+    files.push(b"");
+    let again = check(&files);
+    let findings = |judged: &Judged| judged.diagnostics.iter().cloned().collect::<Vec<_>>();
+    assert_eq!(findings(&judged), findings(&again), "an empty file says something");
+    assert_eq!(
+        format!("{:?}", judged.config),
+        format!("{:?}", again.config),
+        "an empty file declares something"
+    );
+    shown(&judged);
+    if !judged.diagnostics.has_errors() {
+        sound(&judged.config);
+        // One host an input: a fuzzer that is twice as fast finds the other one too.
+        let host = if input.len().is_multiple_of(2) { Before::Nothing } else { Before::InUse };
+        planned(&judged, host);
+    }
+}
+
+fn check(files: &[&[u8]]) -> Judged {
+    let mut diagnostics = Diagnostics::default();
+    let mut sources = Vec::new();
+    for (index, bytes) in files.iter().enumerate() {
+        let name = format!("file-{index}.yaml");
+        sources.push(source::decode(name, bytes.to_vec(), SourceId(index), &mut diagnostics));
+    }
+    let config = config::parse(sources.iter().map(|source| source.text.as_str()), &mut diagnostics);
+    Judged { sources, config, diagnostics }
+}
+
+/// Every finding can be drawn, and points into its file.
+fn shown(judged: &Judged) {
+    let Judged { sources, diagnostics, config: _ } = judged;
+    assert!(diagnostics.iter().all(|diagnostic| !diagnostic.labels.is_empty()), "a finding without a place");
+    drawn(diagnostics.iter(), sources);
+    let json = serde_json::to_value(Check::new(diagnostics, sources)).expect("JSON");
+    assert_eq!(json["valid"], !diagnostics.has_errors());
+}
+
+/// Each of them with a place that is there, and words that a terminal can show.
+fn drawn<'d>(diagnostics: impl Iterator<Item = &'d Diagnostic>, sources: &[Source]) {
+    let [plain, coloured] = [Style::Plain, Style::Coloured].map(|style| Snippets::new(sources, style));
+    let texts: Vec<Vec<&str>> = sources.iter().map(|source| lines(&source.text).collect()).collect();
+    for diagnostic in diagnostics {
+        let words = [Some(&diagnostic.message), diagnostic.help.as_ref(), diagnostic.endpoint.as_ref()];
+        for words in words.into_iter().flatten() {
+            assert!(!words.contains(char::is_control), "{words:?}");
+        }
+        let text = plain.render(diagnostic);
+        assert!(text.contains(diagnostic.message.as_str()), "{text:?} lacks {:?}", diagnostic.message);
+        assert!(coloured.render(diagnostic).contains(diagnostic.message.as_str()));
+        for (number, label) in diagnostic.labels.iter().enumerate() {
+            let (source, span) = (label.place.source.0, label.place.span);
+            let line = span.line.checked_sub(1).and_then(|before| texts[source].get(before));
+            let length = line.unwrap_or_else(|| panic!("{diagnostic:?} of {texts:?}")).chars().count();
+            assert!((1..=length + 1).contains(&span.column), "{diagnostic:?} of {texts:?}");
+            let place = format!("{}:{}:{}", sources[source].name, span.line, span.column);
+            assert!(number > 0 || text.contains(&format!("--> {place}\n")), "{text:?} lacks {place:?}");
+        }
+    }
+}
+
+/// What later stations take for granted of a configuration without errors.
+fn sound(config: &Config) {
+    let declarations = config.endpoints.as_deref().unwrap_or_default();
+    assert!(declarations.len() <= config::ENDPOINTS_MAX);
+    let (mut names, mut identities, mut ids) = (HashSet::new(), HashSet::new(), HashSet::new());
+    let purposes = [Flags::SIGNAL, Flags::SUBFLOW, Flags::FULLMESH, Flags::LAMINAR];
+    for declaration in declarations {
+        let (name, flags) = (&declaration.name.value, declaration.flags);
+        assert_eq!(Name::new(name.as_str()).as_ref(), Some(name));
+        assert!(names.insert(name), "{name} twice");
+        assert!(purposes.iter().any(|purpose| flags.contains(*purpose)), "{flags}");
+        assert!(!flags.contains(Flags::IMPLICIT) && !flags.contains(Flags::SIGNAL.union(Flags::FULLMESH)));
+        if let Target::Address { identity, id, .. } = &declaration.target {
+            assert!(identities.insert(identity), "{identity} twice");
+            assert!(id.is_none_or(|id| ids.insert(id.value)), "{id:?} twice");
+            assert!(identity.port.is_none() || flags.contains(Flags::SIGNAL), "{identity} {flags}");
+        }
+    }
+}
+
+/// On a new host, or on one in use, there is a plan that leads to the goal, or words why not.
+fn planned(judged: &Judged, host: Before) {
+    let (endpoints, capabilities) = match host {
+        Before::Nothing => (Vec::new(), Capabilities::LARGE),
+        Before::InUse => (in_use(), Capabilities::SMALL),
+    };
+    let limits = Limits { subflows: 2, add_addr_accepted: 0 };
+    let current = State { limits, sysctls: sysctls(), endpoints };
+    let owned = BTreeSet::from([row("10.1.1.1", 3, Flags::SUBFLOW).identity]);
+    match desired::resolve(&judged.config, &current, capabilities, &owned, &mut Host::new()) {
+        Ok(desired) => {
+            drawn(desired.warnings.iter(), &judged.sources);
+            carried_out(judged, &current, &desired.state, capabilities);
+        }
+        Err(Unreachable::Unsupported(found) | Unreachable::Conflict(found)) => {
+            assert!(!found.is_empty(), "no reason");
+            drawn(found.iter(), &judged.sources);
+        }
+        Err(Unreachable::Kernel(error)) => panic!("{error}"),
+    }
+}
+
+fn carried_out(judged: &Judged, current: &State, goal: &State, capabilities: Capabilities) {
+    let Ok(steps) = plan(current, goal, capabilities) else {
+        assert!(goal.endpoints.len() > capabilities.endpoints_max, "{goal:#?}");
+        return;
+    };
+    let mut reached = current.clone();
+    steps.iter().for_each(|step| step.replay(&mut reached));
+    assert!(reached.agrees_with(goal), "{reached:#?}\nis not\n{goal:#?}");
+    text::plan(&steps, Tense::Planned, Style::Coloured);
+    let diff = yaml::diff(current, goal, ["current", "desired"]).expect("YAML");
+    let parts = PlanParts {
+        result: "planned",
+        steps: &steps,
+        diagnostics: &judged.diagnostics,
+        sources: &judged.sources,
+        before: current,
+        after: goal,
+        diff: &diff,
+        error: None,
+    };
+    serde_json::to_string(&Plan::new(parts)).expect("JSON");
+    written_and_read(goal, capabilities);
+}
+
+/// A state as YAML is a configuration under which there is nothing to do.
+fn written_and_read(state: &State, capabilities: Capabilities) {
+    let text = yaml::state(state).expect("YAML");
+    let judged = check(&[text.as_bytes()]);
+    let errors: Vec<&str> = judged
+        .diagnostics
+        .iter()
+        .filter(|_| judged.diagnostics.has_errors())
+        .map(|diagnostic| diagnostic.message.as_str())
+        .collect();
+    assert!(errors.is_empty(), "{errors:?} of\n{text}");
+    let again = desired::resolve(&judged.config, state, capabilities, &BTreeSet::new(), &mut Host::new());
+    let again = again.unwrap_or_else(|reason| panic!("{reason:?} of\n{text}"));
+    assert_eq!(plan(state, &again.state, capabilities).as_deref(), Ok(&[][..]), "of\n{text}");
+}
+
+/// Endpoints of whoever came before, one of them the kernel's own.
+fn in_use() -> Vec<Endpoint> {
+    vec![
+        row("192.0.2.10", 1, Flags::SUBFLOW),
+        row("192.0.2.11", 2, Flags::IMPLICIT),
+        row("10.1.1.1", 3, Flags::SUBFLOW.union(Flags::BACKUP)),
+        row("2001:db8::10", 7, Flags::SIGNAL),
+    ]
+}
+
+fn row(address: &str, id: u8, flags: Flags) -> Endpoint {
+    let identity = Identity { address: address.parse().expect("an address"), port: None };
+    Endpoint { name: None, identity, id: AddressId::new(id), dev: None, flags }
+}
+
+fn sysctls() -> BTreeMap<Sysctl, SysctlValue> {
+    let words = [(Sysctl::PATH_MANAGER, "kernel"), (Sysctl::SCHEDULER, "default")];
+    let words = words.map(|(sysctl, word)| (sysctl, SysctlValue::Word(word.to_owned())));
+    // Both words for the path manager are never read of one kernel together.
+    let numbers = Sysctl::all().filter(|sysctl| *sysctl != Sysctl::PM_TYPE);
+    numbers.map(|sysctl| (sysctl, SysctlValue::Number(1))).chain(words).collect()
+}
