@@ -112,9 +112,8 @@ fn an_implicit_endpoint_is_no_drift() {
 fn implicit_endpoints_give_way_in_a_full_table() {
     let host = Implicit::new();
     let size = table_size();
-    (1..size).for_each(|n| {
-        host.client.ip(&format!("mptcp endpoint add 10.7.7.{n} signal"));
-    });
+    let taken: String = (1..size).map(|n| format!("mptcp endpoint add 10.7.7.{n} signal\n")).collect();
+    host.client.ip_batch(&taken);
     let rows: String =
         (1..size).map(|n| format!("  e{n}: {{address: 10.7.7.{n}, flags: [signal]}}\n")).collect();
     let adopt = format!("version: 1\nendpoints:\n  second: {{address: 10.1.2.1, flags: [subflow]}}\n{rows}");
