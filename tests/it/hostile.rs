@@ -232,10 +232,11 @@ proptest! {
 #[test]
 fn what_the_fuzzer_found_is_judged_in_time() {
     let entries = fs::read_dir(project().join("tests/fuzz/corpus/configuration")).expect("the corpus");
-    let inputs: Vec<_> = entries.map(|entry| fs::read(entry.expect("an entry").path())).collect();
-    assert!(inputs.len() >= 50, "only {} inputs found", inputs.len());
+    let mut inputs: Vec<_> =
+        entries.map(|entry| fs::read(entry.expect("an entry").path()).expect("an input")).collect();
+    assert!(inputs.len() >= 150, "only {} inputs found", inputs.len());
+    inputs.extend(valid_samples());
     for input in inputs {
-        let input = input.expect("an input");
         let before = processor_time();
         judge(&input);
         let spent = processor_time() - before;

@@ -247,7 +247,7 @@ fn a_path_that_is_reset_is_none() {
 
 #[test]
 fn lost_subflows_are_asked_for_again() {
-    for refused in 0..20 {
+    for refused in 0..40 {
         let mut answers = vec![Answer::Reset; refused];
         answers.push(Answer::Accept);
         // The same address with other flags: the old one has to go before the new one comes.
@@ -263,7 +263,7 @@ fn lost_subflows_are_asked_for_again() {
 fn what_is_always_refused_is_given_up_and_told() {
     let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, Some(address(9)), &[Answer::Reset]);
     let outcome = carry_out(&mut kernel, &state(8, &[2], SUBFLOW));
-    assert_eq!(kernel.additions, 21);
+    assert_eq!(kernel.additions, 41);
     assert_eq!(warned(&outcome), ["subflows-lost"].into());
     assert!(kernel.now < Duration::from_secs(30), "{:?}", kernel.now);
 }
