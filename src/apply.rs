@@ -180,6 +180,7 @@ impl<K: Kernel> Transaction<'_, K> {
         let mut refused = None;
         for (index, step) in goal.steps.iter().enumerate() {
             self.make_before_break(step);
+            log::info!("{step}");
             match self.execute(step) {
                 Ok(()) => {
                     step.replay(&mut expected);
@@ -206,7 +207,6 @@ impl<K: Kernel> Transaction<'_, K> {
 
     /// Carries out one step; where its port is still closing, as soon as it is closed.
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
-        log::info!("{step}");
         let mut result = self.kernel.execute(step);
         while result.as_ref().is_err_and(ports::is_closed) && self.outlast(step) {
             result = self.kernel.execute(step);
@@ -262,7 +262,7 @@ impl<K: Kernel> Transaction<'_, K> {
     fn add_anew(&mut self, endpoints: Vec<Endpoint>) {
         let why = Reason::Renewed;
         for endpoint in endpoints {
-            log::info!("connections have no subflow from it; once more: {endpoint}");
+            log::info!("connections have no subflow from {endpoint}: it is removed and added once more");
             if self.execute(&Step::DelAddr { endpoint: endpoint.clone(), why }).is_ok() {
                 let _ = self.execute(&Step::AddAddr { endpoint, why });
             }
@@ -291,6 +291,7 @@ impl<K: Kernel> Transaction<'_, K> {
             expected
         });
         for undo in self.done.iter().rev().filter_map(|step| step.undo(&now)).collect::<Vec<_>>() {
+            log::info!("undo: {undo}");
             if let Err(refusal) = self.execute(&undo) {
                 not_undone.push((undo, refusal));
             }
