@@ -50,14 +50,14 @@ const WWAN: &str = "{version: 1, endpoints: {lte: {address: 10.7.0.1, dev: wwan0
 #[test]
 fn an_interface_and_its_address_are_waited_for() {
     let namespace = Namespace::new();
-    let run = Run::waiting(&namespace, WWAN, 20, "there is no interface wwan0");
+    let run = Run::waiting(&namespace, WWAN, 60, "there is no interface wwan0");
     let start = Instant::now();
     namespace.ip("link add wwan0 type veth peer name peer0");
     namespace.ip("address add 10.7.0.1/24 dev wwan0");
     assert!(namespace.endpoints().is_empty(), "the interface is down");
     namespace.ip("link set wwan0 up");
     assert_eq!(run.end(), 0);
-    assert!(start.elapsed() < Duration::from_secs(10), "it waited on");
+    assert!(start.elapsed() < Duration::from_secs(30), "it waited on");
     assert_eq!(namespace.endpoints(), ["10.7.0.1 id 1 subflow dev wwan0"]);
 }
 
@@ -66,7 +66,7 @@ fn a_selector_waits_for_its_first_match() {
     let namespace = Namespace::new();
     namespace.links(&[("wwan0", "peer0")]);
     let config = "{version: 1, endpoints: {lte: {dev: 'wwan*', family: ipv4, flags: [subflow]}}}";
-    let run = Run::waiting(&namespace, config, 20, "no usable address matches");
+    let run = Run::waiting(&namespace, config, 60, "no usable address matches");
     namespace.ip("address add 10.7.0.1/24 dev wwan0");
     assert_eq!(run.end(), 0);
     assert_eq!(namespace.endpoints(), ["10.7.0.1 id 1 subflow dev wwan0"]);
@@ -79,7 +79,7 @@ fn duplicate_address_detection_is_waited_for() {
     namespace.links(&[("eth0", "peer0")]);
     namespace.ip("address add fd00::7/64 dev eth0");
     let config = "{version: 1, endpoints: {a: {address: 'fd00::7', port: 8443, flags: [signal]}}}";
-    let run = Run::waiting(&namespace, config, 30, "fd00::7");
+    let run = Run::waiting(&namespace, config, 60, "fd00::7");
     assert_eq!(run.end(), 0);
     assert_eq!(namespace.endpoints(), ["fd00::7 port 8443 id 1 signal"]);
 }
@@ -106,7 +106,7 @@ fn patience_ends() {
     // With nothing to wait for there is no waiting.
     let start = Instant::now();
     namespace.apply("{version: 1, limits: {subflows: 3}}", &["--wait", "60"]).expect(0);
-    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(start.elapsed() < Duration::from_secs(30));
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn a_port_is_waited_for() {
     let holder = Peer::server(&namespace, "127.0.0.1:8443");
     let config = "{version: 1, endpoints: {a: {address: 127.0.0.1, port: 8443, flags: [signal]}}}";
     assert!(namespace.apply(config, &[]).expect(1).stderr.contains("something listens on port 8443"));
-    let run = Run::waiting(&namespace, config, 20, "needs its port (EADDRINUSE");
+    let run = Run::waiting(&namespace, config, 60, "needs its port (EADDRINUSE");
     drop(holder);
     assert_eq!(run.end(), 0);
     assert_eq!(namespace.endpoints(), ["127.0.0.1 port 8443 id 1 signal"]);
