@@ -23,6 +23,8 @@ enum Answer {
     Reset,
     /// None at all.
     Silence,
+    /// The request is not even sent: there is no route.
+    Unsent,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +83,9 @@ impl Talking {
             }
             let answer = *self.answers.get(self.asked).or(self.answers.last()).expect("an answer");
             self.asked += 1;
+            if answer == Answer::Unsent {
+                continue;
+            }
             self.answered += u64::from(answer != Answer::Silence);
             paths.push(Path { local, asked: self.now, answer });
         }
@@ -268,13 +273,25 @@ fn what_is_always_refused_is_given_up_and_told() {
     assert!(kernel.now < Duration::from_secs(30), "{:?}", kernel.now);
 }
 
-/// Who does not answer is not asked again: there is no route, or a firewall.
+/// Who does not answer is not asked again: there is a firewall, or no route.
 #[test]
-fn a_silent_peer_is_asked_once() {
-    let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, Some(address(9)), &[Answer::Silence]);
-    carry_out(&mut kernel, &state(8, &[2], SUBFLOW));
+fn a_peer_that_does_not_answer_is_asked_once() {
+    for answer in [Answer::Silence, Answer::Unsent] {
+        let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, Some(address(9)), &[answer]);
+        carry_out(&mut kernel, &state(8, &[2], SUBFLOW));
+        assert_eq!(kernel.additions, 1);
+        assert!(kernel.now < Duration::from_secs(3), "{:?}", kernel.now);
+    }
+}
+
+/// Nor do lower limits: the subflows that are open stay open, and there is no room for the new one.
+#[test]
+fn lower_limits_are_no_loss() {
+    let mut kernel = Talking::new(&state(8, &[1, 2, 3], SUBFLOW), 1, Some(address(9)), &[Answer::Accept]);
+    let outcome = carry_out(&mut kernel, &state(2, &[4, 2, 3], SUBFLOW));
+    assert_eq!((kernel.paths_from(2), kernel.paths_from(4)), (1, 0));
     assert_eq!(kernel.additions, 1);
-    assert!(kernel.now < Duration::from_secs(3), "{:?}", kernel.now);
+    assert!(warned(&outcome).is_empty());
 }
 
 /// To renew an endpoint closes the subflows that it has: not for a few that lack one.
