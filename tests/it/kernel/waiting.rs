@@ -12,18 +12,23 @@ use crate::support::{Namespace, program_path, wait_for};
 struct Run {
     child: Child,
     said: BufReader<ChildStderr>,
+    start: Instant,
 }
+
+/// How long runs wait at most here. They have to notice much sooner what they wait for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Run {
     /// Starts it and reads on until it says what it waits for.
     #[track_caller]
-    fn waiting(namespace: &Namespace, config: &str, seconds: u32, what: &str) -> Run {
+    fn waiting(namespace: &Namespace, config: &str, what: &str) -> Run {
         let mut command = namespace.command(program_path());
-        command.args(["-v", "--wait", &seconds.to_string(), "-"]);
+        command.args(["-v", "--wait", &PATIENCE.as_secs().to_string(), "-"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("starts");
         child.stdin.take().expect("piped").write_all(config.as_bytes()).expect("read");
-        let mut run = Run { said: BufReader::new(child.stderr.take().expect("piped")), child };
+        let said = BufReader::new(child.stderr.take().expect("piped"));
+        let mut run = Run { child, said, start: Instant::now() };
         let mut lines = Vec::new();
         while !lines.last().is_some_and(|line: &String| line.contains(what)) {
             let mut line = String::new();
@@ -40,6 +45,7 @@ impl Run {
     #[track_caller]
     fn end(mut self) -> i32 {
         let status = self.child.wait().expect("waited");
+        assert!(self.start.elapsed() < PATIENCE / 2, "it waited on");
         status.code().expect("no signal")
     }
 }
@@ -50,14 +56,12 @@ const WWAN: &str = "{version: 1, endpoints: {lte: {address: 10.7.0.1, dev: wwan0
 #[test]
 fn an_interface_and_its_address_are_waited_for() {
     let namespace = Namespace::new();
-    let run = Run::waiting(&namespace, WWAN, 60, "there is no interface wwan0");
-    let start = Instant::now();
+    let run = Run::waiting(&namespace, WWAN, "there is no interface wwan0");
     namespace.ip("link add wwan0 type veth peer name peer0");
     namespace.ip("address add 10.7.0.1/24 dev wwan0");
     assert!(namespace.endpoints().is_empty(), "the interface is down");
     namespace.ip("link set wwan0 up");
     assert_eq!(run.end(), 0);
-    assert!(start.elapsed() < Duration::from_secs(30), "it waited on");
     assert_eq!(namespace.endpoints(), ["10.7.0.1 id 1 subflow dev wwan0"]);
 }
 
@@ -66,7 +70,7 @@ fn a_selector_waits_for_its_first_match() {
     let namespace = Namespace::new();
     namespace.links(&[("wwan0", "peer0")]);
     let config = "{version: 1, endpoints: {lte: {dev: 'wwan*', family: ipv4, flags: [subflow]}}}";
-    let run = Run::waiting(&namespace, config, 60, "no usable address matches");
+    let run = Run::waiting(&namespace, config, "no usable address matches");
     namespace.ip("address add 10.7.0.1/24 dev wwan0");
     assert_eq!(run.end(), 0);
     assert_eq!(namespace.endpoints(), ["10.7.0.1 id 1 subflow dev wwan0"]);
@@ -79,7 +83,7 @@ fn duplicate_address_detection_is_waited_for() {
     namespace.links(&[("eth0", "peer0")]);
     namespace.ip("address add fd00::7/64 dev eth0");
     let config = "{version: 1, endpoints: {a: {address: 'fd00::7', port: 8443, flags: [signal]}}}";
-    let run = Run::waiting(&namespace, config, 60, "fd00::7");
+    let run = Run::waiting(&namespace, config, "fd00::7");
     assert_eq!(run.end(), 0);
     assert_eq!(namespace.endpoints(), ["fd00::7 port 8443 id 1 signal"]);
 }
@@ -132,7 +136,7 @@ fn a_port_is_waited_for() {
     let holder = Peer::server(&namespace, "127.0.0.1:8443");
     let config = "{version: 1, endpoints: {a: {address: 127.0.0.1, port: 8443, flags: [signal]}}}";
     assert!(namespace.apply(config, &[]).expect(1).stderr.contains("something listens on port 8443"));
-    let run = Run::waiting(&namespace, config, 60, "needs its port (EADDRINUSE");
+    let run = Run::waiting(&namespace, config, "needs its port (EADDRINUSE");
     drop(holder);
     assert_eq!(run.end(), 0);
     assert_eq!(namespace.endpoints(), ["127.0.0.1 port 8443 id 1 signal"]);
