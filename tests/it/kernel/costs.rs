@@ -100,8 +100,9 @@ fn replace(links: &Links, way: Way, what: What) -> Cost {
 }
 
 /// Prints a line a way, and gives the costs of the program under test.
-fn measure(what: What, trials: usize, delay: u32) -> Vec<Cost> {
+fn measure(what: What, trials: usize, delay: u32, peer_limit: u32) -> Vec<Cost> {
     let links = Links::new();
+    links.server.ip(&format!("mptcp limits set subflows {peer_limit}"));
     let delayed = delay == 0 || links.delay(delay);
     assert!(delayed, "this kernel cannot delay packets (sch_netem)");
     let _server = Peer::server(&links.server, SERVICE);
@@ -112,7 +113,7 @@ fn measure(what: What, trials: usize, delay: u32) -> Vec<Cost> {
         let lost: usize = costs.iter().map(|cost| cost.lost).sum();
         let (median, most) = (&costs[trials / 2].without_path, &costs[trials - 1].without_path);
         println!(
-            "replacing {what:?} by {way:?}, {delay} ms each way: {lost} of {} subflows lost; \
+            "replacing {what:?} by {way:?}, {delay} ms each way, {peer_limit} subflows allowed by the peer: {lost} of {} subflows lost; \
              without a path for {median:?} (median), {most:?} (most) in {trials} trials",
             trials * what.links().len(),
         );
@@ -126,19 +127,21 @@ fn measure(what: What, trials: usize, delay: u32) -> Vec<Cost> {
 #[test]
 fn replacing_costs_no_path() {
     for what in [What::One, What::All] {
-        for cost in measure(what, 2, 0) {
+        for cost in measure(what, 2, 0, 8) {
             assert_eq!((cost.without_path, cost.lost), (Duration::ZERO, 0));
         }
     }
 }
 
-/// `TRIALS` and `DELAY` (in milliseconds, each way) in the environment; 20 and 0 otherwise.
+/// `TRIALS`, `DELAY` (in milliseconds, each way) and `PEER` (its limit of subflows) in the environment; 20, 0 and 8
+/// otherwise.
 #[test]
 #[ignore = "a measurement of some minutes, to be run by itself with --nocapture"]
 fn what_replacing_costs() {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u32>().ok());
     let (trials, delay) = (number("TRIALS").unwrap_or(20), number("DELAY").unwrap_or(0));
+    let peer_limit = number("PEER").unwrap_or(8);
     for what in [What::One, What::All] {
-        measure(what, trials as usize, delay);
+        measure(what, trials as usize, delay, peer_limit);
     }
 }
