@@ -91,7 +91,7 @@ pub struct Apply {
     /// Exit with 2 when the plan is not empty
     #[arg(long)]
     pub detailed_exitcode: bool,
-    /// Wait for what is not there yet, so long
+    /// Wait up to SECS for what is not there yet
     #[arg(long, value_name = "SECS")]
     pub wait: Option<u32>,
     /// Let a warning be an error

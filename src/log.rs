@@ -7,10 +7,10 @@ use log::{LevelFilter, Log, Metadata, Record};
 /// The sink.
 struct Sink;
 
-/// Switches on what the command line asks for: nothing, each decision (1), each netlink message too (2).
+/// Switches on what the command line asks for: what takes long, each decision (1), each netlink message too (2).
 pub fn init(verbose: u8) {
     let level = match verbose {
-        0 => return,
+        0 => LevelFilter::Warn,
         1 => LevelFilter::Debug,
         _ => LevelFilter::Trace,
     };

@@ -13,7 +13,9 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    log::init(cli.common.verbose);
+    if !cli.common.quiet {
+        log::init(cli.common.verbose);
+    }
     match run(&cli) {
         Ok(exit) => exit.into(),
         Err(error) => {

@@ -12,6 +12,8 @@ use crate::model::Identity;
 pub struct Waiting {
     changes: Changes,
     left: Duration,
+    /// What was said last to be waited for.
+    told: Vec<Diagnostic>,
 }
 
 impl Waiting {
@@ -20,7 +22,7 @@ impl Waiting {
     /// # Errors
     /// When the kernel does not tell of them.
     pub fn start(patience: Duration) -> Result<Waiting, Error> {
-        Ok(Waiting { changes: Changes::subscribe()?, left: patience })
+        Ok(Waiting { changes: Changes::subscribe()?, left: patience, told: Vec::new() })
     }
 
     /// How long may still be waited.
@@ -33,8 +35,11 @@ impl Waiting {
     /// # Errors
     /// When that cannot be heard.
     pub fn wait(&mut self, missing: &[Diagnostic]) -> Result<(), Error> {
-        for what in missing {
-            log::info!("waiting for {} s at most: {}", self.left.as_secs(), what.message);
+        if self.told != missing {
+            for what in missing {
+                log::warn!("waiting for {} s at most: {}", self.left.as_secs().max(1), what.message);
+            }
+            self.told = missing.to_vec();
         }
         // Nobody tells when a port is free.
         let port = missing.iter().any(|what| what.code == PORT_TAKEN);

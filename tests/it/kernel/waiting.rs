@@ -23,7 +23,7 @@ impl Run {
     #[track_caller]
     fn waiting(namespace: &Namespace, config: &str, what: &str) -> Run {
         let mut command = namespace.command(program_path());
-        command.args(["-v", "--wait", &PATIENCE.as_secs().to_string(), "-"]);
+        command.args(["--wait", &PATIENCE.as_secs().to_string(), "-"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("starts");
         child.stdin.take().expect("piped").write_all(config.as_bytes()).expect("read");
@@ -99,6 +99,7 @@ fn patience_ends() {
     let start = Instant::now();
     let ran = namespace.apply(&two, &["--wait", "1"]).expect(0);
     assert!(start.elapsed() >= Duration::from_secs(1));
+    assert!(ran.stderr.starts_with("waiting for 1 s at most: endpoint `"), "{}", ran.stderr);
     assert!(ran.stderr.contains("endpoint `lte` waits: there is no interface wwan0"), "{}", ran.stderr);
     assert!(
         ran.stderr.contains("endpoint `away` needs 10.9.9.9, which is on no interface"),
