@@ -10,7 +10,7 @@ mod signs;
 
 use std::time::Duration;
 
-pub use ports::{CLOSING, Closing, RETRY, closing, is_closed, taken};
+pub use ports::{Closing, RETRY, closing, is_closed, patience_for, taken};
 
 use crate::desired::Unreachable;
 use crate::diagnostic::Diagnostic;
@@ -19,6 +19,7 @@ use crate::model::{Endpoint, Flags, State, Sysctl};
 use crate::plan::{Reason, Step};
 
 use paths::Paths;
+use ports::PUTTING_BACK;
 use signs::{dropped_flags, interfered};
 
 /// How often a plan is made anew because somebody else changed the table meanwhile.
@@ -76,7 +77,12 @@ pub enum Cause {
     /// The kernel refused the step; the state at that moment.
     Refused(Refusal, State),
     /// The step adds an endpoint again whose port will be closed for a minute, since it has connections.
-    Closing(Closing),
+    Closing {
+        /// Which, and how many.
+        what: Closing,
+        /// How much patience it needs, with those like it.
+        needed: Duration,
+    },
     /// The kernel took the step and left these flags out.
     FlagsDropped(Flags),
     /// Somebody else kept changing the table.
@@ -168,12 +174,9 @@ impl<K: Kernel> Transaction<'_, K> {
         if let Some((index, refusal)) = ports::foreseen(self.kernel, &goal.steps) {
             return Err((Some(index), Cause::Refused(refusal, current.clone())));
         }
-        if self.patience < CLOSING {
-            let closing = closing(self.kernel, &goal.steps);
-            let closing = closing.map_err(|error| (None, Cause::Unreadable(error)))?;
-            if let Some(first) = closing.first() {
-                return Err((Some(first.step), Cause::Closing(*first)));
-            }
+        let closing = closing(self.kernel, &goal.steps);
+        if let Some(first) = closing.first().filter(|_| self.patience < patience_for(&closing)) {
+            return Err((Some(first.step), Cause::Closing { what: *first, needed: patience_for(&closing) }));
         }
         self.paths.begin(self.kernel, &goal.steps);
         let mut expected = current.clone();
@@ -212,6 +215,20 @@ impl<K: Kernel> Transaction<'_, K> {
             result = self.kernel.execute(step);
         }
         result.inspect_err(|refusal| log::info!("refused: {refusal}"))
+    }
+
+    /// Undoes one step. Where the connections of an endpoint still hold its port, as soon as they do not any more.
+    fn put_back(&mut self, undo: &Step) -> Result<(), Refusal> {
+        let result = self.execute(undo);
+        let identity = undo.endpoint().map(|endpoint| endpoint.identity);
+        let held =
+            |kernel: &mut K| identity.is_some_and(|it| kernel.connections(it).is_ok_and(|count| count > 0));
+        if result.as_ref().is_err_and(ports::is_closed) && held(self.kernel) {
+            log::warn!("waiting for the port, to {undo}");
+            self.patience = PUTTING_BACK;
+            return self.execute(undo);
+        }
+        result
     }
 
     /// Waits until nothing is on the port of a step any more, unless patience ends before.
@@ -292,7 +309,7 @@ impl<K: Kernel> Transaction<'_, K> {
         });
         for undo in self.done.iter().rev().filter_map(|step| step.undo(&now)).collect::<Vec<_>>() {
             log::info!("undo: {undo}");
-            if let Err(refusal) = self.execute(&undo) {
+            if let Err(refusal) = self.put_back(&undo) {
                 not_undone.push((undo, refusal));
             }
         }

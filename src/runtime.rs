@@ -66,7 +66,7 @@ impl Runtime {
     pub fn lock(&self) -> Result<Lock, LockError> {
         let path = self.file("lock");
         let unavailable = |error| LockError::Unavailable(path.clone(), error);
-        self.create_folder().and_then(|()| judge_file(&path)).map_err(unavailable)?;
+        self.create_folder().and_then(|()| judge_file(&path, is_own)).map_err(unavailable)?;
         let mut options = File::options();
         let file =
             options.create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(unavailable)?;
@@ -83,7 +83,9 @@ impl Runtime {
     /// When there is a record and it cannot be read, or may be somebody else's.
     pub fn owned(&self) -> io::Result<Owned> {
         let (path, mut bytes) = (self.file("owned"), Vec::new());
-        let file = self.judge_folder().and_then(|()| judge_file(&path)).and_then(|()| File::open(&path));
+        // What root recorded is right for others too, who may plan with it.
+        let judged = self.judge_folder(is_own_or_roots).and_then(|()| judge_file(&path, is_own_or_roots));
+        let file = judged.and_then(|()| File::open(&path));
         match file.and_then(|file| file.take(RECORD_MAX + 1).read_to_end(&mut bytes)) {
             Ok(_) if bytes.len() as u64 > RECORD_MAX => {
                 Err(io::Error::other(format!("{} is larger than any record", path.display())))
@@ -119,14 +121,14 @@ impl Runtime {
     fn create_folder(&self) -> io::Result<()> {
         match DirBuilder::new().mode(0o755).create(&self.folder) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-            _ => self.judge_folder(),
+            _ => self.judge_folder(is_own),
         }
     }
 
     /// In a folder that others can write to, they could lay links in the way of what root writes there.
-    fn judge_folder(&self) -> io::Result<()> {
+    fn judge_folder(&self, trusted: fn(&Metadata) -> bool) -> io::Result<()> {
         let metadata = fs::symlink_metadata(&self.folder)?;
-        match metadata.is_dir() && is_own(&metadata) {
+        match metadata.is_dir() && trusted(&metadata) {
             true => Ok(()),
             false => Err(io::Error::other("the folder is not this user's alone")),
         }
@@ -134,9 +136,9 @@ impl Runtime {
 }
 
 /// Opening a pipe that somebody laid there would wait for ever, and a link leads elsewhere.
-fn judge_file(path: &Path) -> io::Result<()> {
+fn judge_file(path: &Path, trusted: fn(&Metadata) -> bool) -> io::Result<()> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_file() && is_own(&metadata) => Ok(()),
+        Ok(metadata) if metadata.is_file() && trusted(&metadata) => Ok(()),
         Ok(_) => Err(io::Error::other(format!("{} is not a file of this user's alone", path.display()))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
@@ -145,8 +147,17 @@ fn judge_file(path: &Path) -> io::Result<()> {
 
 /// Whether nobody else can write to it.
 fn is_own(metadata: &Metadata) -> bool {
+    metadata.uid() == rustix::process::geteuid().as_raw() && !others_write(metadata)
+}
+
+/// The same, or that only root can.
+fn is_own_or_roots(metadata: &Metadata) -> bool {
+    is_own(metadata) || (metadata.uid() == 0 && !others_write(metadata))
+}
+
+fn others_write(metadata: &Metadata) -> bool {
     const OTHERS_WRITE: u32 = 0o022;
-    metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & OTHERS_WRITE == 0
+    metadata.mode() & OTHERS_WRITE != 0
 }
 
 /// `192.0.2.1 8443 7`: address, port and id, each 0 where there is none.

@@ -13,21 +13,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::kernel::{Kernel, Subflow};
-use crate::model::{Endpoint, Identity, State};
+use crate::kernel::{Joins, Kernel, Subflow};
+use crate::model::{Endpoint, Flags, Identity, State};
 use crate::plan::{Reason, Step};
 
 /// How often to look while something is expected to change.
 const POLL: Duration = Duration::from_millis(20);
 
-/// How long a new subflow may take: some round trips, also over a satellite.
-const OPENING: Duration = Duration::from_secs(1);
+/// How long a new subflow may take. An announced address needs two round trips, which may go by a satellite.
+const OPENING: Duration = Duration::from_secs(2);
 
 /// How long what was hoped for has to last before it is believed. A reset comes one round trip after the subflow.
 const STEADY: Duration = Duration::from_millis(300);
 
-/// How long it has to look hopeless. Requests of peers come a little after those of this host.
+/// How long it has to look hopeless, since requests of several connections are answered one after the other.
 const HOPELESS: Duration = Duration::from_millis(100);
+
+/// How long a run may wait for connections in all.
+const TOGETHER: Duration = Duration::from_secs(30);
 
 /// How often lost subflows are asked for again. With nine of ten tries in vain, 40 miss one connection in 70.
 const RENEWALS_MAX: usize = 40;
@@ -64,9 +67,14 @@ pub struct Paths {
     /// The subflows before the first removal.
     before: Option<Vec<Subflow>>,
     removed: BTreeSet<IpAddr>,
-    added: BTreeSet<Identity>,
-    /// Joins that had been answered when endpoints were added last.
-    answered: u64,
+    /// The endpoints that were added, and their names.
+    added: BTreeMap<Identity, Option<String>>,
+    /// Whether any of them is for peers to ask for. The kernel does not show such a subflow while it is being opened.
+    announced: bool,
+    /// What had been asked for when endpoints were added last.
+    joins: Joins,
+    /// How long all waiting took.
+    waited: Duration,
     renewals: usize,
     /// How the last waiting ended.
     last: Wait,
@@ -81,7 +89,7 @@ impl Paths {
         let removes = steps.iter().any(|step| matches!(step, Step::DelAddr { .. }));
         if removes && self.before.is_none() {
             self.before = Some(subflows(kernel));
-            self.answered = kernel.answered_joins();
+            self.joins = kernel.joins();
         }
     }
 
@@ -95,7 +103,8 @@ impl Paths {
             Step::AddAddr { endpoint, why: _ } if endpoint.identity.port.is_some() => {}
             Step::AddAddr { endpoint: _, why: Reason::Adopted } => {}
             Step::AddAddr { endpoint, why: _ } => {
-                self.added.insert(endpoint.identity);
+                self.added.insert(endpoint.identity, endpoint.name.clone());
+                self.announced |= endpoint.flags.contains(Flags::SIGNAL);
             }
             Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::SetFlags { .. } => {}
         }
@@ -109,12 +118,12 @@ impl Paths {
         if self.hopeless || self.added.is_empty() || !before.any(|subflow| subflow.local == going) {
             return BTreeSet::new();
         }
-        let outlook = |subflows: &[Subflow], answered: u64| {
+        let outlook = |subflows: &[Subflow], joins: Joins| {
             let stranded = stranded(subflows, going);
             let opening = |subflow: &Subflow| !subflow.established && stranded.contains(&subflow.connection);
             match stranded.is_empty() {
                 true => Outlook::Fulfilled,
-                false if answered == self.answered || subflows.iter().any(opening) => Outlook::Open,
+                false if !self.is_refused(joins) || subflows.iter().any(opening) => Outlook::Open,
                 false => Outlook::Hopeless,
             }
         };
@@ -122,9 +131,9 @@ impl Paths {
             return BTreeSet::new();
         }
         match wait(kernel, outlook) {
-            Wait::Settled => BTreeSet::new(),
-            other => {
-                self.last = other;
+            (Wait::Settled, _) => BTreeSet::new(),
+            (other, waited) => {
+                self.take_note(other, waited);
                 stranded(&subflows(kernel), going)
             }
         }
@@ -144,10 +153,10 @@ impl Paths {
     pub fn find_lost<K: Kernel>(&mut self, kernel: &mut K, now: &State) -> Vec<Endpoint> {
         let touched = self.before.iter().flatten().any(|subflow| self.removed.contains(&subflow.local));
         // What is being opened still may come, and would be stopped by asking again.
-        let outlook = |subflows: &[Subflow], answered: u64| {
+        let outlook = |subflows: &[Subflow], joins: Joins| {
             if self.lacking(&established(subflows), now).is_empty() {
                 Outlook::Fulfilled
-            } else if answered == self.answered || self.lacking(subflows, now).is_empty() {
+            } else if !self.is_refused(joins) || self.lacking(subflows, now).is_empty() {
                 Outlook::Open
             } else {
                 Outlook::Hopeless
@@ -157,21 +166,31 @@ impl Paths {
             return Vec::new();
         }
         match wait(kernel, outlook) {
-            Wait::Settled => Vec::new(),
-            other => {
-                self.last = other;
+            (Wait::Settled, _) => Vec::new(),
+            (other, waited) => {
+                self.take_note(other, waited);
                 self.lacking(&subflows(kernel), now)
             }
         }
     }
 
+    /// Whether peers have answered since endpoints were added; what is not there then was refused.
+    fn is_refused(&self, joins: Joins) -> bool {
+        !self.announced && joins.answered != self.joins.answered
+    }
+
+    fn take_note(&mut self, last: Wait, waited: Duration) {
+        self.last = last;
+        self.waited += waited;
+    }
+
     /// Whether it is worth while to add endpoints anew: not for ever, and not when nobody answered the last time.
     pub fn may_renew<K: Kernel>(&mut self, kernel: &mut K) -> bool {
-        let answered = kernel.answered_joins();
-        let any = answered != self.answered;
-        self.answered = answered;
+        let joins = kernel.joins();
+        let any = joins != self.joins;
+        self.joins = joins;
         self.renewals += if self.last == Wait::InVain { IN_VAIN } else { 1 };
-        any && self.renewals <= RENEWALS_MAX
+        any && self.renewals <= RENEWALS_MAX && self.waited < TOGETHER
     }
 
     /// Takes note that connections find no other paths, so that no removal waits for that again.
@@ -200,8 +219,11 @@ impl Paths {
                 subflows.iter().filter(at_row).map(|subflow| subflow.connection).collect();
             by.difference(&having).count() > having.len()
         };
-        let added = now.endpoints.iter().filter(|row| self.added.contains(&row.identity));
-        added.filter(most_lack).cloned().collect()
+        let added = |row: &Endpoint| {
+            let name = self.added.get(&row.identity)?.clone();
+            Some(Endpoint { name, ..row.clone() })
+        };
+        now.endpoints.iter().filter(most_lack).filter_map(added).collect()
     }
 
     /// The connections of before that are still there and have fewer subflows, though the limits allow more.
@@ -215,22 +237,25 @@ impl Paths {
     }
 }
 
-/// Waits until something is there, and stays.
-fn wait<K: Kernel>(kernel: &mut K, outlook: impl Fn(&[Subflow], u64) -> Outlook) -> Wait {
-    let (mut waited, mut steady, mut hopeless) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+/// Waits until something is there, and stays. How long that took.
+fn wait<K: Kernel>(kernel: &mut K, outlook: impl Fn(&[Subflow], Joins) -> Outlook) -> (Wait, Duration) {
+    let start = kernel.elapsed();
+    let (mut fulfilled, mut hopeless) = (None, None);
     loop {
         let subflows = subflows(kernel);
-        match outlook(&subflows, kernel.answered_joins()) {
-            Outlook::Fulfilled if steady >= STEADY => return Wait::Settled,
-            Outlook::Fulfilled => steady += POLL,
-            _ if !steady.is_zero() => return Wait::Refused,
-            Outlook::Hopeless if hopeless >= HOPELESS => return Wait::Refused,
-            _ if waited >= OPENING => return Wait::InVain,
-            Outlook::Hopeless => hopeless += POLL,
-            Outlook::Open => hopeless = Duration::ZERO,
+        // To look through many sockets takes time too.
+        let waited = kernel.elapsed().saturating_sub(start);
+        let lasts = |since: &mut Option<Duration>| waited - *since.get_or_insert(waited);
+        match outlook(&subflows, kernel.joins()) {
+            Outlook::Fulfilled if lasts(&mut fulfilled) >= STEADY => return (Wait::Settled, waited),
+            Outlook::Fulfilled => {}
+            _ if fulfilled.is_some() => return (Wait::Refused, waited),
+            Outlook::Hopeless if lasts(&mut hopeless) >= HOPELESS => return (Wait::Refused, waited),
+            _ if waited >= OPENING => return (Wait::InVain, waited),
+            Outlook::Hopeless => {}
+            Outlook::Open => hopeless = None,
         }
         kernel.pause(POLL);
-        waited += POLL;
     }
 }
 

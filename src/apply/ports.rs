@@ -3,13 +3,17 @@
 
 use std::time::Duration;
 
-use crate::kernel::{Errno, Error, Kernel, Refusal};
+use crate::kernel::{Errno, Kernel, Refusal};
 use crate::model::{Identity, Sysctl, SysctlValue};
 use crate::plan::{Disruption, Step};
 
-/// How long a port is closed after an endpoint that had connections was removed: TIME_WAIT, which is 60 s
-/// (`TCP_TIMEWAIT_LEN`), and the closing before it.
-pub const CLOSING: Duration = Duration::from_secs(65);
+/// How long a port is closed, as a rule, after an endpoint that had connections was removed: TIME_WAIT, which is 60 s
+/// (`TCP_TIMEWAIT_LEN`), and the closing before it. That takes longer when the peer does not answer any more.
+const CLOSING: Duration = Duration::from_secs(65);
+
+/// How long to wait for the port of an endpoint that is to be put back. A peer that is gone is given up after about 100 s
+/// (`tcp_orphan_retries`), and without the endpoint the host would have a path less.
+pub const PUTTING_BACK: Duration = Duration::from_secs(130);
 
 /// How often to try whether a port is free again. Nobody tells when it is.
 pub const RETRY: Duration = Duration::from_millis(250);
@@ -24,17 +28,22 @@ pub struct Closing {
 }
 
 /// The additions of a plan whose port will be closed for a while, since an endpoint on it is removed before, and has
-/// connections.
-///
-/// # Errors
-/// When the connections cannot be counted.
-pub fn closing<K: Kernel>(kernel: &mut K, steps: &[Step]) -> Result<Vec<Closing>, Error> {
+/// connections. What cannot be found out is left to the kernel to say.
+pub fn closing<K: Kernel>(kernel: &mut K, steps: &[Step]) -> Vec<Closing> {
     let mut closing = Vec::new();
     for (step, identity) in additions(steps).filter(|(index, _)| is_freed(&steps[..*index], &steps[*index])) {
-        let connections = kernel.connections(identity)?;
+        let connections = kernel.connections(identity).unwrap_or_else(|error| {
+            log::info!("{error}");
+            0
+        });
         closing.extend((connections > 0).then_some(Closing { step, connections }));
     }
-    Ok(closing)
+    closing
+}
+
+/// How much patience these need: they are waited for one after the other.
+pub fn patience_for(closing: &[Closing]) -> Duration {
+    closing.iter().map(|_| CLOSING).sum()
 }
 
 /// The additions of a plan whose port something else holds now, and what the kernel would say.
@@ -58,7 +67,7 @@ pub fn foreseen<K: Kernel>(kernel: &mut K, steps: &[Step]) -> Option<(usize, Ref
     later.find_map(|(index, _)| match kernel.check(&steps[index]) {
         Ok(()) if enabled == Some(false) => Some((index, Refusal::new(Errno::ENOPROTOOPT))),
         Ok(()) => None,
-        Err(refusal) if is_closed(&refusal) && is_freed(steps, &steps[index]) => None,
+        Err(refusal) if is_closed(&refusal) && is_freed(&steps[..index], &steps[index]) => None,
         Err(refusal) if refusal.errno == Errno::ENOPROTOOPT && enabled == Some(true) => None,
         Err(refusal) => Some((index, refusal)),
     })
@@ -79,9 +88,11 @@ fn additions(steps: &[Step]) -> impl Iterator<Item = (usize, Identity)> {
     })
 }
 
-/// Whether an endpoint that listens on the port of this one is removed: until then it is in the way of its successor.
-fn is_freed(steps: &[Step], addition: &Step) -> bool {
-    let port = |step: &Step| step.endpoint().and_then(|endpoint| endpoint.identity.port);
-    let mut removals = steps.iter().filter(|step| matches!(step, Step::DelAddr { .. }));
-    removals.any(|removal| port(removal) == port(addition))
+/// Whether an endpoint is removed that listens where this one is to: until then it is in the way of its successor.
+fn is_freed(before: &[Step], addition: &Step) -> bool {
+    let Some(wanted) = addition.endpoint() else { return false };
+    before.iter().any(|step| match step {
+        Step::DelAddr { endpoint, .. } => endpoint.identity.is_in_the_way_of(&wanted.identity),
+        _ => false,
+    })
 }

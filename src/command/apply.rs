@@ -1,6 +1,7 @@
 //! The main job: read, resolve, plan, and then show, rehearse or apply it.
 
 use std::io;
+use std::time::Duration;
 
 use crate::apply::{self, Goal, Outcome, Terms, Verdict};
 use crate::cli::{Apply, Common, Format};
@@ -113,7 +114,6 @@ impl Job<'_> {
                 return Err(self.fail(Exit::Failed, format!("cannot read /proc/self/ns/net: {error}"), None));
             }
         };
-        let _lock = if self.applies() { self.lock(&runtime)? } else { None };
         let opened = if self.options.rehearse {
             rehearsal::enter(&places::declared_interfaces(&self.config))
         } else {
@@ -121,15 +121,23 @@ impl Job<'_> {
         };
         let (mut host, warnings) = opened.map_err(|error| self.kernel_failed(&error))?;
         self.diagnostics.extend(warnings);
-        let wait = self.options.wait.filter(|_| !self.options.rehearse);
-        let wanted = Wanted { config: &self.config, sysctls: &self.sysctls, wait };
-        let (sight, warnings) = match sight::look(&wanted, &runtime, &mut host) {
+        let wanted = Wanted { config: &self.config, sysctls: &self.sysctls };
+        let seconds = self.options.wait.filter(|_| !self.options.rehearse);
+        let left = seconds.map(|seconds| sight::await_missing(&wanted, &runtime, &mut host, seconds));
+        let patience = left.transpose().map_err(|error| self.kernel_failed(&error))?;
+        // While it is only waited for something, others may apply.
+        let _lock = if self.applies() { self.lock(&runtime)? } else { None };
+        let wanted = Wanted { config: &self.config, sysctls: &self.sysctls };
+        let (sight, warnings) = match sight::look(&wanted, &runtime, &mut host, patience) {
             Ok(seen) => seen,
             Err(Blind::Kernel(error)) => return Err(self.kernel_failed(&error)),
             Err(Blind::Unreachable(unreachable, before)) => return self.unreachable(unreachable, before),
         };
         self.diagnostics.extend(warnings);
-        let Sight { before, mut ownership, goal, patience } = sight;
+        let (Sight { before, mut ownership, goal }, patience) = (sight, patience.unwrap_or_default());
+        if self.options.dry_run {
+            self.foretell(&goal.steps, patience, &mut host);
+        }
         self.strictly()?;
         if self.options.dry_run {
             return Ok(self.planned(before, goal));
@@ -147,6 +155,15 @@ impl Job<'_> {
             self.diagnostics.extend(ownership.settle(&outcome).filter(|_| !known));
         }
         Ok(self.done(outcome, &target))
+    }
+
+    /// Warns of what would end the run before its first step.
+    fn foretell(&mut self, steps: &[Step], patience: Duration, host: &mut Host) {
+        let closing = apply::closing(host, steps);
+        let needed = apply::patience_for(&closing);
+        let too_much = closing.iter().filter(|_| patience < needed);
+        let warnings = too_much.map(|closing| failure::closing(closing, needed, steps, Severity::Warning));
+        self.diagnostics.extend(warnings.collect::<Vec<_>>());
     }
 
     fn lock(&mut self, runtime: &Runtime) -> Result<Option<Lock>, Exit> {

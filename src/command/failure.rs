@@ -1,6 +1,8 @@
 //! Failures in words, with their exit codes.
 
-use crate::apply::{CLOSING, Cause, Closing, Failure};
+use std::time::Duration;
+
+use crate::apply::{Cause, Closing, Failure};
 use crate::config::Config;
 use crate::desired::Unreachable;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -37,14 +39,14 @@ pub fn tell(failure: &Failure, steps: &[Step], config: &Config, put_back: bool) 
             let message = format!("the kernel did not {step} as it is declared");
             explained(message, explain::flags_dropped(*flags), step, config, "")
         }
-        (Cause::Closing(what), Some(_)) => {
-            let mut told = listed(vec![closing(what, steps, Severity::Error)], Exit::Failed);
+        (Cause::Closing { what, needed }, Some(_)) => {
+            let mut told = listed(vec![closing(what, *needed, steps, Severity::Error)], Exit::Failed);
             told.error.errno = Some(format!("{:?}", Errno::EADDRINUSE));
             told
         }
         (Cause::Unreachable(reason), _) => unreachable(reason),
         (Cause::Unreadable(error), _) => kernel_error(error),
-        (Cause::Unstable | Cause::Refused(..) | Cause::FlagsDropped(_) | Cause::Closing(_), _) => {
+        (Cause::Unstable | Cause::Refused(..) | Cause::FlagsDropped(_) | Cause::Closing { .. }, _) => {
             let message = "another program keeps changing the table; gave up after 5 new plans";
             let help =
                 "stop it, or let only one of the two manage endpoints; NetworkManager and mptcpd do too";
@@ -57,7 +59,7 @@ pub fn tell(failure: &Failure, steps: &[Step], config: &Config, put_back: bool) 
 }
 
 /// Says that an endpoint cannot be replaced at once.
-pub fn closing(closing: &Closing, steps: &[Step], severity: Severity) -> Diagnostic {
+pub fn closing(closing: &Closing, needed: Duration, steps: &[Step], severity: Severity) -> Diagnostic {
     let endpoint = steps.get(closing.step).and_then(Step::endpoint);
     let row = endpoint.map(|endpoint| endpoint.identity.to_string()).unwrap_or_default();
     let connections = match closing.connections {
@@ -67,7 +69,7 @@ pub fn closing(closing: &Closing, steps: &[Step], severity: Severity) -> Diagnos
     let message = format!(
         "{row} has {connections}: once it is removed, the kernel refuses its port for about a minute"
     );
-    let seconds = CLOSING.as_secs() + 5;
+    let seconds = needed.as_secs() + 5;
     let mut diagnostic = Diagnostic::warning("port-closing", message).help(format!(
         "`--wait {seconds}` removes it and adds it again when the port is free; or declare it as it is now"
     ));

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use crate::apply::{self, Goal};
+use crate::apply::Goal;
 use crate::config::Config;
 use crate::desired::{self, Unreachable};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Diagnostic;
 use crate::kernel::{Error, Host, Kernel};
 use crate::model::{State, Sysctl};
 use crate::plan;
 use crate::runtime::Runtime;
 
 use super::ownership::Ownership;
+use super::places;
 use super::waiting::{self, Waiting};
-use super::{failure, places};
 
 /// What a run is about.
 pub struct Wanted<'a> {
@@ -21,8 +21,6 @@ pub struct Wanted<'a> {
     pub config: &'a Config,
     /// The sysctls among it.
     pub sysctls: &'a [Sysctl],
-    /// For how many seconds to wait for what is not there yet.
-    pub wait: Option<u32>,
 }
 
 /// What is seen.
@@ -33,8 +31,6 @@ pub struct Sight<'r> {
     pub ownership: Ownership<'r>,
     /// Where to go.
     pub goal: Goal,
-    /// How long may still be waited.
-    pub patience: Duration,
 }
 
 /// Why nothing is seen.
@@ -51,8 +47,35 @@ impl From<Error> for Blind {
     }
 }
 
-/// Looks, and says what there is to warn of; with `wait`, looks until nothing is missing any more or so many seconds
-/// are over.
+/// Waits until nothing is missing that the configuration needs, so many seconds at most. How long may still be waited.
+///
+/// # Errors
+/// When the kernel cannot be read.
+pub fn await_missing(
+    wanted: &Wanted<'_>,
+    runtime: &Runtime,
+    host: &mut Host,
+    seconds: u32,
+) -> Result<Duration, Error> {
+    let Wanted { config, sysctls } = *wanted;
+    let mut waiting = Waiting::start(Duration::from_secs(seconds.into()))?;
+    loop {
+        let before = host.read(sysctls)?;
+        let ownership = Ownership::new(runtime, config, &before);
+        // Why there is no goal is told by whoever looks for one next.
+        let missing = match goal(config, &ownership, host, &before) {
+            Ok(goal) => waiting::missing(config, &goal, host)?,
+            Err(_) => Vec::new(),
+        };
+        if missing.is_empty() || waiting.left().is_zero() {
+            return Ok(waiting.left());
+        }
+        waiting.wait(&missing)?;
+    }
+}
+
+/// Looks, and says what there is to warn of: also of all that is still missing, if it was waited for and that is what
+/// `patience` is left of.
 ///
 /// # Errors
 /// When there is no goal.
@@ -60,34 +83,23 @@ pub fn look<'r>(
     wanted: &Wanted<'_>,
     runtime: &'r Runtime,
     host: &mut Host,
+    patience: Option<Duration>,
 ) -> Result<(Sight<'r>, Vec<Diagnostic>), Blind> {
-    let Wanted { config, sysctls, wait } = *wanted;
-    let patience = wait.map(|seconds| Duration::from_secs(seconds.into()));
-    let mut waiting = patience.map(Waiting::start).transpose()?;
-    loop {
-        let mut before = host.read(sysctls)?;
-        let ownership = Ownership::new(runtime, config, &before);
-        let goal = match goal(config, &ownership, host, &before) {
-            Ok(goal) => goal,
-            Err(unreachable) => return Err(Blind::Unreachable(unreachable, before)),
-        };
-        let (mut warnings, mut patience) = (goal.warnings.clone(), Duration::ZERO);
-        if let Some(waiting) = &mut waiting {
-            warnings = waiting::missing(config, &goal, host)?;
-            patience = waiting.left();
-            if !warnings.is_empty() && !patience.is_zero() {
-                waiting.wait(&warnings)?;
-                continue;
-            }
-        }
-        warnings.splice(0..0, ownership.trouble());
-        for closing in apply::closing(host, &goal.steps)? {
-            warnings.push(failure::closing(&closing, &goal.steps, Severity::Warning));
-        }
-        warnings.extend(desired::inert(config, host)?);
-        places::name_rows(&mut before, &goal.state);
-        return Ok((Sight { before, ownership, goal, patience }, warnings));
-    }
+    let Wanted { config, sysctls } = *wanted;
+    let mut before = host.read(sysctls)?;
+    let ownership = Ownership::new(runtime, config, &before);
+    let goal = match goal(config, &ownership, host, &before) {
+        Ok(goal) => goal,
+        Err(unreachable) => return Err(Blind::Unreachable(unreachable, before)),
+    };
+    let mut warnings: Vec<Diagnostic> = ownership.trouble().into_iter().collect();
+    warnings.extend(match patience {
+        Some(_) => waiting::missing(config, &goal, host)?,
+        None => goal.warnings.clone(),
+    });
+    warnings.extend(desired::inert(config, host)?);
+    places::name_rows(&mut before, &goal.state);
+    Ok((Sight { before, ownership, goal }, warnings))
 }
 
 /// What the configuration means in this state, and the way there.

@@ -11,7 +11,7 @@ use crate::model::Identity;
 /// Patience, and ears for what it is needed for.
 pub struct Waiting {
     changes: Changes,
-    left: Duration,
+    patience: Duration,
     /// What was said last to be waited for.
     told: Vec<Diagnostic>,
 }
@@ -22,12 +22,12 @@ impl Waiting {
     /// # Errors
     /// When the kernel does not tell of them.
     pub fn start(patience: Duration) -> Result<Waiting, Error> {
-        Ok(Waiting { changes: Changes::subscribe()?, left: patience, told: Vec::new() })
+        Ok(Waiting { changes: Changes::subscribe()?, patience, told: Vec::new() })
     }
 
     /// How long may still be waited.
     pub fn left(&self) -> Duration {
-        self.left
+        self.patience.saturating_sub(self.changes.elapsed())
     }
 
     /// Waits until it is worth looking again.
@@ -37,15 +37,13 @@ impl Waiting {
     pub fn wait(&mut self, missing: &[Diagnostic]) -> Result<(), Error> {
         if self.told != missing {
             for what in missing {
-                log::warn!("waiting for {} s at most: {}", self.left.as_secs().max(1), what.message);
+                log::warn!("waiting for {} s at most: {}", self.left().as_secs() + 1, what.message);
             }
             self.told = missing.to_vec();
         }
         // Nobody tells when a port is free.
         let port = missing.iter().any(|what| what.code == PORT_TAKEN);
-        let at_most = if port { self.left.min(apply::RETRY) } else { self.left };
-        self.left = self.left.saturating_sub(self.changes.wait(at_most)?);
-        Ok(())
+        self.changes.wait(if port { self.left().min(apply::RETRY) } else { self.left() })
     }
 }
 

@@ -17,6 +17,7 @@ const GROUPS: u32 = 0x1 | 0x10 | 0x100;
 /// Notices of one network namespace.
 pub struct Changes {
     socket: OwnedFd,
+    since: Instant,
 }
 
 impl Changes {
@@ -31,15 +32,19 @@ impl Changes {
         let socket = socket.map_err(|error| failed("open a netlink socket", error))?;
         bind(&socket, &SocketAddrNetlink::new(0, GROUPS))
             .map_err(|error| failed("hear of links and addresses", error))?;
-        Ok(Changes { socket })
+        Ok(Changes { socket, since: Instant::now() })
     }
 
-    /// Waits for a change, `at_most` that long; how long it took. Afterwards, all that there was to hear is heard.
+    /// How long it has been listening.
+    pub fn elapsed(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Waits for a change, `at_most` that long. Afterwards, all that there was to hear is heard.
     ///
     /// # Errors
     /// When the socket does not work.
-    pub fn wait(&mut self, at_most: Duration) -> Result<Duration, Error> {
-        let start = Instant::now();
+    pub fn wait(&mut self, at_most: Duration) -> Result<(), Error> {
         let timeout = Timespec { tv_sec: at_most.as_secs() as i64, tv_nsec: at_most.subsec_nanos().into() };
         match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
@@ -50,7 +55,7 @@ impl Changes {
             match recv(&self.socket, &mut notice, RecvFlags::TRUNC) {
                 // ENOBUFS: there were more than the socket holds.
                 Ok(_) | Err(rustix::io::Errno::INTR | rustix::io::Errno::NOBUFS) => {}
-                Err(rustix::io::Errno::AGAIN) => return Ok(start.elapsed()),
+                Err(rustix::io::Errno::AGAIN) => return Ok(()),
                 Err(error) => return Err(failed("hear of links and addresses", error)),
             }
         }

@@ -11,7 +11,7 @@ use crate::model::canonical;
 
 use super::answers::{attributes, number};
 use super::netlink::{DUMP_ATTEMPTS, Netlink, Request};
-use super::{Errno, Error, Subflow};
+use super::{Errno, Error, Joins, Subflow};
 
 /// `SOCK_DIAG_BY_FAMILY`
 const BY_FAMILY: u16 = 20;
@@ -40,10 +40,10 @@ pub fn subflows() -> Result<Vec<Subflow>, Error> {
     Ok(subflows)
 }
 
-/// The kernel's counters `MPJoinSynAckRx` (this host asked and was answered) and `MPJoinSynRx` (it was asked, and
-/// answers). 0 where they cannot be read.
-pub fn answered_joins() -> u64 {
-    counters(&["MPJoinSynAckRx", "MPJoinSynRx"]).unwrap_or(0)
+/// The kernel's counters `MPJoinSynAckRx` and `MPJoinSynRx`. 0 where they cannot be read.
+pub fn joins() -> Joins {
+    let count = |name| counters(&[name]).unwrap_or(0);
+    Joins { answered: count("MPJoinSynAckRx"), heard: count("MPJoinSynRx") }
 }
 
 /// Whether there may be MPTCP connections: whether any was asked for since this namespace was made. Looking through all
@@ -59,7 +59,7 @@ fn counters(wanted: &[&str]) -> Option<u64> {
     let (names, values) = (mptcp.next()?, mptcp.next()?);
     let pairs = names.split_ascii_whitespace().zip(values.split_ascii_whitespace());
     let of_interest = pairs.filter(|(name, _)| wanted.contains(name));
-    Some(of_interest.filter_map(|(_, value)| value.parse::<u64>().ok()).sum())
+    Some(of_interest.filter_map(|(_, value)| value.parse().ok()).fold(0, u64::saturating_add))
 }
 
 fn dump(netlink: &mut Netlink, family: u8) -> Result<Vec<Subflow>, Error> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use neli::consts::socket::NlFamily;
 
@@ -14,7 +14,7 @@ use super::interfaces::Interfaces;
 use super::mptcp_pm::{self, Family};
 use super::netlink::{DUMP_ATTEMPTS, Netlink, Request};
 use super::rtnl::{Address, Rtnl};
-use super::{Errno, Error, Facts, Kernel, Refusal, Subflow, UsableAddress, diag, listener, sysctl};
+use super::{Errno, Error, Facts, Joins, Kernel, Refusal, Subflow, UsableAddress, diag, listener, sysctl};
 
 /// One network namespace's path manager.
 pub struct Host {
@@ -23,6 +23,7 @@ pub struct Host {
     interfaces: Interfaces,
     /// Read when somebody asks for them first, and kept until the state is read again.
     addresses: Option<Addresses>,
+    opened: Instant,
 }
 
 /// The addresses of interfaces that are up.
@@ -54,7 +55,13 @@ impl Host {
         let family = replies.iter().find_map(|reply| mptcp_pm::family(reply));
         let family = family.ok_or_else(|| Error::Protocol("a family without a number".into()))?;
         log::debug!("generic netlink family mptcp_pm has number {family}");
-        Ok(Host { netlink, family: Family(family), interfaces: Interfaces::open()?, addresses: None })
+        Ok(Host {
+            netlink,
+            family: Family(family),
+            interfaces: Interfaces::open()?,
+            addresses: None,
+            opened: Instant::now(),
+        })
     }
 
     /// What this kernel can hold, as far as its release tells.
@@ -107,7 +114,10 @@ impl Host {
     /// When the kernel does not answer.
     pub fn has_address(&mut self, wanted: IpAddr, on: Option<NonZeroU32>) -> Result<bool, Error> {
         let bindable = &self.read_addresses()?.bindable;
-        Ok(bindable.iter().any(|(address, index)| *address == wanted && on.is_none_or(|on| on == *index)))
+        let is_there =
+            bindable.iter().any(|(address, index)| *address == wanted && on.is_none_or(|on| on == *index));
+        // Local routes and sysctls make more addresses usable than interfaces have.
+        Ok(is_there || (on.is_none() && listener::can_bind((wanted, 0).into()).is_ok()))
     }
 
     fn read_addresses(&mut self) -> Result<&Addresses, Error> {
@@ -200,12 +210,16 @@ impl Kernel for Host {
         diag::subflows()
     }
 
-    fn answered_joins(&mut self) -> u64 {
-        diag::answered_joins()
+    fn joins(&mut self) -> Joins {
+        diag::joins()
     }
 
     fn pause(&mut self, duration: Duration) {
         std::thread::sleep(duration);
+    }
+
+    fn elapsed(&mut self) -> Duration {
+        self.opened.elapsed()
     }
 
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {

@@ -55,12 +55,14 @@ pub trait Kernel {
     /// When the kernel does not answer.
     fn subflows(&mut self) -> Result<Vec<Subflow>, Error>;
 
-    /// How many requests for another subflow (MP_JOIN) were answered so far, those of this host by its peers and those
-    /// of peers by this host.
-    fn answered_joins(&mut self) -> u64;
+    /// How many subflows were asked for so far.
+    fn joins(&mut self) -> Joins;
 
     /// Lets time pass.
     fn pause(&mut self, duration: Duration);
+
+    /// How much time has passed since some moment, by a clock that nobody sets.
+    fn elapsed(&mut self) -> Duration;
 
     /// Carries out one step. Before a request that goes by the id alone, the row there is compared with what the step
     /// expects.
@@ -96,6 +98,15 @@ pub trait Facts {
     /// # Errors
     /// When it cannot be read.
     fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error>;
+}
+
+/// How often MP_JOIN asked for another subflow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Joins {
+    /// Requests of this host that peers answered.
+    pub answered: u64,
+    /// Requests of peers.
+    pub heard: u64,
 }
 
 /// One of the TCP connections that an MPTCP connection consists of.

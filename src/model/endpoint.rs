@@ -44,6 +44,14 @@ pub struct Identity {
     pub port: Option<NonZeroU16>,
 }
 
+impl Identity {
+    /// Whether the kernel cannot listen for both at once: one that has a wildcard address listens on all addresses.
+    pub fn is_in_the_way_of(&self, other: &Identity) -> bool {
+        let wildcard = self.address.is_unspecified() || other.address.is_unspecified();
+        self.port.is_some() && self.port == other.port && (wildcard || self.address == other.address)
+    }
+}
+
 /// Written as `ip mptcp` writes it: `192.0.2.1`, `192.0.2.1 port 8443`.
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -160,17 +160,13 @@ impl Table {
         })
     }
 
-    /// The kernel listens on the port of an endpoint, and one with a wildcard address does so for all addresses.
     fn remove_listeners_in_the_way_of(&mut self, wanted: &Identity) {
         let in_the_way = |removal: &Option<Change>| {
-            let gone = removal.as_ref().map(|removal| removal.endpoint.identity);
-            gone.is_some_and(|gone| gone.port == wanted.port && gone.address.is_unspecified())
+            removal.as_ref().is_some_and(|removal| removal.endpoint.identity.is_in_the_way_of(wanted))
         };
-        if wanted.port.is_some() {
-            let found = self.removals.iter().enumerate().filter(|(_, removal)| in_the_way(removal));
-            let found: Vec<usize> = found.map(|(index, _)| index).collect();
-            found.into_iter().for_each(|index| self.remove(index));
-        }
+        let found = self.removals.iter().enumerate().filter(|(_, removal)| in_the_way(removal));
+        let found: Vec<usize> = found.map(|(index, _)| index).collect();
+        found.into_iter().for_each(|index| self.remove(index));
     }
 
     fn remove(&mut self, index: usize) {

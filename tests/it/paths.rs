@@ -1,12 +1,13 @@
 //! Live connections while a plan is carried out, on the model: what waits for what, what is tried again, and when the
 //! program gives up. Time is what the program spends in pauses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
-use mptcp_apply::apply::{Goal, Outcome, Terms, Verdict, apply};
-use mptcp_apply::kernel::{Error, Kernel, Refusal, Subflow};
+use mptcp_apply::apply::{Cause, Failure, Goal, Outcome, Terms, Verdict, apply};
+use mptcp_apply::kernel::{Errno, Error, Joins, Kernel, Refusal, Subflow};
 use mptcp_apply::model::{AddressId, Capabilities, Endpoint, Flags, Identity, Limits, State, Sysctl};
 use mptcp_apply::plan::{Step, plan};
 
@@ -14,6 +15,9 @@ use crate::model::{Model, Version};
 
 /// From a request to its answer.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
+
+/// How long a port is closed after its connections.
+const TIME_WAIT: Duration = Duration::from_secs(60);
 
 /// How peers answer a request for another subflow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +36,15 @@ struct Path {
     local: IpAddr,
     asked: Duration,
     answer: Answer,
+    /// Whether the peer asks, for an address that it was told. Such a path takes longer, and is not seen before it is
+    /// there.
+    announced: bool,
 }
 
 impl Path {
     fn is_established(&self, now: Duration) -> bool {
-        self.answer != Answer::Silence && now >= self.asked + ROUND_TRIP
+        let trips = if self.announced { 5 } else { 1 };
+        self.answer != Answer::Silence && now >= self.asked + trips * ROUND_TRIP
     }
 
     fn is_over(&self, now: Duration) -> bool {
@@ -51,32 +59,45 @@ struct Talking {
     /// How peers answer the requests to come; the last answer stays.
     answers: Vec<Answer>,
     asked: usize,
-    answered: u64,
+    joins: Joins,
     now: Duration,
     /// How long connections had no established path, in all.
     without_path: Duration,
     additions: usize,
+    /// Until when ports are closed, of endpoints that had connections.
+    closed: BTreeMap<Identity, Duration>,
+    /// A call of `execute` that is refused, counted from 0.
+    refused: Option<usize>,
+    calls: usize,
 }
 
 impl Talking {
     /// So many connections with an established path from each row, and one from elsewhere if `other` is given.
     fn new(state: &State, connections: usize, other: Option<IpAddr>, answers: &[Answer]) -> Talking {
         let addresses = state.endpoints.iter().map(|row| row.identity.address).chain(other);
-        let path = |local| Path { local, asked: Duration::ZERO, answer: Answer::Accept };
+        let path = |local| Path { local, asked: Duration::ZERO, answer: Answer::Accept, announced: false };
         Talking {
             kernel: Model::holding(Version::V6_12, state),
             connections: vec![addresses.map(path).collect(); connections],
             answers: answers.to_vec(),
             asked: 0,
-            answered: 0,
+            joins: Joins::default(),
             now: ROUND_TRIP,
             without_path: Duration::ZERO,
             additions: 0,
+            closed: BTreeMap::new(),
+            refused: None,
+            calls: 0,
         }
     }
 
     fn ask(&mut self, local: IpAddr) {
-        let allowed = 1 + self.kernel.state().limits.subflows as usize;
+        let state = self.kernel.state();
+        let allowed = 1 + state.limits.subflows as usize;
+        let announced = |local| {
+            let identity = Identity { address: local, port: None };
+            state.endpoint(identity).is_some_and(|row| row.flags.contains(Flags::SIGNAL))
+        };
         for paths in &mut self.connections {
             if paths.len() >= allowed || paths.iter().any(|path| path.local == local) {
                 continue;
@@ -86,9 +107,17 @@ impl Talking {
             if answer == Answer::Unsent {
                 continue;
             }
-            self.answered += u64::from(answer != Answer::Silence);
-            paths.push(Path { local, asked: self.now, answer });
+            let joins = &mut self.joins;
+            let counter = if announced(local) { &mut joins.heard } else { &mut joins.answered };
+            *counter += u64::from(answer != Answer::Silence);
+            paths.push(Path { local, asked: self.now, answer, announced: announced(local) });
         }
+    }
+
+    fn is_closed(&self, step: &Step) -> bool {
+        let until = |endpoint: &Endpoint| self.closed.get(&endpoint.identity).copied();
+        let addition = step.endpoint().filter(|_| matches!(step, Step::AddAddr { .. }));
+        addition.and_then(until).is_some_and(|until| until > self.now)
     }
 
     fn paths_from(&self, last: u8) -> usize {
@@ -103,11 +132,12 @@ impl Kernel for Talking {
     }
 
     fn check(&mut self, step: &Step) -> Result<(), Refusal> {
-        self.kernel.check(step)
+        if self.is_closed(step) { Err(Refusal::new(Errno::EADDRINUSE)) } else { self.kernel.check(step) }
     }
 
+    /// Every endpoint with a port has some.
     fn connections(&mut self, endpoint: Identity) -> Result<usize, Error> {
-        self.kernel.connections(endpoint)
+        Ok(if endpoint.port.is_some() { 2 } else { 0 })
     }
 
     fn subflows(&mut self) -> Result<Vec<Subflow>, Error> {
@@ -118,13 +148,18 @@ impl Kernel for Talking {
                 local: path.local,
                 established: path.is_established(now),
             };
-            paths.iter().map(subflow).collect::<Vec<_>>()
+            let seen = |path: &&Path| !path.announced || path.is_established(now);
+            paths.iter().filter(seen).map(subflow).collect::<Vec<_>>()
         };
         Ok(self.connections.iter().enumerate().flat_map(of).collect())
     }
 
-    fn answered_joins(&mut self) -> u64 {
-        self.answered
+    fn joins(&mut self) -> Joins {
+        self.joins
+    }
+
+    fn elapsed(&mut self) -> Duration {
+        self.now
     }
 
     fn pause(&mut self, duration: Duration) {
@@ -139,8 +174,18 @@ impl Kernel for Talking {
     }
 
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
+        self.calls += 1;
+        if self.refused == Some(self.calls - 1) {
+            return Err(Refusal::new(Errno::ENOMEM));
+        }
+        if self.is_closed(step) {
+            return Err(Refusal::new(Errno::EADDRINUSE));
+        }
         self.kernel.execute(step)?;
         match step {
+            Step::DelAddr { endpoint, .. } if endpoint.identity.port.is_some() => {
+                self.closed.insert(endpoint.identity, self.now + TIME_WAIT);
+            }
             Step::AddAddr { endpoint, .. } => {
                 self.additions += 1;
                 self.ask(endpoint.identity.address);
@@ -176,17 +221,21 @@ fn state(subflows: u32, rows: &[u8], flags: Flags) -> State {
 }
 
 fn carry_out(kernel: &mut Talking, target: &State) -> Outcome {
-    let terms = Terms { sysctls: &[], patience: Duration::ZERO };
+    let outcome = attempt(kernel, target, Duration::ZERO);
+    assert!(matches!(outcome.verdict, Verdict::Applied), "{:?}", outcome.verdict);
+    assert!(outcome.after.agrees_with(target));
+    outcome
+}
+
+fn attempt(kernel: &mut Talking, target: &State, patience: Duration) -> Outcome {
+    let terms = Terms { sysctls: &[], patience };
     let goal = |now: &State| {
         let steps = plan(now, target, Capabilities::SMALL).expect("possible");
         Goal { state: target.clone(), steps, warnings: Vec::new() }
     };
     let before = kernel.read(&[]).expect("a state");
     let first = goal(&before);
-    let outcome = apply(kernel, terms, before, first, |_, now| Ok(goal(now)), |_, _| ());
-    assert!(matches!(outcome.verdict, Verdict::Applied), "{:?}", outcome.verdict);
-    assert!(outcome.after.agrees_with(target));
-    outcome
+    apply(kernel, terms, before, first, |_, now| Ok(goal(now)), |_, _| ())
 }
 
 fn warned(outcome: &Outcome) -> BTreeSet<&'static str> {
@@ -315,4 +364,51 @@ fn fewer_endpoints_are_no_loss() {
     let outcome = carry_out(&mut kernel, &state(8, &[4], SUBFLOW));
     assert_eq!(kernel.additions, 1);
     assert!(warned(&outcome).is_empty());
+}
+
+/// The peers ask for announced addresses, after some time, and the kernel shows nothing of it until they have come.
+#[test]
+fn announced_addresses_are_given_time() {
+    let mut kernel = Talking::new(&state(8, &[1], Flags::SIGNAL), 2, None, &[Answer::Accept]);
+    let outcome = carry_out(&mut kernel, &state(8, &[2], Flags::SIGNAL));
+    assert_eq!((kernel.paths_from(2), kernel.additions), (2, 1));
+    assert_eq!(kernel.without_path, Duration::ZERO);
+    assert!(warned(&outcome).is_empty());
+}
+
+/// Endpoints on ports, with these ids.
+fn on_ports(ids: &[u8]) -> State {
+    let mut state = state(2, ids, Flags::SIGNAL);
+    for (number, row) in (1..).zip(&mut state.endpoints) {
+        row.identity = Identity { address: address(number), port: NonZeroU16::new(8443) };
+    }
+    state
+}
+
+/// Each is waited for in its turn, so that two need the patience for two.
+#[test]
+fn ports_that_close_one_after_the_other_need_patience_for_all() {
+    let (before, target) = (on_ports(&[1, 2]), on_ports(&[3, 4]));
+    let mut kernel = Talking::new(&before, 0, None, &[Answer::Accept]);
+    let outcome = attempt(&mut kernel, &target, Duration::from_secs(100));
+    assert!(matches!(
+        &outcome.verdict,
+        Verdict::RolledBack(Failure { cause: Cause::Closing { .. }, carried_out: 0, .. })
+    ));
+    assert!(outcome.after.agrees_with(&before));
+    let outcome = attempt(&mut kernel, &target, Duration::from_secs(130));
+    assert!(matches!(outcome.verdict, Verdict::Applied), "{:?}", outcome.verdict);
+    assert!(outcome.after.agrees_with(&target));
+}
+
+/// An endpoint that has to be put back is waited for, whatever the patience: without it the host has a path less.
+#[test]
+fn an_endpoint_on_a_port_is_put_back() {
+    let (before, target) = (on_ports(&[1]), state(2, &[5], Flags::SUBFLOW));
+    let mut kernel = Talking::new(&before, 0, None, &[Answer::Accept]);
+    kernel.refused = Some(1);
+    let outcome = attempt(&mut kernel, &target, Duration::ZERO);
+    assert!(matches!(outcome.verdict, Verdict::RolledBack(_)), "{:?}", outcome.verdict);
+    assert!(outcome.after.agrees_with(&before));
+    assert!(kernel.now >= TIME_WAIT);
 }

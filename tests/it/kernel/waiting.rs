@@ -203,3 +203,22 @@ fn with_patience_an_endpoint_on_a_port_is_replaced() {
     assert_eq!(server.endpoints(), ["10.1.2.2 port 8443 id 2 signal"]);
     wait_for("a subflow to the port", || Ported::has_subflow(&host.links));
 }
+
+/// A service on another address at the same port is in the way all the same, and that is found before anything is
+/// changed.
+#[test]
+fn a_port_is_freed_on_its_own_address_only() {
+    let namespace = Namespace::new();
+    namespace
+        .apply(
+            "{version: 1, endpoints: {a: {address: 127.0.0.1, port: 8443, id: 5, flags: [signal]}}}",
+            &["-q"],
+        )
+        .expect(0);
+    let _service = Peer::server(&namespace, "127.0.0.2:8443");
+    let config = "{version: 1, endpoints: {a: {address: 127.0.0.2, port: 8443, id: 5, flags: [signal]}}}";
+    let ran = namespace.apply(config, &[]).expect(1);
+    assert!(ran.stderr.contains("something listens on port 8443"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("nothing was changed"), "{}", ran.stderr);
+    assert_eq!(namespace.endpoints(), ["127.0.0.1 port 8443 id 5 signal"]);
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mptcp_apply::kernel::{Errno, Error, Kernel, Refusal, Subflow};
+use mptcp_apply::kernel::{Errno, Error, Joins, Kernel, Refusal, Subflow};
 use mptcp_apply::model::{Identity, State, Sysctl};
 use mptcp_apply::plan::Step;
 
@@ -113,8 +113,12 @@ impl<K: Kernel> Kernel for Faulty<K> {
         self.kernel.subflows()
     }
 
-    fn answered_joins(&mut self) -> u64 {
-        self.kernel.answered_joins()
+    fn joins(&mut self) -> Joins {
+        self.kernel.joins()
+    }
+
+    fn elapsed(&mut self) -> Duration {
+        self.kernel.elapsed()
     }
 
     fn pause(&mut self, duration: Duration) {

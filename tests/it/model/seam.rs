@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mptcp_apply::kernel::{Errno, Error, Kernel, Refusal, Subflow};
+use mptcp_apply::kernel::{Errno, Error, Joins, Kernel, Refusal, Subflow};
 use mptcp_apply::model::{AddressId, Endpoint, Identity, State, Sysctl, SysctlValue};
 use mptcp_apply::plan::{Reason, Step};
 
@@ -47,8 +47,12 @@ impl Kernel for Model {
         Ok(Vec::new())
     }
 
-    fn answered_joins(&mut self) -> u64 {
-        0
+    fn joins(&mut self) -> Joins {
+        Joins::default()
+    }
+
+    fn elapsed(&mut self) -> Duration {
+        Duration::ZERO
     }
 
     fn pause(&mut self, _: Duration) {}
