@@ -57,15 +57,13 @@ pub fn await_missing(
     host: &mut Host,
     seconds: u32,
 ) -> Result<Duration, Error> {
-    let Wanted { config, sysctls } = *wanted;
     let mut waiting = Waiting::start(Duration::from_secs(seconds.into()))?;
     loop {
-        let before = host.read(sysctls)?;
-        let ownership = Ownership::new(runtime, config, &before);
-        // Why there is no goal is told by whoever looks for one next.
-        let missing = match goal(config, &ownership, host, &before) {
-            Ok(goal) => waiting::missing(config, &goal, host)?,
-            Err(_) => Vec::new(),
+        let missing = match see(wanted, runtime, host) {
+            Ok(sight) => waiting::missing(wanted.config, &sight.goal, host)?,
+            Err(Blind::Kernel(error)) => return Err(error),
+            // Why there is no goal is told by whoever looks for one next.
+            Err(Blind::Unreachable(..)) => Vec::new(),
         };
         if missing.is_empty() || waiting.left().is_zero() {
             return Ok(waiting.left());
@@ -74,8 +72,7 @@ pub fn await_missing(
     }
 }
 
-/// Looks, and says what there is to warn of: also of all that is still missing, if it was waited for and that is what
-/// `patience` is left of.
+/// Looks, and says what there is to warn of; with `patience`, of all that has been waited for and is still missing.
 ///
 /// # Errors
 /// When there is no goal.
@@ -85,21 +82,25 @@ pub fn look<'r>(
     host: &mut Host,
     patience: Option<Duration>,
 ) -> Result<(Sight<'r>, Vec<Diagnostic>), Blind> {
-    let Wanted { config, sysctls } = *wanted;
-    let mut before = host.read(sysctls)?;
-    let ownership = Ownership::new(runtime, config, &before);
-    let goal = match goal(config, &ownership, host, &before) {
-        Ok(goal) => goal,
-        Err(unreachable) => return Err(Blind::Unreachable(unreachable, before)),
-    };
-    let mut warnings: Vec<Diagnostic> = ownership.trouble().into_iter().collect();
+    let mut sight = see(wanted, runtime, host)?;
+    let mut warnings: Vec<Diagnostic> = sight.ownership.trouble().into_iter().collect();
     warnings.extend(match patience {
-        Some(_) => waiting::missing(config, &goal, host)?,
-        None => goal.warnings.clone(),
+        Some(_) => waiting::missing(wanted.config, &sight.goal, host)?,
+        None => sight.goal.warnings.clone(),
     });
-    warnings.extend(desired::inert(config, host)?);
-    places::name_rows(&mut before, &goal.state);
-    Ok((Sight { before, ownership, goal }, warnings))
+    warnings.extend(desired::inert(wanted.config, host)?);
+    places::name_rows(&mut sight.before, &sight.goal.state);
+    Ok((sight, warnings))
+}
+
+fn see<'r>(wanted: &Wanted<'_>, runtime: &'r Runtime, host: &mut Host) -> Result<Sight<'r>, Blind> {
+    let Wanted { config, sysctls } = *wanted;
+    let before = host.read(sysctls)?;
+    let ownership = Ownership::new(runtime, config, &before);
+    match goal(config, &ownership, host, &before) {
+        Ok(goal) => Ok(Sight { before, ownership, goal }),
+        Err(unreachable) => Err(Blind::Unreachable(unreachable, before)),
+    }
 }
 
 /// What the configuration means in this state, and the way there.

@@ -2,7 +2,6 @@
 //! layer protocol", `include/uapi/linux/inet_diag.h` and `mptcp.h`).
 
 use std::fs;
-use std::net::IpAddr;
 
 use neli::consts::socket::NlFamily;
 use neli::types::Buffer;
@@ -11,7 +10,8 @@ use crate::model::canonical;
 
 use super::answers::{attributes, number};
 use super::netlink::{DUMP_ATTEMPTS, Netlink, Request};
-use super::{Errno, Error, Joins, Subflow};
+use super::rtnl::ip;
+use super::{Error, Joins, Subflow};
 
 /// `SOCK_DIAG_BY_FAMILY`
 const BY_FAMILY: u16 = 20;
@@ -42,38 +42,37 @@ pub fn subflows() -> Result<Vec<Subflow>, Error> {
 
 /// The kernel's counters `MPJoinSynAckRx` and `MPJoinSynRx`. 0 where they cannot be read.
 pub fn joins() -> Joins {
-    let count = |name| counters(&[name]).unwrap_or(0);
-    Joins { answered: count("MPJoinSynAckRx"), heard: count("MPJoinSynRx") }
+    let [answered, heard] = counters(["MPJoinSynAckRx", "MPJoinSynRx"]).unwrap_or_default();
+    Joins { answered, heard }
 }
 
 /// Whether there may be MPTCP connections: whether any was asked for since this namespace was made. Looking through all
 /// TCP sockets of a busy host costs far more. (`/proc/net/protocols` does not count MPTCP sockets.)
 fn has_connections() -> bool {
-    counters(&["MPCapableSYNTX", "MPCapableSYNRX"]) != Some(0)
+    counters(["MPCapableSYNTX", "MPCapableSYNRX"]) != Some([0, 0])
 }
 
-/// The sum of some of the kernel's MPTCP counters; none where they cannot be read.
-fn counters(wanted: &[&str]) -> Option<u64> {
+/// Two of the kernel's MPTCP counters, 0 where there is none of that name; none where they cannot be read.
+fn counters(wanted: [&str; 2]) -> Option<[u64; 2]> {
     let all = fs::read_to_string("/proc/thread-self/net/netstat").ok()?;
     let mut mptcp = all.lines().filter_map(|line| line.strip_prefix("MPTcpExt:"));
     let (names, values) = (mptcp.next()?, mptcp.next()?);
-    let pairs = names.split_ascii_whitespace().zip(values.split_ascii_whitespace());
-    let of_interest = pairs.filter(|(name, _)| wanted.contains(name));
-    Some(of_interest.filter_map(|(_, value)| value.parse().ok()).fold(0, u64::saturating_add))
+    let pairs = || names.split_ascii_whitespace().zip(values.split_ascii_whitespace());
+    let value = |name| pairs().find(|(other, _)| *other == name).and_then(|(_, value)| value.parse().ok());
+    Some(wanted.map(|name| value(name).unwrap_or(0)))
 }
 
 fn dump(netlink: &mut Netlink, family: u8) -> Result<Vec<Subflow>, Error> {
-    for _ in 0..DUMP_ATTEMPTS {
-        match netlink.request(Request::dump(BY_FAMILY, &Buffer::from(request(family)))?)? {
-            Ok(replies) => return Ok(replies.iter().filter_map(|reply| subflow(reply)).collect()),
-            Err(refusal) if refusal.errno == Errno::EINTR => {}
-            Err(refusal) => {
-                log::debug!("this kernel does not tell of sockets ({refusal})");
-                return Ok(Vec::new());
-            }
+    let request = Request::dump(BY_FAMILY, &Buffer::from(request(family)))?;
+    let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the sockets were disturbed"));
+    let mut subflows = Vec::new();
+    for verdict in netlink.read(std::slice::from_ref(&request))?.ok_or_else(disturbed)? {
+        match verdict {
+            Ok(replies) => subflows.extend(replies.iter().filter_map(|reply| subflow(reply))),
+            Err(refusal) => log::debug!("this kernel does not tell of sockets ({refusal})"),
         }
     }
-    Err(Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the sockets were disturbed")))
+    Ok(subflows)
 }
 
 /// `struct inet_diag_req_v2` without any address.
@@ -93,11 +92,7 @@ pub fn subflow(reply: &[u8]) -> Option<Subflow> {
     const TOKEN_LOCAL: u16 = 2;
     let (family, state) = (*reply.first()?, *reply.get(1)?);
     let source = reply.get(8..24)?;
-    let local = if family == FAMILIES[0] {
-        IpAddr::from(<[u8; 4]>::try_from(source.get(..4)?).ok()?)
-    } else {
-        IpAddr::from(<[u8; 16]>::try_from(source).ok()?)
-    };
+    let local = ip(if family == FAMILIES[0] { source.get(..4)? } else { source })?;
     let (_, ulp) = attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == ULP_INFO)?;
     let (_, mptcp) = attributes(ulp).find(|(kind, _)| *kind == MPTCP)?;
     let (_, token) = attributes(mptcp).find(|(kind, _)| *kind == TOKEN_LOCAL)?;

@@ -73,31 +73,15 @@ impl Host {
     /// One dump cannot be told from one that another writer disturbed: the kernel never sets NLM_F_DUMP_INTR for
     /// this family. Whoever acts on it compares again, before each removal and after the last step.
     fn table(&mut self) -> Result<Table, Error> {
-        let mut lost = None;
-        for _ in 0..DUMP_ATTEMPTS {
-            let requests = [self.family.get_limits()?, self.family.dump_endpoints()?];
-            // Answers that were lost or damaged are asked for again: to take back a plan that was carried out would
-            // close subflows for nothing.
-            let mut verdicts = match self.netlink.transact(&requests) {
-                Ok(verdicts) => verdicts.into_iter(),
-                Err(error) => {
-                    lost = Some(error);
-                    continue;
-                }
-            };
-            let (Some(limits), Some(endpoints)) = (verdicts.next(), verdicts.next()) else {
-                return Err(Error::Protocol("too few verdicts".into()));
-            };
-            let limits = limits.map_err(|refusal| Error::Refused("read the limits", refusal))?;
-            match endpoints {
-                Ok(rows) => return Ok(Table { limits, rows }),
-                Err(refusal) if refusal.errno == Errno::EINTR => {}
-                Err(refusal) => return Err(Error::Refused("read the endpoints", refusal)),
-            }
-        }
-        Err(lost.unwrap_or_else(|| {
-            Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the endpoints were disturbed"))
-        }))
+        let requests = [self.family.get_limits()?, self.family.dump_endpoints()?];
+        let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the endpoints were disturbed"));
+        let mut verdicts = self.netlink.read(&requests)?.ok_or_else(disturbed)?.into_iter();
+        let (Some(limits), Some(rows)) = (verdicts.next(), verdicts.next()) else {
+            return Err(Error::Protocol("too few verdicts".into()));
+        };
+        let limits = limits.map_err(|refusal| Error::Refused("read the limits", refusal))?;
+        let rows = rows.map_err(|refusal| Error::Refused("read the endpoints", refusal))?;
+        Ok(Table { limits, rows })
     }
 
     fn with_device_name(&mut self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {

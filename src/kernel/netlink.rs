@@ -14,8 +14,8 @@ use neli::nl::{NlPayload, Nlmsghdr, NlmsghdrBuilder};
 use neli::socket::NlSocket;
 use neli::types::Buffer;
 
-use super::Error;
 use super::answers::{Answers, Ending, Verdict};
+use super::{Errno, Error};
 
 /// How often a dump that a change disturbed is repeated.
 pub const DUMP_ATTEMPTS: usize = 5;
@@ -90,6 +90,23 @@ impl Netlink {
             verdicts.extend(answers?);
         }
         Ok(verdicts)
+    }
+
+    /// Sends requests that only read, again and again until no dump among them is disturbed by a change and no answer is
+    /// lost or damaged: to take back a plan that was carried out would close subflows for nothing. None when every dump
+    /// was disturbed.
+    pub fn read(&mut self, requests: &[Request]) -> Result<Option<Vec<Verdict>>, Error> {
+        let disturbed =
+            |verdict: &Verdict| verdict.as_ref().is_err_and(|refusal| refusal.errno == Errno::EINTR);
+        let mut lost = None;
+        for _ in 0..DUMP_ATTEMPTS {
+            match self.transact(requests) {
+                Ok(verdicts) if verdicts.iter().any(disturbed) => {}
+                Ok(verdicts) => return Ok(Some(verdicts)),
+                Err(error) => lost = Some(error),
+            }
+        }
+        lost.map_or(Ok(None), Err)
     }
 
     /// Sends one request.

@@ -135,17 +135,12 @@ impl Rtnl {
         what: &'static str,
         parse: fn(&[u8]) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
-        let mut lost = None;
-        for _ in 0..DUMP_ATTEMPTS {
-            match self.netlink.request(Request::dump(kind.into(), body)?) {
-                Ok(Ok(replies)) => return Ok(replies.iter().filter_map(|reply| parse(reply)).collect()),
-                Ok(Err(refusal)) if refusal.errno == Errno::EINTR => {}
-                Ok(Err(refusal)) => return Err(Error::Refused(what, refusal)),
-                Err(error) => lost = Some(error),
-            }
-        }
+        let request = Request::dump(kind.into(), body)?;
         let disturbed = || Error::Protocol(format!("cannot {what}: {DUMP_ATTEMPTS} dumps were disturbed"));
-        Err(lost.unwrap_or_else(disturbed))
+        let verdicts = self.netlink.read(std::slice::from_ref(&request))?.ok_or_else(disturbed)?;
+        let replies: Result<Vec<_>, _> = verdicts.into_iter().collect();
+        let replies = replies.map_err(|refusal| Error::Refused(what, refusal))?;
+        Ok(replies.iter().flatten().filter_map(|reply| parse(reply)).collect())
     }
 }
 
@@ -221,7 +216,8 @@ pub fn address(reply: &[u8]) -> Option<Address> {
     })
 }
 
-fn ip(bytes: &[u8]) -> Option<IpAddr> {
+/// An address of 4 or 16 bytes.
+pub fn ip(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(|raw| IpAddr::V4(Ipv4Addr::from(raw)));
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(|raw| IpAddr::V6(Ipv6Addr::from(raw)))).ok()
 }
