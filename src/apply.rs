@@ -4,8 +4,10 @@
 //! planning again from what the kernel says afterwards: it is reached when nothing is left to do. That also makes a
 //! run that was killed half-way harmless; the next one plans from wherever it stopped.
 
+mod outlook;
 mod paths;
 mod ports;
+mod renewal;
 mod signs;
 
 use std::time::Duration;
@@ -15,8 +17,8 @@ pub use ports::{Closing, RETRY, closing, is_closed, patience_for, taken};
 use crate::desired::Unreachable;
 use crate::diagnostic::Diagnostic;
 use crate::kernel::{self, Kernel, Refusal};
-use crate::model::{Endpoint, Flags, State, Sysctl};
-use crate::plan::{Reason, Step};
+use crate::model::{Flags, State, Sysctl};
+use crate::plan::Step;
 
 use paths::Paths;
 use ports::PUTTING_BACK;
@@ -243,47 +245,6 @@ impl<K: Kernel> Transaction<'_, K> {
             }
         }
         false
-    }
-
-    /// Before a removal: lets connections find other paths, as long as there is hope. One at a time, so that where limits
-    /// are tight each removal makes room for a new path.
-    fn make_before_break(&mut self, step: &Step) {
-        let Step::DelAddr { endpoint, .. } = step else { return };
-        loop {
-            let stranded = self.paths.stranded_by(self.kernel, endpoint);
-            if stranded.is_empty() {
-                return;
-            }
-            let now = self.kernel.read(self.sysctls).ok().filter(|_| self.paths.may_renew(self.kernel));
-            let lacked = now.map_or(Vec::new(), |now| self.paths.lacked_by(&stranded, self.kernel, &now));
-            if lacked.is_empty() {
-                return self.paths.despair();
-            }
-            self.add_anew(lacked);
-        }
-    }
-
-    /// Once the goal is reached: adds endpoints anew whose subflows live connections lost. The state afterwards; none
-    /// when there is nothing to be had.
-    fn renew(&mut self, now: &State) -> Result<Option<State>, kernel::Error> {
-        let lost = self.paths.find_lost(self.kernel, now);
-        if lost.is_empty() || !self.paths.may_renew(self.kernel) {
-            self.paths.give_up(lost);
-            return Ok(None);
-        }
-        self.add_anew(lost);
-        self.kernel.read(self.sysctls).map(Some)
-    }
-
-    /// If any of it is refused, what is missing then is planned anew.
-    fn add_anew(&mut self, endpoints: Vec<Endpoint>) {
-        let why = Reason::Renewed;
-        for endpoint in endpoints {
-            log::info!("connections have no subflow from {endpoint}: it is removed and added once more");
-            if self.execute(&Step::DelAddr { endpoint: endpoint.clone(), why }).is_ok() {
-                let _ = self.execute(&Step::AddAddr { endpoint, why });
-            }
-        }
     }
 
     fn reached(self, after: State, mut warnings: Vec<Diagnostic>) -> Outcome {

@@ -2,13 +2,16 @@
 //! come are asked for again.
 //!
 //! The kernel opens subflows when an endpoint is added, once, and asks nobody whether they came to be. What decides is
-//! the other end. Up to Linux 6.12 it resets most subflows that join while data is in flight: 94 of 119 in trials on 6.1
-//! and 6.12 over links with some delay, whichever order of ADD and DEL, pause (0.3 or 1 s) or id was chosen, and 18 of 24
-//! where nothing was removed at all. None of 60 were lost on idle connections, none of 30 to Linux 7.3. A peer that is
-//! at its limit of subflows refuses, too, as long as the old one is there. Nothing tries again. So what was lost is added
-//! anew until it stays. With one endpoint replaced, 0 of 24 were lost then, where `ip` lost 14 of 24 by deleting and
-//! adding; with all of them, 7 of 108 on 6.1 and 0 of 24 on 6.12. Only when a connection has no path at all, and so is
-//! idle, does it lose none; but that is what is to be avoided. `cargo test what_replacing_costs` measures it.
+//! the other end. Up to Linux 6.12 it resets a subflow that joins while data has arrived there out of order
+//! (`__mptcp_finish_join` in `net/mptcp/protocol.c`), which it does as soon as a connection sends on two paths: 94 of 119
+//! joins in trials on 6.1 and 6.12 over links with some delay, whichever order of ADD and DEL, pause (0.3 or 1 s) or id was
+//! chosen, and 18 of 24 where nothing was removed at all. Worse, each one that was reset counts towards the peer's limit
+//! of subflows as long as the connection lives. None of 60 were lost on idle connections, none of 30 to Linux 7.3. A peer
+//! that is at its limit refuses, too, as long as the old subflow is there. Nothing tries again.
+//!
+//! So what was lost is added anew until it stays, and meanwhile connections send on one path alone, since all other
+//! endpoints, the new ones too, are `backup` for that moment. `cargo test what_replacing_costs`
+//! measures it; the README has figures.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -18,50 +21,17 @@ use crate::kernel::{Joins, Kernel, Subflow};
 use crate::model::{Endpoint, Flags, Identity, State};
 use crate::plan::{Reason, Step};
 
-/// How often to look while something is expected to change.
-const POLL: Duration = Duration::from_millis(20);
-
-/// How long a new subflow may take. An announced address needs two round trips, which may go by a satellite.
-const OPENING: Duration = Duration::from_secs(2);
-
-/// How long what was hoped for has to last before it is believed. A reset comes one round trip after the subflow.
-const STEADY: Duration = Duration::from_millis(300);
-
-/// How long it has to look hopeless, since requests of several connections are answered one after the other.
-const HOPELESS: Duration = Duration::from_millis(100);
+use super::outlook::{Outlook, Wait, subflows, wait};
 
 /// How long a run may wait for connections in all.
 const TOGETHER: Duration = Duration::from_secs(30);
 
-/// How often lost subflows are asked for again. In trials with Linux 6.1 they came within 5 tries or not within 100: it
-/// looks as if each one that is refused counted towards the peer's limit for good.
-const RENEWALS_MAX: usize = 10;
+/// How often lost subflows are asked for again. The first time is nearly always enough; each one that is refused costs
+/// a place on the other end.
+const RENEWALS_MAX: usize = 6;
 
 /// For how many a renewal counts after which nothing was seen to come: it took longer, and promises less.
 const IN_VAIN: usize = 3;
-
-/// How it looks while something is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outlook {
-    /// It is there.
-    Fulfilled,
-    /// It may come.
-    Open,
-    /// Peers have answered, and nothing came of it.
-    Hopeless,
-}
-
-/// How waiting ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Wait {
-    /// It is there, and stays.
-    #[default]
-    Settled,
-    /// It came and went, or was refused.
-    Refused,
-    /// It did not come.
-    InVain,
-}
 
 /// What there was on connections, and what became of the endpoints beneath.
 #[derive(Debug, Default)]
@@ -151,29 +121,44 @@ impl Paths {
         self.lacked(connections, &subflows(kernel), now)
     }
 
-    /// The added endpoints that most connections lack which have fewer subflows than before. Waits for these.
-    pub fn find_lost<K: Kernel>(&mut self, kernel: &mut K, now: &State) -> Vec<Endpoint> {
+    /// The connections that have fewer subflows than before, if most of them lack an added endpoint. Waits for these.
+    pub fn find_short<K: Kernel>(&mut self, kernel: &mut K, now: &State) -> BTreeSet<u32> {
         let touched = self.before.iter().flatten().any(|subflow| self.removed.contains(&subflow.local));
         // What is being opened still may come, and would be stopped by asking again.
         let outlook = |subflows: &[Subflow], joins: Joins| {
-            if self.lacking(&established(subflows), now).is_empty() {
+            if self.short_of_added(&established(subflows), now).is_empty() {
                 Outlook::Fulfilled
-            } else if !self.is_refused(joins) || self.lacking(subflows, now).is_empty() {
+            } else if !self.is_refused(joins) || self.short_of_added(subflows, now).is_empty() {
                 Outlook::Open
             } else {
                 Outlook::Hopeless
             }
         };
         if !touched {
-            return Vec::new();
+            return BTreeSet::new();
         }
         match wait(kernel, outlook) {
-            (Wait::Settled, _) => Vec::new(),
+            (Wait::Settled, _) => BTreeSet::new(),
             (other, waited) => {
                 self.take_note(other, waited);
-                self.lacking(&subflows(kernel), now)
+                self.short_of_added(&subflows(kernel), now)
             }
         }
+    }
+
+    /// Waits until most of these connections have subflows from all added endpoints, or there is no hope.
+    pub fn await_added<K: Kernel>(&mut self, kernel: &mut K, connections: &BTreeSet<u32>, now: &State) {
+        let outlook = |subflows: &[Subflow], joins: Joins| {
+            if self.lacked(connections, &established(subflows), now).is_empty() {
+                Outlook::Fulfilled
+            } else if !self.is_refused(joins) || self.lacked(connections, subflows, now).is_empty() {
+                Outlook::Open
+            } else {
+                Outlook::Hopeless
+            }
+        };
+        let (last, waited) = wait(kernel, outlook);
+        self.take_note(last, waited);
     }
 
     /// Whether peers have answered since endpoints were added; what is not there then was refused.
@@ -210,8 +195,9 @@ impl Paths {
         &self.lost
     }
 
-    fn lacking(&self, subflows: &[Subflow], now: &State) -> Vec<Endpoint> {
-        self.lacked(&self.short_of(subflows, now), subflows, now)
+    fn short_of_added(&self, subflows: &[Subflow], now: &State) -> BTreeSet<u32> {
+        let short = self.short_of(subflows, now);
+        if self.lacked(&short, subflows, now).is_empty() { BTreeSet::new() } else { short }
     }
 
     fn lacked(&self, by: &BTreeSet<u32>, subflows: &[Subflow], now: &State) -> Vec<Endpoint> {
@@ -239,28 +225,6 @@ impl Paths {
     }
 }
 
-/// Waits until something is there, and stays. How long that took.
-fn wait<K: Kernel>(kernel: &mut K, outlook: impl Fn(&[Subflow], Joins) -> Outlook) -> (Wait, Duration) {
-    let start = kernel.elapsed();
-    let (mut fulfilled, mut hopeless) = (None, None);
-    loop {
-        let subflows = subflows(kernel);
-        // To look through many sockets takes time too.
-        let waited = kernel.elapsed().saturating_sub(start);
-        let lasts = |since: &mut Option<Duration>| waited - *since.get_or_insert(waited);
-        match outlook(&subflows, kernel.joins()) {
-            Outlook::Fulfilled if lasts(&mut fulfilled) >= STEADY => return (Wait::Settled, waited),
-            Outlook::Fulfilled => {}
-            _ if fulfilled.is_some() => return (Wait::Refused, waited),
-            Outlook::Hopeless if lasts(&mut hopeless) >= HOPELESS => return (Wait::Refused, waited),
-            _ if waited >= OPENING => return (Wait::InVain, waited),
-            Outlook::Hopeless => {}
-            Outlook::Open => hopeless = None,
-        }
-        kernel.pause(POLL);
-    }
-}
-
 /// Connections all of whose established subflows are on this address.
 fn stranded(subflows: &[Subflow], going: IpAddr) -> BTreeSet<u32> {
     let (on_it, others): (Vec<&Subflow>, Vec<&Subflow>) =
@@ -280,12 +244,4 @@ fn by_connection<'a>(subflows: impl Iterator<Item = &'a Subflow>) -> BTreeMap<u3
         *counts.entry(subflow.connection).or_default() += 1;
     }
     counts
-}
-
-/// What cannot be asked is not known; the endpoints matter more.
-fn subflows<K: Kernel>(kernel: &mut K) -> Vec<Subflow> {
-    kernel.subflows().unwrap_or_else(|error| {
-        log::info!("{error}");
-        Vec::new()
-    })
 }
