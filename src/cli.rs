@@ -97,6 +97,22 @@ pub struct Apply {
     /// Let a warning be an error
     #[arg(long)]
     pub strict: bool,
+    /// Stay, and keep it so
+    #[arg(short, long, conflicts_with_all = ["dry_run", "rehearse", "wait", "detailed_exitcode"])]
+    pub watch: bool,
+    /// With --watch: look every SECS [30]
+    #[arg(long, value_name = "SECS", requires = "watch")]
+    pub resync: Option<u32>,
+    /// A named namespace, or several
+    #[arg(long, value_name = "NAME", conflicts_with = "rehearse")]
+    pub netns: Vec<String>,
+}
+
+impl Apply {
+    /// Whether the kernel is changed.
+    pub fn applies(&self) -> bool {
+        !self.dry_run && !self.rehearse
+    }
 }
 
 /// Options that go with every job.

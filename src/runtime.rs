@@ -23,7 +23,7 @@ const RECORD_MAX: u64 = 64 * 1024;
 pub type Owned = BTreeMap<Identity, Option<AddressId>>;
 
 /// One network namespace's files.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Runtime {
     folder: PathBuf,
     namespace: u64,

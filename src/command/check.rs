@@ -14,9 +14,9 @@ use super::{Exit, Output, input};
 /// When the result cannot be written.
 pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
-    let input = match input::read(paths, &common.root_dir, &output) {
+    let input = match input::read(paths, &common.root_dir) {
         Ok(input) => input,
-        Err(exit) => return Ok(exit),
+        Err(none) => return Ok(none.tell(&output)),
     };
     let mut diagnostics = input.diagnostics;
     diagnostics.extend(input.trust.into_iter().map(|mut finding| {

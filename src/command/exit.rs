@@ -45,6 +45,27 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// Of two exits the one that matters more: what is broken, what could not start, what could not be had, and then
+    /// what went well.
+    pub fn worse(self, other: Exit) -> Exit {
+        const ORDER: [Exit; 10] = [
+            Exit::Success,
+            Exit::Changed,
+            Exit::Locked,
+            Exit::NoInput,
+            Exit::Usage,
+            Exit::Invalid,
+            Exit::NotPermitted,
+            Exit::Unsupported,
+            Exit::Failed,
+            Exit::Inconsistent,
+        ];
+        let rank = |exit| ORDER.iter().position(|other| *other == exit);
+        if rank(other) > rank(self) { other } else { self }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         exit.code().into()

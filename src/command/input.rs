@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::cli::Apply;
 use crate::config::{self, Config};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::source::{self, Source};
 
 use super::{Exit, Output};
@@ -21,20 +22,72 @@ pub struct Input {
     pub trust: Vec<Diagnostic>,
 }
 
-/// Reads and judges the files. When there is nothing to read, says so and gives the exit.
-pub fn read(paths: &[PathBuf], root: &Path, output: &Output) -> Result<Input, Exit> {
+/// Why there is nothing to judge.
+pub struct Nothing {
+    /// What to say.
+    pub diagnostic: Box<Diagnostic>,
+    /// The exit.
+    pub exit: Exit,
+}
+
+impl Nothing {
+    /// Says it.
+    pub fn tell(self, output: &Output) -> Exit {
+        output.tell(*self.diagnostic);
+        self.exit
+    }
+}
+
+impl Input {
+    /// Whether the same was read, and speaks against it.
+    pub fn reads_like(&self, other: &Input) -> bool {
+        self.sources == other.sources && self.trust == other.trust
+    }
+
+    /// Whether the files may be carried out at all.
+    ///
+    /// # Errors
+    /// When they may not; the diagnostics say why.
+    pub fn judge(&mut self, options: &Apply) -> Result<(), Exit> {
+        if options.strict {
+            self.diagnostics.make_strict();
+        }
+        if self.diagnostics.has_errors() {
+            return Err(Exit::Invalid);
+        }
+        let carried_out_as_root = options.applies() && rustix::process::geteuid().is_root();
+        for mut finding in self.trust.clone() {
+            if !carried_out_as_root {
+                finding.severity = Severity::Warning;
+            }
+            self.diagnostics.push(finding);
+        }
+        if self.diagnostics.has_errors() {
+            return Err(Exit::NotPermitted);
+        }
+        if options.strict && !self.diagnostics.is_empty() {
+            self.diagnostics.make_strict();
+            return Err(Exit::Invalid);
+        }
+        Ok(())
+    }
+}
+
+/// Reads the files.
+///
+/// # Errors
+/// When there is nothing to read.
+pub fn read(paths: &[PathBuf], root: &Path) -> Result<Input, Nothing> {
     let mut diagnostics = Diagnostics::default();
     let mut trust = Vec::new();
     let sources =
         source::find(paths, root).and_then(|inputs| source::read(&inputs, &mut diagnostics, &mut trust));
-    let sources = match sources {
-        Ok(sources) => sources,
-        Err(error) => {
-            let (exit, help) = remedy(&error);
-            output.error(&error.to_string(), help);
-            return Err(exit);
-        }
-    };
+    let sources = sources.map_err(|error| {
+        let (exit, help) = remedy(&error);
+        let mut diagnostic = Diagnostic::error("", error.to_string());
+        diagnostic.help = help.map(str::to_owned);
+        Nothing { diagnostic: Box::new(diagnostic), exit }
+    })?;
     let config = config::parse(sources.iter().map(|source| source.text.as_str()), &mut diagnostics);
     Ok(Input { sources, config, diagnostics, trust })
 }

@@ -7,11 +7,13 @@ pub mod schema;
 mod exit;
 mod failure;
 mod input;
+mod job;
 mod output;
 mod ownership;
 mod places;
 mod sight;
 mod waiting;
+mod watch;
 
 pub use exit::Exit;
 pub use output::Output;

@@ -1,9 +1,10 @@
 //! Where results and diagnostics go.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 
 use crate::cli::{Color, Common, Format};
-use crate::diagnostic::{Diagnostics, Severity};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::report::Style;
 use crate::report::snippet::Snippets;
 use crate::source::Source;
@@ -16,12 +17,18 @@ pub struct Output {
     /// Only errors are wanted.
     pub quiet: bool,
     color: Color,
+    diagnosed: Cell<bool>,
 }
 
 impl Output {
     /// As the command line says.
     pub fn new(common: &Common) -> Output {
-        Output { format: common.format, quiet: common.quiet, color: common.color }
+        Output {
+            format: common.format,
+            quiet: common.quiet,
+            color: common.color,
+            diagnosed: Cell::new(false),
+        }
     }
 
     /// The style for standard output.
@@ -57,19 +64,36 @@ impl Output {
         self.print(&line)
     }
 
+    /// Writes a result, under the name of its network namespace if there is one.
+    ///
+    /// # Errors
+    /// As [`Output::print`].
+    pub fn print_in(&self, netns: Option<&str>, text: &str) -> io::Result<()> {
+        match netns {
+            Some(name) => self.print(&format!("netns {name}\n{text}")),
+            None => self.print(text),
+        }
+    }
+
     /// Writes diagnostics to standard error; warnings not when quiet. Where that cannot be written nobody can be told,
     /// and the exit code is all that is left to say.
     pub fn diagnose(&self, diagnostics: &Diagnostics, sources: &[Source]) {
-        if diagnostics.is_empty() {
+        self.diagnose_in(None, diagnostics, sources);
+    }
+
+    /// The same under the name of a network namespace.
+    pub fn diagnose_in(&self, netns: Option<&str>, diagnostics: &Diagnostics, sources: &[Source]) {
+        let wanted = |severity| severity == Severity::Error || !self.quiet;
+        let mut wanted = diagnostics.iter().filter(|diagnostic| wanted(diagnostic.severity)).peekable();
+        if wanted.peek().is_none() {
             return;
         }
         let stderr = io::stderr();
         let snippets = Snippets::new(sources, self.style_of(&stderr));
-        let mut text = String::new();
-        let wanted = |severity| severity == Severity::Error || !self.quiet;
-        let wanted = diagnostics.iter().filter(|diagnostic| wanted(diagnostic.severity));
-        for (index, diagnostic) in wanted.enumerate() {
-            let blank_line = if index == 0 { "" } else { "\n" };
+        let mut text = netns.map_or(String::new(), |name| format!("netns {name}\n"));
+        for diagnostic in wanted {
+            // Between several there is a blank line, those of earlier calls included.
+            let blank_line = if self.diagnosed.replace(true) { "\n" } else { "" };
             text.push_str(&format!("{blank_line}{}\n", snippets.render(diagnostic)));
         }
         if diagnostics.dropped() > 0 {
@@ -80,8 +104,13 @@ impl Output {
 
     /// Writes an error that has no place in a file.
     pub fn error(&self, message: &str, help: Option<&str>) {
-        let mut diagnostic = crate::diagnostic::Diagnostic::error("", message);
+        let mut diagnostic = Diagnostic::error("", message);
         diagnostic.help = help.map(str::to_owned);
+        self.tell(diagnostic);
+    }
+
+    /// Writes one diagnostic that has no place in a file.
+    pub fn tell(&self, diagnostic: Diagnostic) {
         let mut diagnostics = Diagnostics::default();
         diagnostics.push(diagnostic);
         self.diagnose(&diagnostics, &[]);

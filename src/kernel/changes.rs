@@ -2,7 +2,7 @@
 //! that was lost is a change too.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -50,6 +50,14 @@ impl Changes {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(failed("wait for links and addresses", error)),
         }
+        self.hear()
+    }
+
+    /// Hears all that there is to hear.
+    ///
+    /// # Errors
+    /// As [`Changes::wait`].
+    pub fn hear(&self) -> Result<(), Error> {
         let mut notice = [0; 1];
         loop {
             match recv(&self.socket, &mut notice, RecvFlags::TRUNC) {
@@ -59,6 +67,13 @@ impl Changes {
                 Err(error) => return Err(failed("hear of links and addresses", error)),
             }
         }
+    }
+}
+
+/// Readable when there is something to hear.
+impl AsFd for Changes {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use neli::consts::socket::NlFamily;
@@ -16,6 +18,9 @@ use super::netlink::{DUMP_ATTEMPTS, Netlink, Request};
 use super::rtnl::{Address, Rtnl};
 use super::{Errno, Error, Facts, Joins, Kernel, Refusal, Subflow, UsableAddress, diag, listener, sysctl};
 
+/// How long a pause goes on when it is to be over.
+const PAUSE_MAX: Duration = Duration::from_millis(100);
+
 /// One network namespace's path manager.
 pub struct Host {
     netlink: Netlink,
@@ -24,6 +29,10 @@ pub struct Host {
     /// Read when somebody asks for them first, and kept until the state is read again.
     addresses: Option<Addresses>,
     opened: Instant,
+    /// When it is set, pauses are over at once.
+    hurry: Option<Arc<AtomicBool>>,
+    /// What was left of pauses then.
+    skipped: Duration,
 }
 
 /// The addresses of interfaces that are up.
@@ -61,7 +70,15 @@ impl Host {
             interfaces: Interfaces::open()?,
             addresses: None,
             opened: Instant::now(),
+            hurry: None,
+            skipped: Duration::ZERO,
         })
+    }
+
+    /// Lets pauses be over as soon as that is set, as if their time had passed: what waits for something gives up then.
+    pub fn hurried_by(mut self, hurry: Arc<AtomicBool>) -> Host {
+        self.hurry = Some(hurry);
+        self
     }
 
     /// What this kernel can hold, as far as its release tells.
@@ -199,11 +216,22 @@ impl Kernel for Host {
     }
 
     fn pause(&mut self, duration: Duration) {
-        std::thread::sleep(duration);
+        let start = Instant::now();
+        loop {
+            let left = duration.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            if self.hurry.as_ref().is_some_and(|hurry| hurry.load(Ordering::Relaxed)) {
+                self.skipped += left;
+                return;
+            }
+            std::thread::sleep(left.min(PAUSE_MAX));
+        }
     }
 
     fn elapsed(&mut self) -> Duration {
-        self.opened.elapsed()
+        self.opened.elapsed() + self.skipped
     }
 
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {

@@ -9,6 +9,7 @@ mod host;
 mod interfaces;
 mod listener;
 mod mptcp_pm;
+pub mod namespace;
 mod netlink;
 pub mod rehearsal;
 mod rtnl;

@@ -7,7 +7,9 @@ mod step;
 pub use order::Impossible;
 pub use step::{Disruption, Reason, Step};
 
-use crate::model::{Capabilities, State};
+use std::collections::{BTreeSet, HashSet};
+
+use crate::model::{Capabilities, Identity, State};
 
 /// The smallest sequence of steps from `current` to `target`, in an order that the kernel accepts at every step.
 ///
@@ -22,4 +24,17 @@ pub fn plan(current: &State, target: &State, capabilities: Capabilities) -> Resu
     steps.extend(rows.in_place);
     steps.extend(order::order(&current.endpoints, rows.removals, rows.additions, capabilities)?);
     Ok(steps)
+}
+
+/// Adds steps to a plan that add these rows of its target anew, without any other difference: the kernel opens subflows
+/// on live connections when an endpoint is added, and never again.
+pub fn renew(steps: &mut Vec<Step>, target: &State, renewed: &BTreeSet<Identity>) {
+    let why = Reason::AddedTooEarly;
+    let touched: HashSet<Identity> =
+        steps.iter().filter_map(Step::endpoint).map(|endpoint| endpoint.identity).collect();
+    let rows = target.endpoints.iter().filter(|row| renewed.contains(&row.identity));
+    for row in rows.filter(|row| !touched.contains(&row.identity)) {
+        steps.push(Step::DelAddr { endpoint: row.clone(), why });
+        steps.push(Step::AddAddr { endpoint: row.clone(), why });
+    }
 }

@@ -73,6 +73,8 @@ pub enum Reason {
     PutBack,
     /// Live connections did not get their subflows back.
     Renewed,
+    /// It was added before its address could be used, so that live connections have no subflow from it.
+    AddedTooEarly,
 }
 
 impl Reason {
@@ -90,6 +92,7 @@ impl Reason {
             Reason::Adopted => "adopts the implicit endpoint",
             Reason::PutBack => "put back",
             Reason::Renewed => "renewed",
+            Reason::AddedTooEarly => "added before its address could be used",
         }
     }
 }

@@ -156,12 +156,14 @@ struct EndpointJson<'a> {
 
 /// Everything that a plan document says.
 pub struct PlanParts<'a> {
+    /// The network namespace, if it was named.
+    pub netns: Option<&'a str>,
     /// `planned`, `applied` and so on.
     pub result: &'static str,
     /// The steps.
     pub steps: &'a [Step],
-    /// Warnings about the configuration and the host.
-    pub diagnostics: &'a Diagnostics,
+    /// Warnings about the configuration, and about the host.
+    pub diagnostics: [&'a Diagnostics; 2],
     /// The files that they are about.
     pub sources: &'a [Source],
     /// The state before.
@@ -175,13 +177,16 @@ pub struct PlanParts<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// The document for this thread's network namespace.
+    /// The document for one network namespace.
     pub fn new(parts: PlanParts<'a>) -> Plan<'a> {
-        let PlanParts { result, steps, diagnostics, sources, before, after, diff, error } = parts;
-        let warnings = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Warning);
+        let PlanParts { netns, result, steps, diagnostics, sources, before, after, diff, error } = parts;
+        let warnings = diagnostics
+            .into_iter()
+            .flat_map(Diagnostics::iter)
+            .filter(|diagnostic| diagnostic.severity == Severity::Warning);
         Plan {
             version: VERSION,
-            netns: None,
+            netns,
             result,
             changed: !steps.is_empty(),
             steps: steps.iter().map(StepJson::from).collect(),

@@ -58,6 +58,11 @@ pub fn find(paths: &[PathBuf], root: &Path) -> Result<Vec<Input>, Error> {
     Ok(inputs)
 }
 
+/// The paths that decide what [`find`] finds: those that are named, or the standard folders below `root`.
+pub fn origins(paths: &[PathBuf], root: &Path) -> Vec<PathBuf> {
+    if paths.is_empty() { FOLDERS.map(|folder| root.join(folder)).into() } else { paths.to_vec() }
+}
+
 fn named(path: &Path) -> Result<Vec<Input>, Error> {
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Error::Missing(path.into()),

@@ -13,7 +13,7 @@ use super::{Error, Input, Standing};
 pub const FILE_MAX: u64 = 1 << 20;
 
 /// A file that was read.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     /// How messages call it.
     pub name: String,

@@ -159,7 +159,8 @@ fn carried_out(judged: &Judged, current: &State, goal: &State, capabilities: Cap
     let parts = PlanParts {
         result: "planned",
         steps: &steps,
-        diagnostics: &judged.diagnostics,
+        netns: None,
+        diagnostics: [&judged.diagnostics, &Diagnostics::default()],
         sources: &judged.sources,
         before: current,
         after: goal,

@@ -99,7 +99,7 @@ fn patience_ends() {
     let start = Instant::now();
     let ran = namespace.apply(&two, &["--wait", "1"]).expect(0);
     assert!(start.elapsed() >= Duration::from_secs(1));
-    assert!(ran.stderr.starts_with("waiting for 1 s at most: endpoint `"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("\nwaiting for 1 s at most: endpoint `"), "{}", ran.stderr);
     assert!(ran.stderr.contains("endpoint `lte` waits: there is no interface wwan0"), "{}", ran.stderr);
     assert!(
         ran.stderr.contains("endpoint `away` needs 10.9.9.9, which is on no interface"),

@@ -1,0 +1,35 @@
+//! What somebody else did to a table, in words. Pure.
+
+use crate::model::State;
+use crate::plan::Step;
+
+/// What differs between the state that was reached and the one that was found, as far as the steps mend it.
+pub fn between(reached: &State, found: &State, steps: &[Step]) -> Vec<String> {
+    steps.iter().filter_map(|step| told(reached, found, step)).collect()
+}
+
+fn told(reached: &State, found: &State, step: &Step) -> Option<String> {
+    match step {
+        Step::SetSysctl { sysctl, from, to } => (reached.sysctls.get(sysctl) == Some(to))
+            .then(|| format!("drift: somebody set {} from {to} to {from}", sysctl.name())),
+        Step::SetLimits { from, to } => (reached.limits == *to).then(|| {
+            let words = |limits: &crate::model::Limits| {
+                format!("subflows {} add-addr-accepted {}", limits.subflows, limits.add_addr_accepted)
+            };
+            format!("drift: somebody set the limits from {} to {}", words(to), words(from))
+        }),
+        Step::SetFlags { endpoint, .. } | Step::DelAddr { endpoint, .. } | Step::AddAddr { endpoint, .. } => {
+            let (was, is) = (reached.endpoint(endpoint.identity), found.endpoint(endpoint.identity));
+            match (was, is) {
+                (Some(was), Some(is)) if was.same_row(is) => None,
+                (None, Some(is)) => Some(format!("drift: somebody added {is}")),
+                (Some(was), None) => Some(format!("drift: somebody removed {was}")),
+                // A removal and an addition are told once.
+                (Some(was), Some(is)) if !matches!(step, Step::AddAddr { .. }) => {
+                    Some(format!("drift: somebody changed {was} to {is}"))
+                }
+                _ => None,
+            }
+        }
+    }
+}

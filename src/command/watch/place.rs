@@ -1,0 +1,249 @@
+//! One network namespace that is kept as declared.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::cli::{Apply, Format};
+use crate::command::input::Input;
+use crate::command::job::{Again, Done, Job};
+use crate::command::{Exit, Output};
+use crate::config::{Config, Target};
+use crate::kernel::{Changes, Error, Facts, Host, Kernel, namespace};
+use crate::model::{Identity, State};
+use crate::runtime::{Lock, Runtime};
+
+use super::drift;
+
+/// The longest pause before a failed run is tried again.
+const RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// What all namespaces have in shared.
+pub struct Shared<'a> {
+    /// The options.
+    pub options: &'a Apply,
+    /// Where to report.
+    pub output: &'a Output,
+    /// The last good configuration.
+    pub input: &'a Input,
+    /// Set when the program is to end.
+    pub ending: Arc<AtomicBool>,
+}
+
+/// Why it is looked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// For the first time.
+    Start,
+    /// The configuration is another one.
+    Files,
+    /// Links or addresses changed.
+    Host,
+    /// Some time has passed.
+    Resync,
+    /// It did not work before.
+    Retry,
+}
+
+/// One network namespace.
+pub struct Place {
+    /// Its name; none for the one in which the program was started.
+    pub name: Option<String>,
+    standing: Option<Standing>,
+    /// Endpoints that were added before their address could be used.
+    early: BTreeSet<Identity>,
+    /// The state after the last run that reached its goal.
+    reached: Option<State>,
+    failures: u32,
+    /// When to try again.
+    pub retry_at: Option<Duration>,
+    /// Why the last run failed, in a line.
+    pub trouble: Option<String>,
+    /// Whether trying again is of no use until the configuration changes.
+    hopeless: bool,
+}
+
+/// What is kept as long as the namespace is there.
+struct Standing {
+    runtime: Runtime,
+    _lock: Option<Lock>,
+    changes: Changes,
+}
+
+impl Place {
+    /// A namespace that was not looked at yet.
+    pub fn new(name: Option<String>) -> Place {
+        Place {
+            name,
+            standing: None,
+            early: BTreeSet::new(),
+            reached: None,
+            failures: 0,
+            retry_at: None,
+            trouble: None,
+            hopeless: false,
+        }
+    }
+
+    /// Tells of links and addresses, if the namespace is there.
+    pub fn changes(&self) -> Option<&Changes> {
+        self.standing.as_ref().map(|standing| &standing.changes)
+    }
+
+    /// How long to wait before a failed run is tried again; none when there is no need or no use.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let doublings = self.failures.checked_sub(1)?.min(6);
+        (!self.hopeless).then(|| Duration::from_secs(1 << doublings).min(RETRY_MAX))
+    }
+
+    /// How many endpoints the namespace has.
+    pub fn endpoints(&self) -> usize {
+        self.reached.as_ref().map_or(0, |state| state.endpoints.len())
+    }
+
+    /// Looks, and brings the namespace to what is declared.
+    pub fn run(&mut self, shared: &Shared<'_>, trigger: Trigger) -> Exit {
+        if self.hopeless && trigger != Trigger::Files {
+            return Exit::Unsupported;
+        }
+        let name = self.name.clone();
+        let mut job = Job::new(shared.options, shared.output, shared.input, name.as_deref());
+        let done = match self.stand(&mut job).and_then(|()| self.open(shared, &mut job)) {
+            Ok(mut host) => self.look(shared, &mut job, &mut host, trigger),
+            Err(exit) => Err(exit),
+        };
+        let exit = done.as_ref().map_or_else(|exit| *exit, |done| done.exit);
+        let is_news = match &done {
+            Ok(done) => {
+                self.reached.is_none()
+                    || trigger == Trigger::Start
+                    || done.result != "unchanged"
+                    || done.exit != Exit::Success
+            }
+            Err(_) => true,
+        };
+        if is_news || shared.output.format == Format::Json {
+            // Who watches does not stop because nobody listens.
+            let _ = job.tell(done.as_ref());
+        }
+        self.take_note(exit, &job);
+        exit
+    }
+
+    /// Goes there, and makes sure that it is still the same namespace, which nobody else keeps.
+    fn stand(&mut self, job: &mut Job<'_>) -> Result<(), Exit> {
+        if let Some(name) = &self.name {
+            namespace::enter(name).map_err(|error| job.kernel_failed(&error))?;
+        }
+        let runtime = job.runtime()?;
+        if self.standing.as_ref().is_some_and(|standing| standing.runtime == runtime) {
+            return Ok(());
+        }
+        self.standing = None;
+        (self.reached, self.early) = (None, BTreeSet::new());
+        let changes = Changes::subscribe().map_err(|error| job.kernel_failed(&error))?;
+        let lock = job.lock(&runtime)?;
+        self.standing = Some(Standing { runtime, _lock: lock, changes });
+        Ok(())
+    }
+
+    fn open(&self, shared: &Shared<'_>, job: &mut Job<'_>) -> Result<Host, Exit> {
+        if let Some(standing) = &self.standing {
+            // Whatever came before is seen by looking now.
+            standing.changes.hear().map_err(|error| job.kernel_failed(&error))?;
+        }
+        let host = Host::open().map_err(|error| job.kernel_failed(&error))?;
+        Ok(host.hurried_by(Arc::clone(&shared.ending)))
+    }
+
+    fn look(
+        &mut self,
+        shared: &Shared<'_>,
+        job: &mut Job<'_>,
+        host: &mut Host,
+        trigger: Trigger,
+    ) -> Result<Done, Exit> {
+        let Some(standing) = &self.standing else { return Err(Exit::Failed) };
+        let config = &shared.input.config;
+        let ripe = ripe(&self.early, config, host).map_err(|error| job.kernel_failed(&error))?;
+        let renewed = without_subflows(&ripe, host);
+        let again = Again { runtime: &standing.runtime, renewed: &renewed };
+        let done = job.once_more(&again, host)?;
+        if let Some(reached) = self.reached.as_ref().filter(|_| trigger != Trigger::Files) {
+            for what in drift::between(reached, &done.before, &done.steps) {
+                log::warn!(
+                    "{}{what}",
+                    self.name.as_ref().map_or(String::new(), |name| format!("netns {name}: "))
+                );
+            }
+        }
+        if done.exit == Exit::Success {
+            self.early.retain(|identity| !ripe.contains(identity));
+            self.early
+                .extend(too_early(config, &done.after, host).map_err(|error| job.kernel_failed(&error))?);
+            self.reached = Some(done.after.clone());
+        }
+        Ok(done)
+    }
+
+    fn take_note(&mut self, exit: Exit, job: &Job<'_>) {
+        let worked = exit == Exit::Success;
+        self.failures = if worked { 0 } else { self.failures.saturating_add(1) };
+        self.hopeless = exit == Exit::Unsupported;
+        let first = job.diagnostics().iter().find(|_| !worked);
+        self.trouble = first.map(|diagnostic| diagnostic.message.clone());
+    }
+}
+
+/// The declared endpoints with an address of their own, with the interface where one is declared.
+fn literal(config: &Config) -> impl Iterator<Item = (Identity, Option<&str>)> {
+    config.endpoints.iter().flatten().filter_map(|declaration| match &declaration.target {
+        Target::Address { identity, dev, .. } => {
+            Some((*identity, dev.as_ref().map(|dev| dev.value.as_str())))
+        }
+        Target::Selector { .. } => None,
+    })
+}
+
+fn is_usable(identity: Identity, dev: Option<&str>, host: &mut Host) -> Result<bool, Error> {
+    match dev.map(|dev| host.interface(dev)).transpose()? {
+        // Its interface is not there.
+        Some(None) => Ok(false),
+        on => host.has_address(identity.address, on.flatten()),
+    }
+}
+
+/// Those endpoints that the table has although their address cannot be used. One with a port needs it to be added at all.
+fn too_early(config: &Config, state: &State, host: &mut Host) -> Result<BTreeSet<Identity>, Error> {
+    let mut early = BTreeSet::new();
+    for (identity, dev) in literal(config).filter(|(identity, _)| identity.port.is_none()) {
+        if state.endpoint(identity).is_some() && !is_usable(identity, dev, host)? {
+            early.insert(identity);
+        }
+    }
+    Ok(early)
+}
+
+/// Those of the early endpoints whose address can be used now.
+fn ripe(early: &BTreeSet<Identity>, config: &Config, host: &mut Host) -> Result<BTreeSet<Identity>, Error> {
+    let mut ripe = BTreeSet::new();
+    for (identity, dev) in literal(config).filter(|(identity, _)| early.contains(identity)) {
+        if is_usable(identity, dev, host)? {
+            ripe.insert(identity);
+        }
+    }
+    Ok(ripe)
+}
+
+/// Those that no connection uses: its address may have gone and come back so soon that the subflows outlived it.
+fn without_subflows(ripe: &BTreeSet<Identity>, host: &mut Host) -> BTreeSet<Identity> {
+    if ripe.is_empty() {
+        return BTreeSet::new();
+    }
+    let subflows = host.subflows().unwrap_or_default();
+    let used = |identity: &&Identity| {
+        subflows.iter().any(|subflow| subflow.established && subflow.local == identity.address)
+    };
+    ripe.iter().filter(|identity| !used(identity)).copied().collect()
+}
