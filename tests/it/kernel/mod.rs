@@ -20,4 +20,7 @@ mod selectors;
 mod settings;
 mod strace;
 mod waiting;
+mod watch;
+mod watch_files;
+mod watcher;
 mod without_mptcp;

@@ -1,0 +1,280 @@
+//! `--watch`: hosts that change beneath it, and other writers.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::kernel::links::{Links, SERVICE, subflows};
+use crate::kernel::watcher::{Watcher, addresses, endpoints, replace, wait_for_table};
+use crate::peer::Peer;
+use crate::support::{Namespace, run, wait_for};
+
+const LTE: &str =
+    "{version: 1, endpoints: {lte: {dev: ['wwan*', '!wwan9'], family: ipv4, flags: [subflow]}}}";
+
+/// What each step does, and why.
+fn reasons(run: &Value) -> Vec<(&str, &str)> {
+    let steps = run["steps"].as_array().expect("steps");
+    steps.iter().map(|step| (step["op"].as_str().unwrap_or(""), step["why"].as_str().unwrap_or(""))).collect()
+}
+
+/// A modem that loses its address, and its whole interface, a hundred times.
+#[test]
+fn a_modem_may_flap() {
+    let namespace = Namespace::new();
+    namespace.links(&[("wwan0", "peer0")]);
+    let (watcher, _) = Watcher::of(&namespace, LTE);
+    for number in 0..100 {
+        namespace.ip(&format!("address add 10.7.0.{}/24 dev wwan0", number + 1));
+        if number % 10 == 9 {
+            wait_for_table(&namespace, &[&format!("10.7.0.{}", number + 1)]);
+        }
+        if number % 25 == 24 {
+            namespace.ip("link delete wwan0");
+            namespace.links(&[("wwan0", "peer0")]);
+        } else {
+            namespace.ip(&format!("address delete 10.7.0.{}/24 dev wwan0", number + 1));
+        }
+    }
+    wait_for_table(&namespace, &[]);
+    namespace.links(&[("wwan9", "peer9"), ("wwan1", "peer1")]);
+    namespace.ip("address add 10.7.9.1/24 dev wwan9");
+    namespace.ip("address add 10.7.1.1/24 dev wwan1");
+    namespace.ip("address add 10.7.0.200/24 dev wwan0");
+    wait_for("both", || namespace.endpoints().len() == 2);
+    let mut rows = namespace.endpoints();
+    rows.sort();
+    assert!(rows[0].starts_with("10.7.0.200 id ") && rows[0].ends_with("subflow dev wwan0"), "{rows:?}");
+    assert!(rows[1].starts_with("10.7.1.1 id ") && rows[1].ends_with("subflow dev wwan1"), "{rows:?}");
+    watcher.stop();
+}
+
+/// While its duplicate address detection runs, an address cannot be used.
+#[test]
+fn a_tentative_address_is_no_match_yet() {
+    let namespace = Namespace::new();
+    namespace.links(&[("wwan0", "peer0")]);
+    let config = "{version: 1, endpoints: {lte: {dev: wwan0, family: ipv6, flags: [subflow]}}}";
+    let (watcher, _) = Watcher::of(&namespace, config);
+    namespace.ip("address add fd00::7/64 dev wwan0");
+    assert!(namespace.ip("address show dev wwan0").contains("tentative"));
+    wait_for_table(&namespace, &["fd00::7"]);
+    assert!(!namespace.ip("address show to fd00::7").contains("tentative"));
+    // One run saw the links' own addresses at most; none took what was not usable.
+    let added = watcher.runs().iter().filter(|run| run["changed"] == true).count();
+    assert_eq!(added, 1);
+    watcher.stop();
+}
+
+#[test]
+fn an_address_may_move_to_another_interface() {
+    let namespace = Namespace::new();
+    namespace.links(&[("wwan0", "peer0"), ("wwan1", "peer1")]);
+    namespace.ip("address add 10.7.0.1/24 dev wwan0");
+    let (watcher, _) = Watcher::of(&namespace, LTE);
+    assert_eq!(namespace.endpoints(), ["10.7.0.1 id 1 subflow dev wwan0"]);
+    namespace.ip_batch("address delete 10.7.0.1/24 dev wwan0\naddress add 10.7.0.1/24 dev wwan1\n");
+    wait_for("the other interface", || namespace.endpoints().concat().ends_with("dev wwan1"));
+    assert_eq!(namespace.endpoints().len(), 1);
+    watcher.stop();
+}
+
+/// The kernel keeps the index of an interface that is gone.
+#[test]
+fn an_interface_may_be_made_anew() {
+    let namespace = Namespace::new();
+    namespace.links(&[("eth7", "peer7")]);
+    namespace.ip("address add 10.7.0.1/24 dev eth7");
+    let config = "{version: 1, endpoints: {a: {address: 10.7.0.1, dev: eth7, flags: [subflow]}}}";
+    let (watcher, _) = Watcher::of(&namespace, config);
+    namespace.ip("link delete eth7");
+    namespace.links(&[("eth7", "peer7")]);
+    namespace.ip("address add 10.7.0.1/24 dev eth7");
+    wait_for("the new index", || namespace.endpoints() == ["10.7.0.1 id 1 subflow dev eth7"]);
+    watcher.stop();
+}
+
+/// Added before its address was there: live connections never got a subflow from it, and get one now. Once.
+#[test]
+fn an_early_endpoint_is_renewed_once() {
+    let namespace = Namespace::new();
+    namespace.links(&[("eth7", "peer7")]);
+    let (watcher, _) = Watcher::of(&namespace, &endpoints(&["10.7.0.1"]));
+    assert_eq!(addresses(&namespace), ["10.7.0.1"], "endpoints need no address");
+    namespace.ip("address add 10.7.0.1/24 dev eth7");
+    wait_for("its renewal", || {
+        watcher.runs().iter().any(|run| run["changed"] == true && run != &watcher.runs()[0])
+    });
+    let renewal = watcher.runs().into_iter().rfind(|run| run["changed"] == true).expect("a run");
+    let why = "added before its address could be used";
+    assert_eq!(reasons(&renewal), [("del-addr", why), ("add-addr", why)]);
+    assert_eq!(renewal["steps"][0]["id"], renewal["steps"][1]["id"]);
+    let runs = watcher.count();
+    namespace.ip("address add 10.7.0.2/24 dev eth7");
+    watcher.wait_for_runs(runs + 1);
+    assert_eq!(watcher.runs()[runs]["changed"], false);
+    watcher.stop();
+}
+
+/// Within a second of the address, and no subflow of before is closed.
+#[test]
+fn a_live_connection_gets_a_subflow_with_a_new_address() {
+    let links = Links::new();
+    links.client.ip("address delete 10.1.2.1/24 dev c2");
+    links.client.ip("mptcp limits set subflows 8");
+    let config = "{version: 1, endpoints: {lan: {address: 10.1.1.1, dev: c1, flags: [subflow]}, \
+                  early: {address: 10.1.2.1, flags: [subflow]}, \
+                  lte: {dev: c3, address: 10.1.3.0/28, flags: [subflow]}}}";
+    links.client.ip("address delete 10.1.3.11/24 dev c3");
+    links.client.ip("address delete 10.1.3.1/24 dev c3");
+    let (watcher, _) = Watcher::of(&links.client, config);
+    let _server = Peer::server(&links.server, SERVICE);
+    let client = Peer::client(&links.client, SERVICE);
+    links.wait_for_paths(&["10.1.1.1"]);
+    let first = subflows(&links.client);
+    for (number, paths) in [(3, &["10.1.1.1", "10.1.3.1"][..]), (2, &["10.1.1.1", "10.1.2.1", "10.1.3.1"])] {
+        let start = Instant::now();
+        links.client.ip(&format!("address add 10.1.{number}.1/24 dev c{number}"));
+        // The kernel took the route with the last address of its network.
+        links.client.ip(&format!("route replace 10.9.9.9 via 10.1.{number}.2 dev c{number} metric {number}"));
+        links
+            .client
+            .ip(&format!("route replace 10.9.9.9 via 10.1.{number}.2 dev c{number} table 10{number}"));
+        links.wait_for_paths(paths);
+        let took = start.elapsed();
+        assert!(took < Duration::from_secs(1), "{number} came after {took:?}");
+    }
+    let now = subflows(&links.client);
+    assert!(first.iter().all(|pair| now.contains(pair)), "{first:?} are not all in {now:?}");
+    assert!(client.ask() > 0);
+    watcher.stop();
+}
+
+/// An address that went and came back so soon that its subflow lives on is left alone.
+#[test]
+fn a_subflow_that_lives_on_is_not_renewed() {
+    let links = Links::new();
+    let config = "{version: 1, limits: {subflows: 4}, endpoints: {\
+                  a: {address: 10.1.1.1, flags: [subflow]}, b: {address: 10.1.2.1, flags: [subflow]}}}";
+    let (watcher, _) = Watcher::of(&links.client, config);
+    let (_server, _client) = links.connect();
+    links.wait_for_paths(&["10.1.1.1", "10.1.2.1"]);
+    let runs = watcher.count();
+    links.client.ip("address delete 10.1.2.1/24 dev c2");
+    watcher.wait_for_runs(runs + 1);
+    let runs = watcher.count();
+    links.client.ip("address add 10.1.2.1/24 dev c2");
+    watcher.wait_for_runs(runs + 1);
+    assert!(watcher.runs()[1..].iter().all(|run| run["changed"] == false), "{:#?}", watcher.runs());
+    assert_eq!(links.paths(), ["10.1.1.1", "10.1.2.1"]);
+    watcher.stop();
+}
+
+/// The kernel tells nobody of it, so it takes until the next look.
+#[test]
+fn drift_is_put_back_and_told() {
+    let namespace = Namespace::new();
+    let path = namespace.folder.path().join("config.yaml");
+    let config = "{version: 1, limits: {subflows: 3}, sysctls: {stale_loss_cnt: 5}, endpoints: {\
+                  a: {address: 10.0.0.1, flags: [subflow]}, b: {address: 10.0.0.2, flags: [signal]}}}";
+    fs::write(&path, config).expect("written");
+    let watcher = Watcher::start(&namespace, &["--resync", "1", path.to_str().expect("UTF-8")]);
+    watcher.wait_for_runs(1);
+    namespace.ip_batch(
+        "mptcp endpoint delete id 1\nmptcp endpoint change id 2 backup\nmptcp endpoint add 10.0.0.3 signal\n\
+         mptcp limits set subflows 1\n",
+    );
+    let mut sh = namespace.command("sh");
+    sh.args(["-c", "echo 7 > /proc/sys/net/mptcp/stale_loss_cnt"]);
+    run(sh, "").expect(0);
+    wait_for("the table", || {
+        let mut table = addresses(&namespace);
+        table.sort();
+        table == ["10.0.0.1", "10.0.0.2"] && namespace.limits().contains("subflows 3")
+    });
+    for words in [
+        "drift: somebody removed 10.0.0.1 id 1 subflow",
+        "drift: somebody changed 10.0.0.2 id 2 signal to 10.0.0.2 id 2 signal backup",
+        "drift: somebody added 10.0.0.3 id 3 signal",
+        "drift: somebody set the limits from subflows 3 add-addr-accepted 0 to subflows 1 add-addr-accepted 0",
+        "drift: somebody set stale_loss_cnt from 5 to 7",
+    ] {
+        watcher.wait_until_said(words);
+    }
+    watcher.stop();
+}
+
+/// What a new configuration changes is no drift.
+#[test]
+fn a_new_configuration_is_no_drift() {
+    let namespace = Namespace::new();
+    let (watcher, path) = Watcher::of(&namespace, &endpoints(&["10.0.0.1", "10.0.0.2"]));
+    replace(&path, &endpoints(&["10.0.0.3"]));
+    wait_for_table(&namespace, &["10.0.0.3"]);
+    assert!(!watcher.stop().said.iter().any(|line| line.contains("drift")));
+}
+
+#[test]
+fn a_second_one_is_told_of_the_first() {
+    let namespace = Namespace::new();
+    let (watcher, path) = Watcher::of(&namespace, &endpoints(&["10.0.0.1"]));
+    let ended = Watcher::start(&namespace, &[path.to_str().expect("UTF-8")]).end();
+    assert_eq!(ended.code, 75, "{:?}", ended.said);
+    assert!(ended.said[0].contains("another run of mptcp-apply"), "{:?}", ended.said);
+    namespace.apply(&endpoints(&["10.0.0.2"]), &[]).expect(75);
+    // To look needs no lock.
+    namespace.apply(&endpoints(&["10.0.0.2"]), &["--dry-run"]).expect(0);
+    watcher.stop();
+    namespace.apply(&endpoints(&["10.0.0.2"]), &[]).expect(0);
+}
+
+/// Nobody tells when a port is free: it is tried again after 1 s, 2 s and so on.
+#[test]
+fn a_refused_step_is_tried_again() {
+    let namespace = Namespace::new();
+    namespace.links(&[("eth7", "peer7")]);
+    namespace.ip("address add 10.7.0.1/24 dev eth7");
+    let server = Peer::server(&namespace, "10.7.0.1:8443");
+    let config = "{version: 1, endpoints: {a: {address: 10.7.0.1, port: 8443, flags: [signal]}}}";
+    let (watcher, _) = Watcher::of(&namespace, config);
+    watcher.wait_for_runs(3);
+    for run in watcher.runs() {
+        assert_eq!((&run["result"], &run["error"]["errno"]), (&json!("rolled-back"), &json!("EADDRINUSE")));
+    }
+    drop(server);
+    wait_for("the endpoint", || namespace.endpoints() == ["10.7.0.1 port 8443 id 1 signal"]);
+    watcher.stop();
+}
+
+/// And at once when there is news.
+#[test]
+fn a_port_is_opened_when_its_address_comes() {
+    let namespace = Namespace::new();
+    namespace.links(&[("eth7", "peer7")]);
+    let config = "{version: 1, endpoints: {a: {address: 10.7.0.1, port: 8443, flags: [signal]}}}";
+    let (watcher, _) = Watcher::of(&namespace, config);
+    assert_eq!(watcher.runs()[0]["error"]["errno"], "EADDRNOTAVAIL");
+    // The pauses have grown to four seconds.
+    watcher.wait_for_runs(3);
+    namespace.ip("address add 10.7.0.1/24 dev eth7");
+    let start = Instant::now();
+    wait_for("the endpoint", || namespace.endpoints().len() == 1);
+    assert!(start.elapsed() < Duration::from_secs(2));
+    watcher.stop();
+}
+
+/// Even while it waits for connections to find other paths, which may take half a minute.
+#[test]
+fn it_ends_soon_in_the_midst_of_waiting() {
+    let links = Links::new();
+    links.server.ip("mptcp limits set subflows 0");
+    let config = "{version: 1, limits: {subflows: 8}, endpoints: {a: {address: 10.1.1.1, flags: [subflow]}}}";
+    let (watcher, path) = Watcher::of(&links.client, config);
+    let (_server, _client) = links.connect();
+    links.wait_for_paths(&["10.1.1.1"]);
+    replace(&path, &config.replace("10.1.1.1", "10.1.1.11"));
+    wait_for("the new endpoint", || addresses(&links.client).contains(&"10.1.1.11".to_owned()));
+    watcher.stop();
+    assert_eq!(addresses(&links.client), ["10.1.1.11"], "what was begun was finished");
+}

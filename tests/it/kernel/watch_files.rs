@@ -1,0 +1,222 @@
+//! `--watch`: files that change, in all the ways in which files change.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::kernel::watcher::{Watcher, endpoints, replace, wait_for_table};
+use crate::support::Namespace;
+
+#[test]
+fn a_file_may_be_written_replaced_or_saved_by_an_editor() {
+    let namespace = Namespace::new();
+    let (watcher, path) = Watcher::of(&namespace, &endpoints(&["10.0.0.1"]));
+    wait_for_table(&namespace, &["10.0.0.1"]);
+    fs::write(&path, endpoints(&["10.0.0.2"])).expect("written");
+    wait_for_table(&namespace, &["10.0.0.2"]);
+    replace(&path, &endpoints(&["10.0.0.3"]));
+    wait_for_table(&namespace, &["10.0.0.3"]);
+    // vim moves the old file away, writes a new one, and removes the old one.
+    fs::rename(&path, path.with_extension("yaml~")).expect("renamed");
+    fs::write(&path, endpoints(&["10.0.0.4"])).expect("written");
+    fs::remove_file(path.with_extension("yaml~")).expect("removed");
+    wait_for_table(&namespace, &["10.0.0.4"]);
+    watcher.stop();
+    assert_eq!(namespace.endpoints().len(), 1, "endpoints stay");
+}
+
+/// As Kubernetes does it: config.yaml -> ..data/config.yaml, ..data -> ..1, and then another ..data in one move.
+#[test]
+fn a_link_on_the_way_may_lead_elsewhere() {
+    let namespace = Namespace::new();
+    let root = namespace.folder.path().join("map");
+    for (folder, address) in [("..1", "10.0.0.1"), ("..2", "10.0.0.2")] {
+        fs::create_dir_all(root.join(folder)).expect("made");
+        fs::write(root.join(folder).join("config.yaml"), endpoints(&[address])).expect("written");
+    }
+    symlink("..1", root.join("..data")).expect("linked");
+    symlink("..data/config.yaml", root.join("config.yaml")).expect("linked");
+    // The folder and the file itself: either has to do.
+    for what in [root.clone(), root.join("config.yaml")] {
+        let watcher = Watcher::start(&namespace, &[what.to_str().expect("UTF-8")]);
+        wait_for_table(&namespace, &["10.0.0.1"]);
+        watcher.wait_for_runs(1);
+        for (folder, address) in [("..2", "10.0.0.2"), ("..1", "10.0.0.1")] {
+            symlink(folder, root.join("..data_tmp")).expect("linked");
+            fs::rename(root.join("..data_tmp"), root.join("..data")).expect("renamed");
+            wait_for_table(&namespace, &[address]);
+        }
+        watcher.stop();
+    }
+}
+
+/// What a link leads to is watched too, wherever it is.
+#[test]
+fn a_linked_file_may_change_where_it_is() {
+    let namespace = Namespace::new();
+    let (etc, elsewhere) = (namespace.folder.path().join("etc"), namespace.folder.path().join("elsewhere"));
+    fs::create_dir_all(&etc).expect("made");
+    fs::create_dir_all(&elsewhere).expect("made");
+    fs::write(elsewhere.join("real.yaml"), endpoints(&["10.0.0.1"])).expect("written");
+    symlink("../elsewhere/real.yaml", etc.join("config.yaml")).expect("linked");
+    let watcher = Watcher::start(&namespace, &[etc.to_str().expect("UTF-8")]);
+    watcher.wait_for_runs(1);
+    replace(&elsewhere.join("real.yaml"), &endpoints(&["10.0.0.2"]));
+    wait_for_table(&namespace, &["10.0.0.2"]);
+    watcher.stop();
+}
+
+#[test]
+fn a_folder_may_be_swapped_again_and_again() {
+    let namespace = Namespace::new();
+    let folder = |name: &str| namespace.folder.path().join(name);
+    fs::create_dir(folder("conf")).expect("made");
+    fs::write(folder("conf").join("a.yaml"), endpoints(&["10.0.0.1"])).expect("written");
+    let watcher = Watcher::start(&namespace, &[folder("conf").to_str().expect("UTF-8")]);
+    watcher.wait_for_runs(1);
+    for address in ["10.0.0.2", "10.0.0.3"] {
+        fs::create_dir(folder("next")).expect("made");
+        fs::write(folder("next").join("a.yaml"), endpoints(&[address])).expect("written");
+        fs::rename(folder("conf"), folder("old")).expect("renamed");
+        fs::rename(folder("next"), folder("conf")).expect("renamed");
+        wait_for_table(&namespace, &[address]);
+        fs::remove_dir_all(folder("old")).expect("removed");
+    }
+    // A file of the folder that is there now is heard of, too.
+    replace(&folder("conf").join("a.yaml"), &endpoints(&["10.0.0.4"]));
+    wait_for_table(&namespace, &["10.0.0.4"]);
+    watcher.stop();
+}
+
+/// `/run/mptcp-apply` is not there at boot, and hides what `/etc/mptcp-apply` says when it is.
+#[test]
+fn a_standard_folder_may_come_and_go() {
+    let namespace = Namespace::new();
+    let root = namespace.folder.path().join("root");
+    fs::create_dir_all(root.join("etc/mptcp-apply")).expect("made");
+    fs::write(root.join("etc/mptcp-apply/a.yaml"), endpoints(&["10.0.0.1"])).expect("written");
+    let watcher = Watcher::start(&namespace, &["--root-dir", root.to_str().expect("UTF-8")]);
+    watcher.wait_for_runs(1);
+    fs::create_dir_all(root.join("run/mptcp-apply")).expect("made");
+    fs::write(root.join("run/mptcp-apply/a.yaml"), endpoints(&["10.0.0.2"])).expect("written");
+    wait_for_table(&namespace, &["10.0.0.2"]);
+    fs::remove_dir_all(root.join("run")).expect("removed");
+    wait_for_table(&namespace, &["10.0.0.1"]);
+    fs::write(
+        root.join("etc/mptcp-apply/b.yaml"),
+        "{version: 1, endpoints: {more: {address: 10.0.0.9, flags: [signal]}}}",
+    )
+    .expect("written");
+    wait_for_table(&namespace, &["10.0.0.1", "10.0.0.9"]);
+    watcher.stop();
+}
+
+/// The last good configuration stays in force, against drift too, and what is wrong is said once.
+#[test]
+fn an_invalid_configuration_changes_nothing() {
+    let namespace = Namespace::new();
+    let (watcher, path) = Watcher::of(&namespace, &endpoints(&["10.0.0.1"]));
+    replace(&path, "version: 1\nendpoints: {a: {adress: 10.0.0.2}}");
+    watcher.wait_until_said("keeping the last good configuration");
+    assert!(watcher.said().contains("config.yaml:2:17"), "{}", watcher.said());
+    assert!(watcher.said().contains("did you mean `address`?"), "{}", watcher.said());
+    namespace.ip("mptcp endpoint flush");
+    let runs = watcher.count();
+    watcher.signal(Signal::HUP);
+    watcher.wait_for_runs(runs + 1);
+    wait_for_table(&namespace, &["10.0.0.1"]);
+    assert_eq!(watcher.said().matches("keeping the last good").count(), 1, "{}", watcher.said());
+    fs::remove_file(&path).expect("removed");
+    watcher.wait_until_said("no such file");
+    wait_for_table(&namespace, &["10.0.0.1"]);
+    replace(&path, &endpoints(&["10.0.0.3"]));
+    wait_for_table(&namespace, &["10.0.0.3"]);
+    watcher.stop();
+}
+
+/// A burst is one run, or a few, and ends at what was written last.
+#[test]
+fn a_storm_of_writes_ends_at_the_last_one() {
+    let namespace = Namespace::new();
+    let (watcher, path) = Watcher::of(&namespace, &endpoints(&["10.0.0.1"]));
+    let last = |number: u32| endpoints(&[&format!("10.1.{}.{}", number / 250, number % 250 + 1)]);
+    for number in 0..1000 {
+        if number % 2 == 0 {
+            replace(&path, &last(number));
+        } else {
+            fs::write(&path, last(number)).expect("written");
+        }
+    }
+    wait_for_table(&namespace, &["10.1.3.250"]);
+    let runs = watcher.count();
+    assert!(runs < 20, "{runs} runs");
+    watcher.stop();
+}
+
+#[test]
+fn a_hang_up_reads_everything_again() {
+    let namespace = Namespace::new();
+    let (watcher, path) = Watcher::of(&namespace, &endpoints(&["10.0.0.1"]));
+    namespace.ip("mptcp endpoint flush");
+    watcher.signal(Signal::HUP);
+    wait_for_table(&namespace, &["10.0.0.1"]);
+    replace(&path, &endpoints(&["10.0.0.2"]));
+    watcher.signal(Signal::HUP);
+    wait_for_table(&namespace, &["10.0.0.2"]);
+    watcher.stop();
+}
+
+#[test]
+fn what_cannot_be_watched_is_said_at_once() {
+    let namespace = Namespace::new();
+    let folder = namespace.folder.path().to_str().expect("UTF-8").to_owned();
+    for (code, arguments) in [
+        (66, vec!["--root-dir", &folder]),
+        (66, vec!["/nonexistent/a.yaml"]),
+        (64, vec!["-"]),
+        (64, vec!["--dry-run"]),
+        (64, vec!["--rehearse"]),
+    ] {
+        let ended = Watcher::start(&namespace, &arguments).end();
+        assert_eq!(ended.code, code, "{arguments:?}: {:?}", ended.said);
+        assert!(ended.said.iter().any(|line| line.starts_with("error: ")), "{:?}", ended.said);
+    }
+    let path = namespace.folder.path().join("bad.yaml");
+    fs::write(&path, "version: 2").expect("written");
+    assert_eq!(Watcher::start(&namespace, &[path.to_str().expect("UTF-8")]).end().code, 78);
+}
+
+/// Its own reading is no news, nor are other files of the same folder.
+#[test]
+fn nothing_wakes_it_up_by_itself() {
+    let namespace = Namespace::new();
+    let (watcher, path) = Watcher::of(&namespace, &endpoints(&["10.0.0.1"]));
+    let switches = || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", watcher.pid())).expect("it lives");
+        let count = |task: std::io::Result<fs::DirEntry>| {
+            let status = fs::read_to_string(task.expect("a task").path().join("status")).expect("read");
+            let number =
+                |line: &str| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse::<u64>().ok();
+            status.lines().find_map(number).expect("a number")
+        };
+        tasks.map(count).sum::<u64>()
+    };
+    let a_while = || std::thread::sleep(Duration::from_millis(500));
+    // The first run may still be ending.
+    let mut before = switches();
+    for _ in 0..100 {
+        a_while();
+        if std::mem::replace(&mut before, switches()) == before {
+            break;
+        }
+    }
+    (0..4).for_each(|_| a_while());
+    assert_eq!(switches(), before, "it woke up");
+    fs::read(&path).expect("read");
+    fs::read_dir(namespace.folder.path()).expect("read");
+    a_while();
+    assert_eq!(watcher.count(), 1, "it ran because somebody read");
+    watcher.stop();
+}
