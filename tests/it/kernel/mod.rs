@@ -21,6 +21,7 @@ mod settings;
 mod strace;
 mod waiting;
 mod watch;
+mod watch_costs;
 mod watch_files;
 mod watcher;
 mod without_mptcp;
