@@ -27,7 +27,7 @@ pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit>
         diagnostics.make_strict();
     }
     if output.format == Format::Json {
-        output.print_json(&json_v1::Check::new(&diagnostics, &input.sources))?;
+        output.print_json(&json_v1::Check::new(&diagnostics, &input.sources, &input.config))?;
     } else {
         output.diagnose(&diagnostics, &input.sources);
     }
@@ -40,7 +40,9 @@ pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit>
             Some(declarations) => format!("{} endpoint{}", declarations.len(), plural(declarations.len())),
             None => "endpoints not managed".to_owned(),
         };
-        output.print(&format!("valid: {files} file{}, {endpoints}\n", plural(files)))?;
+        let selectors: String =
+            input.config.selectors().map(|(name, selector)| format!("  {name}: {selector}\n")).collect();
+        output.print(&format!("valid: {files} file{}, {endpoints}\n{selectors}", plural(files)))?;
     }
     Ok(Exit::Success)
 }

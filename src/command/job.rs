@@ -28,6 +28,8 @@ pub struct Job<'a> {
     input: &'a Input,
     /// The namespace's name; none for the one in which the program was started.
     netns: Option<&'a str>,
+    /// Why it is done, by whoever does it again and again.
+    trigger: Option<&'static str>,
     sysctls: Vec<Sysctl>,
     diagnostics: Diagnostics,
 }
@@ -60,7 +62,13 @@ impl<'a> Job<'a> {
     /// A job in the namespace that this thread is in.
     pub fn new(options: &'a Apply, output: &'a Output, input: &'a Input, netns: Option<&'a str>) -> Job<'a> {
         let sysctls = input.config.sysctls.keys().copied().collect();
-        Job { options, output, input, netns, sysctls, diagnostics: Diagnostics::default() }
+        Job { options, output, input, netns, trigger: None, sysctls, diagnostics: Diagnostics::default() }
+    }
+
+    /// Says why it is done.
+    pub fn because(mut self, trigger: &'static str) -> Job<'a> {
+        self.trigger = Some(trigger);
+        self
     }
 
     /// Does the job and reports.
@@ -277,6 +285,7 @@ impl<'a> Job<'a> {
         match self.output.format {
             Format::Json => self.output.print_json(&json_v1::Plan::new(PlanParts {
                 netns: self.netns,
+                trigger: self.trigger,
                 result,
                 steps,
                 diagnostics: [&self.input.diagnostics, &self.diagnostics],

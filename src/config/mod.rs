@@ -17,6 +17,7 @@ mod node;
 mod pattern;
 #[cfg(test)]
 mod schema;
+mod selector;
 mod syntax;
 mod unique;
 mod validate;
@@ -25,7 +26,8 @@ mod yaml;
 pub use document::{LimitValue, Located, NAME_MAX, Name};
 pub use merge::ManagedLimits;
 pub use pattern::{AddressPattern, DevicePattern, Family};
-pub use validate::{Config, Declaration, Selector, Target};
+pub use selector::Selector;
+pub use validate::{Config, Declaration, Target};
 
 use crate::diagnostic::{Diagnostics, SourceId};
 

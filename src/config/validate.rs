@@ -10,6 +10,7 @@ use super::ENDPOINTS_MAX;
 use super::document::{EndpointDocument, LimitValue, Located, Name};
 use super::merge::{ManagedLimits, Merged};
 use super::pattern::{AddressPattern, DevicePattern, Family};
+use super::selector::Selector;
 use super::unique::{Claim, unique};
 
 /// The flags that give an endpoint something to do.
@@ -27,6 +28,16 @@ pub struct Config {
     pub sysctls: BTreeMap<Sysctl, Located<SysctlValue>>,
     /// In the order of preference; none when the table is not managed.
     pub endpoints: Option<Vec<Declaration>>,
+}
+
+impl Config {
+    /// The declarations that stand for many addresses.
+    pub fn selectors(&self) -> impl Iterator<Item = (&Name, &Selector)> {
+        self.endpoints.iter().flatten().filter_map(|declaration| match &declaration.target {
+            Target::Selector(selector) => Some((&declaration.name.value, selector)),
+            Target::Address { .. } => None,
+        })
+    }
 }
 
 /// One entry of `endpoints`.
@@ -54,17 +65,6 @@ pub enum Target {
     },
     /// Every usable address that matches.
     Selector(Selector),
-}
-
-/// The conditions of a selector; all of those that are given must hold.
-#[derive(Debug)]
-pub struct Selector {
-    /// Addresses of this prefix.
-    pub prefix: Option<Located<AddressPattern>>,
-    /// Addresses of these interfaces.
-    pub dev: Option<Located<DevicePattern>>,
-    /// Addresses of this family.
-    pub family: Option<Located<Family>>,
 }
 
 /// Checks what all files say together. Declarations with errors are left out.

@@ -63,7 +63,7 @@ impl Host {
         };
         let family = replies.iter().find_map(|reply| mptcp_pm::family(reply));
         let family = family.ok_or_else(|| Error::Protocol("a family without a number".into()))?;
-        log::debug!("generic netlink family mptcp_pm has number {family}");
+        log::trace!("generic netlink family mptcp_pm has number {family}");
         Ok(Host {
             netlink,
             family: Family(family),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use crate::config::{Config, Name, Selector};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::model::{AddressId, Endpoint, Limits, State, SysctlValue};
 use crate::plan::{Reason, Step};
@@ -20,6 +21,14 @@ pub struct Check<'a> {
     valid: bool,
     errors: Vec<Finding<'a>>,
     warnings: Vec<Finding<'a>>,
+    selectors: Vec<SelectorJson<'a>>,
+}
+
+/// A declaration that stands for many addresses.
+#[derive(Debug, Serialize)]
+struct SelectorJson<'a> {
+    endpoint: &'a str,
+    meaning: String,
 }
 
 /// One finding with its place.
@@ -52,7 +61,11 @@ impl<'a> Finding<'a> {
 
 impl<'a> Check<'a> {
     /// The verdict on some sources.
-    pub fn new(diagnostics: &'a Diagnostics, sources: &'a [Source]) -> Check<'a> {
+    pub fn new(diagnostics: &'a Diagnostics, sources: &'a [Source], config: &'a Config) -> Check<'a> {
+        let selector = |(name, selector): (&'a Name, &Selector)| SelectorJson {
+            endpoint: name.as_str(),
+            meaning: selector.to_string(),
+        };
         let of = |severity| {
             let matching = diagnostics.iter().filter(move |diagnostic| diagnostic.severity == severity);
             matching.map(|diagnostic| Finding::new(diagnostic, sources)).collect()
@@ -62,6 +75,7 @@ impl<'a> Check<'a> {
             valid: !diagnostics.has_errors(),
             errors: of(Severity::Error),
             warnings: of(Severity::Warning),
+            selectors: config.selectors().map(selector).collect(),
         }
     }
 }
@@ -71,6 +85,8 @@ impl<'a> Check<'a> {
 pub struct Plan<'a> {
     version: u32,
     netns: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger: Option<&'static str>,
     result: &'static str,
     changed: bool,
     steps: Vec<StepJson<'a>>,
@@ -158,6 +174,8 @@ struct EndpointJson<'a> {
 pub struct PlanParts<'a> {
     /// The network namespace, if it was named.
     pub netns: Option<&'a str>,
+    /// Why there was a run, if that was not a matter of course.
+    pub trigger: Option<&'static str>,
     /// `planned`, `applied` and so on.
     pub result: &'static str,
     /// The steps.
@@ -179,7 +197,8 @@ pub struct PlanParts<'a> {
 impl<'a> Plan<'a> {
     /// The document for one network namespace.
     pub fn new(parts: PlanParts<'a>) -> Plan<'a> {
-        let PlanParts { netns, result, steps, diagnostics, sources, before, after, diff, error } = parts;
+        let PlanParts { netns, trigger, result, steps, diagnostics, sources, before, after, diff, error } =
+            parts;
         let warnings = diagnostics
             .into_iter()
             .flat_map(Diagnostics::iter)
@@ -187,6 +206,7 @@ impl<'a> Plan<'a> {
         Plan {
             version: VERSION,
             netns,
+            trigger,
             result,
             changed: !steps.is_empty(),
             steps: steps.iter().map(StepJson::from).collect(),

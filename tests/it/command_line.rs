@@ -59,7 +59,10 @@ fn usage_errors_are_64() {
 fn options_for_every_job_may_stand_before_and_after_it() {
     for arguments in [&["--format", "json", "check", "-"][..], &["check", "--format", "json", "-"]] {
         let ran = with_input(arguments, "version: 1").expect(0);
-        assert_eq!(ran.stdout, "{\"version\":1,\"valid\":true,\"errors\":[],\"warnings\":[]}\n");
+        assert_eq!(
+            ran.stdout,
+            "{\"version\":1,\"valid\":true,\"errors\":[],\"warnings\":[],\"selectors\":[]}\n"
+        );
     }
 }
 

@@ -74,10 +74,10 @@ fn check(files: &[&[u8]]) -> Judged {
 
 /// Every finding can be drawn, and points into its file.
 fn shown(judged: &Judged) {
-    let Judged { sources, diagnostics, config: _ } = judged;
+    let Judged { sources, diagnostics, config } = judged;
     assert!(diagnostics.iter().all(|diagnostic| !diagnostic.labels.is_empty()), "a finding without a place");
     drawn(diagnostics.iter(), sources);
-    let json = serde_json::to_value(Check::new(diagnostics, sources)).expect("JSON");
+    let json = serde_json::to_value(Check::new(diagnostics, sources, config)).expect("JSON");
     assert_eq!(json["valid"], !diagnostics.has_errors());
 }
 
@@ -160,6 +160,7 @@ fn carried_out(judged: &Judged, current: &State, goal: &State, capabilities: Cap
         result: "planned",
         steps: &steps,
         netns: None,
+        trigger: None,
         diagnostics: [&judged.diagnostics, &Diagnostics::default()],
         sources: &judged.sources,
         before: current,

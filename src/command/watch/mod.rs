@@ -196,7 +196,6 @@ impl Watch<'_> {
             match self.pending.files {
                 true => self.read_and_look(Trigger::Host),
                 false => {
-                    log::info!("links or addresses changed");
                     let places = std::mem::take(&mut self.pending.places);
                     self.settling.clear();
                     self.look(&places, Trigger::Host);

@@ -46,6 +46,19 @@ pub enum Trigger {
     Retry,
 }
 
+impl Trigger {
+    /// The word of reports.
+    fn word(self) -> &'static str {
+        match self {
+            Trigger::Start => "start",
+            Trigger::Files => "files",
+            Trigger::Host => "host",
+            Trigger::Resync => "resync",
+            Trigger::Retry => "retry",
+        }
+    }
+}
+
 /// One network namespace.
 pub struct Place {
     /// Its name; none for the one in which the program was started.
@@ -107,8 +120,10 @@ impl Place {
         if self.hopeless && trigger != Trigger::Files {
             return Exit::Unsupported;
         }
+        log::info!("{}looking: {}", self.prefix(), trigger.word());
         let name = self.name.clone();
-        let mut job = Job::new(shared.options, shared.output, shared.input, name.as_deref());
+        let job = Job::new(shared.options, shared.output, shared.input, name.as_deref());
+        let mut job = job.because(trigger.word());
         let done = match self.stand(&mut job).and_then(|()| self.open(shared, &mut job)) {
             Ok(mut host) => self.look(shared, &mut job, &mut host, trigger),
             Err(exit) => Err(exit),
@@ -172,25 +187,36 @@ impl Place {
         let done = job.once_more(&again, host)?;
         if let Some(reached) = self.reached.as_ref().filter(|_| trigger != Trigger::Files) {
             for what in drift::between(reached, &done.before, &done.steps) {
-                log::warn!(
-                    "{}{what}",
-                    self.name.as_ref().map_or(String::new(), |name| format!("netns {name}: "))
-                );
+                log::warn!("{}{what}", self.prefix());
             }
         }
         if done.exit == Exit::Success {
             self.early.retain(|identity| !ripe.contains(identity));
-            self.early
-                .extend(too_early(config, &done.after, host).map_err(|error| job.kernel_failed(&error))?);
+            let early = too_early(config, &done.after, host).map_err(|error| job.kernel_failed(&error))?;
+            for identity in early.difference(&self.early) {
+                log::info!(
+                    "{}{identity} cannot be used yet; it will be added anew when it can",
+                    self.prefix()
+                );
+            }
+            self.early.extend(early);
             self.reached = Some(done.after.clone());
         }
         Ok(done)
+    }
+
+    /// What the log says first.
+    fn prefix(&self) -> String {
+        self.name.as_ref().map_or(String::new(), |name| format!("netns {name}: "))
     }
 
     fn take_note(&mut self, exit: Exit, job: &Job<'_>) {
         let worked = exit == Exit::Success;
         self.failures = if worked { 0 } else { self.failures.saturating_add(1) };
         self.hopeless = exit == Exit::Unsupported;
+        if let Some(pause) = self.retry_after() {
+            log::info!("{}trying again in {} s", self.prefix(), pause.as_secs());
+        }
         let first = job.diagnostics().iter().find(|_| !worked);
         self.trouble = first.map(|diagnostic| diagnostic.message.clone());
     }

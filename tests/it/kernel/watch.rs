@@ -3,6 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::kernel::links::{Links, SERVICE, subflows};
@@ -202,6 +203,24 @@ fn drift_is_put_back_and_told() {
     ] {
         watcher.wait_until_said(words);
     }
+    watcher.stop();
+}
+
+/// More notices than a socket holds: some are lost, and that is news too.
+#[test]
+fn lost_notices_are_news() {
+    let namespace = Namespace::new();
+    namespace.links(&[("wwan0", "peer0")]);
+    let (watcher, _) = Watcher::of(&namespace, LTE);
+    watcher.signal(Signal::STOP);
+    let noise = |n: u32| format!("address add 10.8.{}.{}/32 dev lo\n", n / 200, n % 200 + 1);
+    namespace.ip_batch(&(0..2000).map(noise).collect::<String>());
+    namespace.ip("address add 10.7.0.1/24 dev wwan0");
+    watcher.signal(Signal::CONT);
+    wait_for_table(&namespace, &["10.7.0.1"]);
+    watcher.wait_for_runs(2);
+    let trigger = |run: &Value| run["trigger"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(watcher.runs().iter().map(trigger).collect::<Vec<_>>(), ["start", "host"]);
     watcher.stop();
 }
 

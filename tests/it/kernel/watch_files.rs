@@ -192,7 +192,13 @@ fn what_cannot_be_watched_is_said_at_once() {
 #[test]
 fn nothing_wakes_it_up_by_itself() {
     let namespace = Namespace::new();
-    let (watcher, path) = Watcher::of(&namespace, &endpoints(&["10.0.0.1"]));
+    // The folder above is watched too, and other tests write to that of temporary files.
+    let folder = namespace.folder.path().join("conf");
+    let path = folder.join("config.yaml");
+    fs::create_dir(&folder).expect("made");
+    fs::write(&path, endpoints(&["10.0.0.1"])).expect("written");
+    let watcher = Watcher::start(&namespace, &[path.to_str().expect("UTF-8")]);
+    watcher.wait_for_runs(1);
     let switches = || {
         let tasks = fs::read_dir(format!("/proc/{}/task", watcher.pid())).expect("it lives");
         let count = |task: std::io::Result<fs::DirEntry>| {
@@ -215,7 +221,7 @@ fn nothing_wakes_it_up_by_itself() {
     (0..4).for_each(|_| a_while());
     assert_eq!(switches(), before, "it woke up");
     fs::read(&path).expect("read");
-    fs::read_dir(namespace.folder.path()).expect("read");
+    fs::read_dir(&folder).expect("read");
     a_while();
     assert_eq!(watcher.count(), 1, "it ran because somebody read");
     watcher.stop();

@@ -1,0 +1,41 @@
+//! Declarations that stand for many addresses.
+
+use std::fmt;
+
+use super::document::Located;
+use super::pattern::{AddressPattern, DevicePattern, Family};
+
+/// The conditions of a selector; all of those that are given must hold.
+#[derive(Debug)]
+pub struct Selector {
+    /// Addresses of this prefix.
+    pub prefix: Option<Located<AddressPattern>>,
+    /// Addresses of these interfaces.
+    pub dev: Option<Located<DevicePattern>>,
+    /// Addresses of this family.
+    pub family: Option<Located<Family>>,
+}
+
+/// `every usable IPv4 address in 10.0.0.0/8 on wwan* but not on wwan9`
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.family.map(|family| family.value) {
+            None => "every usable address",
+            Some(Family::Ipv4) => "every usable IPv4 address",
+            Some(Family::Ipv6) => "every usable IPv6 address",
+        })?;
+        if let Some(prefix) = &self.prefix {
+            write!(f, " in {}", prefix.value)?;
+        }
+        let globs = self.dev.iter().flat_map(|dev| &dev.value.globs);
+        let (excluded, included): (Vec<&str>, Vec<&str>) =
+            globs.map(String::as_str).partition(|glob| glob.starts_with('!'));
+        if !included.is_empty() {
+            write!(f, " on {}", included.join(" or "))?;
+        }
+        if !excluded.is_empty() {
+            write!(f, " but not on {}", excluded.join(" or ").replace('!', ""))?;
+        }
+        Ok(())
+    }
+}
