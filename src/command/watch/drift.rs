@@ -22,6 +22,8 @@ fn told(reached: &State, found: &State, step: &Step) -> Option<String> {
             let (was, is) = (reached.endpoint(endpoint.identity), found.endpoint(endpoint.identity));
             match (was, is) {
                 (Some(was), Some(is)) if was.same_row(is) => None,
+                // The kernel makes these.
+                (None, Some(is)) if is.is_implicit() => None,
                 (None, Some(is)) => Some(format!("drift: somebody added {is}")),
                 (Some(was), None) => Some(format!("drift: somebody removed {was}")),
                 // A removal and an addition are told once.

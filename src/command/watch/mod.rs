@@ -6,6 +6,7 @@ mod place;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::cli::{Apply, Common};
@@ -165,6 +166,7 @@ impl Watch<'_> {
             // What it was is seen by looking.
             if let Some(Err(error)) = self.places[*number].changes().map(Changes::hear) {
                 log::warn!("{error}");
+                self.places[*number].leave();
             }
             self.pending.places.insert(*number);
         }
@@ -227,6 +229,9 @@ impl Watch<'_> {
         let shared = place::Shared { options, output, input, ending: ears.ending() };
         let mut worst = Exit::Success;
         for number in numbers {
+            if shared.ending.load(Ordering::Relaxed) {
+                break;
+            }
             let place = &mut self.places[*number];
             worst = worst.worse(place.run(&shared, trigger));
             place.retry_at = place.retry_after().map(|pause| ears.elapsed() + pause);

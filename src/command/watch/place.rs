@@ -99,6 +99,11 @@ impl Place {
         }
     }
 
+    /// Forgets what it has of the namespace; the next run goes there anew.
+    pub fn leave(&mut self) {
+        self.standing = None;
+    }
+
     /// Tells of links and addresses, if the namespace is there.
     pub fn changes(&self) -> Option<&Changes> {
         self.standing.as_ref().map(|standing| &standing.changes)
