@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use neli::consts::socket::NlFamily;
 
-use crate::model::{Capabilities, Endpoint, Identity, State, Sysctl, SysctlValue, canonical};
+use crate::model::{Capabilities, Connection, Endpoint, Identity, State, Sysctl, SysctlValue, canonical};
 use crate::plan::{Reason, Step};
 
 use super::interfaces::Interfaces;
@@ -99,6 +99,22 @@ impl Host {
         let limits = limits.map_err(|refusal| Error::Refused("read the limits", refusal))?;
         let rows = rows.map_err(|refusal| Error::Refused("read the endpoints", refusal))?;
         Ok(Table { limits, rows })
+    }
+
+    /// The name of the interface with that index, or `if7` where there is none.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub fn interface_name(&mut self, index: NonZeroU32) -> Result<String, Error> {
+        Ok(self.interfaces.name(index)?.unwrap_or_else(|| format!("if{index}")))
+    }
+
+    /// The live MPTCP connections, by token.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub fn live_connections(&self) -> Result<Vec<Connection>, Error> {
+        diag::connections()
     }
 
     fn with_device_name(&mut self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {

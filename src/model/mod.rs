@@ -4,6 +4,7 @@
 //! and never text.
 
 mod capabilities;
+mod connection;
 mod endpoint;
 mod flags;
 mod limits;
@@ -11,6 +12,7 @@ mod state;
 mod sysctl;
 
 pub use capabilities::Capabilities;
+pub use connection::{Connection, Path, PathFlags, Traffic};
 pub use endpoint::{AddressId, Device, Endpoint, Identity, canonical};
 pub use flags::Flags;
 pub use limits::Limits;

@@ -1,0 +1,108 @@
+//! Live MPTCP connections, as the kernel's socket diagnostics tell of them.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// One MPTCP connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Its token at this end.
+    pub token: u32,
+    /// The TCP connections that it consists of.
+    pub subflows: Vec<Path>,
+}
+
+/// One of the TCP connections beneath an MPTCP connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// This end. Never an IPv4-mapped IPv6 address.
+    pub local: SocketAddr,
+    /// The other end. Never an IPv4-mapped IPv6 address.
+    pub remote: SocketAddr,
+    /// The interface that it is bound to, if it is.
+    pub interface: Option<NonZeroU32>,
+    /// The state of its TCP connection, by the kernel's number (`include/net/tcp_states.h`).
+    pub state: u8,
+    /// The address id of this end; 0 for the connection's first subflow.
+    pub local_id: u8,
+    /// The address id of the other end.
+    pub remote_id: u8,
+    /// What the kernel says of it.
+    pub flags: PathFlags,
+    /// What the other end calls the connection.
+    pub remote_token: u32,
+    /// The sequence number of the connection's data that this subflow received last.
+    pub map_sequence: u64,
+    /// What TCP knows; zero where it does not say.
+    pub traffic: Traffic,
+}
+
+/// What TCP knows of a subflow (`struct tcp_info`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// The smoothed round-trip time.
+    pub rtt: Duration,
+    /// Bytes that the other end acknowledged.
+    pub acknowledged: u64,
+    /// Bytes that came from the other end.
+    pub received: u64,
+    /// Retransmitted segments.
+    pub retransmitted: u32,
+}
+
+/// `MPTCP_SUBFLOW_FLAG_*`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PathFlags(pub u32);
+
+/// Bits and their words.
+const FLAGS: [(u32, &str); 9] = [
+    (1 << 0, "capable-remote"),
+    (1 << 1, "capable-local"),
+    (1 << 2, "join-remote"),
+    (1 << 3, "join-local"),
+    (1 << 4, "backup-remote"),
+    (1 << 5, "backup-local"),
+    (1 << 6, "fully-established"),
+    (1 << 7, "connected"),
+    (1 << 8, "map-valid"),
+];
+
+impl PathFlags {
+    /// Whether either end wants it used only when no other is left.
+    pub fn is_backup(self) -> bool {
+        self.0 & (1 << 4 | 1 << 5) != 0
+    }
+
+    /// One word a flag; bits without a word come last as one hexadecimal number.
+    pub fn words(self) -> Vec<String> {
+        let known = FLAGS.iter().filter(|(bit, _)| self.0 & bit != 0);
+        let unknown = FLAGS.iter().fold(self.0, |rest, (bit, _)| rest & !bit);
+        let rest = (unknown != 0).then(|| format!("{unknown:#x}"));
+        known.map(|(_, word)| (*word).to_owned()).chain(rest).collect()
+    }
+}
+
+/// The words of `ss` for the states of TCP.
+const STATES: [&str; 13] = [
+    "unknown",
+    "established",
+    "syn-sent",
+    "syn-recv",
+    "fin-wait-1",
+    "fin-wait-2",
+    "time-wait",
+    "closed",
+    "close-wait",
+    "last-ack",
+    "listening",
+    "closing",
+    "new-syn-recv",
+];
+
+impl Path {
+    /// The state of its TCP connection, as `ss` calls it.
+    pub fn state_word(&self) -> &'static str {
+        STATES.get(usize::from(self.state)).unwrap_or(&STATES[0])
+    }
+}
