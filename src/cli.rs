@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::kernel::namespace::Names;
+
 /// Bring this host's MPTCP endpoints and limits to what YAML files declare
 #[derive(Debug, Parser)]
 #[command(
@@ -105,7 +107,7 @@ pub struct Apply {
     pub resync: Option<u32>,
     /// A named namespace, or several
     #[arg(long, value_name = "NAME", conflicts_with = "rehearse")]
-    pub netns: Vec<String>,
+    pub netns: Vec<Names>,
 }
 
 impl Apply {

@@ -39,7 +39,8 @@ fn in_each(options: &Apply, output: &Output, input: &input::Input) -> io::Result
         Err(error) => return Ok(Job::new(options, output, input, None).refuse(&error)),
     };
     if names.is_empty() {
-        let message = format!("no network namespace is called {}", options.netns.join(" or "));
+        let globs: Vec<String> = options.netns.iter().map(ToString::to_string).collect();
+        let message = format!("no network namespace is called {}", globs.join(" or "));
         let help = "`ip netns` lists them";
         output.tell(Diagnostic::warning("netns-missing", message).help(help));
     }

@@ -1,5 +1,6 @@
 //! Failures in words, with their exit codes.
 
+use std::io;
 use std::time::Duration;
 
 use crate::apply::{Cause, Closing, Failure};
@@ -131,6 +132,17 @@ pub fn kernel_error(error: &kernel::Error) -> Told {
     let (exit, help) = match error {
         kernel::Error::NoMptcp => {
             (Exit::Unsupported, "use a kernel with CONFIG_MPTCP=y; Linux 6.1 or later is known to work")
+        }
+        kernel::Error::NoNamespace(_) => {
+            (Exit::Failed, "`ip netns` lists those that there are, and `ip netns add` makes one")
+        }
+        kernel::Error::Enter(..) if error.is_permission() => {
+            (Exit::NotPermitted, "run it as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN")
+        }
+        kernel::Error::Enter(_, cause) if cause.kind() == io::ErrorKind::InvalidInput => {
+            let help = "its file in /run/netns is no network namespace: `ip netns delete` removes the file, and \
+                        `ip netns add` makes a namespace; or it was made where other mounts are to be seen";
+            (Exit::Failed, help)
         }
         error if error.is_permission() => {
             (Exit::NotPermitted, "run it as root, or with CAP_NET_ADMIN in this network namespace")

@@ -144,6 +144,12 @@ pub enum Error {
     /// A system call failed.
     #[error("cannot {0}: {1}")]
     Io(String, std::io::Error),
+    /// There is no network namespace of that name.
+    #[error("there is no network namespace {0}")]
+    NoNamespace(String),
+    /// The network namespace of that name cannot be entered.
+    #[error("cannot enter network namespace {0}: {1}")]
+    Enter(String, std::io::Error),
     /// No throw-away network namespace can be made.
     #[error("cannot make a throw-away network namespace: {0}")]
     NoSandbox(std::io::Error),
@@ -157,8 +163,10 @@ impl Error {
     pub fn is_permission(&self) -> bool {
         match self {
             Error::Refused(_, refusal) => refusal.errno == Errno::EPERM,
-            Error::Io(_, error) => error.kind() == std::io::ErrorKind::PermissionDenied,
-            Error::NoMptcp | Error::NoSandbox(_) | Error::Protocol(_) => false,
+            Error::Io(_, error) | Error::Enter(_, error) => {
+                error.kind() == std::io::ErrorKind::PermissionDenied
+            }
+            Error::NoMptcp | Error::NoNamespace(_) | Error::NoSandbox(_) | Error::Protocol(_) => false,
         }
     }
 }
@@ -198,8 +206,8 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Refusal {
         match error {
             Error::Refused(_, refusal) => refusal,
-            Error::NoMptcp => Refusal::new(Errno::ENOENT),
-            Error::Io(_, ref io) | Error::NoSandbox(ref io) => {
+            Error::NoMptcp | Error::NoNamespace(_) => Refusal::new(Errno::ENOENT),
+            Error::Io(_, ref io) | Error::Enter(_, ref io) | Error::NoSandbox(ref io) => {
                 let errno = io.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
                 Refusal { text: Some(error.to_string()), ..Refusal::new(errno) }
             }

@@ -3,13 +3,17 @@
 //! A socket belongs to the namespace in which it was made, and `/proc/thread-self/net` and `/proc/sys/net` show that of
 //! the thread that looks. So this thread goes there, works, and goes on to the next.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::str::FromStr;
 
-use glob::Pattern;
+use glob::{Pattern, PatternError};
 use nix::sched::{CloneFlags, setns};
+use rustix::fs::OFlags;
 
 use super::Error;
 
@@ -38,47 +42,90 @@ impl Home {
     }
 }
 
+/// What the command line calls namespaces by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// The one of this name, which need not be there.
+    One(String),
+    /// All whose names match.
+    Matching(Pattern),
+}
+
+/// Why a word names no namespace. A path could lead to any file, and a name with a slash is never found.
+#[derive(Debug, thiserror::Error)]
+pub enum BadName {
+    /// An empty word.
+    #[error("a name is missing")]
+    Empty,
+    /// A path.
+    #[error("a name as `ip netns` lists them is expected, not a path")]
+    Path,
+    /// A glob that makes no sense.
+    #[error("not a glob: {0}")]
+    Glob(#[from] PatternError),
+}
+
+impl FromStr for Names {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Names, BadName> {
+        match text {
+            "" => Err(BadName::Empty),
+            "." | ".." => Err(BadName::Path),
+            path if path.contains('/') => Err(BadName::Path),
+            glob if glob.contains(['*', '?', '[']) => Ok(Names::Matching(Pattern::new(glob)?)),
+            name => Ok(Names::One(name.to_owned())),
+        }
+    }
+}
+
+/// As it was written.
+impl std::fmt::Display for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Names::One(name) => f.write_str(name),
+            Names::Matching(pattern) => f.write_str(pattern.as_str()),
+        }
+    }
+}
+
 /// Moves this thread to the namespace of that name.
 ///
 /// # Errors
 /// When there is none, and without CAP_SYS_ADMIN.
 pub fn enter(name: &str) -> Result<(), Error> {
-    let file = File::open(Path::new(FOLDER).join(name));
-    let file = file.map_err(|error| failed(&format!("open network namespace {name}"), error))?;
-    go(file).map_err(|error| failed(&format!("enter network namespace {name}"), error))
+    // Something else than a namespace may lie there, such as a pipe, whose other end nobody ever opens.
+    let flags = OFlags::NONBLOCK.bits() as i32;
+    let file = File::options().read(true).custom_flags(flags).open(Path::new(FOLDER).join(name));
+    file.and_then(go).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Error::NoNamespace(name.to_owned()),
+        _ => Error::Enter(name.to_owned(), error),
+    })
 }
 
 fn go(namespace: impl AsFd) -> io::Result<()> {
     setns(namespace, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)
 }
 
-/// The names that patterns stand for, without repetition: those without wildcards in any case, and of the others, in
-/// the order of the patterns and then of the alphabet, those that there are now.
+/// The names that are meant, each once: those without wildcards in any case, and of the others, in the order in which
+/// they are asked for and then of the alphabet, those that there are now.
 ///
 /// # Errors
-/// When a pattern makes no sense, and when the folder cannot be read.
-pub fn find(patterns: &[String]) -> Result<Vec<String>, Error> {
+/// When the folder cannot be read.
+pub fn find(wanted: &[Names]) -> Result<Vec<String>, Error> {
+    let is_glob = |names: &Names| matches!(names, Names::Matching(_));
+    let all = if wanted.iter().any(is_glob) { list() } else { Ok(Vec::new()) };
+    let all = all.map_err(|error| failed(&format!("read {FOLDER}"), error))?;
     let mut found: Vec<String> = Vec::new();
-    let mut all = None;
-    for text in patterns {
-        let names = if is_glob(text) {
-            let pattern = Pattern::new(text).map_err(|error| {
-                Error::Io(
-                    format!("understand --netns {text}"),
-                    io::Error::new(io::ErrorKind::InvalidInput, error),
-                )
-            })?;
-            let all = match &all {
-                Some(all) => all,
-                None => all.insert(list().map_err(|error| failed(&format!("read {FOLDER}"), error))?),
-            };
-            all.iter().filter(|name| pattern.matches(name)).cloned().collect()
-        } else {
-            vec![text.clone()]
-        };
-        found.extend(names);
+    for names in wanted {
+        match names {
+            Names::One(name) => found.push(name.clone()),
+            Names::Matching(pattern) => {
+                found.extend(all.iter().filter(|name| pattern.matches(name)).cloned());
+            }
+        }
     }
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     found.retain(|name| seen.insert(name.clone()));
     Ok(found)
 }
@@ -88,16 +135,11 @@ pub fn exists(name: &str) -> bool {
     Path::new(FOLDER).join(name).exists()
 }
 
-/// Whether a name stands for others.
-fn is_glob(name: &str) -> bool {
-    name.contains(['*', '?', '['])
-}
-
-/// All names there are, in order. Without the folder there was never any.
+/// All names there are, in order. Without the folder there was never any. What is no UTF-8 cannot be asked for.
 fn list() -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(FOLDER) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     let names = entries.map(|entry| entry.map(|entry| entry.file_name().into_string()));
