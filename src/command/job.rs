@@ -143,7 +143,7 @@ impl<'a> Job<'a> {
     }
 
     fn wanted(&self) -> Wanted<'_> {
-        Wanted { config: &self.input.config, sysctls: &self.sysctls }
+        Wanted { config: &self.input.config, sysctls: &self.sysctls, netns: self.netns }
     }
 
     fn carry_out(

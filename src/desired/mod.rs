@@ -121,11 +121,16 @@ fn sysctls(
     Ok(target)
 }
 
-/// Warns of settings under which the kernel takes endpoints and ignores them, whoever made these settings.
+/// Warns of settings under which the kernel takes endpoints and ignores them, whoever made these settings. Of those
+/// that are not declared, the kernel is asked for these `asked` alone.
 ///
 /// # Errors
 /// When they cannot be read.
-pub fn inert(config: &Config, facts: &mut impl Facts) -> Result<Vec<Diagnostic>, kernel::Error> {
+pub fn inert(
+    config: &Config,
+    facts: &mut impl Facts,
+    asked: &[Sysctl],
+) -> Result<Vec<Diagnostic>, kernel::Error> {
     let mut warnings = Vec::new();
     if config.endpoints.is_none() {
         return Ok(warnings);
@@ -134,7 +139,8 @@ pub fn inert(config: &Config, facts: &mut impl Facts) -> Result<Vec<Diagnostic>,
         let declared = config.sysctls.get(&sysctl);
         let value = match declared {
             Some(declared) => Some(declared.value.clone()),
-            None => facts.sysctl(sysctl)?,
+            None if asked.contains(&sysctl) => facts.sysctl(sysctl)?,
+            None => None,
         };
         if value.is_some_and(|value| bad.contains(&value)) {
             let warning = Diagnostic::warning(code, message).help(format!("write `sysctls: {{{remedy}}}`"));

@@ -1,4 +1,4 @@
-//! Ports: whether the kernel could listen on one, and what holds it.
+//! Sockets and ports: whether the kernel makes the one and could listen on the other, and what holds it.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -12,6 +12,11 @@ use super::{Errno, Error, Refusal};
 
 /// State `TCP_LISTEN` in `/proc/net/tcp`.
 const LISTEN: &str = "0A";
+
+/// Whether the kernel makes an MPTCP socket, which it does where `net.mptcp.enabled` is 1.
+pub fn can_open() -> bool {
+    socket(AddressFamily::INET, SocketType::STREAM, Some(ipproto::MPTCP)).is_ok()
+}
 
 /// Binds a socket there and lets it go again: without SO_REUSEADDR, as the path manager binds its own, so that
 /// connections in TIME_WAIT are in the way here too.
