@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use neli::consts::socket::NlFamily;
@@ -56,18 +56,11 @@ impl Host {
     /// [`Error::NoMptcp`] when the kernel has none.
     pub fn open() -> Result<Host, Error> {
         let mut netlink = Netlink::open(NlFamily::Generic)?;
-        let replies = match netlink.request(mptcp_pm::get_family()?)? {
-            Ok(replies) => replies,
-            Err(refusal) if refusal.errno == Errno::ENOENT => return Err(Error::NoMptcp),
-            Err(refusal) => return Err(Error::Refused("find the MPTCP path manager", refusal)),
-        };
-        let family = replies.iter().find_map(|reply| mptcp_pm::family(reply));
-        let family = family.ok_or_else(|| Error::Protocol("a family without a number".into()))?;
-        log::trace!("generic netlink family mptcp_pm has number {family}");
+        let family = find_family(&mut netlink)?;
         Ok(Host {
             netlink,
-            family: Family(family),
-            interfaces: Interfaces::open()?,
+            family,
+            interfaces: Interfaces::default(),
             addresses: None,
             opened: Instant::now(),
             hurry: None,
@@ -169,6 +162,24 @@ impl Host {
             }
         }
     }
+}
+
+/// Asks for the path manager's family, once: it is part of the kernel itself and no module, so that its number stays the
+/// same, in all network namespaces.
+fn find_family(netlink: &mut Netlink) -> Result<Family, Error> {
+    static NUMBER: OnceLock<u16> = OnceLock::new();
+    if let Some(number) = NUMBER.get() {
+        return Ok(Family(*number));
+    }
+    let replies = match netlink.request(mptcp_pm::get_family()?)? {
+        Ok(replies) => replies,
+        Err(refusal) if refusal.errno == Errno::ENOENT => return Err(Error::NoMptcp),
+        Err(refusal) => return Err(Error::Refused("find the MPTCP path manager", refusal)),
+    };
+    let number = replies.iter().find_map(|reply| mptcp_pm::family(reply));
+    let number = number.ok_or_else(|| Error::Protocol("a family without a number".into()))?;
+    log::trace!("generic netlink family mptcp_pm has number {number}");
+    Ok(Family(*NUMBER.get_or_init(|| number)))
 }
 
 /// Whether a step that the kernel had to carry out, or not, is to be seen in the state afterwards.
@@ -296,6 +307,10 @@ impl Facts for Host {
     }
 
     fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error> {
+        // Where a socket can be made it is 1, and a socket costs the same however many network namespaces there are.
+        if name == Sysctl::ENABLED && listener::can_open() {
+            return Ok(Some(SysctlValue::Number(1)));
+        }
         sysctl::read(name)
     }
 }

@@ -15,10 +15,11 @@ use rustix::net::netdevice;
 use super::Error;
 use super::rtnl::Rtnl;
 
-/// Looks names and indexes up in the namespace in which it was opened.
+/// Looks names and indexes up in the network namespace in which it is used first; many a table names no interface.
+#[derive(Default)]
 pub struct Interfaces {
-    // Any socket serves for these requests; one that is bound to nothing is the cheapest.
-    socket: UnixDatagram,
+    /// Any socket serves for these requests; one that is bound to nothing is the cheapest.
+    socket: Option<UnixDatagram>,
     /// What was looked up since [`Interfaces::forget`]; mostly the names that are asked for afterwards.
     known: HashMap<String, NonZeroU32>,
     /// Opened when a name is not among these.
@@ -26,12 +27,6 @@ pub struct Interfaces {
 }
 
 impl Interfaces {
-    /// Opens the socket for it.
-    pub fn open() -> Result<Interfaces, Error> {
-        let socket = UnixDatagram::unbound().map_err(|error| Error::Io("open a socket".into(), error))?;
-        Ok(Interfaces { socket, known: HashMap::new(), rtnl: None })
-    }
-
     /// Forgets what was looked up, for interfaces come and go.
     pub fn forget(&mut self) {
         self.known.clear();
@@ -40,7 +35,11 @@ impl Interfaces {
     /// The name of the interface with that index, if there is one. A name is any bytes; one that is no UTF-8 is given
     /// as `if7`, by which no configuration can mean it.
     pub fn name(&mut self, index: NonZeroU32) -> Result<Option<String>, Error> {
-        match netdevice::index_to_name(&self.socket, index.get()) {
+        let socket = match self.socket.take() {
+            Some(socket) => socket,
+            None => UnixDatagram::unbound().map_err(|error| Error::Io("open a socket".into(), error))?,
+        };
+        match netdevice::index_to_name(self.socket.insert(socket), index.get()) {
             Ok(name) => {
                 self.known.insert(name.clone(), index);
                 Ok(Some(name))
