@@ -14,7 +14,7 @@ use crate::kernel::namespace::Names;
     version,
     disable_help_flag = true,
     disable_help_subcommand = true,
-    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply schema",
+    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply schema",
     after_help = AFTER_HELP
 )]
 pub struct Cli {
@@ -55,6 +55,12 @@ impl Cli {
             let message = "options and paths of the main job do not go with another one";
             return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
         }
+        if cli.common.format == Format::Yaml
+            && !matches!(&cli.command, Some(Command::Show(show)) if show.id.is_none())
+        {
+            let message = "only `show` writes YAML, and only of all that there is";
+            return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+        }
         Ok(cli)
     }
 }
@@ -71,8 +77,24 @@ pub enum Command {
         #[arg(long)]
         strict: bool,
     },
+    /// Show the kernel's state now
+    Show(Show),
     /// Print the JSON Schema of the configuration
     Schema,
+}
+
+/// Options of `show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Show live connections and their subflows too
+    #[arg(long)]
+    pub connections: bool,
+    /// Show the endpoint with this id only
+    #[arg(long, value_name = "ID", conflicts_with = "connections")]
+    pub id: Option<u8>,
+    /// A named namespace, or several
+    #[arg(long, value_name = "NAME")]
+    pub netns: Vec<Names>,
 }
 
 /// Options of the main job.
@@ -120,8 +142,8 @@ impl Apply {
 /// Options that go with every job.
 #[derive(Debug, Args)]
 pub struct Common {
-    /// How results are written
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "text|json")]
+    /// text or json, one line a document; show: yaml too
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
     /// Colours; NO_COLOR is honoured
@@ -149,6 +171,8 @@ pub enum Format {
     Text,
     /// For programs, one document a line
     Json,
+    /// As a configuration
+    Yaml,
 }
 
 /// When to use colours.

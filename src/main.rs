@@ -30,6 +30,7 @@ fn run(cli: &Cli) -> io::Result<Exit> {
     match &cli.command {
         None => command::apply::run(&cli.apply, &cli.common),
         Some(Command::Check { paths, strict }) => command::check::run(paths, *strict, &cli.common),
+        Some(Command::Show(options)) => command::show::run(options, &cli.common),
         Some(Command::Schema) => command::schema::run(&cli.common),
     }
 }

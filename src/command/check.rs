@@ -3,9 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::cli::{Common, Format};
+use crate::cli::Common;
 use crate::report::json_v1;
 
+use super::output::Form;
 use super::{Exit, Output, input};
 
 /// Reads the files, says what is wrong with them, touches nothing.
@@ -26,7 +27,7 @@ pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit>
     if strict {
         diagnostics.make_strict();
     }
-    if output.format == Format::Json {
+    if output.form == Form::Json {
         output.print_json(&json_v1::Check::new(&diagnostics, &input.sources, &input.config))?;
     } else {
         output.diagnose(&diagnostics, &input.sources);
@@ -34,7 +35,7 @@ pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit>
     if diagnostics.has_errors() {
         return Ok(Exit::Invalid);
     }
-    if output.format == Format::Text && !output.quiet {
+    if output.form == Form::Text && !output.quiet {
         let files = input.sources.len();
         let endpoints = match &input.config.endpoints {
             Some(declarations) => format!("{} endpoint{}", declarations.len(), plural(declarations.len())),

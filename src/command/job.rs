@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::apply::{self, Goal, Outcome, Terms, Verdict};
-use crate::cli::{Apply, Format};
+use crate::cli::Apply;
 use crate::desired::Unreachable;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::kernel::{self, Host, rehearsal};
@@ -18,6 +18,7 @@ use crate::runtime::{Lock, LockError, Runtime};
 
 use super::failure::{self, Told};
 use super::input::Input;
+use super::output::Form;
 use super::sight::{self, Blind, Sight, Wanted};
 use super::{Exit, Output, places};
 
@@ -78,13 +79,6 @@ impl<'a> Job<'a> {
     pub fn run(mut self) -> io::Result<Exit> {
         let done = self.once();
         self.tell(done.as_ref()).map(|()| done.map_or_else(|exit| exit, |done| done.exit))
-    }
-
-    /// Says that the job could not start.
-    pub fn refuse(mut self, error: &kernel::Error) -> Exit {
-        let exit = self.kernel_failed(error);
-        self.output.diagnose_in(self.netns, &self.diagnostics, &self.input.sources);
-        exit
     }
 
     fn once(&mut self) -> Result<Done, Exit> {
@@ -282,8 +276,8 @@ impl<'a> Job<'a> {
         let Done { result, tense, steps, before, after, exit: _, error } = done;
         let names = if error.is_some() { ["before", "after"] } else { ["current", "desired"] };
         let diff = || yaml::diff(before, after, names).map_err(io::Error::other);
-        match self.output.format {
-            Format::Json => self.output.print_json(&json_v1::Plan::new(PlanParts {
+        match self.output.form {
+            Form::Json => self.output.print_json(&json_v1::Plan::new(PlanParts {
                 netns: self.netns,
                 trigger: self.trigger,
                 result,
@@ -296,9 +290,9 @@ impl<'a> Job<'a> {
                 error: error.clone(),
             })),
             // What was tried is told by the error; what is left of it matters, also to those who want errors only.
-            Format::Text if error.is_some() => self.output.print_in(self.netns, &diff()?),
-            Format::Text if self.output.quiet => Ok(()),
-            Format::Text => {
+            Form::Text if error.is_some() => self.output.print_in(self.netns, &diff()?),
+            Form::Text if self.output.quiet => Ok(()),
+            Form::Text => {
                 let diff = if self.options.diff { diff()? } else { String::new() };
                 let plan = text::plan(steps, *tense, self.output.style());
                 self.output.print_in(self.netns, &(diff + &plan))

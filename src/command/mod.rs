@@ -3,11 +3,14 @@
 pub mod apply;
 pub mod check;
 pub mod schema;
+pub mod show;
 
 mod exit;
 mod failure;
 mod input;
+mod installed;
 mod job;
+mod netns;
 mod output;
 mod ownership;
 mod places;

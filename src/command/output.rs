@@ -9,11 +9,20 @@ use crate::report::Style;
 use crate::report::snippet::Snippets;
 use crate::source::Source;
 
+/// How most results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 /// Results to standard output, diagnostics to standard error, as the options want them.
 #[derive(Debug)]
 pub struct Output {
     /// How results are written.
-    pub format: Format,
+    pub form: Form,
     /// Only errors are wanted.
     pub quiet: bool,
     color: Color,
@@ -24,7 +33,7 @@ impl Output {
     /// As the command line says.
     pub fn new(common: &Common) -> Output {
         Output {
-            format: common.format,
+            form: if common.format == Format::Json { Form::Json } else { Form::Text },
             quiet: common.quiet,
             color: common.color,
             diagnosed: Cell::new(false),

@@ -146,8 +146,9 @@ struct AddrJson<'a> {
     why: &'a str,
 }
 
+/// A state: limits, endpoints and sysctls.
 #[derive(Debug, Serialize)]
-struct StateJson<'a> {
+pub struct StateJson<'a> {
     limits: LimitsJson,
     endpoints: Vec<EndpointJson<'a>>,
     sysctls: BTreeMap<&'a str, &'a SysctlValue>,

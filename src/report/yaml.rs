@@ -7,12 +7,15 @@ use serde::Serialize;
 use serde_yaml::{Mapping, Value};
 use similar::TextDiff;
 
-use crate::config::NAME_MAX;
-use crate::model::{Endpoint, State};
+use crate::config::{self, NAME_MAX};
+use crate::diagnostic::Diagnostics;
+use crate::model::{self, Endpoint, State, Sysctl};
 
 #[derive(Serialize)]
 struct Document {
     version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prune: Option<bool>,
     limits: Limits,
     #[serde(skip_serializing_if = "Mapping::is_empty")]
     sysctls: Mapping,
@@ -26,6 +29,12 @@ struct Limits {
     add_addr_accepted: u32,
 }
 
+impl From<model::Limits> for Limits {
+    fn from(limits: model::Limits) -> Limits {
+        Limits { subflows: limits.subflows, add_addr_accepted: limits.add_addr_accepted }
+    }
+}
+
 #[derive(Serialize)]
 struct Row {
     address: String,
@@ -36,6 +45,53 @@ struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u8>,
     flags: Vec<String>,
+}
+
+/// The state as a configuration that, applied, changes nothing. What cannot be declared becomes a comment, and where
+/// endpoints are among it, `prune: false` leaves them alone. One whose interface is gone is declared for `if7`, waits for
+/// it, and is left alone too.
+///
+/// # Errors
+/// As [`state`].
+pub fn configuration(state: &State) -> Result<String, serde_yaml::Error> {
+    let mut comments = Vec::new();
+    let mut sysctls = Mapping::new();
+    // The newer of the two words for one setting.
+    let both = state.sysctls.contains_key(&Sysctl::PATH_MANAGER);
+    for (sysctl, value) in state.sysctls.iter().filter(|(sysctl, _)| !(both && **sysctl == Sysctl::PM_TYPE)) {
+        let entry = mapping(sysctl.name(), serde_yaml::to_value(value)?);
+        match is_valid(&mapping("sysctls", Value::Mapping(entry.clone())))? {
+            true => sysctls.extend(entry),
+            false => comments.push(format!("sysctl {} {value}", sysctl.name())),
+        }
+    }
+    let (mut endpoints, mut prune) = (Mapping::new(), None);
+    for (name, row) in names(state.endpoints.iter()).into_iter().zip(&state.endpoints) {
+        let entry = mapping(&name, serde_yaml::to_value(declaration(row))?);
+        match !row.is_implicit() && is_valid(&mapping("endpoints", Value::Mapping(entry.clone())))? {
+            true => endpoints.extend(entry),
+            false => {
+                comments.push(row.to_string());
+                prune = prune.or((!row.is_implicit()).then_some(false));
+            }
+        }
+    }
+    let limits = state.limits.into();
+    let text = serde_yaml::to_string(&Document { version: 1, prune, limits, sysctls, endpoints })?;
+    Ok(comments.into_iter().fold(text, |text, comment| text + &format!("# cannot be declared: {comment}\n")))
+}
+
+fn mapping(key: &str, value: Value) -> Mapping {
+    Mapping::from_iter([(Value::String(key.to_owned()), value)])
+}
+
+/// Whether these keys make a valid configuration, by the very reader of configurations.
+fn is_valid(keys: &Mapping) -> Result<bool, serde_yaml::Error> {
+    let mut document = mapping("version", 1.into());
+    document.extend(keys.clone());
+    let (text, mut diagnostics) = (serde_yaml::to_string(&document)?, Diagnostics::default());
+    config::parse([text.as_str()].into_iter(), &mut diagnostics);
+    Ok(!diagnostics.has_errors())
 }
 
 /// The state as YAML. Implicit endpoints, which cannot be declared, become comments.
@@ -54,9 +110,8 @@ pub fn state(state: &State) -> Result<String, serde_yaml::Error> {
     for (sysctl, value) in &state.sysctls {
         sysctls.insert(Value::String(sysctl.name().to_owned()), serde_yaml::to_value(value)?);
     }
-    let limits =
-        Limits { subflows: state.limits.subflows, add_addr_accepted: state.limits.add_addr_accepted };
-    let mut text = serde_yaml::to_string(&Document { version: 1, limits, sysctls, endpoints })?;
+    let limits = state.limits.into();
+    let mut text = serde_yaml::to_string(&Document { version: 1, prune: None, limits, sysctls, endpoints })?;
     for row in rows.iter().filter(|row| row.is_implicit()) {
         text.push_str(&format!("# made by the kernel: {row}\n"));
     }

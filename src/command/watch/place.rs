@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::cli::{Apply, Format};
+use crate::cli::Apply;
 use crate::command::input::Input;
 use crate::command::job::{Again, Done, Job};
+use crate::command::output::Form;
 use crate::command::{Exit, Output};
 use crate::config::{Config, Target};
 use crate::kernel::{Changes, Error, Facts, Host, Kernel, namespace};
@@ -143,7 +144,7 @@ impl Place {
             }
             Err(_) => true,
         };
-        if is_news || shared.output.format == Format::Json {
+        if is_news || shared.output.form == Form::Json {
             // Who watches does not stop because nobody listens.
             let _ = job.tell(done.as_ref());
         }

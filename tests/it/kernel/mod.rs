@@ -18,6 +18,7 @@ mod scene;
 mod seam;
 mod selectors;
 mod settings;
+mod show;
 mod strace;
 mod waiting;
 mod watch;

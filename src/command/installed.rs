@@ -1,0 +1,45 @@
+//! The installed configuration, for the names that it gives to what is there.
+
+use std::collections::BTreeSet;
+
+use crate::cli::Common;
+use crate::desired;
+use crate::kernel::Host;
+use crate::model::State;
+
+use super::input::{self, Input};
+use super::{Exit, Output, places};
+
+/// What the standard folders say, if it can be understood.
+pub struct Installed(Option<Input>);
+
+impl Installed {
+    /// Reads it. Whoever has none needs no names; one that is not valid is told.
+    pub fn read(common: &Common, output: &Output) -> Installed {
+        match input::read(&[], &common.root_dir) {
+            Ok(input) if !input.diagnostics.has_errors() => Installed(Some(input)),
+            Ok(_) => {
+                log::warn!(
+                    "the installed configuration is not valid, so that endpoints have no names; \
+                            `mptcp-apply check` says why"
+                );
+                Installed(None)
+            }
+            Err(nothing) if nothing.exit == Exit::NoInput => Installed(None),
+            Err(nothing) => {
+                nothing.tell(output);
+                Installed(None)
+            }
+        }
+    }
+
+    /// Gives the rows of a state their names.
+    pub fn name(&self, state: &mut State, host: &mut Host) {
+        let Some(input) = &self.0 else { return };
+        let capabilities = Host::capabilities().corrected_by(state);
+        // What this kernel cannot carry out has no rows to be named.
+        if let Ok(desired) = desired::resolve(&input.config, state, capabilities, &BTreeSet::new(), host) {
+            places::name_rows(state, &desired.state);
+        }
+    }
+}

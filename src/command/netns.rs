@@ -1,0 +1,49 @@
+//! The same job in several network namespaces.
+
+use std::io;
+
+use crate::diagnostic::Diagnostic;
+use crate::kernel::namespace::{self, Home, Names};
+use crate::kernel::{self};
+
+use super::{Exit, Output, failure};
+
+/// Does a job in the namespaces of these names, one after the other, or in the one in which the program was started if
+/// there are no names. What happens in one is none of the others' business; the worst exit is that of all.
+///
+/// # Errors
+/// When a result cannot be written.
+pub fn in_each(
+    names: &[Names],
+    output: &Output,
+    mut job: impl FnMut(Option<&str>) -> io::Result<Exit>,
+) -> io::Result<Exit> {
+    if names.is_empty() {
+        return job(None);
+    }
+    let (found, home) = match namespace::find(names).and_then(|found| Ok((found, Home::remember()?))) {
+        Ok(both) => both,
+        Err(error) => return Ok(refuse(&error, None, output)),
+    };
+    if found.is_empty() {
+        let globs: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let message = format!("no network namespace is called {}", globs.join(" or "));
+        output.tell(Diagnostic::warning("netns-missing", message).help("`ip netns` lists them"));
+    }
+    let mut worst = Exit::Success;
+    for name in &found {
+        worst = worst.worse(match namespace::enter(name) {
+            Ok(()) => job(Some(name))?,
+            Err(error) => refuse(&error, Some(name), output),
+        });
+    }
+    // Nothing follows; only whoever uses this as a library would stay elsewhere.
+    home.enter().map(|()| worst).map_err(io::Error::other)
+}
+
+/// Says why the kernel could not be asked.
+pub fn refuse(error: &kernel::Error, netns: Option<&str>, output: &Output) -> Exit {
+    let told = failure::kernel_error(error);
+    output.diagnose_in(netns, &told.diagnostics.into_iter().collect(), &[]);
+    told.exit
+}

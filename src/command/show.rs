@@ -1,0 +1,70 @@
+//! `mptcp-apply show`: what there is.
+
+use std::cell::RefCell;
+use std::io;
+
+use crate::cli::{Common, Format, Show};
+use crate::kernel::{Error, Host, Kernel};
+use crate::model::{Connection, State, Sysctl};
+use crate::report::show::{self, Document, Shown};
+use crate::report::yaml;
+
+use super::installed::Installed;
+use super::{Exit, Output, netns};
+
+/// Shows the kernel's state in each of the namespaces.
+///
+/// # Errors
+/// When the result cannot be written.
+pub fn run(options: &Show, common: &Common) -> io::Result<Exit> {
+    let output = Output::new(common);
+    let installed = Installed::read(common, &output);
+    netns::in_each(&options.netns, &output, |netns| {
+        let seen = Host::open().and_then(|mut host| Ok((look(options, &installed, &mut host)?, host)));
+        match seen {
+            Ok(((state, connections), host)) => {
+                show(options, (common.format, &output), netns, &state, connections, host)
+            }
+            Err(error) => Ok(netns::refuse(&error, netns, &output)),
+        }
+    })
+}
+
+fn look(
+    options: &Show,
+    installed: &Installed,
+    host: &mut Host,
+) -> Result<(State, Option<Vec<Connection>>), Error> {
+    let mut state = host.read(&Sysctl::all().collect::<Vec<_>>())?;
+    installed.name(&mut state, host);
+    if let Some(id) = options.id {
+        state.endpoints.retain(|row| row.id.is_some_and(|own| own.get() == id));
+    }
+    let connections = if options.connections { Some(host.live_connections()?) } else { None };
+    Ok((state, connections))
+}
+
+fn show(
+    options: &Show,
+    (format, output): (Format, &Output),
+    netns: Option<&str>,
+    state: &State,
+    connections: Option<Vec<Connection>>,
+    host: Host,
+) -> io::Result<Exit> {
+    if let Some(id) = options.id.filter(|_| state.endpoints.is_empty()) {
+        output.error(&format!("there is no endpoint with id {id}"), Some("`mptcp-apply show` lists all"));
+        return Ok(Exit::Failed);
+    }
+    // Names of interfaces are looked up as they are needed.
+    let host = RefCell::new(host);
+    let interface = |index| host.borrow_mut().interface_name(index).ok();
+    let shown = Shown { netns, state, connections: connections.as_deref(), interface: &interface };
+    match format {
+        Format::Json => output.print_json(&Document::new(&shown))?,
+        Format::Yaml => output.print(&yaml::configuration(state).map_err(io::Error::other)?)?,
+        Format::Text if options.id.is_some() => output.print_in(netns, &show::endpoints(state))?,
+        Format::Text => output.print_in(netns, &show::text(&shown))?,
+    }
+    Ok(Exit::Success)
+}

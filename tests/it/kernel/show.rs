@@ -1,0 +1,218 @@
+//! `show`: the kernel's state, in the words of `ip mptcp`, as JSON, and as a configuration.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::kernel::links::{Links, subflows};
+use crate::support::{Namespace, Ran, program_path, run, table_size, wait_for};
+
+#[track_caller]
+fn show(namespace: &Namespace, arguments: &[&str]) -> Ran {
+    let mut command = namespace.command(program_path());
+    command.arg("show").args(arguments);
+    run(command, "")
+}
+
+#[track_caller]
+fn json(namespace: &Namespace, arguments: &[&str]) -> Value {
+    let mut all = vec!["--format", "json"];
+    all.extend(arguments);
+    serde_json::from_str(&show(namespace, &all).expect(0).stdout).expect("one document")
+}
+
+/// Whatever there is, as YAML and applied, changes nothing.
+#[track_caller]
+fn is_a_fixed_point(namespace: &Namespace) -> String {
+    let yaml = show(namespace, &["--format", "yaml"]).expect(0).stdout;
+    let (table, limits) = (namespace.endpoints(), namespace.limits());
+    let planned = namespace.apply(&yaml, &["--dry-run"]).expect(0);
+    assert_eq!(planned.stdout, "no changes\n", "of\n{yaml}");
+    assert_eq!(namespace.apply(&yaml, &[]).expect(0).stdout, "no changes\n", "of\n{yaml}");
+    assert_eq!((namespace.endpoints(), namespace.limits()), (table, limits));
+    yaml
+}
+
+#[test]
+fn it_says_what_ip_says() {
+    let namespace = Namespace::new();
+    namespace.links(&[("eth7", "peer7")]);
+    namespace.ip_batch(
+        "mptcp endpoint add 10.0.0.1 id 9 subflow backup dev eth7\nmptcp endpoint add fd00::7 signal\n\
+         mptcp endpoint add 127.0.0.1 port 8443 signal\nmptcp limits set subflows 3 add_addr_accepted 1\n",
+    );
+    let page = show(&namespace, &[]).expect(0).stdout;
+    let rows: Vec<&str> = page.lines().take(3).collect();
+    assert_eq!(rows, namespace.endpoints());
+    assert_eq!(page.lines().nth(3), Some("limits subflows 3 add-addr-accepted 1"));
+    assert!(page.lines().any(|line| line == "sysctl enabled 1"), "{page}");
+    assert_eq!(
+        show(&namespace, &["--id", "9"]).expect(0).stdout.trim(),
+        namespace.endpoints()[0..3].iter().find(|row| row.contains("id 9")).expect("it")
+    );
+    let missing = show(&namespace, &["--id", "77"]).expect(1);
+    assert!(missing.stderr.starts_with("error: there is no endpoint with id 77"), "{}", missing.stderr);
+}
+
+#[test]
+fn the_document_has_the_promised_shape() {
+    let namespace = Namespace::new();
+    namespace.ip("mptcp endpoint add 10.0.0.1 id 9 subflow backup");
+    let document = json(&namespace, &[]);
+    let row = serde_json::json!({"address": "10.0.0.1", "port": null, "id": 9, "dev": null,
+        "flags": ["subflow", "backup"], "name": null});
+    assert_eq!(document["endpoints"], serde_json::json!([row]));
+    assert_eq!((&document["version"], &document["netns"]), (&1.into(), &Value::Null));
+    assert_eq!(document["limits"], serde_json::json!({"subflows": 2, "add-addr-accepted": 0}));
+    assert_eq!(document["sysctls"]["enabled"], 1);
+    assert_eq!(document.get("connections"), None);
+}
+
+/// Everything that `ip` lets in: rows without flags, of many, of addresses that no configuration may name, of an
+/// interface that is gone or has a name like a glob; a negative time; a path manager by two words.
+#[test]
+fn as_yaml_it_plans_no_change() {
+    let namespace = Namespace::new();
+    is_a_fixed_point(&namespace);
+    namespace.links(&[("eth7", "a*b"), ("gone0", "gone1")]);
+    namespace.ip_batch(
+        "mptcp endpoint add 10.0.0.1 signal subflow\nmptcp endpoint add 10.0.0.2 dev eth7 subflow backup fullmesh\n\
+         mptcp endpoint add 224.0.0.1 signal\nmptcp endpoint add 127.0.0.1 port 8443 signal\n\
+         mptcp endpoint add 10.0.0.5\nmptcp endpoint add 10.0.0.6 dev a*b subflow\n\
+         mptcp endpoint add 10.0.0.7 dev gone0 subflow\nmptcp endpoint add ::ffff:10.0.0.8 subflow\n\
+         link delete gone0\n",
+    );
+    let mut sh = namespace.command("sh");
+    sh.args(["-c", "echo -1 > /proc/sys/net/mptcp/add_addr_timeout"]);
+    run(sh, "").expect(0);
+    let yaml = is_a_fixed_point(&namespace);
+    for comment in [
+        "sysctl add_addr_timeout -1",
+        "224.0.0.1 id 3 signal",
+        "10.0.0.5 id 5",
+        "10.0.0.6 id 6 subflow dev a*b",
+    ] {
+        assert!(yaml.contains(&format!("# cannot be declared: {comment}\n")), "no {comment} in\n{yaml}");
+    }
+    assert_eq!(namespace.endpoints().len(), 8);
+}
+
+/// An endpoint of one's own whose interface is gone is not taken for one that is no longer declared.
+#[test]
+fn an_own_endpoint_of_an_interface_that_is_gone_stays() {
+    let namespace = Namespace::new();
+    namespace.links(&[("gone0", "gone1")]);
+    let config =
+        "{version: 1, prune: false, endpoints: {a: {address: 10.0.0.7, dev: gone0, flags: [subflow]}}}";
+    namespace.apply(config, &[]).expect(0);
+    namespace.ip_batch("link delete gone0\nmptcp endpoint add 10.0.0.5\n");
+    is_a_fixed_point(&namespace);
+    assert_eq!(namespace.endpoints().len(), 2);
+}
+
+#[test]
+fn a_full_table_plans_no_change_either() {
+    let namespace = Namespace::new();
+    let row =
+        |number: usize| format!("mptcp endpoint add 10.0.{}.{} signal\n", number / 200, number % 200 + 1);
+    namespace.ip_batch(&(0..table_size()).map(row).collect::<String>());
+    is_a_fixed_point(&namespace);
+}
+
+#[test]
+fn names_are_those_of_the_installed_configuration() {
+    let namespace = Namespace::new();
+    namespace.links(&[("wwan0", "peer0")]);
+    namespace.ip("address add 10.7.0.1/24 dev wwan0");
+    let root = namespace.folder.path().join("root");
+    fs::create_dir_all(root.join("etc/mptcp-apply")).expect("made");
+    let file = root.join("etc/mptcp-apply/a.yaml");
+    let config = "{version: 1, endpoints: {fixed: {address: 10.0.0.1, flags: [subflow]}, lte: {dev: 'wwan*', family: ipv4, flags: [subflow]}}}";
+    fs::write(&file, config).expect("written");
+    namespace.apply(config, &[]).expect(0);
+    namespace.ip("mptcp endpoint add 10.0.0.9 signal");
+    let options = ["--root-dir", root.to_str().expect("UTF-8")];
+    let page = show(&namespace, &options).expect(0).stdout;
+    let rows: Vec<&str> = page.lines().take(3).collect();
+    assert_eq!(
+        rows,
+        ["10.0.0.1 id 1 subflow   fixed", "10.7.0.1 id 2 subflow dev wwan0   lte", "10.0.0.9 id 3 signal"]
+    );
+    assert_eq!(json(&namespace, &options)["endpoints"][1]["name"], "lte");
+    fs::write(&file, "version: 2").expect("written");
+    let ran = show(&namespace, &options).expect(0);
+    assert!(ran.stderr.contains("not valid, so that endpoints have no names"), "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("10.0.0.1 id 1 subflow\n"), "{}", ran.stdout);
+}
+
+#[test]
+fn connections_are_shown_with_their_endpoints() {
+    let links = Links::new();
+    let config = "{version: 1, limits: {subflows: 8}, endpoints: {one: {address: 10.1.1.1, flags: [subflow]}, \
+                  two: {address: 10.1.2.1, dev: c2, flags: [subflow]}, \
+                  three: {address: 10.1.3.1, dev: c3, flags: [subflow, backup]}}}";
+    let root = links.client.folder.path().join("root");
+    fs::create_dir_all(root.join("etc/mptcp-apply")).expect("made");
+    fs::write(root.join("etc/mptcp-apply/a.yaml"), config).expect("written");
+    links.client.apply(config, &[]).expect(0);
+    assert_eq!(json(&links.client, &["--connections"])["connections"], serde_json::json!([]));
+    let (_server, _client) = links.connect();
+    links.wait_for_paths(&["10.1.1.1", "10.1.2.1", "10.1.3.1"]);
+    let options = ["--connections", "--root-dir", root.to_str().expect("UTF-8")];
+    let moved = |document: &Value| {
+        let rows = document["connections"][0]["subflows"].as_array().cloned().unwrap_or_default();
+        rows.iter().filter_map(|row| row["bytes-acked"].as_u64()).sum::<u64>()
+    };
+    wait_for("bytes", || moved(&json(&links.client, &options)) > 10_000);
+    let document = json(&links.client, &options);
+    let connections = document["connections"].as_array().expect("a list");
+    assert_eq!(connections.len(), 1, "{document:#}");
+    let mut rows = connections[0]["subflows"].as_array().expect("a list").clone();
+    rows.sort_by_key(|row| row["local"].as_str().map(str::to_owned));
+    let names: Vec<&str> = rows.iter().filter_map(|row| row["name"].as_str()).collect();
+    assert_eq!(names, ["one", "two", "three"]);
+    assert_eq!(rows.iter().map(|row| row["backup"] == true).collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!(
+        rows.iter().map(|row| row["local-id"].as_u64()).collect::<Vec<_>>(),
+        [Some(0), Some(2), Some(3)]
+    );
+    assert_eq!(rows[1]["dev"], "c2");
+    assert!(
+        rows.iter().all(|row| row["state"] == "established" && row["remote"] == "10.9.9.9:5000"),
+        "{rows:#?}"
+    );
+    // The tokens are those of `ss`, and the ends are those that it sees.
+    let mut ss = links.client.command("ss");
+    ss.args(["-Htni"]);
+    let seen = run(ss, "").expect(0).stdout;
+    let token = connections[0]["token"].as_str().expect("a token");
+    for token in [token, rows[0]["remote-token"].as_str().expect("a token")] {
+        assert!(seen.contains(token.trim_start_matches('0')), "{token} is not in {seen}");
+    }
+    assert_eq!(subflows(&links.client).len(), 3);
+    let page = show(&links.client, &options).expect(0).stdout;
+    assert!(page.contains(&format!("connection {token}\n")), "{page}");
+    assert!(
+        page.lines().any(|line| line.contains("10.1.3.1%c3:") && line.ends_with("three  backup")),
+        "{page}"
+    );
+}
+
+#[test]
+fn looking_needs_no_rights() {
+    let namespace = Namespace::new();
+    namespace.ip("mptcp endpoint add 10.0.0.1 subflow");
+    let mut command = namespace.command("setpriv");
+    command.args([
+        "--bounding-set",
+        "-all",
+        "--inh-caps",
+        "-all",
+        "--ambient-caps",
+        "-all",
+        program_path(),
+        "show",
+        "--connections",
+    ]);
+    assert!(run(command, "").expect(0).stdout.starts_with("10.0.0.1 id 1 subflow\n"));
+}
