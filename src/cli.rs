@@ -142,7 +142,7 @@ impl Apply {
 /// Options that go with every job.
 #[derive(Debug, Args)]
 pub struct Common {
-    /// text or json, one line a document; show: yaml too
+    /// text, json; show: yaml too
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     pub format: Format,

@@ -90,7 +90,7 @@ fn is_valid(keys: &Mapping) -> Result<bool, serde_yaml::Error> {
     let mut document = mapping("version", 1.into());
     document.extend(keys.clone());
     let (text, mut diagnostics) = (serde_yaml::to_string(&document)?, Diagnostics::default());
-    config::parse([text.as_str()].into_iter(), &mut diagnostics);
+    config::parse([text.as_str()], &mut diagnostics);
     Ok(!diagnostics.has_errors())
 }
 
