@@ -14,7 +14,7 @@ use crate::kernel::namespace::Names;
     version,
     disable_help_flag = true,
     disable_help_subcommand = true,
-    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply schema",
+    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply schema",
     after_help = AFTER_HELP
 )]
 pub struct Cli {
@@ -39,6 +39,7 @@ Exit codes:
    1  applying failed and everything was put back
    2  with --detailed-exitcode: the plan was not empty
    3  applying failed and putting back failed too
+   4  try took the change back
    5  this kernel lacks what the configuration needs; nothing was changed
   64  usage                    66  no input file
   75  another run is going on  77  not permitted
@@ -79,6 +80,11 @@ pub enum Command {
     },
     /// Show the kernel's state now
     Show(Show),
+    /// Apply, and take it back unless confirmed
+    Try(Try),
+    /// The second process of `try`, which takes back
+    #[command(hide = true)]
+    Guard,
     /// Print the JSON Schema of the configuration
     Schema,
 }
@@ -95,6 +101,23 @@ pub struct Show {
     /// A named namespace, or several
     #[arg(long, value_name = "NAME")]
     pub netns: Vec<Names>,
+}
+
+/// Options of `try`.
+#[derive(Debug, Args)]
+pub struct Try {
+    /// Files and folders, `-` for standard input
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// How long to wait for a confirmation
+    #[arg(long, value_name = "SECS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub timeout: u32,
+    /// Keep it if this shell command succeeds
+    #[arg(long, value_name = "CMD")]
+    pub confirm_with: Option<String>,
+    /// Let a warning be an error
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// Options of the main job.
@@ -173,6 +196,17 @@ pub enum Format {
     Json,
     /// As a configuration
     Yaml,
+}
+
+impl Color {
+    /// As the command line has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Color::Auto => "auto",
+            Color::Always => "always",
+            Color::Never => "never",
+        }
+    }
 }
 
 /// When to use colours.

@@ -7,7 +7,7 @@
 //!                      kernel::read --> State (current) <----------+  read back and compare
 //! ```
 //!
-//! The stations in the middle are pure. Only [`source`], [`kernel`], [`runtime`], [`watch`], [`log`] and `main.rs` touch the
+//! The stations in the middle are pure. Only [`source`], [`kernel`], [`runtime`], [`trial`], [`watch`], [`log`] and `main.rs` touch the
 //! outside, and [`command`], which asks who runs it and writes the results; the test `only_the_edges_touch_the_outside`
 //! keeps that true.
 
@@ -29,6 +29,7 @@ pub mod explain;
 
 pub mod log;
 pub mod runtime;
+pub mod trial;
 pub mod watch;
 
 pub mod report;

@@ -10,6 +10,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::io::{FdFlags, fcntl_setfd};
+
 use crate::model::{AddressId, Identity};
 
 /// Where it is unless systemd says otherwise.
@@ -31,7 +33,25 @@ pub struct Runtime {
 
 /// Held as long as it lives; the kernel lets it go when the process dies, however it dies.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "kept open for the lock on it")] File);
+pub struct Lock(File);
+
+impl Lock {
+    /// Lets the processes that are started from now on hold it too, as long as they live.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn share(&self) -> io::Result<()> {
+        fcntl_setfd(&self.0, FdFlags::empty()).map_err(io::Error::from)
+    }
+
+    /// Lets only those hold it that do already.
+    ///
+    /// # Errors
+    /// As [`Lock::share`].
+    pub fn share_no_more(&self) -> io::Result<()> {
+        fcntl_setfd(&self.0, FdFlags::CLOEXEC).map_err(io::Error::from)
+    }
+}
 
 /// Why there is no lock.
 #[derive(Debug, thiserror::Error)]

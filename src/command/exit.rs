@@ -13,6 +13,8 @@ pub enum Exit {
     Changed,
     /// Applying failed and putting back failed too.
     Inconsistent,
+    /// `try` took the change back.
+    TakenBack,
     /// The kernel lacks what the configuration needs; nothing was changed.
     Unsupported,
     /// Usage.
@@ -35,6 +37,7 @@ impl Exit {
             Exit::Failed => 1,
             Exit::Changed => 2,
             Exit::Inconsistent => 3,
+            Exit::TakenBack => 4,
             Exit::Unsupported => 5,
             Exit::Usage => 64,
             Exit::NoInput => 66,
@@ -49,9 +52,10 @@ impl Exit {
     /// Of two exits the one that matters more: what is broken, what could not start, what could not be had, and then
     /// what went well.
     pub fn worse(self, other: Exit) -> Exit {
-        const ORDER: [Exit; 10] = [
+        const ORDER: [Exit; 11] = [
             Exit::Success,
             Exit::Changed,
+            Exit::TakenBack,
             Exit::Locked,
             Exit::NoInput,
             Exit::Usage,

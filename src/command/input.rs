@@ -39,6 +39,13 @@ impl Nothing {
 }
 
 impl Input {
+    /// That of a job that is not about files.
+    pub fn none() -> Input {
+        let (sources, diagnostics, trust) = (Vec::new(), Diagnostics::default(), Vec::new());
+        let config = config::parse([], &mut Diagnostics::default());
+        Input { sources, config, diagnostics, trust }
+    }
+
     /// Whether the same was read, and speaks against it.
     pub fn reads_like(&self, other: &Input) -> bool {
         self.sources == other.sources && self.trust == other.trust

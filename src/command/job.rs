@@ -15,6 +15,7 @@ use crate::report::json_v1::{self, ErrorJson, PlanParts};
 use crate::report::text::{self, Tense};
 use crate::report::yaml;
 use crate::runtime::{Lock, LockError, Runtime};
+use crate::trial::{Guard, Handover};
 
 use super::failure::{self, Told};
 use super::input::Input;
@@ -33,6 +34,10 @@ pub struct Job<'a> {
     trigger: Option<&'static str>,
     sysctls: Vec<Sysctl>,
     diagnostics: Diagnostics,
+    lock: Option<Lock>,
+    /// How long to try it, and how the guard is to report; none if it is meant to last.
+    trial: Option<(Duration, Vec<String>)>,
+    guard: Option<(Guard, Handover)>,
 }
 
 /// What came of it.
@@ -63,13 +68,35 @@ impl<'a> Job<'a> {
     /// A job in the namespace that this thread is in.
     pub fn new(options: &'a Apply, output: &'a Output, input: &'a Input, netns: Option<&'a str>) -> Job<'a> {
         let sysctls = input.config.sysctls.keys().copied().collect();
-        Job { options, output, input, netns, trigger: None, sysctls, diagnostics: Diagnostics::default() }
+        Job {
+            options,
+            output,
+            input,
+            netns,
+            trigger: None,
+            sysctls,
+            diagnostics: Diagnostics::default(),
+            lock: None,
+            trial: None,
+            guard: None,
+        }
     }
 
     /// Says why it is done.
     pub fn because(mut self, trigger: &'static str) -> Job<'a> {
         self.trigger = Some(trigger);
         self
+    }
+
+    /// Tries it only: before the first write there is a guard that takes it back.
+    pub fn on_trial(mut self, timeout: Duration, reporting: Vec<String>) -> Job<'a> {
+        self.trial = Some((timeout, reporting));
+        self
+    }
+
+    /// The guard, if there is anything to be taken back, and what it was handed over.
+    pub fn into_guard(self) -> Option<(Guard, Handover)> {
+        self.guard
     }
 
     /// Does the job and reports.
@@ -81,7 +108,11 @@ impl<'a> Job<'a> {
         self.tell(done.as_ref()).map(|()| done.map_or_else(|exit| exit, |done| done.exit))
     }
 
-    fn once(&mut self) -> Result<Done, Exit> {
+    /// Does the job.
+    ///
+    /// # Errors
+    /// When it could not start; the diagnostics say why.
+    pub fn once(&mut self) -> Result<Done, Exit> {
         let runtime = self.runtime()?;
         let opened = if self.options.rehearse {
             rehearsal::enter(&places::declared_interfaces(&self.input.config))
@@ -94,7 +125,7 @@ impl<'a> Job<'a> {
         let left = seconds.map(|seconds| sight::await_missing(&self.wanted(), &runtime, &mut host, seconds));
         let patience = left.transpose().map_err(|error| self.kernel_failed(&error))?;
         // While it is only waited for something, others may apply.
-        let _lock = if self.options.applies() { self.lock(&runtime)? } else { None };
+        self.lock = if self.options.applies() { self.lock(&runtime)? } else { None };
         self.carry_out(&Again { runtime: &runtime, renewed: &BTreeSet::new() }, &mut host, patience)
     }
 
@@ -164,6 +195,7 @@ impl<'a> Job<'a> {
         if self.options.dry_run {
             return Ok(self.planned(before, goal));
         }
+        self.set_guard(runtime, &before, &goal)?;
         let (known, target) = (ownership.clone(), goal.state.clone());
         let terms = Terms { sysctls: &self.sysctls, patience };
         let replan = |host: &mut Host, now: &State| sight::goal_anew(&self.input.config, &known, host, now);
@@ -177,6 +209,51 @@ impl<'a> Job<'a> {
             self.diagnostics.extend(ownership.settle(&outcome).filter(|_| !known));
         }
         Ok(self.done(outcome, &target))
+    }
+
+    /// Sees to it that a trial is taken back, whatever becomes of this process.
+    fn set_guard(&mut self, runtime: &Runtime, before: &State, goal: &Goal) -> Result<(), Exit> {
+        let Some((timeout, reporting)) = self.trial.take().filter(|_| !goal.steps.is_empty()) else {
+            return Ok(());
+        };
+        let handover = Handover {
+            before: before.clone(),
+            goal: goal.state.clone(),
+            sysctls: self.sysctls.clone(),
+            owned: runtime.owned().ok().map(|owned| owned.into_iter().collect()),
+            timeout,
+        };
+        let shared = self.lock.as_ref().map_or(Ok(()), Lock::share);
+        let guard = shared.and_then(|()| Guard::start(&reporting, &handover));
+        let guard = guard.and_then(|guard| {
+            self.lock.as_ref().map_or(Ok(()), Lock::share_no_more)?;
+            Ok(guard)
+        });
+        match guard {
+            Ok(guard) => self.guard = Some((guard, handover)),
+            Err(error) => {
+                let message = format!("cannot start the guard that would take it back: {error}");
+                return Err(self.fail(Exit::Failed, message, Some("nothing was changed")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What came of taking something back.
+    pub fn taken_back(&mut self, outcome: Outcome, wanted: &State) -> Done {
+        let mut done = self.done(outcome, wanted);
+        if done.exit == Exit::Success {
+            (done.result, done.tense, done.exit) = ("reverted", Tense::TakenBack, Exit::TakenBack);
+        } else {
+            done.exit = Exit::Inconsistent;
+        }
+        done
+    }
+
+    /// Takes note that something cannot be taken back.
+    pub fn cannot(&mut self, unreachable: &Unreachable) -> Result<Done, Exit> {
+        self.diagnostics.extend(failure::unreachable(unreachable).diagnostics);
+        Err(Exit::Inconsistent)
     }
 
     /// Warns of what would end the run before its first step.

@@ -2,8 +2,10 @@
 
 pub mod apply;
 pub mod check;
+pub mod guard;
 pub mod schema;
 pub mod show;
+pub mod trial;
 
 mod exit;
 mod failure;

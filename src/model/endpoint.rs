@@ -10,7 +10,7 @@ use super::Flags;
 ///
 /// 0 stands for a connection's first subflow and is never a row of the table: DEL_ADDR without an id, or with id 0,
 /// reports success and closes that first subflow instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct AddressId(NonZeroU8);
 
 impl AddressId {
@@ -36,7 +36,7 @@ impl fmt::Display for AddressId {
 
 /// What makes an endpoint the one that it is (`mptcp_addresses_equal`): its canonical address, and its port if it has
 /// one. Id, device and flags are attributes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Identity {
     /// Never an IPv4-mapped IPv6 address; see [`canonical`].
     pub address: IpAddr,
@@ -69,7 +69,7 @@ pub fn canonical(address: IpAddr) -> IpAddr {
 }
 
 /// The interface that an endpoint is bound to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Device {
     /// Interface index. The kernel binds an endpoint to this number, not to the name, and does not notice when the
     /// interface goes away.
@@ -100,7 +100,7 @@ impl fmt::Display for Device {
 }
 
 /// A row of the table, as the kernel has it or as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Endpoint {
     /// The declaration that stands behind the row.
     pub name: Option<String>,

@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// Bits that this program has no name for are kept and shown, never dropped: a newer kernel or another program may
 /// have set them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Flags(u32);
 
 /// Bit, word and meaning of every flag that the kernel has a name for, in the order in which `ip mptcp` prints them.

@@ -1,7 +1,7 @@
 //! The two limits of the path manager.
 
 /// What one MPTCP connection may do at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Limits {
     /// Additional subflows, `MPTCP_PM_ATTR_SUBFLOWS`. The kernel starts with 2.
     pub subflows: u32,

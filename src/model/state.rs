@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Endpoint, Identity, Limits, Sysctl, SysctlValue};
 
 /// Everything that this program manages in one network namespace; current, desired, before and after alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct State {
     /// Limits per connection.
     pub limits: Limits,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// One of the settable sysctls: an index into the table.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Sysctl(u8);
 
 /// What the kernel takes as a sysctl's value.
@@ -20,7 +20,7 @@ pub enum Kind {
 }
 
 /// A value of a sysctl, as `/proc/sys` shows it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
 pub enum SysctlValue {
     /// Of a [`Kind::Switch`] or a [`Kind::Number`].

@@ -3,9 +3,11 @@
 mod diff;
 mod order;
 mod step;
+mod takeback;
 
 pub use order::Impossible;
 pub use step::{Disruption, Reason, Step};
+pub use takeback::{Stage, taken_back};
 
 use std::collections::{BTreeSet, HashSet};
 

@@ -143,6 +143,17 @@ impl Step {
         }
     }
 
+    /// The same step for another reason. Settings have none.
+    pub fn because(mut self, reason: Reason) -> Step {
+        match &mut self {
+            Step::SetFlags { why, .. } | Step::DelAddr { why, .. } | Step::AddAddr { why, .. } => {
+                *why = reason
+            }
+            Step::SetSysctl { .. } | Step::SetLimits { .. } => {}
+        }
+        self
+    }
+
     /// What the state is after the step, as far as that is known: a row that was added without an id has none yet.
     pub fn replay(&self, state: &mut State) {
         match self {

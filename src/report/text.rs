@@ -16,6 +16,8 @@ pub enum Tense {
     Rehearsed,
     /// Done.
     Applied,
+    /// Done, to take something back.
+    TakenBack,
 }
 
 /// One line a step, then one that counts them; `no changes` when there is none.
@@ -49,6 +51,7 @@ fn summary(steps: &[Step], tense: Tense) -> String {
                 "rehearsed: {add} to add, {change} to change, {remove} to remove; nothing of this host changed"
             )
         }
+        Tense::TakenBack => format!("taken back: {add} added, {change} changed, {remove} removed"),
         Tense::Applied => format!("applied: {add} added, {change} changed, {remove} removed"),
     }
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::support::project;
 
 /// The modules that may touch the outside.
-const EDGES: [&str; 7] = ["source/", "kernel/", "watch/", "command/", "runtime.rs", "log.rs", "main.rs"];
+const EDGES: [&str; 8] =
+    ["source/", "kernel/", "watch/", "trial/", "command/", "runtime.rs", "log.rs", "main.rs"];
 
 /// What only they may name.
 const OUTSIDE: [&str; 10] = [

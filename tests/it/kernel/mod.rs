@@ -20,6 +20,7 @@ mod selectors;
 mod settings;
 mod show;
 mod strace;
+mod trial;
 mod waiting;
 mod watch;
 mod watch_costs;

@@ -1,0 +1,92 @@
+//! The guard of a trial: takes back what was tried, unless it hears that it stays.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use crate::apply::{self, Goal, Outcome, Terms};
+use crate::cli::{Apply, Common};
+use crate::desired::Unreachable;
+use crate::diagnostic::Diagnostic;
+use crate::kernel::{Host, Kernel};
+use crate::model::State;
+use crate::plan::{self, Reason, Stage};
+use crate::runtime::Runtime;
+use crate::trial::{Handover, News, Post};
+
+use super::input::Input;
+use super::job::Job;
+use super::{Exit, Output, netns};
+
+/// How long a plan may take to be carried out before nobody is expected to come back from it.
+const PLAN_MAX: Duration = Duration::from_secs(120);
+
+/// How long to wait for ports that are still closing: those of the endpoints that were tried are, for a minute.
+const PATIENCE: Duration = Duration::from_secs(130);
+
+/// Waits for news, and acts on them.
+///
+/// # Errors
+/// When nobody hands anything over.
+pub fn run(common: &Common) -> io::Result<Exit> {
+    let output = Output::new(common);
+    let (mut post, handover) = Post::take()?;
+    post.ready()?;
+    let mut tried = None;
+    let mut left = handover.timeout.max(PLAN_MAX);
+    loop {
+        match post.hear(left) {
+            Some(News::Applied(state)) => (tried, left) = (Some(state), handover.timeout),
+            Some(News::Keep) => return Ok(Exit::Success),
+            Some(News::Back) | None => return take_back(&handover, tried.as_ref(), &output),
+        }
+    }
+}
+
+/// Takes the change back and reports that. `tried` is the state to which it led, if it was carried out.
+///
+/// # Errors
+/// When that cannot be reported.
+pub fn take_back(handover: &Handover, tried: Option<&State>, output: &Output) -> io::Result<Exit> {
+    let (input, options) = (Input::none(), Apply::default());
+    let mut job = Job::new(&options, output, &input, None);
+    let done = match undo(handover, tried) {
+        Ok((outcome, target)) => Ok(job.taken_back(outcome, &target)),
+        Err(Unreachable::Kernel(error)) => {
+            return Ok(netns::refuse(&error, None, output).worse(Exit::Inconsistent));
+        }
+        Err(unreachable) => job.cannot(&unreachable),
+    };
+    job.tell(done.as_ref())?;
+    Ok(done.map_or_else(|exit| exit, |done| done.exit))
+}
+
+fn undo(handover: &Handover, tried: Option<&State>) -> Result<(Outcome, State), Unreachable> {
+    let Handover { before, goal, sysctls, owned, timeout: _ } = handover;
+    let mut host = Host::open()?;
+    let now = host.read(sysctls)?;
+    let (tried, stage) = tried.map_or((goal, Stage::Begun), |tried| (tried, Stage::Applied));
+    let target = plan::taken_back(before, tried, &now, stage);
+    let way = |now: &State, stage: Stage| {
+        let state = plan::taken_back(before, tried, now, stage);
+        let steps = plan::plan(now, &state, Host::capabilities().corrected_by(now));
+        let steps = steps.map_err(|impossible| {
+            Unreachable::Conflict(vec![Diagnostic::error("table", impossible.to_string())])
+        })?;
+        let steps = steps.into_iter().map(|step| step.because(Reason::PutBack)).collect();
+        Ok(Goal { state, steps, warnings: Vec::new() })
+    };
+    let first = way(&now, stage)?;
+    let terms = Terms { sysctls, patience: PATIENCE };
+    // What was removed and not yet added again is still to come.
+    let outcome = apply::apply(&mut host, terms, now, first, |_, now| way(now, Stage::Begun), |_, _| ());
+    if let (Ok(runtime), Some(owned)) = (Runtime::of_this_namespace(), owned) {
+        let id = |identity| outcome.after.endpoint(identity).and_then(|row| row.id);
+        let owned: BTreeMap<_, _> =
+            owned.iter().map(|(identity, old)| (*identity, id(*identity).or(*old))).collect();
+        if let Err(error) = runtime.remember(&owned) {
+            log::warn!("cannot keep the record of mptcp-apply's own endpoints: {error}");
+        }
+    }
+    Ok((outcome, target))
+}

@@ -1,0 +1,95 @@
+//! `mptcp-apply try`: applies, and takes it back unless that is confirmed.
+
+use std::io;
+use std::time::Duration;
+
+use crate::cli::{Apply, Common, Format, Try};
+use crate::trial::{Decision, News, Session};
+
+use super::job::Job;
+use super::output::Form;
+use super::{Exit, Output, guard, input};
+
+/// Does it, and waits for somebody's word.
+///
+/// # Errors
+/// When the result cannot be written, or waited for.
+pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
+    let output = Output::new(common);
+    let apply = Apply { paths: options.paths.clone(), strict: options.strict, ..Apply::default() };
+    let mut input = match input::read(&apply.paths, &common.root_dir) {
+        Ok(input) => input,
+        Err(none) => return Ok(none.tell(&output)),
+    };
+    let judged = input.judge(&apply);
+    output.diagnose(&input.diagnostics, &input.sources);
+    if let Err(exit) = judged {
+        return Ok(exit);
+    }
+    let mut session = Session::open()?;
+    let timeout = Duration::from_secs(options.timeout.into());
+    let mut job = Job::new(&apply, &output, &input, None).on_trial(timeout, reporting(common));
+    let done = job.once();
+    job.tell(done.as_ref())?;
+    let Some((mut guard, handover)) = job.into_guard() else {
+        // There was nothing to change, or it could not start.
+        return Ok(done.map_or_else(|exit| exit, |done| done.exit));
+    };
+    let done = match done {
+        Ok(done) if done.exit == Exit::Success => done,
+        // It was taken back already, as far as possible.
+        other => {
+            guard.tell(&News::Keep)?;
+            guard.end()?;
+            return Ok(other.map_or_else(|exit| exit, |done| done.exit));
+        }
+    };
+    // Without the guard there would be nobody to hear it.
+    let _ = guard.tell(&News::Applied(done.after.clone()));
+    let decision = decide(options, &mut session, &guard, timeout)?;
+    let (word, news) = match decision {
+        Decision::Keep(word) => (word, News::Keep),
+        Decision::Back(word) => (word, News::Back),
+    };
+    let told = guard.tell(&news).and_then(|()| guard.end());
+    match (decision, told) {
+        (Decision::Keep(_), _) => {
+            if output.form == Form::Text && !output.quiet {
+                output.print(&format!("kept: {word}\n"))?;
+            }
+            Ok(Exit::Success)
+        }
+        (Decision::Back(_), Ok(Some(code))) if code == i32::from(Exit::TakenBack.code()) => {
+            Ok(Exit::TakenBack)
+        }
+        (Decision::Back(_), Ok(Some(_))) => Ok(Exit::Inconsistent),
+        // The guard was killed. Its work is left.
+        (Decision::Back(_), _) => guard::take_back(&handover, Some(&done.after), &output),
+    }
+}
+
+/// Asks whoever may decide.
+fn decide(
+    options: &Try,
+    session: &mut Session,
+    guard: &crate::trial::Guard,
+    timeout: Duration,
+) -> io::Result<Decision> {
+    match &options.confirm_with {
+        Some(command) => session.ask(command)?,
+        None => log::warn!(
+            "to keep this, {} within {} s; otherwise it is taken back",
+            session.ways(),
+            timeout.as_secs()
+        ),
+    }
+    session.wait(guard, timeout)
+}
+
+/// The options that make another process report in the same way.
+fn reporting(common: &Common) -> Vec<String> {
+    let form = if common.format == Format::Json { "json" } else { "text" };
+    let color = format!("--color={}", common.color.word());
+    let quiet = common.quiet.then(|| "--quiet".to_owned());
+    [format!("--format={form}"), color].into_iter().chain(quiet).collect()
+}

@@ -1,0 +1,134 @@
+//! Taking back what a trial changed, and nothing else. Pure.
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::model::{AddressId, Endpoint, Identity, Limits, State};
+
+/// How far the trial got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Its plan may have been carried out in part.
+    Begun,
+    /// All of it was.
+    Applied,
+}
+
+/// What there has to be once the trial is taken back: the state `now`, with everything as `before` that the trial made
+/// as `tried`. What somebody else changed meanwhile stays.
+pub fn taken_back(before: &State, tried: &State, now: &State, stage: Stage) -> State {
+    let mut state = now.clone();
+    state.limits = Limits {
+        subflows: own(before.limits.subflows, tried.limits.subflows, now.limits.subflows),
+        add_addr_accepted: own(
+            before.limits.add_addr_accepted,
+            tried.limits.add_addr_accepted,
+            now.limits.add_addr_accepted,
+        ),
+    };
+    for (sysctl, value) in &mut state.sysctls {
+        if let (Some(before), Some(tried)) = (before.sysctls.get(sysctl), tried.sysctls.get(sysctl)) {
+            *value = own(before.clone(), tried.clone(), value.clone());
+        }
+    }
+    let all = before.endpoints.iter().chain(&tried.endpoints).map(|row| row.identity);
+    for identity in all.collect::<BTreeSet<_>>() {
+        if is_own(identity, before, tried, now, stage) {
+            state.endpoints.retain(|row| row.identity != identity);
+            state.endpoints.extend(before.endpoint(identity).cloned());
+        }
+    }
+    without_taken_ids(&mut state.endpoints, before);
+    state
+}
+
+/// The value of before if it is still the trial's.
+fn own<T: PartialEq>(before: T, tried: T, now: T) -> T {
+    if now == tried { before } else { now }
+}
+
+/// Whether the row, or its absence, is the trial's doing. Nobody can put an implicit endpoint back, and one that was
+/// adopted has its subflow now.
+fn is_own(identity: Identity, before: &State, tried: &State, now: &State, stage: Stage) -> bool {
+    let (before, tried, now) = (before.endpoint(identity), tried.endpoint(identity), now.endpoint(identity));
+    if same(before, tried) || before.is_some_and(Endpoint::is_implicit) {
+        return false;
+    }
+    // In the midst of its plan, a row that it replaces may be gone already.
+    let is_between = stage == Stage::Begun && now.is_none();
+    is_between || same(tried, now)
+}
+
+fn same(one: Option<&Endpoint>, other: Option<&Endpoint>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        // The goal of a plan does not know all ids.
+        (Some(one), Some(other)) => one.becomes(other),
+        _ => false,
+    }
+}
+
+/// A row that comes back takes another id where somebody else has its own now.
+fn without_taken_ids(rows: &mut [Endpoint], before: &State) {
+    let comes_back = |row: &Endpoint| before.endpoint(row.identity).is_some_and(|old| old.same_row(row));
+    let mut taken: HashSet<AddressId> =
+        rows.iter().filter(|row| !comes_back(row)).filter_map(|row| row.id).collect();
+    for row in rows.iter_mut().filter(|row| comes_back(row)) {
+        row.id = row.id.filter(|id| taken.insert(*id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Flags;
+
+    fn state(subflows: u32, rows: &[(u8, u8, Flags)]) -> State {
+        let row = |(last, id, flags): &(u8, u8, Flags)| Endpoint {
+            name: None,
+            identity: Identity { address: [10, 0, 0, *last].into(), port: None },
+            id: AddressId::new(*id),
+            dev: None,
+            flags: *flags,
+        };
+        let limits = Limits { subflows, add_addr_accepted: 0 };
+        State { limits, sysctls: Default::default(), endpoints: rows.iter().map(row).collect() }
+    }
+
+    const S: Flags = Flags::SUBFLOW;
+    const B: Flags = Flags::SUBFLOW.union(Flags::BACKUP);
+
+    #[test]
+    fn without_others_everything_is_as_before() {
+        let before = state(2, &[(1, 1, S), (2, 2, S), (3, 3, S)]);
+        let tried = state(4, &[(1, 1, B), (3, 7, S), (4, 2, S)]);
+        assert!(taken_back(&before, &tried, &tried, Stage::Applied).agrees_with(&before));
+    }
+
+    #[test]
+    fn what_others_did_stays() {
+        let before = state(2, &[(1, 1, S), (2, 2, S)]);
+        let tried = state(4, &[(1, 1, B), (4, 4, S)]);
+        // Somebody lowered the limit, changed a row that the trial changed, removed one that it added, and added one.
+        let now = state(3, &[(1, 1, S.union(Flags::FULLMESH)), (9, 2, S)]);
+        let target = taken_back(&before, &tried, &now, Stage::Applied);
+        assert_eq!(target.limits.subflows, 3);
+        let ids: Vec<(String, Option<u8>)> =
+            target.endpoints.iter().map(|row| (row.to_string(), row.id.map(AddressId::get))).collect();
+        let expected = [("10.0.0.1 id 1 subflow fullmesh", Some(1)), ("10.0.0.9 id 2 subflow", Some(2))];
+        assert_eq!(ids[..2], expected.map(|(text, id)| (text.to_owned(), id)));
+        // The row that the trial removed comes back with another id.
+        assert_eq!(ids[2..], [("10.0.0.2 subflow".to_owned(), None)]);
+    }
+
+    #[test]
+    fn a_plan_that_was_cut_off_is_taken_back_from_anywhere() {
+        let before = state(2, &[(1, 1, S), (2, 2, S)]);
+        let goal = state(4, &[(1, 7, S), (4, 0, S)]);
+        // Limits set, the first row removed and not added again, the second one still there.
+        let now = state(4, &[(2, 2, S), (4, 3, S)]);
+        assert!(taken_back(&before, &goal, &now, Stage::Begun).agrees_with(&before));
+        // The same table, but the plan had ended: somebody else removed the row.
+        let later = taken_back(&before, &goal, &now, Stage::Applied);
+        assert_eq!(later.endpoints.len(), 1);
+    }
+}

@@ -1,0 +1,131 @@
+//! Waiting for somebody's word on a change.
+
+use std::io::{self, IsTerminal, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::low_level::pipe;
+
+/// What was decided, and by what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The change stays.
+    Keep(&'static str),
+    /// It is to be taken back.
+    Back(&'static str),
+}
+
+/// Whoever may decide.
+pub struct Session {
+    keep: UnixStream,
+    back: UnixStream,
+    /// The command that decides, if one was named, and its end.
+    command: Option<(Child, OwnedFd)>,
+    since: Instant,
+}
+
+impl Session {
+    /// Hears signals from now on, so that none of them ends the program in the midst of a plan.
+    ///
+    /// # Errors
+    /// When the kernel has no more sockets to give.
+    pub fn open() -> io::Result<Session> {
+        let (keep, keeps) = UnixStream::pair()?;
+        let (back, backs) = UnixStream::pair()?;
+        pipe::register(SIGUSR1, keeps)?;
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            pipe::register(signal, backs.try_clone()?)?;
+        }
+        Ok(Session { keep, back, command: None, since: Instant::now() })
+    }
+
+    /// Lets the exit status of a shell command decide. What it prints goes to standard error.
+    ///
+    /// # Errors
+    /// When there is no shell.
+    pub fn ask(&mut self, command: &str) -> io::Result<()> {
+        let output = io::stderr().as_fd().try_clone_to_owned()?;
+        let mut shell = Command::new("/bin/sh");
+        let child = shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::from(output)).spawn()?;
+        let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
+        self.command = Some((child, end));
+        Ok(())
+    }
+
+    /// How somebody can confirm.
+    pub fn ways(&self) -> String {
+        let enter = if io::stdin().is_terminal() { "press Enter or " } else { "" };
+        format!("{enter}send SIGUSR1 to process {}", std::process::id())
+    }
+
+    /// Waits for a decision, so long at most. `guard` is readable when the guard is gone.
+    ///
+    /// # Errors
+    /// When the kernel does not let it wait.
+    pub fn wait(&mut self, guard: &impl AsFd, at_most: Duration) -> io::Result<Decision> {
+        let end = self.since.elapsed() + at_most;
+        loop {
+            let left = end.saturating_sub(self.since.elapsed());
+            if left.is_zero() {
+                return Ok(Decision::Back("the time is up"));
+            }
+            if let Some(decision) = self.look(guard, left)? {
+                return Ok(decision);
+            }
+        }
+    }
+
+    fn look(&mut self, guard: &impl AsFd, left: Duration) -> io::Result<Option<Decision>> {
+        // Where no terminal is, nobody can press a key.
+        let stdin = io::stdin();
+        let terminal = (self.command.is_none() && stdin.is_terminal()).then(|| stdin.as_fd());
+        let command = self.command.as_ref().map(|(_, end)| end.as_fd());
+        let fds = [Some(self.back.as_fd()), Some(self.keep.as_fd()), Some(guard.as_fd()), command, terminal];
+        let mut all: Vec<PollFd<'_>> =
+            fds.into_iter().flatten().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
+        match poll(&mut all, Some(&timeout)) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        let ready: Vec<bool> = all.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let is_ready = |index: usize| ready.get(index).is_some_and(|ready| *ready);
+        drop(all);
+        let decided = is_ready(3);
+        Ok(match &mut self.command {
+            _ if is_ready(0) => Some(Decision::Back("interrupted")),
+            _ if is_ready(1) => Some(Decision::Keep("confirmed by SIGUSR1")),
+            _ if is_ready(2) => Some(Decision::Back("the guard is gone")),
+            Some((child, _)) if decided => Some(match child.wait()?.success() {
+                true => Decision::Keep("the command agrees"),
+                false => Decision::Back("the command does not agree"),
+            }),
+            None if decided => Some(key()),
+            _ => None,
+        })
+    }
+}
+
+/// The command is of no more use when the decision was made.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some((child, _)) = &mut self.command {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// What the terminal says: a line, or that it is gone.
+fn key() -> Decision {
+    match io::stdin().lock().read(&mut [0; 64]) {
+        Ok(length) if length > 0 => Decision::Keep("confirmed"),
+        _ => Decision::Back("the terminal is gone"),
+    }
+}
