@@ -3,11 +3,12 @@
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
 
@@ -51,7 +52,9 @@ impl Session {
     pub fn ask(&mut self, command: &str) -> io::Result<()> {
         let output = io::stderr().as_fd().try_clone_to_owned()?;
         let mut shell = Command::new("/bin/sh");
-        let child = shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::from(output)).spawn()?;
+        // A group of its own, to end what it started with it.
+        let shell = shell.args(["-c", command]).process_group(0);
+        let child = shell.stdin(Stdio::null()).stdout(Stdio::from(output)).spawn()?;
         let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
         self.command = Some((child, end));
         Ok(())
@@ -112,11 +115,13 @@ impl Session {
     }
 }
 
-/// The command is of no more use when the decision was made.
+/// A command that is still running when the decision was made is of no more use, with all that it started.
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Some((child, _)) = &mut self.command {
-            let _ = child.kill();
+        if let Some((child, _)) = &mut self.command
+            && matches!(child.try_wait(), Ok(None))
+        {
+            let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
             let _ = child.wait();
         }
     }
