@@ -99,11 +99,13 @@ impl Output {
         }
         let stderr = io::stderr();
         let snippets = Snippets::new(sources, self.style_of(&stderr));
-        let mut text = netns.map_or(String::new(), |name| format!("netns {name}\n"));
+        let mut text = String::new();
+        let mut heading = netns.map_or(String::new(), |name| format!("netns {name}\n"));
         for diagnostic in wanted {
             // Between several there is a blank line, those of earlier calls included.
             let blank_line = if self.diagnosed.replace(true) { "\n" } else { "" };
-            text.push_str(&format!("{blank_line}{}\n", snippets.render(diagnostic)));
+            let heading = std::mem::take(&mut heading);
+            text.push_str(&format!("{blank_line}{heading}{}\n", snippets.render(diagnostic)));
         }
         if diagnostics.dropped() > 0 {
             text.push_str(&format!("\nand {} more\n", diagnostics.dropped()));
