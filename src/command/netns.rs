@@ -3,13 +3,14 @@
 use std::io;
 
 use crate::diagnostic::Diagnostic;
-use crate::kernel::namespace::{self, Home, Names};
+use crate::kernel::namespace::{self, Names};
 use crate::kernel::{self};
 
 use super::{Exit, Output, failure};
 
 /// Does a job in the namespaces of these names, one after the other, or in the one in which the program was started if
-/// there are no names. What happens in one is none of the others' business; the worst exit is that of all.
+/// there are no names. What happens in one is none of the others' business; the worst exit is that of all. This thread
+/// stays in the last one, since nothing follows: to go back needs permission of its own.
 ///
 /// # Errors
 /// When a result cannot be written.
@@ -21,8 +22,8 @@ pub fn in_each(
     if names.is_empty() {
         return job(None);
     }
-    let (found, home) = match namespace::find(names).and_then(|found| Ok((found, Home::remember()?))) {
-        Ok(both) => both,
+    let found = match namespace::find(names) {
+        Ok(found) => found,
         Err(error) => return Ok(refuse(&error, None, output)),
     };
     if found.is_empty() {
@@ -37,8 +38,7 @@ pub fn in_each(
             Err(error) => refuse(&error, Some(name), output),
         });
     }
-    // Nothing follows; only whoever uses this as a library would stay elsewhere.
-    home.enter().map(|()| worst).map_err(io::Error::other)
+    Ok(worst)
 }
 
 /// Says why the kernel could not be asked.

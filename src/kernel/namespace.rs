@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -20,8 +20,11 @@ use super::Error;
 /// Where `ip netns add` puts them.
 pub const FOLDER: &str = "/run/netns";
 
+/// Which one a thread is in.
+const OWN: &str = "/proc/thread-self/ns/net";
+
 /// The namespace in which the program was started.
-pub struct Home(OwnedFd);
+pub struct Home(File);
 
 impl Home {
     /// The namespace that this thread is in.
@@ -29,16 +32,18 @@ impl Home {
     /// # Errors
     /// Without `/proc`.
     pub fn remember() -> Result<Home, Error> {
-        let file = File::open("/proc/thread-self/ns/net");
-        file.map(|file| Home(file.into())).map_err(|error| failed("open this network namespace", error))
+        let file = File::open(OWN);
+        file.map(Home).map_err(|error| failed("open this network namespace", error))
     }
 
-    /// Goes back.
+    /// Goes back. Who never left needs no permission for that.
     ///
     /// # Errors
-    /// When the kernel refuses, which it has no reason for.
+    /// When the kernel refuses.
     pub fn enter(&self) -> Result<(), Error> {
-        go(&self.0).map_err(|error| failed("go back to the first network namespace", error))
+        let is_here = || Ok(fs::metadata(OWN)?.ino() == self.0.metadata()?.ino());
+        let back = is_here().and_then(|is_here| if is_here { Ok(()) } else { go(&self.0) });
+        back.map_err(|error| failed("go back to the first network namespace", error))
     }
 }
 
@@ -75,6 +80,16 @@ impl FromStr for Names {
             path if path.contains('/') => Err(BadName::Path),
             glob if glob.contains(['*', '?', '[']) => Ok(Names::Matching(Pattern::new(glob)?)),
             name => Ok(Names::One(name.to_owned())),
+        }
+    }
+}
+
+impl Names {
+    /// Whether this name is meant.
+    pub fn means(&self, name: &str) -> bool {
+        match self {
+            Names::One(one) => one == name,
+            Names::Matching(pattern) => pattern.matches(name),
         }
     }
 }
@@ -120,9 +135,7 @@ pub fn find(wanted: &[Names]) -> Result<Vec<String>, Error> {
     for names in wanted {
         match names {
             Names::One(name) => found.push(name.clone()),
-            Names::Matching(pattern) => {
-                found.extend(all.iter().filter(|name| pattern.matches(name)).cloned());
-            }
+            Names::Matching(_) => found.extend(all.iter().filter(|name| names.means(name)).cloned()),
         }
     }
     let mut seen = HashSet::new();
