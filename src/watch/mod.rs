@@ -1,6 +1,7 @@
 //! Hearing that something may have changed: files, links, addresses, and signals. What is heard is never trusted for its
 //! content, and may be too much or too little: whoever hears it looks again, and looks from time to time anyway.
 
+pub mod descriptors;
 mod files;
 mod service;
 mod settling;

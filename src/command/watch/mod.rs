@@ -12,9 +12,9 @@ use std::time::Duration;
 use crate::cli::{Apply, Common};
 use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::kernel::Changes;
-use crate::kernel::namespace::{self, Home};
+use crate::kernel::namespace::{self, Home, Names};
 use crate::source;
-use crate::watch::{Ears, Heard, Service, Settling};
+use crate::watch::{Ears, Heard, Service, Settling, descriptors};
 
 use super::input::{self, Input};
 use super::{Exit, Output};
@@ -44,6 +44,10 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
     if let Err(exit) = judged {
         return Ok(exit);
     }
+    if !options.netns.is_empty() {
+        // A socket and a lock for each.
+        descriptors::raise_limit();
+    }
     let home = match Home::remember() {
         Ok(home) => home,
         Err(error) => {
@@ -61,6 +65,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         refused: None,
         home,
         places,
+        awaited: Vec::new(),
         service: Service::from_environment(),
         settling: Settling::default(),
         pending: Pending::default(),
@@ -90,6 +95,8 @@ struct Watch<'a> {
     refused: Option<Refused>,
     home: Home,
     places: Vec<Place>,
+    /// What was asked for and is not there.
+    awaited: Vec<Names>,
     service: Service,
     settling: Settling,
     pending: Pending,
@@ -118,9 +125,13 @@ struct Refused {
 impl Watch<'_> {
     fn keep(mut self) -> io::Result<Exit> {
         let first = self.look_everywhere(Trigger::Start);
-        // What keeps the first run from starting would keep all others from it.
-        let is_stuck = !matches!(first, Exit::Success | Exit::Failed | Exit::Inconsistent);
-        if self.options.netns.is_empty() && is_stuck {
+        // What keeps the first run from starting would keep all others from it. Of named namespaces one may be stuck and
+        // the next one not, unless none may even be entered.
+        let is_stuck = match self.options.netns.is_empty() {
+            true => !matches!(first, Exit::Success | Exit::Failed | Exit::Inconsistent),
+            false => first == Exit::NotPermitted && self.places.iter().all(|place| place.changes().is_none()),
+        };
+        if is_stuck {
             return Ok(first);
         }
         self.service.ready(&self.status());
@@ -253,6 +264,12 @@ impl Watch<'_> {
             Ok(names) => names.into_iter().filter(|name| namespace::exists(name)).collect::<Vec<_>>(),
             Err(error) => return log::warn!("{error}"),
         };
+        let awaited = |wanted: &&Names| !names.iter().any(|name| wanted.means(name));
+        let awaited: Vec<Names> = self.options.netns.iter().filter(awaited).cloned().collect();
+        for wanted in awaited.iter().filter(|wanted| !self.awaited.contains(wanted)) {
+            log::warn!("waiting for network namespace {wanted}: there is none");
+        }
+        self.awaited = awaited;
         let is_there = |place: &Place| place.name.as_ref().is_none_or(|name| names.contains(name));
         for gone in self.places.extract_if(.., |place| !is_there(place)) {
             log::warn!("network namespace {} is gone", gone.name.unwrap_or_default());

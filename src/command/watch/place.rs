@@ -123,14 +123,15 @@ impl Place {
 
     /// Looks, and brings the namespace to what is declared.
     pub fn run(&mut self, shared: &Shared<'_>, trigger: Trigger) -> Exit {
+        let name = self.name.clone();
+        let job = Job::new(shared.options, shared.output, shared.input, name.as_deref());
+        let mut job = job.because(trigger.word());
+        let stands = self.stand(&mut job);
         if self.hopeless && trigger != Trigger::Files {
             return Exit::Unsupported;
         }
         log::info!("{}looking: {}", self.prefix(), trigger.word());
-        let name = self.name.clone();
-        let job = Job::new(shared.options, shared.output, shared.input, name.as_deref());
-        let mut job = job.because(trigger.word());
-        let done = match self.stand(&mut job).and_then(|()| self.open(shared, &mut job)) {
+        let done = match stands.and_then(|()| self.open(shared, &mut job)) {
             Ok(mut host) => self.look(shared, &mut job, &mut host, trigger),
             Err(exit) => Err(exit),
         };
@@ -155,14 +156,16 @@ impl Place {
     /// Goes there, and makes sure that it is still the same namespace, which nobody else keeps.
     fn stand(&mut self, job: &mut Job<'_>) -> Result<(), Exit> {
         if let Some(name) = &self.name {
-            namespace::enter(name).map_err(|error| job.kernel_failed(&error))?;
+            let entered = namespace::enter(name).map_err(|error| job.kernel_failed(&error));
+            // Whatever the name meant before: a socket there would keep it from ending.
+            entered.inspect_err(|_| self.standing = None)?;
         }
         let runtime = job.runtime()?;
         if self.standing.as_ref().is_some_and(|standing| standing.runtime == runtime) {
             return Ok(());
         }
         self.standing = None;
-        (self.reached, self.early) = (None, BTreeSet::new());
+        (self.reached, self.early, self.hopeless) = (None, BTreeSet::new(), false);
         let changes = Changes::subscribe().map_err(|error| job.kernel_failed(&error))?;
         let lock = job.lock(&runtime)?;
         self.standing = Some(Standing { runtime, _lock: lock, changes });

@@ -1,0 +1,16 @@
+//! How many files and sockets this process may have open.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Raises that to what the hard limit allows. The usual soft limit of 1024 is for the sake of `select(2)`, which nothing
+/// here uses.
+pub fn raise_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        Ok(()) => log::debug!("up to {maximum:?} files instead of {current:?}"),
+        Err(error) => log::debug!("cannot raise the limit of open files: {error}"),
+    }
+}
