@@ -78,6 +78,8 @@ pub fn finish(child: Child) -> Ran {
 /// A network namespace, with a runtime folder of its own. It ends with the value.
 pub struct Namespace {
     holder: Child,
+    /// What commands enter beside the network namespace.
+    entered: &'static [&'static str],
     /// For files of the test.
     pub folder: TempDir,
 }
@@ -90,20 +92,33 @@ impl Namespace {
     #[track_caller]
     pub fn new() -> Namespace {
         let unshare: &[&str] = if is_root() { &["--net"] } else { &["--net", "--user", "--map-root-user"] };
-        Namespace::held_by(Command::new("unshare"), unshare)
+        Namespace::held_by(Command::new("unshare"), unshare, "true")
+    }
+
+    /// Makes one whose `/run` is its own too, so that named namespaces in it meet nobody else's, and end with it.
+    #[track_caller]
+    pub fn with_own_run() -> Namespace {
+        let unshare: &[&str] = if is_root() {
+            &["--net", "--mount"]
+        } else {
+            &["--net", "--mount", "--user", "--map-root-user"]
+        };
+        let mut made = Namespace::held_by(Command::new("unshare"), unshare, "mount -t tmpfs none /run");
+        made.entered = &["--mount"];
+        made
     }
 
     /// Makes another one beside this one, which links can reach.
     #[track_caller]
     pub fn beside(&self) -> Namespace {
-        Namespace::held_by(self.command("unshare"), &["--net"])
+        Namespace::held_by(self.command("unshare"), &["--net"], "true")
     }
 
     #[track_caller]
-    fn held_by(mut unshare: Command, arguments: &[&str]) -> Namespace {
+    fn held_by(mut unshare: Command, arguments: &[&str], prepare: &str) -> Namespace {
         let mut holder = unshare
             .args(arguments)
-            .args(["sh", "-c", "echo ready && exec cat"])
+            .args(["sh", "-c", &format!("{prepare} && echo ready && exec cat")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -119,7 +134,8 @@ impl Namespace {
                 String::from_utf8_lossy(&output.stderr)
             );
         }
-        let namespace = Namespace { holder, folder: TempDir::new().expect("a temporary folder") };
+        let namespace =
+            Namespace { holder, entered: &[], folder: TempDir::new().expect("a temporary folder") };
         namespace.ip("link set lo up");
         let limits = namespace.ip("mptcp limits show");
         assert!(limits.contains("subflows"), "`ip mptcp` does not work here: {limits}");
@@ -134,7 +150,7 @@ impl Namespace {
     /// A command inside.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.holder.id().to_string(), "--net"]);
+        command.args(["--target", &self.holder.id().to_string(), "--net"]).args(self.entered);
         if !is_root() {
             command.args(["--user", "--preserve-credentials"]);
         }
