@@ -70,13 +70,18 @@ impl Runtime {
     /// # Errors
     /// When the namespace has no identity, that is without `/proc`.
     pub fn of_this_namespace() -> io::Result<Runtime> {
+        Ok(Runtime::of_namespace(fs::metadata("/proc/self/ns/net")?.ino()))
+    }
+
+    /// The files for the network namespace with this inode.
+    pub fn of_namespace(inode: u64) -> Runtime {
         // systemd lists several folders with colons between them; the first is the unit's own.
         let given = std::env::var_os("RUNTIME_DIRECTORY");
         let folder = given.as_ref().and_then(|folders| std::env::split_paths(folders).next());
-        Ok(Runtime {
+        Runtime {
             folder: folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| FOLDER.into()),
-            namespace: fs::metadata("/proc/self/ns/net")?.ino(),
-        })
+            namespace: inode,
+        }
     }
 
     /// Takes the lock, or says that it is taken; never waits.

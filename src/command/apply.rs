@@ -24,8 +24,10 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
     output.diagnose(&input.diagnostics, &input.sources);
     match judged {
         Err(exit) => Ok(exit),
-        Ok(()) => {
-            netns::in_each(&options.netns, &output, |netns| Job::new(options, &output, &input, netns).run())
-        }
+        Ok(()) => netns::in_each(&options.netns, &output, |entered| {
+            let mut job = Job::new(options, &output, &input, entered.map(|entered| entered.name));
+            job.stands_in(entered);
+            job.run()
+        }),
     }
 }

@@ -8,6 +8,7 @@ use crate::apply::{self, Goal, Outcome, Terms, Verdict};
 use crate::cli::Apply;
 use crate::desired::Unreachable;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::kernel::namespace::Entered;
 use crate::kernel::{self, Host, rehearsal};
 use crate::model::{Identity, State, Sysctl};
 use crate::plan::{self, Step};
@@ -30,6 +31,8 @@ pub struct Job<'a> {
     input: &'a Input,
     /// The namespace's name; none for the one in which the program was started.
     netns: Option<&'a str>,
+    /// Its inode, where that is known.
+    inode: Option<u64>,
     /// Why it is done, by whoever does it again and again.
     trigger: Option<&'static str>,
     sysctls: Vec<Sysctl>,
@@ -73,6 +76,7 @@ impl<'a> Job<'a> {
             output,
             input,
             netns,
+            inode: None,
             trigger: None,
             sysctls,
             diagnostics: Diagnostics::default(),
@@ -80,6 +84,11 @@ impl<'a> Job<'a> {
             trial: None,
             guard: None,
         }
+    }
+
+    /// Says which namespace this thread has entered. To ask for the inode otherwise takes as long as a lock.
+    pub fn stands_in(&mut self, entered: Option<Entered<'_>>) {
+        self.inode = entered.map(|entered| entered.inode);
     }
 
     /// Says why it is done.
@@ -142,7 +151,8 @@ impl<'a> Job<'a> {
     /// # Errors
     /// As [`Job::once_more`].
     pub fn runtime(&mut self) -> Result<Runtime, Exit> {
-        Runtime::of_this_namespace()
+        self.inode
+            .map_or_else(Runtime::of_this_namespace, |inode| Ok(Runtime::of_namespace(inode)))
             .map_err(|error| self.fail(Exit::Failed, format!("cannot read /proc/self/ns/net: {error}"), None))
     }
 

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::diagnostic::Diagnostic;
-use crate::kernel::namespace::{self, Names};
+use crate::kernel::namespace::{self, Entered, Names};
 use crate::kernel::{self};
 
 use super::{Exit, Output, failure};
@@ -17,7 +17,7 @@ use super::{Exit, Output, failure};
 pub fn in_each(
     names: &[Names],
     output: &Output,
-    mut job: impl FnMut(Option<&str>) -> io::Result<Exit>,
+    mut job: impl FnMut(Option<Entered<'_>>) -> io::Result<Exit>,
 ) -> io::Result<Exit> {
     if names.is_empty() {
         return job(None);
@@ -34,7 +34,7 @@ pub fn in_each(
     let mut worst = Exit::Success;
     for name in &found {
         worst = worst.worse(match namespace::enter(name) {
-            Ok(()) => job(Some(name))?,
+            Ok(entered) => job(Some(entered))?,
             Err(error) => refuse(&error, Some(name), output),
         });
     }

@@ -19,7 +19,8 @@ use super::{Exit, Output, netns};
 pub fn run(options: &Show, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let installed = Installed::read(common, &output);
-    netns::in_each(&options.netns, &output, |netns| {
+    netns::in_each(&options.netns, &output, |entered| {
+        let netns = entered.map(|entered| entered.name);
         let seen = Host::open().and_then(|mut host| Ok((look(options, &installed, &mut host)?, host)));
         match seen {
             Ok(((state, connections), host)) => {

@@ -104,15 +104,25 @@ impl std::fmt::Display for Names {
     }
 }
 
+/// One that was entered by its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Entered<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// Its inode, by which all names of a namespace are one.
+    pub inode: u64,
+}
+
 /// Moves this thread to the namespace of that name.
 ///
 /// # Errors
 /// When there is none, and without CAP_SYS_ADMIN.
-pub fn enter(name: &str) -> Result<(), Error> {
+pub fn enter(name: &str) -> Result<Entered<'_>, Error> {
     // Something else than a namespace may lie there, such as a pipe, whose other end nobody ever opens.
     let flags = OFlags::NONBLOCK.bits() as i32;
     let file = File::options().read(true).custom_flags(flags).open(Path::new(FOLDER).join(name));
-    file.and_then(go).map_err(|error| match error.kind() {
+    let metadata = file.and_then(|file| go(&file).and_then(|()| file.metadata()));
+    metadata.map(|metadata| Entered { name, inode: metadata.ino() }).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::NoNamespace(name.to_owned()),
         _ => Error::Enter(name.to_owned(), error),
     })

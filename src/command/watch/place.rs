@@ -158,7 +158,7 @@ impl Place {
         if let Some(name) = &self.name {
             let entered = namespace::enter(name).map_err(|error| job.kernel_failed(&error));
             // Whatever the name meant before: a socket there would keep it from ending.
-            entered.inspect_err(|_| self.standing = None)?;
+            job.stands_in(Some(entered.inspect_err(|_| self.standing = None)?));
         }
         let runtime = job.runtime()?;
         if self.standing.as_ref().is_some_and(|standing| standing.runtime == runtime) {
