@@ -240,6 +240,7 @@ impl Watch<'_> {
         let shared = place::Shared { options, output, input, ending: ears.ending() };
         let mut worst = Exit::Success;
         for number in numbers {
+            // Hundreds of namespaces may take longer than the end may be put off.
             if shared.ending.load(Ordering::Relaxed) {
                 break;
             }

@@ -275,3 +275,16 @@ fn many_namespaces_are_watched_whatever_the_soft_limit() {
     assert_eq!(watcher.said(), "");
     assert_eq!(watcher.end(Signal::TERM), Some(0));
 }
+
+/// To apply to all of them for the first time takes seconds.
+#[test]
+fn many_namespaces_do_not_put_off_the_end() {
+    let names: Vec<String> = (0..300).map(|n| format!("n{n:03}")).collect();
+    let named = Named::new(names.iter().map(String::as_str));
+    let watcher = Watcher::start(&named, ONE, &["--netns=*"]);
+    let folder = watcher.folder.clone();
+    wait_for("the first one", || watcher.printed().contains("applied: 1 added"));
+    assert_eq!(watcher.end(Signal::TERM), Some(0));
+    let printed = fs::read_to_string(folder.join("stdout")).expect("UTF-8");
+    assert!(printed.matches("applied: 1 added").count() < names.len(), "it was done before");
+}
