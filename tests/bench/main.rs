@@ -1,4 +1,4 @@
-//! What a run costs beside `ip -batch`, the tool that people would script instead.
+//! What a run costs beside `ip -batch`, the tool that people would script instead, and over many network namespaces.
 //!
 //! `cargo bench` builds the release binary and runs this; `cargo bench -- 1000` repeats each measurement 1000 times.
 //!
@@ -10,12 +10,16 @@
 //! - *first apply*: an empty table and the kernel's own limits become the same 8 endpoints and limits. `ip -batch` only
 //!   writes both, without having looked before or looking afterwards.
 //!
+//! - *network namespaces*: see `netns`.
+//!
 //! How to read it: compare the ratio of the medians, not the microseconds; p10 and p90 tell how restless the machine
 //! was. A ratio of at most 1.00 meets the goal. Beside a busy machine two runs differ by some hundredths.
 //!
 //! What it is not: a test. Nothing fails when a goal is missed, since a loaded machine would make that a coin toss; only
 //! a run that did not do what it is measured for does. It tells nothing of the kernel's own cost of a removal either
 //! (a grace period of milliseconds): neither case removes anything.
+
+mod netns;
 
 use std::error::Error;
 use std::fs::{self, Permissions};
@@ -77,9 +81,10 @@ fn main() -> ExitCode {
 /// each process would be a large part of its time.
 fn enter(repetitions: usize) -> Result<()> {
     let root = rustix::process::geteuid().is_root();
-    let unshare: &[&str] = if root { &["--net"] } else { &["--net", "--user", "--map-root-user"] };
+    let user: &[&str] = if root { &[] } else { &["--user", "--map-root-user"] };
     let status = Command::new("unshare")
-        .args(unshare)
+        .args(["--net", "--mount"])
+        .args(user)
         .arg(std::env::current_exe()?)
         .args([INSIDE, &repetitions.max(REPETITIONS_MIN).to_string()])
         .status()
@@ -102,7 +107,7 @@ fn measure(repetitions: usize) -> Result<()> {
     report("nothing to do", "reads", compare(repetitions, &mut ours, &mut read, || Ok(()))?);
     let times = compare(repetitions, &mut ours, &mut write, || bench.reset())?;
     report("first apply", "writes", times);
-    Ok(())
+    netns::measure(&bench, repetitions)
 }
 
 /// The files and commands of both sides.
@@ -234,13 +239,17 @@ fn report(case: &str, peer_does: &str, times: [Vec<Duration>; 2]) {
     let names = [format!("{case}: mptcp-apply"), format!("{case}: ip -batch {peer_does}")];
     let mut medians = Vec::new();
     for (name, mut times) in names.iter().zip(times) {
-        times.sort_unstable();
-        let [median, p10, p90] =
-            [50, 10, 90].map(|percent| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e6);
+        let [median, p10, p90] = percentiles(&mut times);
         println!("{name:<34}{median:>9.0}{p10:>9.0}{p90:>9.0}");
         medians.push(median);
     }
     let ratio = medians[0] / medians[1];
     let verdict = if ratio <= GOAL { "met" } else { "missed" };
     println!("{case}: ratio of medians {ratio:.2}, goal of at most {GOAL:.2} {verdict}\n");
+}
+
+/// The median, and the bounds of the middle 80 %, in microseconds.
+fn percentiles(times: &mut [Duration]) -> [f64; 3] {
+    times.sort_unstable();
+    [50, 10, 90].map(|percent| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e6)
 }
