@@ -30,7 +30,8 @@ pub fn program() -> Command {
     clean(Command::new(program_path()))
 }
 
-fn clean(mut command: Command) -> Command {
+/// A command without anything of the caller's environment.
+pub fn clean(mut command: Command) -> Command {
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LC_ALL", "C.UTF-8");
     command
 }

@@ -21,6 +21,7 @@ mod selectors;
 mod settings;
 mod show;
 mod strace;
+mod systemd;
 mod trial;
 mod waiting;
 mod watch;

@@ -1,0 +1,236 @@
+//! A container with a systemd of its own as its first process, and a network of its own.
+//!
+//! Needs root, since control groups take it, and systemd-nspawn. Its systemd is this system's, or a newer one that
+//! `tests/systemd/usr` gets; its files are of the test's own, but for `/usr`.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+
+use tempfile::TempDir;
+
+use crate::support::{Ran, clean, ip_rows, is_root, program_path, project, run, wait_for};
+
+/// Services of a distribution that fail, or are of no use, in an empty container.
+const MASKED: [&str; 2] = ["console-getty.service", "ldconfig.service"];
+
+/// It ends with the value, or with the process that made it.
+pub struct Machine {
+    boot: Child,
+    leader: String,
+    folder: TempDir,
+}
+
+/// A `/usr` with a systemd that is new enough.
+fn usr() -> &'static str {
+    static USR: LazyLock<String> = LazyLock::new(|| {
+        let ran = run(Command::new(project().join("tests/systemd/usr")), "");
+        assert_eq!(ran.code, 0, "there is no systemd 253 or later here, and none to be had: {}", ran.stderr);
+        ran.stdout.trim().to_owned()
+    });
+    &USR
+}
+
+impl Machine {
+    /// Boots one with the units installed, none of them enabled, waits until that is done, and gives it an interface
+    /// `eth0` with the addresses 10.0.0.1 to 10.0.0.4.
+    #[track_caller]
+    pub fn new() -> Machine {
+        let machine = Machine::boot(|_| ());
+        machine.is_up();
+        machine.link("eth0", &["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4"]);
+        machine
+    }
+
+    /// Starts one whose files are prepared, below its root, and does not wait for the end of its booting.
+    ///
+    /// # Panics
+    /// When this machine does not allow it: a test that cannot run has not passed.
+    #[track_caller]
+    pub fn boot(prepare: impl FnOnce(&Path)) -> Machine {
+        assert!(
+            is_root(),
+            "this test boots a systemd, which takes root; `--skip kernel::systemd::` leaves such tests out"
+        );
+        let folder = tempfile::Builder::new().prefix("mptcp-apply-").tempdir().expect("a temporary folder");
+        let (root, extra) = (folder.path().join("root"), folder.path().join("extra"));
+        fs::create_dir_all(&extra).expect("made");
+        skeleton(&root);
+        install(&extra);
+        prepare(&root);
+        let console = fs::File::create(folder.path().join("console")).expect("made");
+        let mut command = Command::new("unshare");
+        command.arg("--mount").arg(project().join("tests/systemd/boot"));
+        command.arg(&root).arg(usr()).arg(&extra).arg(program_path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(console);
+        let mut boot = command.spawn().expect("unshare (of util-linux) starts");
+        let mut leader = String::new();
+        let mut stdout = BufReader::new(boot.stdout.take().expect("piped"));
+        stdout.read_line(&mut leader).expect("UTF-8");
+        let machine = Machine { boot, leader: leader.trim().to_owned(), folder };
+        assert!(
+            !machine.leader.is_empty(),
+            "no systemd boots here (Debian package systemd-container): {}",
+            machine.console()
+        );
+        machine
+    }
+
+    /// Waits until it has started all that it is to start.
+    #[track_caller]
+    pub fn is_up(&self) {
+        wait_for("the end of booting", || {
+            let state = self.systemctl("is-system-running").stdout;
+            assert!(!state.starts_with("degraded"), "{}", self.systemctl("--failed").stdout);
+            state == "running\n"
+        });
+    }
+
+    /// A command inside, by its name there.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.leader, "--all", "--root", "--wd", program]);
+        let mut command = clean(command);
+        command.env("PATH", "/usr/sbin:/usr/bin");
+        command
+    }
+
+    /// `systemctl` inside.
+    #[track_caller]
+    pub fn systemctl(&self, arguments: &str) -> Ran {
+        let mut command = self.command("systemctl");
+        command.arg("--no-pager").args(arguments.split(' '));
+        run(command, "")
+    }
+
+    /// The same, which has to succeed.
+    #[track_caller]
+    pub fn does(&self, arguments: &str) {
+        let ran = self.systemctl(arguments);
+        assert_eq!(ran.code, 0, "systemctl {arguments}: {}{}", ran.stderr, self.journal());
+    }
+
+    /// What systemd knows of a unit by a name.
+    #[track_caller]
+    pub fn property(&self, unit: &str, name: &str) -> String {
+        let ran = self.systemctl(&format!("show --property {name} --value {unit}")).expect(0);
+        ran.stdout.trim().to_owned()
+    }
+
+    /// What the units and systemd itself have logged.
+    pub fn journal(&self) -> String {
+        let mut command = self.command("journalctl");
+        command.args(["--no-pager", "--output=cat", "--unit=mptcp-apply*"]);
+        run(command, "").stdout
+    }
+
+    /// The program inside, started by hand.
+    #[track_caller]
+    pub fn by_hand(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command("mptcp-apply");
+        command.args(arguments);
+        run(command, "")
+    }
+
+    /// `ip` inside: its words and what it printed.
+    #[track_caller]
+    pub fn ip(&self, arguments: &str) -> String {
+        let mut command = self.command("ip");
+        command.args(arguments.split(' '));
+        let ran = run(command, "");
+        assert_eq!(ran.code, 0, "ip {arguments}: {}", ran.stderr);
+        ran.stdout
+    }
+
+    /// Makes an interface that is up, with these addresses.
+    #[track_caller]
+    pub fn link(&self, name: &str, addresses: &[&str]) {
+        self.ip(&format!("link add {name} type veth peer name {name}-peer"));
+        self.ip(&format!("link set {name}-peer up"));
+        for address in addresses {
+            self.ip(&format!("address add {address}/32 dev {name}"));
+        }
+        self.ip(&format!("link set {name} up"));
+    }
+
+    /// The table as `ip mptcp endpoint show` prints it, a line a row.
+    #[track_caller]
+    pub fn endpoints(&self) -> Vec<String> {
+        ip_rows(&self.ip("mptcp endpoint show"))
+    }
+
+    /// The value of a sysctl, by its path below `/proc/sys/net`.
+    #[track_caller]
+    pub fn sysctl(&self, name: &str) -> String {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.leader, "--net", "cat"]).arg(Path::new("/proc/sys/net").join(name));
+        run(command, "").expect(0).stdout.trim().to_owned()
+    }
+
+    /// Where a file of the machine lies.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join("root").join(path)
+    }
+
+    /// Writes a file of the machine.
+    #[track_caller]
+    pub fn write(&self, path: &str, text: &str) {
+        write(&self.folder.path().join("root"), path, text);
+    }
+
+    fn console(&self) -> String {
+        fs::read_to_string(self.folder.path().join("console")).unwrap_or_default()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        if std::thread::panicking() && !self.leader.is_empty() {
+            eprintln!("the journal of the machine:\n{}", self.journal());
+        }
+        // It ends by itself when its standard input closes.
+        drop(self.boot.stdin.take());
+        let _ = self.boot.wait();
+    }
+}
+
+/// Writes a file below a folder, with the folders on the way.
+#[track_caller]
+pub fn write(root: &Path, path: &str, text: &str) {
+    let path = root.join(path);
+    fs::create_dir_all(path.parent().expect("not the root")).expect("made");
+    fs::write(path, text).expect("written");
+}
+
+/// What a root needs for systemd to take it for one that has booted before.
+fn skeleton(root: &Path) {
+    for folder in ["dev", "etc", "proc", "root", "run", "sys", "tmp", "usr", "var"] {
+        fs::create_dir_all(root.join(folder)).expect("made");
+    }
+    for name in ["bin", "lib", "lib64", "sbin"] {
+        symlink(Path::new("usr").join(name), root.join(name)).expect("linked");
+    }
+    write(root, "etc/os-release", "ID=test\n");
+    write(root, "etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+    for unit in MASKED {
+        mask(root, unit);
+    }
+}
+
+fn mask(root: &Path, unit: &str) {
+    write(root, "etc/systemd/system/.keep", "");
+    symlink("/dev/null", root.join("etc/systemd/system").join(unit)).expect("linked");
+}
+
+/// The units, as a package would install them; the program itself follows at boot.
+fn install(usr: &Path) {
+    let target = usr.join("lib/systemd/system");
+    fs::create_dir_all(&target).expect("made");
+    for entry in fs::read_dir(project().join("packaging/systemd")).expect("a folder") {
+        let entry = entry.expect("an entry");
+        fs::copy(entry.path(), target.join(entry.file_name())).expect("copied");
+    }
+}

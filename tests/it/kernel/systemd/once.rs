@@ -1,0 +1,84 @@
+//! `mptcp-apply.service`: once, at boot.
+
+use super::machine::{Machine, write};
+use crate::support::wait_for;
+
+const CONFIG: &str = "etc/mptcp-apply/10-test.yaml";
+
+/// Enables it before the machine boots, as a package or an image does.
+fn enabled(root: &std::path::Path) {
+    let wants = root.join("etc/systemd/system/multi-user.target.wants");
+    std::fs::create_dir_all(&wants).expect("made");
+    let unit = "/usr/lib/systemd/system/mptcp-apply.service";
+    std::os::unix::fs::symlink(unit, wants.join("mptcp-apply.service")).expect("linked");
+}
+
+#[test]
+fn files_are_applied_at_boot() {
+    let machine = Machine::boot(|root| {
+        enabled(root);
+        let config = "\
+version: 1
+limits: {subflows: 5}
+sysctls: {stale_loss_cnt: 7}
+endpoints:
+  port: {address: 127.0.0.8, port: 443, flags: [signal]}
+  late: {dev: new0, flags: [subflow, fullmesh]}
+";
+        write(root, CONFIG, config);
+    });
+    // What comes late is waited for.
+    wait_for("the program", || machine.journal().contains("waiting"));
+    assert_eq!(machine.endpoints(), [""; 0]);
+    machine.link("new0", &["192.0.2.7"]);
+    machine.is_up();
+    assert_eq!(machine.property("mptcp-apply", "ActiveState"), "active");
+    assert_eq!(
+        machine.endpoints(),
+        ["127.0.0.8 port 443 id 1 signal", "192.0.2.7 id 2 subflow fullmesh dev new0"]
+    );
+    assert_eq!(machine.ip("mptcp limits show").trim(), "add_addr_accepted 0 subflows 5");
+    assert_eq!(machine.sysctl("mptcp/stale_loss_cnt"), "7");
+}
+
+#[test]
+fn the_record_outlives_the_unit_and_is_that_of_runs_by_hand() {
+    let machine = Machine::new();
+    machine.ip("mptcp endpoint add 10.9.9.9 id 9 signal");
+    let declare = |endpoints: &str| {
+        machine.write(CONFIG, &format!("{{version: 1, prune: false, endpoints: {{{endpoints}}}}}"));
+    };
+    declare("a: {address: 10.0.0.1, id: 1, flags: [signal]}, b: {address: 10.0.0.2, id: 2, flags: [signal]}");
+    machine.does("start mptcp-apply");
+    assert_eq!(machine.endpoints().len(), 3);
+    // Endpoints stay when it stops, and are known when it starts again, or is told to look again.
+    machine.does("stop mptcp-apply");
+    assert_eq!(machine.endpoints().len(), 3);
+    declare("b: {address: 10.0.0.2, id: 2, flags: [signal]}, c: {address: 10.0.0.3, id: 3, flags: [signal]}");
+    machine.does("start mptcp-apply");
+    assert_eq!(
+        machine.endpoints(),
+        ["10.0.0.2 id 2 signal", "10.0.0.3 id 3 signal", "10.9.9.9 id 9 signal"]
+    );
+    declare("c: {address: 10.0.0.3, id: 3, flags: [signal]}");
+    machine.does("reload mptcp-apply");
+    assert_eq!(machine.endpoints(), ["10.0.0.3 id 3 signal", "10.9.9.9 id 9 signal"]);
+    declare("");
+    machine.by_hand(&[]).expect(0);
+    assert_eq!(machine.endpoints(), ["10.9.9.9 id 9 signal"]);
+    assert_eq!(machine.journal().matches("warning").count(), 0, "{}", machine.journal());
+}
+
+/// The files cannot be wrong unnoticed, and what was there stays.
+#[test]
+fn a_wrong_file_fails_the_unit() {
+    let machine = Machine::new();
+    machine.write(CONFIG, "{version: 1, endpoints: {a: {address: 10.0.0.1, flags: [subflow]}}}");
+    machine.does("start mptcp-apply");
+    machine.write(CONFIG, "{version: 1, endpoints: {a: {address: 10.0.0.1, flags: [sublow]}}}");
+    let ran = machine.systemctl("restart mptcp-apply");
+    assert_ne!(ran.code, 0);
+    assert_eq!(machine.property("mptcp-apply", "ExecMainStatus"), "78");
+    assert!(machine.journal().contains("did you mean `subflow`?"), "{}", machine.journal());
+    assert_eq!(machine.endpoints(), ["10.0.0.1 id 1 subflow"]);
+}

@@ -1,0 +1,16 @@
+//! What systemd itself says of the units.
+
+use super::machine::Machine;
+use crate::support::run;
+
+const UNITS: [&str; 3] =
+    ["mptcp-apply.service", "mptcp-apply-watch.service", "mptcp-apply-watch@blue.service"];
+
+#[test]
+fn systemd_finds_nothing_wrong_with_them() {
+    let machine = Machine::new();
+    let mut command = machine.command("systemd-analyze");
+    command.args(["verify", "--recursive-errors=yes"]).args(UNITS);
+    let ran = run(command, "").expect(0);
+    assert_eq!((ran.stdout, ran.stderr), (String::new(), String::new()));
+}
