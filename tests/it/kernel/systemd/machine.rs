@@ -170,15 +170,44 @@ impl Machine {
         run(command, "").expect(0).stdout.trim().to_owned()
     }
 
-    /// Where a file of the machine lies.
-    pub fn path(&self, path: &str) -> PathBuf {
-        self.folder.path().join("root").join(path)
+    /// A file below `/proc` as the machine sees it, with its own numbers of processes.
+    #[track_caller]
+    pub fn proc(&self, path: &str) -> String {
+        let path = self.seen("proc").join(path);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// The lock file that the runs so far have made.
+    #[track_caller]
+    pub fn lock_file(&self) -> fs::File {
+        let entries = fs::read_dir(self.seen("run/mptcp-apply")).expect("the runtime folder");
+        let mut paths = entries.map(|entry| entry.expect("an entry").path());
+        let path = paths.find(|path| path.extension().is_some_and(|kind| kind == "lock"));
+        fs::File::open(path.expect("a lock file")).expect("opened")
+    }
+
+    /// A file with the mounts of the machine.
+    fn seen(&self, path: &str) -> PathBuf {
+        Path::new("/proc").join(&self.leader).join("root").join(path)
+    }
+
+    /// Changes a unit, which takes effect when it is started.
+    #[track_caller]
+    pub fn drop_in(&self, unit: &str, text: &str) {
+        self.write(&format!("etc/systemd/system/{unit}.service.d/test.conf"), text);
+        self.does("daemon-reload");
     }
 
     /// Writes a file of the machine.
     #[track_caller]
     pub fn write(&self, path: &str, text: &str) {
         write(&self.folder.path().join("root"), path, text);
+    }
+
+    /// Removes one.
+    #[track_caller]
+    pub fn remove(&self, path: &str) {
+        fs::remove_file(self.folder.path().join("root").join(path)).expect("removed");
     }
 
     fn console(&self) -> String {
@@ -205,6 +234,14 @@ pub fn write(root: &Path, path: &str, text: &str) {
     fs::write(path, text).expect("written");
 }
 
+/// Enables a unit before the machine boots, as a package or an image does.
+#[track_caller]
+pub fn enable(root: &Path, unit: &str) {
+    let wants = root.join("etc/systemd/system/multi-user.target.wants");
+    fs::create_dir_all(&wants).expect("made");
+    symlink(Path::new("/usr/lib/systemd/system").join(unit), wants.join(unit)).expect("linked");
+}
+
 /// What a root needs for systemd to take it for one that has booted before.
 fn skeleton(root: &Path) {
     for folder in ["dev", "etc", "proc", "root", "run", "sys", "tmp", "usr", "var"] {
@@ -215,14 +252,11 @@ fn skeleton(root: &Path) {
     }
     write(root, "etc/os-release", "ID=test\n");
     write(root, "etc/machine-id", "0123456789abcdef0123456789abcdef\n");
+    let units = root.join("etc/systemd/system");
+    fs::create_dir_all(&units).expect("made");
     for unit in MASKED {
-        mask(root, unit);
+        symlink("/dev/null", units.join(unit)).expect("linked");
     }
-}
-
-fn mask(root: &Path, unit: &str) {
-    write(root, "etc/systemd/system/.keep", "");
-    symlink("/dev/null", root.join("etc/systemd/system").join(unit)).expect("linked");
 }
 
 /// The units, as a package would install them; the program itself follows at boot.

@@ -2,4 +2,9 @@
 
 mod machine;
 mod once;
+mod sandbox;
 mod units;
+mod watch;
+
+/// The configuration of the machines.
+const CONFIG: &str = "etc/mptcp-apply/10-test.yaml";

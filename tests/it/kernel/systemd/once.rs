@@ -1,22 +1,13 @@
 //! `mptcp-apply.service`: once, at boot.
 
-use super::machine::{Machine, write};
+use super::CONFIG;
+use super::machine::{Machine, enable, write};
 use crate::support::wait_for;
-
-const CONFIG: &str = "etc/mptcp-apply/10-test.yaml";
-
-/// Enables it before the machine boots, as a package or an image does.
-fn enabled(root: &std::path::Path) {
-    let wants = root.join("etc/systemd/system/multi-user.target.wants");
-    std::fs::create_dir_all(&wants).expect("made");
-    let unit = "/usr/lib/systemd/system/mptcp-apply.service";
-    std::os::unix::fs::symlink(unit, wants.join("mptcp-apply.service")).expect("linked");
-}
 
 #[test]
 fn files_are_applied_at_boot() {
     let machine = Machine::boot(|root| {
-        enabled(root);
+        enable(root, "mptcp-apply.service");
         let config = "\
 version: 1
 limits: {subflows: 5}
@@ -56,10 +47,7 @@ fn the_record_outlives_the_unit_and_is_that_of_runs_by_hand() {
     assert_eq!(machine.endpoints().len(), 3);
     declare("b: {address: 10.0.0.2, id: 2, flags: [signal]}, c: {address: 10.0.0.3, id: 3, flags: [signal]}");
     machine.does("start mptcp-apply");
-    assert_eq!(
-        machine.endpoints(),
-        ["10.0.0.2 id 2 signal", "10.0.0.3 id 3 signal", "10.9.9.9 id 9 signal"]
-    );
+    assert_eq!(machine.endpoints(), ["10.0.0.2 id 2 signal", "10.0.0.3 id 3 signal", "10.9.9.9 id 9 signal"]);
     declare("c: {address: 10.0.0.3, id: 3, flags: [signal]}");
     machine.does("reload mptcp-apply");
     assert_eq!(machine.endpoints(), ["10.0.0.3 id 3 signal", "10.9.9.9 id 9 signal"]);

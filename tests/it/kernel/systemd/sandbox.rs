@@ -1,0 +1,113 @@
+//! What the services may do, and what not.
+
+use super::CONFIG;
+use super::machine::Machine;
+use crate::support::{run, wait_for};
+
+/// Whether a process of the machine may write there, as its mounts say: the innermost, and of those the last.
+fn is_writable(machine: &Machine, process: &str, path: &str) -> bool {
+    let mounts = machine.proc(&format!("{process}/mountinfo"));
+    let covers = |mount: &&str| {
+        let point = mount.split(' ').nth(4).unwrap_or_default();
+        path.strip_prefix(point).is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || point == "/")
+    };
+    let innermost = mounts.lines().filter(covers).max_by_key(|mount| mount.split(' ').nth(4).map(str::len));
+    let options = innermost.and_then(|mount| mount.split(' ').nth(5)).expect("a mount");
+    options.split(',').any(|option| option == "rw")
+}
+
+#[test]
+fn the_watch_can_do_its_work_and_nothing_else() {
+    let machine = Machine::new();
+    let config = "\
+version: 1
+limits: {add-addr-accepted: 4}
+sysctls: {stale_loss_cnt: 7, path_manager: kernel}
+endpoints:
+  port: {address: 10.0.0.1, port: 443, flags: [signal]}
+  six: {address: 2001:db8::1, port: 8443, flags: [signal]}
+  selector: {dev: eth0, family: ipv4, flags: [subflow]}
+";
+    machine.ip("address add 2001:db8::1/128 dev eth0 nodad");
+    machine.write(CONFIG, config);
+    machine.does("start mptcp-apply-watch");
+    assert_eq!(machine.property("mptcp-apply-watch", "StatusText"), "as declared: 6 endpoints");
+    let rows = machine.endpoints();
+    assert_eq!(rows[..2], ["10.0.0.1 port 443 id 1 signal", "2001:db8::1 port 8443 id 2 signal"]);
+    assert_eq!(rows.len(), 6, "{rows:?}");
+    assert_eq!(machine.sysctl("mptcp/stale_loss_cnt"), "7");
+    let process = machine.property("mptcp-apply-watch", "MainPID");
+    for (path, expected) in [
+        ("/proc/sys/net/mptcp/enabled", true),
+        ("/run/mptcp-apply/netns-1.lock", true),
+        ("/proc/sys/net/ipv4/ip_forward", false),
+        ("/proc/sys/kernel/core_pattern", false),
+        ("/etc/mptcp-apply", false),
+        ("/usr/sbin", false),
+        ("/var/lib", false),
+        ("/sys/fs/cgroup", false),
+    ] {
+        assert_eq!(is_writable(&machine, &process, path), expected, "{path}");
+    }
+    let status = machine.proc(&format!("{process}/status"));
+    let line = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    // CAP_NET_BIND_SERVICE and CAP_NET_ADMIN.
+    assert_eq!(line("CapEff:"), Some("0000000000001400"));
+    assert_eq!(line("CapBnd:"), Some("0000000000001400"));
+    assert_eq!((line("NoNewPrivs:"), line("Seccomp:")), (Some("1"), Some("2")));
+}
+
+/// These would filter what reaches the kernel's own sockets for endpoints on ports, which belong to the unit.
+#[test]
+fn nothing_filters_the_packets_of_endpoints() {
+    let machine = Machine::new();
+    for unit in ["mptcp-apply", "mptcp-apply-watch", "mptcp-apply-watch@blue"] {
+        for filter in ["IPAddressDeny", "IPIngressFilterPath", "IPEgressFilterPath", "SocketBindDeny"] {
+            assert_eq!(machine.property(unit, filter), "", "{unit}: {filter}");
+        }
+        // All but none.
+        assert_eq!(machine.property(unit, "RestrictNetworkInterfaces"), "~", "{unit}");
+    }
+}
+
+#[test]
+fn an_instance_keeps_its_network_namespace_alone() {
+    const INSTANCE: &str = "mptcp-apply-watch@web-1";
+    let machine = Machine::new();
+    machine.drop_in(INSTANCE, "[Service]\nRestartSec=100ms\n");
+    let config = "{version: 1, sysctls: {stale_loss_cnt: 9}, endpoints: {a: {dev: eth1, flags: [subflow]}}}";
+    machine.write("etc/netns/web-1/mptcp-apply/a.yaml", config);
+    // The namespace is waited for.
+    assert_ne!(machine.systemctl(&format!("start {INSTANCE}")).code, 0);
+    machine.ip("netns add web-1");
+    wait_for("the instance", || machine.property(INSTANCE, "ActiveState") == "active");
+    machine.ip("-n web-1 link set lo up");
+    machine.ip("link add eth1 netns web-1 type veth peer name out");
+    machine.ip("link set out up");
+    machine.ip("-n web-1 address add 192.0.2.1/24 dev eth1");
+    machine.ip("-n web-1 link set eth1 up");
+    let inside = || machine.ip("netns exec web-1 ip mptcp endpoint show").trim().to_owned();
+    wait_for("the endpoint", || inside() == "192.0.2.1 id 1 subflow dev eth1");
+    assert_eq!(machine.endpoints(), [""; 0]);
+    assert_eq!(machine.sysctl("mptcp/stale_loss_cnt"), "4");
+    let process = machine.property(INSTANCE, "MainPID");
+    let status = machine.proc(&format!("{process}/status"));
+    assert!(status.contains("CapEff:\t0000000000001400\n"), "{status}");
+    // The network namespace of the machine itself is another matter.
+    machine.write(CONFIG, "{version: 1, endpoints: {b: {address: 10.0.0.2, id: 2, flags: [signal]}}}");
+    machine.does("start mptcp-apply-watch");
+    assert_eq!(machine.endpoints(), ["10.0.0.2 id 2 signal"]);
+    assert_eq!(inside(), "192.0.2.1 id 1 subflow dev eth1");
+}
+
+/// What is left is named in the unit: root, this network, its sockets and the two capabilities.
+#[test]
+fn systemd_finds_the_watch_well_shut_in() {
+    let machine = Machine::new();
+    for unit in ["mptcp-apply-watch.service", "mptcp-apply-watch@.service"] {
+        let mut command = machine.command("systemd-analyze");
+        command.args(["security", "--no-pager", "--offline=true", "--threshold=19"]);
+        command.arg(format!("/usr/lib/systemd/system/{unit}"));
+        run(command, "").expect(0);
+    }
+}
