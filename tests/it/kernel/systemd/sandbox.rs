@@ -2,7 +2,7 @@
 
 use super::CONFIG;
 use super::machine::Machine;
-use crate::support::{run, wait_for};
+use crate::support::{project, run, wait_for};
 
 /// Whether a process of the machine may write there, as its mounts say: the innermost, and of those the last.
 fn is_writable(machine: &Machine, process: &str, path: &str) -> bool {
@@ -98,6 +98,28 @@ fn an_instance_keeps_its_network_namespace_alone() {
     machine.does("start mptcp-apply-watch");
     assert_eq!(machine.endpoints(), ["10.0.0.2 id 2 signal"]);
     assert_eq!(inside(), "192.0.2.1 id 1 subflow dev eth1");
+}
+
+/// The drop-in is the one of the README.
+#[test]
+fn one_service_keeps_many_network_namespaces_when_it_may() {
+    let machine = Machine::new();
+    let readme = std::fs::read_to_string(project().join("README.md")).expect("a README");
+    let drop_in = readme.split("```ini\n").nth(1).and_then(|rest| rest.split("```").next());
+    machine.write(CONFIG, "{version: 1, sysctls: {stale_loss_cnt: 9}, limits: {subflows: 5}}");
+    for name in ["web-1", "web-2", "db"] {
+        machine.ip(&format!("netns add {name}"));
+    }
+    machine.drop_in("mptcp-apply-watch", drop_in.expect("a drop-in"));
+    machine.does("start mptcp-apply-watch");
+    let limits =
+        |name: &str| machine.ip(&format!("netns exec {name} ip mptcp limits show")).trim().to_owned();
+    assert_eq!(limits("web-1"), "add_addr_accepted 0 subflows 5");
+    assert_eq!(limits("web-2"), limits("web-1"));
+    assert_eq!(limits("db"), "add_addr_accepted 0 subflows 2");
+    let status = machine.property("mptcp-apply-watch", "StatusText");
+    assert_eq!(status, "as declared: 0 endpoints in 2 network namespaces");
+    assert_eq!(machine.sysctl("mptcp/stale_loss_cnt"), "4");
 }
 
 /// What is left is named in the unit: root, this network, its sockets and the two capabilities.
