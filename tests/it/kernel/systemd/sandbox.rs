@@ -36,6 +36,15 @@ endpoints:
     assert_eq!(rows[..2], ["10.0.0.1 port 443 id 1 signal", "2001:db8::1 port 8443 id 2 signal"]);
     assert_eq!(rows.len(), 6, "{rows:?}");
     assert_eq!(machine.sysctl("mptcp/stale_loss_cnt"), "7");
+    // Before one with a port is removed, its port is tried.
+    let other_ids =
+        config.replace("port: 443", "id: 11, port: 443").replace("port: 8443", "id: 12, port: 8443");
+    machine.write(CONFIG, &other_ids);
+    machine.does("reload mptcp-apply-watch");
+    let rows = machine.endpoints();
+    for row in ["10.0.0.1 port 443 id 11 signal", "2001:db8::1 port 8443 id 12 signal"] {
+        assert!(rows.iter().any(|there| there == row), "{rows:?}");
+    }
     let process = machine.property("mptcp-apply-watch", "MainPID");
     for (path, expected) in [
         ("/proc/sys/net/mptcp/enabled", true),

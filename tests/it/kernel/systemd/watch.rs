@@ -157,4 +157,8 @@ fn of_both_units_the_watch_wins_and_each_makes_way_for_the_other() {
     assert_eq!(machine.property(WATCH, "NRestarts"), "0");
     let journal = machine.journal();
     assert!(!journal.contains("another run") && !journal.contains("cycle"), "{journal}");
+    // However long that takes: it does not hear this signal, and is killed in the end.
+    machine.drop_in(WATCH, "[Service]\nKillSignal=SIGCONT\nTimeoutStopSec=1s\n");
+    machine.does("start mptcp-apply");
+    assert_eq!(states(), ["failed", "active"]);
 }
