@@ -109,17 +109,54 @@ fn an_instance_keeps_its_network_namespace_alone() {
     assert_eq!(inside(), "192.0.2.1 id 1 subflow dev eth1");
 }
 
-/// The drop-in is the one of the README.
+/// One of the drop-ins of the README, as it stands there.
+#[track_caller]
+fn drop_in_of_the_readme(number: usize) -> String {
+    let readme = std::fs::read_to_string(project().join("README.md")).expect("a README");
+    let text = readme.split("```ini\n").nth(number).and_then(|rest| rest.split("```").next());
+    text.expect("a drop-in").to_owned()
+}
+
+/// The number is ten times the one that `systemd-analyze` shows.
+#[track_caller]
+fn is_no_more_exposed(machine: &Machine, unit: &str, than: u32) {
+    let mut command = machine.command("systemd-analyze");
+    command.args(["security", "--no-pager", "--offline=true", &format!("--threshold={than}"), unit]);
+    run(command, "").expect(0);
+}
+
+#[test]
+fn without_ports_the_watch_needs_less() {
+    let machine = Machine::new();
+    let drop_in = drop_in_of_the_readme(1);
+    machine.drop_in("mptcp-apply-watch", &drop_in);
+    let declare = |dev: &str| {
+        let config = format!(
+            "{{version: 1, sysctls: {{stale_loss_cnt: 7}}, endpoints: {{a: {{dev: {dev}, flags: [subflow]}}}}}}"
+        );
+        machine.write(CONFIG, &config);
+    };
+    declare("eth0");
+    machine.does("start mptcp-apply-watch");
+    assert_eq!(machine.property("mptcp-apply-watch", "StatusText"), "as declared: 4 endpoints");
+    assert_eq!(machine.sysctl("mptcp/stale_loss_cnt"), "7");
+    machine.link("eth1", &["192.0.2.1"]);
+    declare("eth1");
+    machine.does("reload mptcp-apply-watch");
+    assert_eq!(machine.endpoints(), ["192.0.2.1 id 5 subflow dev eth1"]);
+    let unit = std::fs::read_to_string(project().join("packaging/systemd/mptcp-apply-watch.service"));
+    machine.write("etc/systemd/system/less.service", &format!("{}\n{drop_in}", unit.expect("the unit")));
+    is_no_more_exposed(&machine, "/etc/systemd/system/less.service", 14);
+}
+
 #[test]
 fn one_service_keeps_many_network_namespaces_when_it_may() {
     let machine = Machine::new();
-    let readme = std::fs::read_to_string(project().join("README.md")).expect("a README");
-    let drop_in = readme.split("```ini\n").nth(1).and_then(|rest| rest.split("```").next());
     machine.write(CONFIG, "{version: 1, sysctls: {stale_loss_cnt: 9}, limits: {subflows: 5}}");
     for name in ["web-1", "web-2", "db"] {
         machine.ip(&format!("netns add {name}"));
     }
-    machine.drop_in("mptcp-apply-watch", drop_in.expect("a drop-in"));
+    machine.drop_in("mptcp-apply-watch", &drop_in_of_the_readme(2));
     machine.does("start mptcp-apply-watch");
     let limits =
         |name: &str| machine.ip(&format!("netns exec {name} ip mptcp limits show")).trim().to_owned();
@@ -136,9 +173,6 @@ fn one_service_keeps_many_network_namespaces_when_it_may() {
 fn systemd_finds_the_watch_well_shut_in() {
     let machine = Machine::new();
     for unit in ["mptcp-apply-watch.service", "mptcp-apply-watch@.service"] {
-        let mut command = machine.command("systemd-analyze");
-        command.args(["security", "--no-pager", "--offline=true", "--threshold=19"]);
-        command.arg(format!("/usr/lib/systemd/system/{unit}"));
-        run(command, "").expect(0);
+        is_no_more_exposed(&machine, &format!("/usr/lib/systemd/system/{unit}"), 19);
     }
 }
