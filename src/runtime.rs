@@ -5,9 +5,9 @@
 //! that: whatever it names and the kernel does not have is forgotten.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, Metadata, TryLockError};
+use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -131,8 +131,12 @@ impl Runtime {
         self.create_folder()?;
         // Left behind by a run that was killed, or anything else; what is made anew is this user's own file.
         let _ = fs::remove_file(&new);
-        let written = File::options().write(true).create_new(true).mode(0o644).open(&new);
-        let written = written.and_then(|mut file| file.write_all(text.as_bytes()));
+        let written =
+            File::options().write(true).create_new(true).mode(0o644).open(&new).and_then(|mut file| {
+                // Others may plan with it, whatever this process hides of its files otherwise.
+                file.set_permissions(Permissions::from_mode(0o644))?;
+                file.write_all(text.as_bytes())
+            });
         written.and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
             // Half a file would only fill a full disk further.
             let _ = fs::remove_file(&new);

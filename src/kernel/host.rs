@@ -127,7 +127,7 @@ impl Host {
         let is_there =
             bindable.iter().any(|(address, index)| *address == wanted && on.is_none_or(|on| on == *index));
         // Local routes and sysctls make more addresses usable than interfaces have.
-        Ok(is_there || (on.is_none() && listener::can_bind((wanted, 0).into()).is_ok()))
+        Ok(is_there || (on.is_none() && matches!(listener::try_bind((wanted, 0).into()), Some(Ok(())))))
     }
 
     fn read_addresses(&mut self) -> Result<&Addresses, Error> {
@@ -224,7 +224,7 @@ impl Kernel for Host {
             Step::AddAddr {
                 endpoint: Endpoint { identity: Identity { address, port: Some(port) }, .. },
                 ..
-            } => listener::can_bind((*address, port.get()).into()),
+            } => listener::try_bind((*address, port.get()).into()).unwrap_or(Ok(())),
             _ => Ok(()),
         }
     }

@@ -19,12 +19,16 @@ pub fn can_open() -> bool {
 }
 
 /// Binds a socket there and lets it go again: without SO_REUSEADDR, as the path manager binds its own, so that
-/// connections in TIME_WAIT are in the way here too.
-pub fn can_bind(address: SocketAddr) -> Result<(), Refusal> {
+/// connections in TIME_WAIT are in the way here too. None where this process may make no such sockets, as in a sandbox:
+/// the kernel makes its own all the same.
+pub fn try_bind(address: SocketAddr) -> Option<Result<(), Refusal>> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let refused = |error: rustix::io::Errno| Refusal::new(Errno::from_raw(error.raw_os_error()));
-    let socket = socket(family, SocketType::STREAM, Some(ipproto::MPTCP)).map_err(refused)?;
-    bind(&socket, &address).map_err(refused)
+    match socket(family, SocketType::STREAM, Some(ipproto::MPTCP)) {
+        Ok(socket) => Some(bind(&socket, &address).map_err(refused)),
+        Err(rustix::io::Errno::AFNOSUPPORT) => None,
+        Err(error) => Some(Err(refused(error))),
+    }
 }
 
 /// How many connections have this address and port at this end, those included that are in TIME_WAIT.

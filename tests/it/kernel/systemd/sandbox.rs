@@ -17,7 +17,7 @@ fn is_writable(machine: &Machine, process: &str, path: &str) -> bool {
 }
 
 #[test]
-fn the_watch_can_do_its_work_and_nothing_else() {
+fn with_more_rights_it_can_try_ports_and_nothing_else() {
     let machine = Machine::new();
     let config = "\
 version: 1
@@ -30,6 +30,7 @@ endpoints:
 ";
     machine.ip("address add 2001:db8::1/128 dev eth0 nodad");
     machine.write(CONFIG, config);
+    machine.drop_in("mptcp-apply-watch", &drop_in_of_the_readme(1));
     machine.does("start mptcp-apply-watch");
     assert_eq!(machine.property("mptcp-apply-watch", "StatusText"), "as declared: 6 endpoints");
     let rows = machine.endpoints();
@@ -101,7 +102,7 @@ fn an_instance_keeps_its_network_namespace_alone() {
     assert_eq!(machine.sysctl("mptcp/stale_loss_cnt"), "4");
     let process = machine.property(INSTANCE, "MainPID");
     let status = machine.proc(&format!("{process}/status"));
-    assert!(status.contains("CapEff:\t0000000000001400\n"), "{status}");
+    assert!(status.contains("CapEff:\t0000000000001000\n"), "{status}");
     // The network namespace of the machine itself is another matter.
     machine.write(CONFIG, "{version: 1, endpoints: {b: {address: 10.0.0.2, id: 2, flags: [signal]}}}");
     machine.does("start mptcp-apply-watch");
@@ -125,28 +126,38 @@ fn is_no_more_exposed(machine: &Machine, unit: &str, than: u32) {
     run(command, "").expect(0);
 }
 
+/// Above 1023 ports need no right of one's own, and sysctls, selectors and live links none either.
 #[test]
-fn without_ports_the_watch_needs_less() {
+fn as_it_is_the_watch_can_do_its_work() {
     let machine = Machine::new();
-    let drop_in = drop_in_of_the_readme(1);
-    machine.drop_in("mptcp-apply-watch", &drop_in);
-    let declare = |dev: &str| {
-        let config = format!(
-            "{{version: 1, sysctls: {{stale_loss_cnt: 7}}, endpoints: {{a: {{dev: {dev}, flags: [subflow]}}}}}}"
+    let declare = |dev: &str, port: u16| {
+        machine.write(
+            CONFIG,
+            &format!(
+                "{{version: 1, sysctls: {{stale_loss_cnt: 7}}, endpoints: {{\
+                 port: {{address: 127.0.0.1, port: {port}, flags: [signal]}}, a: {{dev: {dev}, flags: [subflow]}}}}}}"
+            ),
         );
-        machine.write(CONFIG, &config);
     };
-    declare("eth0");
+    declare("eth0", 8443);
     machine.does("start mptcp-apply-watch");
-    assert_eq!(machine.property("mptcp-apply-watch", "StatusText"), "as declared: 4 endpoints");
+    assert_eq!(machine.property("mptcp-apply-watch", "StatusText"), "as declared: 5 endpoints");
     assert_eq!(machine.sysctl("mptcp/stale_loss_cnt"), "7");
     machine.link("eth1", &["192.0.2.1"]);
-    declare("eth1");
+    declare("eth1", 8444);
     machine.does("reload mptcp-apply-watch");
-    assert_eq!(machine.endpoints(), ["192.0.2.1 id 5 subflow dev eth1"]);
-    let unit = std::fs::read_to_string(project().join("packaging/systemd/mptcp-apply-watch.service"));
-    machine.write("etc/systemd/system/less.service", &format!("{}\n{drop_in}", unit.expect("the unit")));
-    is_no_more_exposed(&machine, "/etc/systemd/system/less.service", 14);
+    let rows = machine.endpoints();
+    assert!(rows.iter().any(|row| row.starts_with("127.0.0.1 port 8444 ")), "{rows:?}");
+    assert!(rows.iter().any(|row| row.starts_with("192.0.2.1 ")), "{rows:?}");
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    let status = machine.proc(&format!("{}/status", machine.property("mptcp-apply-watch", "MainPID")));
+    assert!(status.contains("CapEff:\t0000000000001000\n"), "{status}");
+    declare("eth1", 443);
+    machine.does("reload mptcp-apply-watch");
+    let said = machine.property("mptcp-apply-watch", "StatusText");
+    assert!(said.starts_with("not as declared: the kernel refused to add 127.0.0.1 port 443"), "{said}");
+    // What is there is kept.
+    assert_eq!(machine.endpoints().len(), 2);
 }
 
 #[test]
@@ -156,7 +167,7 @@ fn one_service_keeps_many_network_namespaces_when_it_may() {
     for name in ["web-1", "web-2", "db"] {
         machine.ip(&format!("netns add {name}"));
     }
-    machine.drop_in("mptcp-apply-watch", &drop_in_of_the_readme(2));
+    machine.drop_in("mptcp-apply-watch", &drop_in_of_the_readme(3));
     machine.does("start mptcp-apply-watch");
     let limits =
         |name: &str| machine.ip(&format!("netns exec {name} ip mptcp limits show")).trim().to_owned();
@@ -168,11 +179,28 @@ fn one_service_keeps_many_network_namespaces_when_it_may() {
     assert_eq!(machine.sysctl("mptcp/stale_loss_cnt"), "4");
 }
 
-/// What is left is named in the unit: root, this network, its sockets and the two capabilities.
+/// What is left is named in the unit: root, this network, and one capability.
 #[test]
 fn systemd_finds_the_watch_well_shut_in() {
     let machine = Machine::new();
     for unit in ["mptcp-apply-watch.service", "mptcp-apply-watch@.service"] {
-        is_no_more_exposed(&machine, &format!("/usr/lib/systemd/system/{unit}"), 19);
+        is_no_more_exposed(&machine, &format!("/usr/lib/systemd/system/{unit}"), 16);
     }
+    let unit = std::fs::read_to_string(project().join("packaging/systemd/mptcp-apply-watch.service"));
+    let without_ports = format!("{}\n{}", unit.expect("the unit"), drop_in_of_the_readme(2));
+    machine.write("etc/systemd/system/less.service", &without_ports);
+    is_no_more_exposed(&machine, "/etc/systemd/system/less.service", 14);
+}
+
+#[test]
+fn without_ports_no_packet_has_to_reach_the_watch() {
+    let machine = Machine::new();
+    machine.drop_in("mptcp-apply-watch", &drop_in_of_the_readme(2));
+    machine.write(
+        CONFIG,
+        "{version: 1, sysctls: {stale_loss_cnt: 7}, endpoints: {a: {dev: eth0, flags: [subflow]}}}",
+    );
+    machine.does("start mptcp-apply-watch");
+    assert_eq!(machine.property("mptcp-apply-watch", "StatusText"), "as declared: 4 endpoints");
+    assert_eq!(machine.sysctl("mptcp/stale_loss_cnt"), "7");
 }
