@@ -1,8 +1,9 @@
-//! What `-v` and `-vv` tell, on standard error.
+//! What `-v` and `-vv` tell, on standard error, and how important all that is written there is.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::sync::OnceLock;
 
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 
 /// The sink.
 struct Sink;
@@ -28,9 +29,34 @@ impl Log for Sink {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             // Whoever cannot read the log still wants the work done.
-            let _ = writeln!(std::io::stderr(), "{}", record.args());
+            let _ =
+                io::stderr().write_all(marked(record.level(), &format!("{}\n", record.args())).as_bytes());
         }
     }
 
     fn flush(&self) {}
+}
+
+/// The text, with a mark of its importance before each line where it goes to the journal (`sd-daemon(3)`).
+pub fn marked(level: Level, text: &str) -> String {
+    let mark = match level {
+        Level::Error => "<3>",
+        Level::Warn => "<4>",
+        Level::Info => "<6>",
+        Level::Debug | Level::Trace => "<7>",
+    };
+    match is_journal() {
+        true => text.split_inclusive('\n').map(|line| format!("{mark}{line}")).collect(),
+        false => text.to_owned(),
+    }
+}
+
+/// Whether standard error is the journal's own stream, which the environment names by device and inode.
+fn is_journal() -> bool {
+    static JOURNAL: OnceLock<bool> = OnceLock::new();
+    *JOURNAL.get_or_init(|| {
+        let Some(stream) = std::env::var_os("JOURNAL_STREAM") else { return false };
+        let own = rustix::fs::fstat(io::stderr());
+        own.is_ok_and(|own| stream.to_str() == Some(format!("{}:{}", own.st_dev, own.st_ino).as_str()))
+    })
 }

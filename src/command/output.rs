@@ -3,8 +3,11 @@
 use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 
+use ::log::Level;
+
 use crate::cli::{Color, Common, Format};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::log;
 use crate::report::Style;
 use crate::report::snippet::Snippets;
 use crate::source::Source;
@@ -105,7 +108,12 @@ impl Output {
             // Between several there is a blank line, those of earlier calls included.
             let blank_line = if self.diagnosed.replace(true) { "\n" } else { "" };
             let heading = std::mem::take(&mut heading);
-            text.push_str(&format!("{blank_line}{heading}{}\n", snippets.render(diagnostic)));
+            let level = match diagnostic.severity {
+                Severity::Error => Level::Error,
+                Severity::Warning => Level::Warn,
+            };
+            let words = format!("{blank_line}{heading}{}\n", snippets.render(diagnostic));
+            text.push_str(&log::marked(level, &words));
         }
         if diagnostics.dropped() > 0 {
             text.push_str(&format!("\nand {} more\n", diagnostics.dropped()));

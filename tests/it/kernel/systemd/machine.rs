@@ -122,8 +122,13 @@ impl Machine {
 
     /// What the units and systemd itself have logged.
     pub fn journal(&self) -> String {
+        self.journal_of("debug")
+    }
+
+    /// That which is at least so important.
+    pub fn journal_of(&self, priority: &str) -> String {
         let mut command = self.command("journalctl");
-        command.args(["--no-pager", "--output=cat", "--unit=mptcp-apply*"]);
+        command.args(["--no-pager", "--output=cat", "--unit=mptcp-apply*", "--priority", priority]);
         run(command, "").stdout
     }
 

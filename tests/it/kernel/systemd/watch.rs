@@ -79,7 +79,12 @@ fn an_invalid_file_is_in_the_status_and_the_last_good_one_in_force() {
     declare(&machine, &[1, 2]);
     wait_for("a good status", || status(&machine) == "as declared: 2 endpoints");
     assert_eq!(machine.endpoints(), rows(&[1, 2]));
-    assert!(machine.journal().contains("did you mean `subflow`?"), "{}", machine.journal());
+    // Every line of an error is one, and drift is a warning.
+    let [errors, warnings] = ["err", "warning"].map(|priority| machine.journal_of(priority));
+    assert!(errors.contains("did you mean `subflow`?") && !errors.contains("drift"), "{errors}");
+    assert!(warnings.contains("drift: somebody removed 10.0.0.1"), "{warnings}");
+    assert!(!warnings.contains("applied: "), "{warnings}");
+    assert!(!machine.journal().contains("<4>"), "{}", machine.journal());
 }
 
 #[test]
