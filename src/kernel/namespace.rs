@@ -153,9 +153,10 @@ pub fn find(wanted: &[Names]) -> Result<Vec<String>, Error> {
     Ok(found)
 }
 
-/// Whether there is one of that name.
-pub fn exists(name: &str) -> bool {
-    Path::new(FOLDER).join(name).exists()
+/// What tells the file of that name from all others, if there is one: two names may lead to one namespace.
+pub fn identity(name: &str) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(Path::new(FOLDER).join(name)).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// All names there are, in order. Without the folder there was never any. What is no UTF-8 cannot be asked for.

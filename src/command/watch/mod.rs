@@ -3,7 +3,7 @@
 mod drift;
 mod place;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -262,15 +262,21 @@ impl Watch<'_> {
             return;
         }
         let names = match namespace::find(&self.options.netns) {
-            Ok(names) => names.into_iter().filter(|name| namespace::exists(name)).collect::<Vec<_>>(),
+            Ok(names) => names,
             Err(error) => return log::warn!("{error}"),
         };
-        let awaited = |wanted: &&Names| !names.iter().any(|name| wanted.means(name));
+        let there = names.into_iter().filter_map(|name| Some((namespace::identity(&name)?, name)));
+        let there: Vec<_> = there.collect();
+        let awaited = |wanted: &&Names| !there.iter().any(|(_, name)| wanted.means(name));
         let awaited: Vec<Names> = self.options.netns.iter().filter(awaited).cloned().collect();
         for wanted in awaited.iter().filter(|wanted| !self.awaited.contains(wanted)) {
             log::warn!("waiting for network namespace {wanted}: there is none");
         }
         self.awaited = awaited;
+        // Under a second name it would seem to be locked by somebody else.
+        let mut known = HashSet::new();
+        let names: Vec<String> =
+            there.into_iter().filter(|(identity, _)| known.insert(*identity)).map(|(_, name)| name).collect();
         let is_there = |place: &Place| place.name.as_ref().is_none_or(|name| names.contains(name));
         for gone in self.places.extract_if(.., |place| !is_there(place)) {
             log::warn!("network namespace {} is gone", gone.name.unwrap_or_default());

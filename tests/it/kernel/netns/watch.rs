@@ -263,6 +263,22 @@ fn a_namespace_is_locked_as_long_as_it_is_watched() {
     named.apply(ONE, &["--netns=*"]).expect(0);
 }
 
+/// It is no other run that has the lock then. When one name goes, the other one is left.
+#[test]
+fn a_namespace_of_two_names_is_watched_once() {
+    let named = Named::new(["a", "z"]);
+    named.sh(">/run/netns/alias && mount --bind /run/netns/a /run/netns/alias");
+    let watcher = Watcher::start(&named, ONE, &["--netns=*"]);
+    await_row(&named, "z", ROW);
+    assert_eq!((named.rows_of(["alias"]), watcher.said()), ([ROW.to_owned()], String::new()));
+    named.ip("netns delete a");
+    watcher.await_said("network namespace a is gone\n");
+    fs::write(watcher.folder.join("config.yaml"), ONE.replace("10.0.0.1", "10.0.0.2")).expect("written");
+    await_row(&named, "alias", "10.0.0.2 id 1 subflow");
+    assert!(!watcher.said().contains("another run"), "{}", watcher.said());
+    assert_eq!(watcher.end(Signal::TERM), Some(0));
+}
+
 /// Each takes a socket and a lock; 1024 open files are the usual soft limit.
 #[test]
 fn many_namespaces_are_watched_whatever_the_soft_limit() {
