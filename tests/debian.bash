@@ -11,13 +11,14 @@ mirror() {
     echo "$found"
 }
 
-# debian STATE SUITE TOOL ARGUMENTS...: a tool of apt, on the packages of a suite.
+# debian STATE SUITE TOOL ARGUMENTS...: a tool of apt, on the packages of a suite. (The names here are not those
+# of the scripts that source this, whose constants cannot be local anew.)
 debian() {
-    local state=$1 suite=$2 key=/usr/share/keyrings/debian-archive-keyring.gpg
-    mkdir -p "$state"/{lists/partial,archives/partial}
-    touch "$state/status"
-    echo "deb [signed-by=$key] $(mirror) $suite main" >"$state/sources.list"
+    local kept=$1 of=$2 key=/usr/share/keyrings/debian-archive-keyring.gpg
+    mkdir -p "$kept"/{lists/partial,archives/partial}
+    touch "$kept/status"
+    echo "deb [signed-by=$key] $(mirror) $of main" >"$kept/sources.list"
     "$3" -o APT::Architecture=amd64 -o APT::Sandbox::User=root -o Acquire::Languages=none \
-        -o Dir::Etc::SourceList="$state/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-        -o Dir::State="$state" -o Dir::State::Status="$state/status" -o Dir::Cache="$state" "${@:4}"
+        -o Dir::Etc::SourceList="$kept/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+        -o Dir::State="$kept" -o Dir::State::Status="$kept/status" -o Dir::Cache="$kept" "${@:4}"
 }
