@@ -14,7 +14,7 @@ use crate::kernel::namespace::Names;
     version,
     disable_help_flag = true,
     disable_help_subcommand = true,
-    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply schema",
+    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply schema",
     after_help = AFTER_HELP
 )]
 pub struct Cli {
@@ -85,6 +85,12 @@ pub enum Command {
     /// The second process of `try`, which takes back
     #[command(hide = true)]
     Guard,
+    /// Tell what happens to connections and subflows
+    Monitor {
+        /// A named namespace, or several
+        #[arg(long, value_name = "NAME")]
+        netns: Vec<Names>,
+    },
     /// Print the JSON Schema of the configuration
     Schema,
 }

@@ -1,11 +1,11 @@
 //! The installed configuration, for the names that it gives to what is there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::cli::Common;
 use crate::desired;
-use crate::kernel::Host;
-use crate::model::State;
+use crate::kernel::{Error, Host};
+use crate::model::{Identity, State};
 
 use super::input::{self, Input};
 use super::{Exit, Output, places};
@@ -31,6 +31,15 @@ impl Installed {
                 Installed(None)
             }
         }
+    }
+
+    /// The names of the endpoints that are declared, whether they are there or not.
+    ///
+    /// # Errors
+    /// When the host cannot be asked.
+    pub fn names(&self, host: &mut Host) -> Result<HashMap<Identity, String>, Error> {
+        let Some(input) = &self.0 else { return Ok(HashMap::new()) };
+        desired::names(&input.config, host)
     }
 
     /// Gives the rows of a state their names.

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod check;
 pub mod guard;
+pub mod monitor;
 pub mod schema;
 pub mod show;
 pub mod trial;

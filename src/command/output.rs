@@ -57,6 +57,12 @@ impl Output {
         }
     }
 
+    /// How many columns the terminal has, if standard output is one.
+    pub fn screen(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    }
+
     /// Writes a result.
     ///
     /// # Errors

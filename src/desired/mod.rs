@@ -2,7 +2,7 @@
 
 mod declared;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::config::{Config, LimitValue, Located};
 use crate::diagnostic::{Diagnostic, Place};
@@ -63,6 +63,18 @@ pub fn resolve(
         }
     };
     Ok(Desired { state: State { limits, sysctls, endpoints }, warnings })
+}
+
+/// The names of the endpoints that the configuration declares, those included that wait.
+///
+/// # Errors
+/// When the host cannot be asked.
+pub fn names(config: &Config, facts: &mut impl Facts) -> Result<HashMap<Identity, String>, kernel::Error> {
+    let declarations = config.endpoints.as_deref().unwrap_or_default();
+    let declared = Declared::resolve(declarations, facts, &mut Vec::new())?;
+    let waiting = declared.waiting.into_iter().map(|(identity, name)| (identity, name.to_string()));
+    let rows = declared.rows.into_iter().filter_map(|(row, _)| Some((row.identity, row.name?)));
+    Ok(waiting.chain(rows).collect())
 }
 
 fn limits(

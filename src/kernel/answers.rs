@@ -114,15 +114,18 @@ impl Answers {
 }
 
 /// One message of a datagram.
-struct Message<'a> {
-    kind: u16,
+pub struct Message<'a> {
+    /// `nlmsg_type`
+    pub kind: u16,
     flags: u16,
     sequence: u32,
-    payload: &'a [u8],
+    /// What follows the header.
+    pub payload: &'a [u8],
 }
 
 impl<'a> Message<'a> {
-    fn split(bytes: &'a [u8]) -> Result<(Message<'a>, &'a [u8]), Error> {
+    /// The first message, and what follows it.
+    pub fn split(bytes: &'a [u8]) -> Result<(Message<'a>, &'a [u8]), Error> {
         let broken =
             || Error::Protocol(format!("a message whose length is not that of its {} bytes", bytes.len()));
         let (header, _) = bytes.split_first_chunk::<HEADER>().ok_or_else(broken)?;

@@ -171,15 +171,20 @@ fn find_family(netlink: &mut Netlink) -> Result<Family, Error> {
     if let Some(number) = NUMBER.get() {
         return Ok(Family(*number));
     }
-    let replies = match netlink.request(mptcp_pm::get_family()?)? {
-        Ok(replies) => replies,
-        Err(refusal) if refusal.errno == Errno::ENOENT => return Err(Error::NoMptcp),
-        Err(refusal) => return Err(Error::Refused("find the MPTCP path manager", refusal)),
-    };
+    let replies = ask_for_family(netlink)?;
     let number = replies.iter().find_map(|reply| mptcp_pm::family(reply));
     let number = number.ok_or_else(|| Error::Protocol("a family without a number".into()))?;
     log::trace!("generic netlink family mptcp_pm has number {number}");
     Ok(Family(*NUMBER.get_or_init(|| number)))
+}
+
+/// What the kernel says of the path manager's family.
+pub fn ask_for_family(netlink: &mut Netlink) -> Result<Vec<Vec<u8>>, Error> {
+    match netlink.request(mptcp_pm::get_family()?)? {
+        Ok(replies) => Ok(replies),
+        Err(refusal) if refusal.errno == Errno::ENOENT => Err(Error::NoMptcp),
+        Err(refusal) => Err(Error::Refused("find the MPTCP path manager", refusal)),
+    }
 }
 
 /// Whether a step that the kernel had to carry out, or not, is to be seen in the state afterwards.

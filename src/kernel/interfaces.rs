@@ -27,6 +27,11 @@ pub struct Interfaces {
 }
 
 impl Interfaces {
+    /// Those of this thread's network namespace, wherever it goes before it looks something up.
+    pub fn of_this_namespace() -> Result<Interfaces, Error> {
+        Ok(Interfaces { socket: Some(open_socket()?), ..Interfaces::default() })
+    }
+
     /// Forgets what was looked up, for interfaces come and go.
     pub fn forget(&mut self) {
         self.known.clear();
@@ -37,7 +42,7 @@ impl Interfaces {
     pub fn name(&mut self, index: NonZeroU32) -> Result<Option<String>, Error> {
         let socket = match self.socket.take() {
             Some(socket) => socket,
-            None => UnixDatagram::unbound().map_err(|error| Error::Io("open a socket".into(), error))?,
+            None => open_socket()?,
         };
         match netdevice::index_to_name(self.socket.insert(socket), index.get()) {
             Ok(name) => {
@@ -63,4 +68,8 @@ impl Interfaces {
         self.known.extend(index.map(|index| (name.to_owned(), index)));
         Ok(index)
     }
+}
+
+fn open_socket() -> Result<UnixDatagram, Error> {
+    UnixDatagram::unbound().map_err(|error| Error::Io("open a socket".into(), error))
 }

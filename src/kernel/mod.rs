@@ -5,9 +5,11 @@
 mod answers;
 mod changes;
 mod diag;
+mod events;
 mod host;
 mod interfaces;
 mod listener;
+mod mptcp_event;
 mod mptcp_pm;
 pub mod namespace;
 mod netlink;
@@ -18,6 +20,7 @@ mod sysctl;
 pub mod untrusted;
 
 pub use changes::Changes;
+pub use events::{Heard, Source, Stream};
 pub use host::Host;
 pub use mptcp_pm::ATTR_SUBFLOWS;
 pub use nix::errno::Errno;

@@ -19,6 +19,8 @@ use super::netlink::Request;
 
 /// The family's name.
 const FAMILY_NAME: &str = "mptcp_pm";
+/// The name of its multicast group of events.
+const EVENTS_NAME: &str = "mptcp_pm_events";
 /// The family's version.
 const FAMILY_VERSION: u8 = 1;
 
@@ -27,6 +29,9 @@ mod ctrl {
     pub const CMD_GETFAMILY: u8 = 3;
     pub const ATTR_FAMILY_ID: u16 = 1;
     pub const ATTR_FAMILY_NAME: u16 = 2;
+    pub const ATTR_MCAST_GROUPS: u16 = 7;
+    pub const ATTR_MCAST_GRP_NAME: u16 = 1;
+    pub const ATTR_MCAST_GRP_ID: u16 = 2;
 }
 
 /// `MPTCP_PM_CMD_*`
@@ -75,6 +80,18 @@ pub fn get_family() -> Result<Request, Error> {
 pub fn family(reply: &[u8]) -> Option<u16> {
     let id = genl_attributes(reply).find(|(kind, _)| *kind == ctrl::ATTR_FAMILY_ID)?.1;
     number(id)?.try_into().ok()
+}
+
+/// The number of the multicast group of events in that answer.
+pub fn events_group(reply: &[u8]) -> Option<u32> {
+    let (_, groups) = genl_attributes(reply).find(|(kind, _)| *kind == ctrl::ATTR_MCAST_GROUPS)?;
+    let find = |group, wanted| attributes(group).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
+    let is_wanted = |group| {
+        let name = find(group, ctrl::ATTR_MCAST_GRP_NAME);
+        name.is_some_and(|name| name.strip_suffix(b"\0").unwrap_or(name) == EVENTS_NAME.as_bytes())
+    };
+    let (_, group) = attributes(groups).find(|(_, group)| is_wanted(group))?;
+    number(find(group, ctrl::ATTR_MCAST_GRP_ID)?)
 }
 
 /// Requests of the family with this number.
@@ -186,7 +203,7 @@ pub fn endpoint(reply: &[u8]) -> Option<Endpoint> {
 }
 
 /// The attributes behind the four bytes of `struct genlmsghdr`.
-fn genl_attributes(reply: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub fn genl_attributes(reply: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     attributes(reply.get(4..).unwrap_or_default())
 }
 

@@ -6,6 +6,7 @@
 mod capabilities;
 mod connection;
 mod endpoint;
+mod event;
 mod flags;
 mod limits;
 mod state;
@@ -14,6 +15,7 @@ mod sysctl;
 pub use capabilities::Capabilities;
 pub use connection::{Connection, Path, PathFlags, Traffic};
 pub use endpoint::{AddressId, Device, Endpoint, Identity, canonical};
+pub use event::{End, Event, EventFlags, EventKind, ResetFlags, ResetReason, Token};
 pub use flags::Flags;
 pub use limits::Limits;
 pub use state::State;

@@ -1,5 +1,7 @@
 //! Reports as JSON, version 1: fields are added, never renamed.
 
+pub mod event;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 

@@ -1,11 +1,13 @@
 //! Plans and outcomes for people.
 
+pub mod event;
+
 use std::fmt::Write;
 
 use crate::model::Limits;
 use crate::plan::{Disruption, Reason, Step};
 
-use super::Style;
+use super::{Colour, Style};
 
 /// How far a plan got, which decides the words of the last line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,19 +59,15 @@ fn summary(steps: &[Step], tense: Tense) -> String {
 }
 
 fn line(text: &mut String, step: &Step, style: Style) {
-    const GREEN: &str = "\x1b[32m";
-    const YELLOW: &str = "\x1b[33m";
-    const RED: &str = "\x1b[31m";
     let (sign, colour) = match step {
-        Step::AddAddr { .. } => ('+', GREEN),
-        Step::DelAddr { .. } => ('-', RED),
-        Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::SetFlags { .. } => ('~', YELLOW),
+        Step::AddAddr { .. } => ('+', Colour::Green),
+        Step::DelAddr { .. } => ('-', Colour::Red),
+        Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::SetFlags { .. } => ('~', Colour::Yellow),
     };
-    let (on, off) = if style == Style::Coloured { (colour, "\x1b[0m") } else { ("", "") };
     let note = note(step);
     let gap = if note.is_empty() { "" } else { "   " };
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "{on}{sign} {}{off}{gap}{note}", what(step));
+    let _ = writeln!(text, "{}{gap}{note}", style.paint(colour, &format!("{sign} {}", what(step))));
 }
 
 /// The row or setting, as `ip mptcp endpoint show` would write it.

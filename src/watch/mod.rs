@@ -5,6 +5,7 @@ pub mod descriptors;
 mod files;
 mod service;
 mod settling;
+mod signals;
 mod trail;
 
 use std::io::{self, Read};
@@ -24,6 +25,7 @@ use crate::kernel::Changes;
 use files::Files;
 pub use service::Service;
 pub use settling::Settling;
+pub use signals::end_at_signals;
 
 /// What there is to hear.
 pub struct Ears {

@@ -1,0 +1,91 @@
+//! Tells what path managers do, as it happens.
+
+use std::collections::HashMap;
+use std::io;
+
+use crate::cli::Common;
+use crate::kernel::namespace::Names;
+use crate::kernel::{Error, Heard, Host, Source, Stream};
+use crate::model::{End, Identity};
+use crate::report::ToldEvent;
+use crate::report::json_v1::event::EventJson;
+use crate::report::text::event::Columns;
+use crate::watch;
+
+use super::installed::Installed;
+use super::output::Form;
+use super::{Exit, Output, netns};
+
+/// A network namespace that is listened to.
+struct Place {
+    name: Option<String>,
+    /// The names of its endpoints when the program was started.
+    endpoints: HashMap<Identity, String>,
+}
+
+/// Tells until a signal comes, or nobody reads it any more.
+///
+/// # Errors
+/// When an event cannot be written.
+pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
+    watch::end_at_signals()?;
+    let output = Output::new(common);
+    let installed = Installed::read(common, &output);
+    let (mut places, mut sources) = (Vec::new(), Vec::new());
+    let exit = netns::in_each(names, &output, |name| match listen(name, &installed) {
+        Ok((place, source)) => {
+            places.push(place);
+            sources.push(source);
+            Ok(Exit::Success)
+        }
+        Err(error) => Ok(netns::refuse(&error, name, &output)),
+    })?;
+    // Whoever asks for several is not to take silence of one for peace.
+    if exit != Exit::Success || places.is_empty() { Ok(exit) } else { tell(&places, sources, &output) }
+}
+
+/// Begins to listen in the namespace that this thread is in. That comes first: who may not listen is to hear of that, and
+/// not of what else he may not.
+fn listen(name: Option<&str>, installed: &Installed) -> Result<(Place, Source), Error> {
+    let source = Source::open()?;
+    let endpoints = installed.names(&mut Host::open()?)?;
+    Ok((Place { name: name.map(str::to_owned), endpoints }, source))
+}
+
+fn tell(places: &[Place], sources: Vec<Source>, output: &Output) -> io::Result<Exit> {
+    let mut stream = match Stream::new(sources, &io::stdout()) {
+        Ok(stream) => stream,
+        Err(error) => return Ok(netns::refuse(&error, None, output)),
+    };
+    let names = places.iter().filter_map(|place| place.name.as_deref());
+    let mut columns = Columns::new(output.style(), names);
+    loop {
+        let (index, heard) = match stream.next() {
+            Ok(Some(next)) => next,
+            Ok(None) => return Ok(Exit::Success),
+            Err(error) => return Ok(netns::refuse(&error, None, output)),
+        };
+        let Some(Place { name, endpoints }) = places.get(index) else { continue };
+        let netns = name.as_deref();
+        match (&heard, output.form) {
+            (Heard::Lost, Form::Json) => output.print_json(&EventJson::lost(netns))?,
+            (Heard::Lost, Form::Text) => output.print(&columns.lost(netns))?,
+            (Heard::Event(event), form) => {
+                let endpoint = endpoint_at(&event.local, endpoints);
+                let told = ToldEvent { netns, event: event.as_ref(), endpoint };
+                match form {
+                    Form::Json => output.print_json(&EventJson::new(&told))?,
+                    Form::Text => output.print(&columns.event(&told, output.screen()))?,
+                }
+            }
+        }
+    }
+}
+
+/// The name of the endpoint there: of that with the port, or else of that without any.
+fn endpoint_at<'a>(end: &End, endpoints: &'a HashMap<Identity, String>) -> Option<&'a str> {
+    let address = end.address?;
+    let at = |port| endpoints.get(&Identity { address, port });
+    let with_port = end.port.and_then(|port| at(Some(port.try_into().ok()?)));
+    with_port.or_else(|| at(None)).map(String::as_str)
+}

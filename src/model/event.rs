@@ -1,0 +1,310 @@
+//! Events of the path manager: what it tells of connections, their subflows, addresses of peers, and listeners.
+//!
+//! Every attribute is kept, also one that says nothing here: what a newer kernel adds is shown by number.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use super::Device;
+
+/// What happened: `enum mptcp_event_type` of `include/uapi/linux/mptcp_pm.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// A connection was made.
+    Created,
+    /// A connection can have more subflows now.
+    Established,
+    /// A connection is gone.
+    Closed,
+    /// The peer announced an address (ADD_ADDR).
+    Announced,
+    /// The peer withdrew an address (RM_ADDR).
+    Removed,
+    /// A subflow joined.
+    SubEstablished,
+    /// A subflow is gone, or did not come to be.
+    SubClosed,
+    /// The peer changed the priority of a subflow (MP_PRIO).
+    SubPriority,
+    /// Something listens: an endpoint with a port, or a program (Linux 6.2).
+    ListenerCreated,
+    /// It does so no more (Linux 6.2).
+    ListenerClosed,
+    /// An event that this program has no name for.
+    Unknown(u8),
+}
+
+/// Number and word of every event.
+const KINDS: [(EventKind, u8, &str); 10] = [
+    (EventKind::Created, 1, "created"),
+    (EventKind::Established, 2, "established"),
+    (EventKind::Closed, 3, "closed"),
+    (EventKind::Announced, 6, "announced"),
+    (EventKind::Removed, 7, "removed"),
+    (EventKind::SubEstablished, 10, "sub-established"),
+    (EventKind::SubClosed, 11, "sub-closed"),
+    (EventKind::SubPriority, 13, "sub-priority"),
+    (EventKind::ListenerCreated, 15, "listener-created"),
+    (EventKind::ListenerClosed, 16, "listener-closed"),
+];
+
+impl EventKind {
+    /// The event of that number.
+    pub fn from_code(code: u8) -> EventKind {
+        let found = KINDS.iter().find(|(_, number, _)| *number == code);
+        found.map_or(EventKind::Unknown(code), |(kind, ..)| *kind)
+    }
+
+    /// Its number, `MPTCP_EVENT_*`.
+    pub fn code(self) -> u8 {
+        match self {
+            EventKind::Unknown(code) => code,
+            known => KINDS.iter().find(|(kind, ..)| *kind == known).map_or(0, |(_, code, _)| *code),
+        }
+    }
+
+    /// Its word, `unknown` where there is none.
+    pub fn word(self) -> &'static str {
+        KINDS.iter().find(|(kind, ..)| *kind == self).map_or("unknown", |(.., word)| *word)
+    }
+}
+
+/// `sub-established`, `unknown event 42`
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EventKind::Unknown(code) => write!(f, "unknown event {code}"),
+            known => f.write_str(known.word()),
+        }
+    }
+}
+
+/// A connection's number at this end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token(pub u32);
+
+/// Eight hexadecimal digits, as `ip mptcp monitor` writes it.
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// What an event says of one end of a subflow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct End {
+    /// Never an IPv4-mapped IPv6 address.
+    pub address: Option<IpAddr>,
+    /// The TCP port.
+    pub port: Option<u16>,
+    /// The address id; 0 is that of the connection's first subflow.
+    pub id: Option<u8>,
+}
+
+impl End {
+    /// `10.1.2.1:58913`, `[2001:db8::1]:443`, or the address or `:443` alone.
+    pub fn socket(&self) -> Option<String> {
+        match (self.address, self.port) {
+            (Some(address), Some(port)) => Some(SocketAddr::new(address, port).to_string()),
+            (Some(address), None) => Some(address.to_string()),
+            (None, port) => port.map(|port| format!(":{port}")),
+        }
+    }
+}
+
+/// `10.1.2.1:58913 id 5`, as far as it is known
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.id.map(|id| format!("id {id}"));
+        f.write_str(&self.socket().into_iter().chain(id).collect::<Vec<_>>().join(" "))
+    }
+}
+
+/// Flags of a connection, `MPTCP_PM_EV_FLAG_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventFlags(pub u16);
+
+impl EventFlags {
+    /// The peer lets nobody join at the address of the first subflow.
+    pub const DENY_JOIN_ID0: EventFlags = EventFlags(1 << 0);
+    /// This end accepted the connection.
+    pub const SERVER_SIDE: EventFlags = EventFlags(1 << 1);
+    /// Bit and word of each.
+    const TABLE: [(EventFlags, &str); 2] =
+        [(EventFlags::DENY_JOIN_ID0, "deny-join-id0"), (EventFlags::SERVER_SIDE, "server-side")];
+
+    /// Whether that flag is set.
+    pub fn contains(self, flag: EventFlags) -> bool {
+        self.0 & flag.0 == flag.0
+    }
+
+    /// One word a flag; bits without a name come last as one hexadecimal number.
+    pub fn words(self) -> Vec<String> {
+        let set = EventFlags::TABLE.iter().filter(|(flag, _)| self.contains(*flag));
+        let unknown = EventFlags::TABLE.iter().fold(self.0, |rest, (flag, _)| rest & !flag.0);
+        let raw = (unknown != 0).then(|| format!("{unknown:#x}"));
+        set.map(|(_, word)| (*word).to_owned()).chain(raw).collect()
+    }
+}
+
+/// Why a peer reset a subflow: the reason of its MP_TCPRST (RFC 8684, 3.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResetReason(pub u32);
+
+impl ResetReason {
+    /// The RFC's words for it, if it has any.
+    pub fn words(self) -> Option<&'static str> {
+        const WORDS: [&str; 7] = [
+            "unspecified error",
+            "MPTCP-specific error",
+            "lack of resources",
+            "administratively prohibited",
+            "too much outstanding data",
+            "unacceptable performance",
+            "middlebox interference",
+        ];
+        WORDS.get(usize::try_from(self.0).ok()?).copied()
+    }
+}
+
+/// The words, or the number where there are none.
+impl fmt::Display for ResetReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.words() {
+            Some(words) => f.write_str(words),
+            None => write!(f, "reason {}", self.0),
+        }
+    }
+}
+
+/// Flags of a peer's MP_TCPRST; the kernel passes on the last of them only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResetFlags(pub u32);
+
+impl ResetFlags {
+    /// The T flag: the cause may pass, so that the peer may be asked again.
+    pub const TRANSIENT: ResetFlags = ResetFlags(1);
+
+    /// Whether the cause may pass.
+    pub fn is_transient(self) -> bool {
+        self.0 & ResetFlags::TRANSIENT.0 != 0
+    }
+
+    /// The bits that this program has no name for.
+    pub fn unknown(self) -> Option<u32> {
+        Some(self.0 & !ResetFlags::TRANSIENT.0).filter(|bits| *bits != 0)
+    }
+}
+
+/// One event. None is what the kernel did not say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// To which connection.
+    pub token: Option<Token>,
+    /// The address family of the socket, `AF_*`.
+    pub family: Option<u16>,
+    /// This end.
+    pub local: End,
+    /// The peer's end.
+    pub remote: End,
+    /// Whether the subflow is a backup.
+    pub backup: Option<bool>,
+    /// The interface that the subflow's socket is bound to.
+    pub dev: Option<Device>,
+    /// The error of the subflow's socket.
+    pub error: Option<u8>,
+    /// Why the peer reset the subflow.
+    pub reset_reason: Option<ResetReason>,
+    /// How the peer reset the subflow.
+    pub reset_flags: Option<ResetFlags>,
+    /// What the connection is like.
+    pub flags: Option<EventFlags>,
+    /// Whether this end accepted the connection, as kernels before 6.18 tell it.
+    pub server_side: Option<bool>,
+    /// In the kernel's own unit; no kernel is known to send it.
+    pub timeout: Option<u32>,
+    /// Number and bytes of the attributes that are none of those, or not of their form, or there for a second time.
+    pub unknown: Vec<(u16, Vec<u8>)>,
+}
+
+impl Event {
+    /// An event that says nothing more.
+    pub fn new(kind: EventKind) -> Event {
+        Event {
+            kind,
+            token: None,
+            family: None,
+            local: End::default(),
+            remote: End::default(),
+            backup: None,
+            dev: None,
+            error: None,
+            reset_reason: None,
+            reset_flags: None,
+            flags: None,
+            server_side: None,
+            timeout: None,
+            unknown: Vec::new(),
+        }
+    }
+
+    /// Whether this end accepted the connection, in whichever way the kernel tells it.
+    pub fn is_server_side(&self) -> Option<bool> {
+        let by_flag = self.flags.map(|flags| flags.contains(EventFlags::SERVER_SIDE));
+        self.server_side.into_iter().chain(by_flag).reduce(|one, other| one || other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_that_of_its_event() {
+        for code in 0..=u8::MAX {
+            assert_eq!(EventKind::from_code(code).code(), code);
+        }
+        let unknown = (0..=u8::MAX).filter(|code| EventKind::from_code(*code).word() == "unknown").count();
+        assert_eq!(unknown, 256 - KINDS.len());
+        assert_eq!(EventKind::from_code(42).to_string(), "unknown event 42");
+        assert_eq!(EventKind::from_code(13).to_string(), "sub-priority");
+    }
+
+    #[test]
+    fn ends_are_written_as_far_as_they_are_known() {
+        let end = |address: Option<&str>, port, id| {
+            End { address: address.map(|text| text.parse().unwrap()), port, id }.to_string()
+        };
+        assert_eq!(end(Some("10.1.2.1"), Some(58913), Some(5)), "10.1.2.1:58913 id 5");
+        assert_eq!(end(Some("2001:db8::1"), Some(1), None), "[2001:db8::1]:1");
+        assert_eq!(end(Some("2001:db8::1"), None, Some(0)), "2001:db8::1 id 0");
+        assert_eq!(end(None, None, Some(7)), "id 7");
+        assert_eq!(end(None, Some(9), Some(7)), ":9 id 7");
+        assert_eq!(end(None, None, None), "");
+    }
+
+    #[test]
+    fn either_way_of_telling_the_server_side_counts() {
+        let told = |attribute, flags: Option<u16>| {
+            let event = Event::new(EventKind::Created);
+            Event { server_side: attribute, flags: flags.map(EventFlags), ..event }.is_server_side()
+        };
+        assert_eq!(told(None, None), None);
+        assert_eq!(told(Some(false), None), Some(false));
+        assert_eq!(told(None, Some(2)), Some(true));
+        assert_eq!(told(Some(true), Some(1)), Some(true));
+        assert_eq!(told(None, Some(1)), Some(false));
+    }
+
+    #[test]
+    fn what_has_no_name_is_shown_by_number() {
+        assert_eq!(EventFlags(0x8003).words(), ["deny-join-id0", "server-side", "0x8000"]);
+        assert_eq!(ResetReason(3).to_string(), "administratively prohibited");
+        assert_eq!(ResetReason(7).to_string(), "reason 7");
+        assert_eq!(ResetReason(u32::MAX).to_string(), "reason 4294967295");
+        assert_eq!((ResetFlags(5).is_transient(), ResetFlags(5).unknown()), (true, Some(4)));
+        assert_eq!((ResetFlags(0).is_transient(), ResetFlags(0).unknown()), (false, None));
+    }
+}

@@ -1,0 +1,170 @@
+//! Events as JSON, a document each. All of them have the same fields; what the kernel did not say is null.
+
+use serde::Serialize;
+
+use crate::model::{Event, EventFlags};
+use crate::report::ToldEvent;
+use crate::report::words::{errno, family_word, hex};
+
+use super::VERSION;
+
+/// What happened in one network namespace.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct EventJson<'a> {
+    version: u32,
+    netns: Option<&'a str>,
+    event: &'static str,
+    code: Option<u8>,
+    token: Option<String>,
+    family: Option<String>,
+    local: Option<String>,
+    local_id: Option<u8>,
+    name: Option<&'a str>,
+    remote: Option<String>,
+    remote_id: Option<u8>,
+    backup: Option<bool>,
+    dev: Option<String>,
+    ifindex: Option<u32>,
+    error: Option<String>,
+    reset: Option<ResetJson>,
+    server_side: Option<bool>,
+    flags: Option<Vec<String>>,
+    timeout: Option<u32>,
+    unknown: Vec<AttributeJson>,
+}
+
+/// What a peer said when it reset a subflow.
+#[derive(Debug, Serialize)]
+struct ResetJson {
+    reason: Option<u32>,
+    words: Option<&'static str>,
+    transient: Option<bool>,
+    flags: Option<u32>,
+}
+
+/// An attribute without a name here: its number, and its bytes as hexadecimal digits.
+#[derive(Debug, Serialize)]
+struct AttributeJson {
+    attribute: u16,
+    value: String,
+}
+
+impl<'a> EventJson<'a> {
+    /// An event.
+    pub fn new(told: &ToldEvent<'a>) -> EventJson<'a> {
+        let ToldEvent { netns, event, endpoint } = *told;
+        let Event { kind, token, family, local, remote, backup, dev, error, .. } = event;
+        let Event { reset_reason, reset_flags, flags, timeout, unknown, .. } = event;
+        let reset = ResetJson {
+            reason: reset_reason.map(|reason| reason.0),
+            words: reset_reason.and_then(|reason| reason.words()),
+            transient: reset_flags.map(|flags| flags.is_transient()),
+            flags: reset_flags.map(|flags| flags.0),
+        };
+        let attribute =
+            |(kind, value): &(u16, Vec<u8>)| AttributeJson { attribute: *kind, value: hex(value) };
+        EventJson {
+            version: VERSION,
+            netns,
+            event: kind.word(),
+            code: Some(kind.code()),
+            token: token.map(|token| token.to_string()),
+            family: family.map(family_word),
+            local: local.socket(),
+            local_id: local.id,
+            name: endpoint,
+            remote: remote.socket(),
+            remote_id: remote.id,
+            backup: *backup,
+            dev: dev.as_ref().map(ToString::to_string),
+            ifindex: dev.as_ref().map(|dev| dev.index.get()),
+            error: error.map(errno),
+            reset: (reset_reason.is_some() || reset_flags.is_some()).then_some(reset),
+            server_side: event.is_server_side(),
+            flags: flags.map(EventFlags::words),
+            timeout: *timeout,
+            unknown: unknown.iter().map(attribute).collect(),
+        }
+    }
+
+    /// That events are missing here.
+    pub fn lost(netns: Option<&'a str>) -> EventJson<'a> {
+        EventJson {
+            version: VERSION,
+            netns,
+            event: "lost",
+            code: None,
+            token: None,
+            family: None,
+            local: None,
+            local_id: None,
+            name: None,
+            remote: None,
+            remote_id: None,
+            backup: None,
+            dev: None,
+            ifindex: None,
+            error: None,
+            reset: None,
+            server_side: None,
+            flags: None,
+            timeout: None,
+            unknown: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Device, End, EventKind, ResetFlags, ResetReason, Token};
+    use std::num::NonZeroU32;
+
+    fn json(event: &Event) -> String {
+        let told = ToldEvent { netns: Some("web-1"), event, endpoint: event.local.address.and(Some("lte")) };
+        serde_json::to_string(&EventJson::new(&told)).unwrap()
+    }
+
+    #[test]
+    fn every_field_is_there() {
+        let event = Event {
+            token: Some(Token(0xc0ffee)),
+            family: Some(2),
+            local: End { address: Some([10, 1, 2, 1].into()), port: Some(58913), id: Some(5) },
+            remote: End { address: Some([10, 1, 1, 2].into()), port: Some(5000), id: Some(0) },
+            backup: Some(true),
+            dev: Some(Device { index: NonZeroU32::MIN, name: Some("wwan0".to_owned()) }),
+            error: Some(111),
+            reset_reason: Some(ResetReason(2)),
+            reset_flags: Some(ResetFlags(1)),
+            flags: Some(EventFlags(6)),
+            server_side: None,
+            timeout: Some(9),
+            unknown: vec![(19, vec![1, 0xab])],
+            ..Event::new(EventKind::SubClosed)
+        };
+        let expected = concat!(
+            r#"{"version":1,"netns":"web-1","event":"sub-closed","code":11,"token":"00c0ffee","family":"ipv4","#,
+            r#""local":"10.1.2.1:58913","local-id":5,"name":"lte","remote":"10.1.1.2:5000","remote-id":0,"#,
+            r#""backup":true,"dev":"wwan0","ifindex":1,"#,
+            r#""error":"ECONNREFUSED","#,
+            r#""reset":{"reason":2,"words":"lack of resources","transient":true,"flags":1},"server-side":true,"#,
+            r#""flags":["server-side","0x4"],"timeout":9,"unknown":[{"attribute":19,"value":"01ab"}]}"#,
+        );
+        assert_eq!(json(&event), expected);
+    }
+
+    #[test]
+    fn what_was_not_said_is_null() {
+        let nothing = concat!(
+            r#""token":null,"family":null,"local":null,"local-id":null,"name":null,"remote":null,"#,
+            r#""remote-id":null,"backup":null,"dev":null,"ifindex":null,"#,
+            r#""error":null,"reset":null,"server-side":null,"flags":null,"timeout":null,"unknown":[]}"#,
+        );
+        let unknown = format!(r#"{{"version":1,"netns":"web-1","event":"unknown","code":42,{nothing}"#);
+        assert_eq!(json(&Event::new(EventKind::from_code(42))), unknown);
+        let lost = format!(r#"{{"version":1,"netns":null,"event":"lost","code":null,{nothing}"#);
+        assert_eq!(serde_json::to_string(&EventJson::lost(None)).unwrap(), lost);
+    }
+}
