@@ -109,8 +109,8 @@ impl Source {
     }
 }
 
-/// The events in a datagram of that family. What is no whole message is lost, with all that follows.
-fn events(datagram: &[u8], family: u16) -> Vec<Heard> {
+/// The events of that family in a datagram. What is no whole message is lost, with all that follows.
+pub fn events(datagram: &[u8], family: u16) -> Vec<Heard> {
     let mut heard = Vec::new();
     let mut rest = datagram;
     while !rest.is_empty() {

@@ -3,11 +3,14 @@
 //! The decoder is private and should stay so; this is the one door to it. The fuzzer of `tests/fuzz` goes through it,
 //! and so do the tests below, with random bytes, with damaged answers of a real kernel, and with the fuzzer's corpus.
 
-use super::Refusal;
 use super::answers::{Answers, Ending, Verdict, attributes};
 use super::mptcp_pm::{self, Family};
-use super::{diag, rtnl};
-use crate::model::{Limits, canonical};
+use super::{Heard, Refusal};
+use super::{diag, events, mptcp_event, rtnl};
+use crate::model::{EventKind, Limits, canonical};
+use crate::report::json_v1::event::EventJson;
+use crate::report::text::event::Columns;
+use crate::report::{Style, ToldEvent};
 
 /// Length of `struct nlmsghdr`.
 const HEADER: usize = 16;
@@ -29,6 +32,7 @@ pub fn judge(input: &[u8]) {
     let asked = asked(first, count % REQUESTS_MAX, &messages);
     answers(first, &asked, datagram, &messages);
     reply(datagram);
+    heard(datagram, &messages);
     messages.iter().filter_map(|message| message.get(HEADER..)).for_each(reply);
 }
 
@@ -85,6 +89,27 @@ fn verdicts(first: u32, asked: &[Ending], datagrams: &[&[u8]]) -> Option<Vec<Ver
     taken.ok().map(|()| verdicts)
 }
 
+/// The datagram as one of events, each of which is told in one line without anything that a terminal could obey.
+fn heard(datagram: &[u8], messages: &[&[u8]]) {
+    let family =
+        datagram.get(4..6).and_then(|kind| kind.first_chunk()).map_or(0, |kind| u16::from_ne_bytes(*kind));
+    let heard = events::events(datagram, family);
+    let of_family = messages.iter().filter(|message| message.get(4..6) == Some(&family.to_ne_bytes()));
+    let is_whole = messages.concat().len() == datagram.len();
+    assert_eq!(heard.len(), of_family.count() + usize::from(!is_whole));
+    assert!(is_whole || heard.last() == Some(&Heard::Lost));
+    for heard in &heard {
+        let Heard::Event(event) = heard else { continue };
+        let told = ToldEvent { netns: None, event, endpoint: None };
+        let line = Columns::new(Style::Plain, []).event(&told, None);
+        assert!(line.strip_suffix('\n').is_some_and(|line| !line.contains(char::is_control)), "{line:?}");
+        // The columns have some width without any content.
+        assert!(line.len() <= 4 * datagram.len() + 200, "{} from {}", line.len(), datagram.len());
+        let json = serde_json::to_string(&EventJson::new(&told)).expect("JSON");
+        assert!(!json.contains(char::is_control), "{json:?}");
+    }
+}
+
 /// Every reader of replies on one reply. What it reads and this program sends again is read as the same.
 fn reply(reply: &[u8]) {
     assert!(attributes(reply).map(|(_, value)| value.len() + 4).sum::<usize>() <= reply.len());
@@ -94,6 +119,13 @@ fn reply(reply: &[u8]) {
         let request = family.add(&endpoint, endpoint.id).expect("a request");
         assert_eq!(mptcp_pm::endpoint(&request.body).as_ref(), Some(&endpoint));
         assert!(!endpoint.to_string().contains(char::is_control));
+    }
+    if let Some(event) = mptcp_event::event(reply) {
+        let addresses = [event.local.address, event.remote.address];
+        assert!(addresses.into_iter().flatten().all(|address| canonical(address) == address));
+        assert_eq!(EventKind::from_code(event.kind.code()), event.kind);
+        let kept: usize = event.unknown.iter().map(|(_, value)| value.len() + 4).sum();
+        assert!(kept <= reply.len());
     }
     if let Some(limits) = mptcp_pm::limits(reply) {
         let others = Limits { subflows: !limits.subflows, add_addr_accepted: !limits.add_addr_accepted };
@@ -149,6 +181,29 @@ mod tests {
         seeds
     }
 
+    /// What Linux 6.18 told, by event.
+    fn real_events() -> Vec<(String, Vec<u8>)> {
+        let seeds = files("seeds/events");
+        assert!(seeds.len() >= 12, "only {} events found", seeds.len());
+        seeds
+    }
+
+    #[test]
+    fn real_events_are_understood() {
+        for (name, input) in real_events() {
+            judge(&input);
+            let kind = u16::from_ne_bytes(input[6..8].try_into().unwrap());
+            let told = events::events(&input[2..], kind);
+            let [Heard::Event(event)] = told.as_slice() else { panic!("{name}: {told:?}") };
+            let word = name.rsplit('/').next().unwrap();
+            assert_eq!(event.kind.word(), word.trim_end_matches("-server"), "{name}");
+            assert_eq!(event.unknown, [], "{name}");
+            assert_eq!(event.is_server_side().unwrap_or_default(), word.ends_with("-server"), "{name}");
+            let has_ends = !["announced", "closed", "removed"].contains(&word);
+            assert_eq!(event.local.address.is_some() && event.local.port.is_some(), has_ends, "{name}");
+        }
+    }
+
     #[test]
     fn what_the_fuzzer_found_is_judged() {
         let corpus = files("corpus/netlink");
@@ -170,7 +225,9 @@ mod tests {
             assert_eq!(refused, name.ends_with("-refused"), "{name}");
             let replies: Vec<&Vec<u8>> = verdicts.iter().flatten().flatten().collect();
             let read = |reply: &&Vec<u8>| match name.rsplit('/').next() {
-                Some("family") => mptcp_pm::family(reply) == Some(28),
+                Some("family") => {
+                    mptcp_pm::family(reply) == Some(28) && mptcp_pm::events_group(reply) == Some(9)
+                }
                 Some("limits-and-endpoints") => {
                     mptcp_pm::limits(reply).is_some() != mptcp_pm::endpoint(reply).is_some()
                 }
@@ -243,7 +300,7 @@ mod tests {
 
         #[test]
         fn a_damaged_answer_is_judged(
-            answer in prop::sample::select(real_answers()),
+            answer in prop::sample::select([real_answers(), real_events()].concat()),
             damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
             cut in prop::option::of(any::<prop::sample::Index>()),
         ) {
