@@ -36,6 +36,8 @@ pub struct Source {
     socket: NlSocket,
     family: u16,
     interfaces: Interfaces,
+    /// Whether the kernel had more than it had room for, and it was not told yet.
+    overrun: bool,
 }
 
 /// What was heard.
@@ -68,33 +70,36 @@ impl Source {
         let socket = socket.map_err(failed("open a socket for"))?;
         socket.set_recv_buffer_size(BACKLOG).map_err(failed("make room for"))?;
         socket.add_mcast_membership(Groups::new_groups(&[group])).map_err(failed("listen to"))?;
-        Ok(Source { socket, family, interfaces: Interfaces::of_this_namespace()? })
+        Ok(Source { socket, family, interfaces: Interfaces::of_this_namespace()?, overrun: false })
     }
 
     /// Reads what came in one piece; none when there is nothing to be read.
+    ///
+    /// The kernel says that it had no more room before it gives what it had room for, and takes nothing more until all of
+    /// that is read. So events are missing where nothing is left to be read.
     fn read(&mut self, buffer: &mut [u8]) -> Result<Option<Vec<Heard>>, Error> {
         loop {
-            return match self.socket.recv(&mut *buffer, Msg::DONTWAIT | Msg::TRUNC) {
-                Ok((length, _)) => match buffer.get(..length) {
-                    Some(datagram) => {
-                        log::trace!("netlink: {length} bytes received: {datagram:02x?}");
-                        let heard = events(datagram, self.family);
-                        heard
-                            .into_iter()
-                            .map(|heard| self.with_device_name(heard))
-                            .collect::<Result<_, _>>()
-                            .map(Some)
+            match self.socket.recv(&mut *buffer, Msg::DONTWAIT | Msg::TRUNC) {
+                Ok((length, _)) => return self.understand(buffer.get(..length)).map(Some),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+                    if std::mem::replace(&mut self.overrun, true) {
+                        return Ok(Some(vec![Heard::Lost]));
                     }
-                    None => Ok(Some(vec![Heard::Lost])),
-                },
-                Err(error) => match error.kind() {
-                    ErrorKind::Interrupted => continue,
-                    ErrorKind::WouldBlock => Ok(None),
-                    _ if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => Ok(Some(vec![Heard::Lost])),
-                    _ => Err(Error::Io("receive path manager events".into(), error)),
-                },
-            };
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return Ok(std::mem::take(&mut self.overrun).then(|| vec![Heard::Lost]));
+                }
+                Err(error) => return Err(Error::Io("receive path manager events".into(), error)),
+            }
         }
+    }
+
+    /// The events in a datagram, if all of it was received.
+    fn understand(&mut self, datagram: Option<&[u8]>) -> Result<Vec<Heard>, Error> {
+        let Some(datagram) = datagram else { return Ok(vec![Heard::Lost]) };
+        log::trace!("netlink: {} bytes received: {datagram:02x?}", datagram.len());
+        events(datagram, self.family).into_iter().map(|heard| self.with_device_name(heard)).collect()
     }
 
     fn with_device_name(&mut self, mut heard: Heard) -> Result<Heard, Error> {

@@ -31,6 +31,18 @@ impl Peer {
         Peer::start(namespace, &format!("client {address}"), "connected")
     }
 
+    /// Connects to this address, has one byte sent back, and is quiet from then on.
+    #[track_caller]
+    pub fn quiet_client(namespace: &Namespace, address: &str) -> Peer {
+        Peer::start(namespace, &format!("quiet {address}"), "connected")
+    }
+
+    /// Connects to this address 800 times, each time for a moment: more events than the kernel keeps.
+    #[track_caller]
+    pub fn crowd(namespace: &Namespace, address: &str) -> Peer {
+        Peer::start(namespace, &format!("crowd {address}"), "gone")
+    }
+
     /// Watches how many subflows lead to the port of this address.
     #[track_caller]
     pub fn witness(namespace: &Namespace, address: &str) -> Peer {
@@ -82,13 +94,20 @@ fn peer_process() {
             // Often enough the other end has just been ended. Whoever asks for an answer gets none.
             Err(error) => eprintln!("the connection ended: {error}"),
         },
+        "quiet" => be_quiet(address).expect("a byte comes back"),
+        "crowd" => std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..100).for_each(|_| drop(connected(address))));
+            }
+        }),
         "witness" => println!("answer {}", watch(address.port()).as_micros()),
         other => panic!("no such role: {other}"),
     }
+    println!("\ngone");
 }
 
 fn serve(address: SocketAddr) {
-    let socket = mptcp_socket();
+    let socket = mptcp_socket(address);
     bind(&socket, &address).expect("bound");
     listen(&socket, 16).expect("listening");
     println!("\nlistening");
@@ -111,9 +130,7 @@ fn serve(address: SocketAddr) {
 fn talk(address: SocketAddr) -> std::io::Result<u64> {
     const PERIOD: usize = 251;
     let pattern: Vec<u8> = (0..PERIOD as u8).collect();
-    let socket = mptcp_socket();
-    connect(&socket, &address).expect("connected");
-    let mut connection = TcpStream::from(socket);
+    let mut connection = connected(address);
     let mut answers = connection.try_clone()?;
     let reader = std::thread::spawn(move || {
         let (mut bytes, mut came_back) = ([0; 4096], 0);
@@ -144,6 +161,20 @@ fn talk(address: SocketAddr) -> std::io::Result<u64> {
     Ok(sent as u64)
 }
 
+fn be_quiet(address: SocketAddr) -> std::io::Result<()> {
+    let mut connection = connected(address);
+    connection.write_all(b"x")?;
+    connection.read_exact(&mut [0])?;
+    println!("\nconnected");
+    std::io::stdin().read(&mut [0]).map(drop)
+}
+
+fn connected(address: SocketAddr) -> TcpStream {
+    let socket = mptcp_socket(address);
+    connect(&socket, &address).expect("connected");
+    TcpStream::from(socket)
+}
+
 /// For how long, in all, there was no established subflow to this port after there had been one.
 fn watch(port: u16) -> Duration {
     let to_port = format!(":{port:04X}");
@@ -169,8 +200,9 @@ fn watch(port: u16) -> Duration {
     without
 }
 
-fn mptcp_socket() -> std::os::fd::OwnedFd {
-    socket(AddressFamily::INET, SocketType::STREAM, Some(ipproto::MPTCP)).expect("an MPTCP socket")
+fn mptcp_socket(to: SocketAddr) -> std::os::fd::OwnedFd {
+    let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    socket(family, SocketType::STREAM, Some(ipproto::MPTCP)).expect("an MPTCP socket")
 }
 
 fn until_standard_input_ends() -> &'static AtomicBool {

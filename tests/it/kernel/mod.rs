@@ -10,6 +10,7 @@ mod kills;
 mod links;
 mod live;
 mod model;
+mod monitor;
 mod netns;
 mod ownership;
 mod races;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -40,6 +40,12 @@ impl Watcher {
         let mut command = namespace.command(program_path());
         let resync: &[&str] = if options.contains(&"--resync") { &[] } else { &["--resync", "0"] };
         command.args(["--watch", "--format", "json"]).args(resync).args(options);
+        Watcher::run(command)
+    }
+
+    /// Starts what prints a JSON document a line.
+    #[track_caller]
+    pub fn run(mut command: Command) -> Watcher {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("starts");
         let (documents, one) = collect(child.stdout.take().expect("piped"));
@@ -63,8 +69,12 @@ impl Watcher {
 
     /// The document of each run so far.
     pub fn runs(&self) -> Vec<Value> {
-        let lines = self.documents.lock().expect("no panic").clone();
-        lines.iter().map(|line| serde_json::from_str(line).expect("one document a line")).collect()
+        self.lines().iter().map(|line| serde_json::from_str(line).expect("one document a line")).collect()
+    }
+
+    /// Every line on standard output so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.documents.lock().expect("no panic").clone()
     }
 
     pub fn count(&self) -> usize {

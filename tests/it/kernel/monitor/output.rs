@@ -1,0 +1,237 @@
+//! What `monitor` prints beside the events, and how it ends.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{Both, command, listeners, start};
+use crate::kernel::links::{Links, SERVICE};
+use crate::kernel::watcher::Watcher;
+use crate::peer::Peer;
+use crate::support::{Namespace, kernel_release, program_path, run, wait_for};
+
+/// A namespace whose loopback is all it needs, and a service there.
+const LOCAL: &str = "127.0.0.1:5000";
+
+/// Installs a configuration and returns the option that makes it the one.
+fn installed(namespace: &Namespace, config: &str) -> String {
+    let folder = namespace.folder.path().join("etc/mptcp-apply");
+    fs::create_dir_all(&folder).expect("made");
+    fs::write(folder.join("a.yaml"), config).expect("written");
+    format!("--root-dir={}", namespace.folder.path().display())
+}
+
+#[track_caller]
+fn listening(namespace: &Namespace, options: &[&str]) -> Watcher {
+    let monitor = start(namespace, options);
+    wait_for("one that listens", || listeners(namespace) == 1);
+    monitor
+}
+
+/// The name that the events with this at one end have.
+#[track_caller]
+fn name_at(both: &Both, key: &str, start: &str) -> Option<String> {
+    let is_there = |event: &serde_json::Value| event[key].as_str().is_some_and(|end| end.starts_with(start));
+    wait_for(start, || both.ours.runs().iter().any(is_there));
+    let found = both.ours.runs().into_iter().filter(is_there).map(|event| event["name"].clone());
+    let mut names: Vec<_> = found.collect();
+    names.dedup();
+    assert_eq!(names.len(), 1, "{names:?}");
+    names[0].as_str().map(str::to_owned)
+}
+
+#[test]
+fn addresses_have_the_names_of_their_endpoints() {
+    let links = Links::new();
+    links.client.ip("mptcp limits set subflows 8 add_addr_accepted 8");
+    // What waits has its name too, and so have those that a selector stands for.
+    let config = "version: 1\nendpoints:\n  lte: {address: 10.1.2.1, dev: c2, flags: [subflow]}\n  \
+                  dock: {address: 10.1.2.11, dev: dock0, flags: [subflow]}\n  \
+                  all: {dev: c3, family: ipv4, flags: [subflow]}\n";
+    let client = Both::start(&links.client, &[&installed(&links.client, config)]);
+    let config = "version: 1\nendpoints:\n  plain: {address: 10.1.3.2, flags: [signal]}\n  \
+                  port: {address: 10.1.3.2, port: 6000, flags: [signal]}\n";
+    let server = Both::start(&links.server, &[&installed(&links.server, config)]);
+    let _server = Peer::server(&links.server, SERVICE);
+    let _client = Peer::quiet_client(&links.client, SERVICE);
+    for row in ["10.1.2.1 id 5 subflow", "10.1.2.11 id 6 subflow", "10.1.3.11 id 7 subflow"] {
+        links.client.ip(&format!("mptcp endpoint add {row}"));
+    }
+    links.server.ip("mptcp endpoint add 10.1.3.2 port 6000 signal");
+    let named = |start: &str| name_at(&client, "local", start);
+    assert_eq!(named("10.1.1.1:"), None);
+    assert_eq!(named("10.1.2.1:").as_deref(), Some("lte"));
+    assert_eq!(named("10.1.2.11:").as_deref(), Some("dock"));
+    assert_eq!(named("10.1.3.11:").as_deref(), Some("all"));
+    // Only addresses of this end are endpoints of this host.
+    assert_eq!(name_at(&server, "remote", "10.1.2.1:"), None);
+    assert_eq!(name_at(&server, "local", "10.1.3.2:6000").as_deref(), Some("port"));
+    assert_eq!(client.ours.said(), "");
+}
+
+#[test]
+fn an_invalid_configuration_costs_the_names_only() {
+    let namespace = Namespace::new();
+    let monitor = listening(&namespace, &[&installed(&namespace, "version: 7")]);
+    monitor.wait_until_said("endpoints have no names");
+    let _server = Peer::server(&namespace, LOCAL);
+    let _client = Peer::quiet_client(&namespace, LOCAL);
+    wait_for("an event", || monitor.lines().iter().any(|line| line.contains("\"established\"")));
+    assert_eq!(monitor.said().lines().count(), 1, "{}", monitor.said());
+}
+
+#[test]
+fn lines_are_in_columns() {
+    let links = Links::new();
+    let mut text = command(&links.client);
+    text.args([installed(
+        &links.client,
+        "{version: 1, endpoints: {lte: {address: 10.1.2.1, dev: c2, flags: [subflow]}}}",
+    )]);
+    let monitor = Watcher::run(text);
+    wait_for("one that listens", || listeners(&links.client) == 1);
+    let _server = Peer::server(&links.server, SERVICE);
+    let client = Peer::quiet_client(&links.client, SERVICE);
+    links.client.ip("mptcp endpoint add 10.1.2.1 id 5 subflow dev c2");
+    let line = |word: &str| monitor.lines().into_iter().find(|line| line.starts_with(&format!("{word} ")));
+    wait_for("a subflow", || line("sub-established").is_some());
+    drop(client);
+    wait_for("the end", || line("closed").is_some());
+    let column = |word: &str, what: &str| line(word).expect(word).find(what);
+    assert_eq!(column("created", "10.1.1.1:"), Some(26));
+    assert_eq!(column("sub-established", "10.1.2.1:"), Some(26));
+    assert_eq!(column("created", SERVICE), Some(53));
+    assert_eq!(column("sub-established", SERVICE), Some(53));
+    assert_eq!(column("sub-established", "dev c2   lte"), Some(80));
+    let closed = line("closed").expect("closed");
+    assert_eq!(closed.len(), 25, "{closed}");
+    assert!(line("created").expect("created").contains(&closed[17..]), "another token");
+    assert!(!monitor.lines().concat().contains('\x1b'));
+}
+
+/// More events than the kernel keeps for somebody who does not read.
+#[test]
+fn what_is_lost_is_told_and_the_rest_goes_on() {
+    let namespace = Namespace::new();
+    let monitor = listening(&namespace, &[]);
+    let _server = Peer::server(&namespace, LOCAL);
+    monitor.signal(Signal::STOP);
+    drop(Peer::crowd(&namespace, LOCAL));
+    monitor.signal(Signal::CONT);
+    let count = |word: &str| monitor.runs().iter().filter(|event| event["event"] == word).count();
+    wait_for("the loss", || count("lost") > 0);
+    // What there was room for came before, and that is not all.
+    let events = monitor.runs();
+    assert_eq!(events.last().map(|event| event["event"] == "lost"), Some(true));
+    assert!((50..4000).contains(&count("created")), "{}", count("created"));
+    let _client = Peer::quiet_client(&namespace, LOCAL);
+    wait_for("what came after", || {
+        monitor.runs()[events.len()..].iter().any(|event| event["event"] == "created")
+    });
+    assert_eq!(count("lost"), 1);
+}
+
+#[test]
+fn without_the_right_it_says_which() {
+    let namespace = Namespace::new();
+    let mut command = namespace.command("setpriv");
+    command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin", program_path(), "monitor"]);
+    let ran = run(command, "").expect(77);
+    assert_eq!(ran.stdout, "");
+    assert!(ran.stderr.starts_with("error: cannot listen to path manager events: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("CAP_NET_ADMIN"), "{}", ran.stderr);
+}
+
+/// One whose output is read by nobody but the test.
+#[track_caller]
+fn unread(namespace: &Namespace) -> Child {
+    let mut command = command(namespace);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("starts");
+    wait_for("one that listens", || listeners(namespace) == 1);
+    child
+}
+
+/// What it said, and that it ended well.
+#[track_caller]
+fn ends_quietly(mut child: Child) {
+    let mut said = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut said).expect("UTF-8");
+    let status = child.wait().expect("waited");
+    assert_eq!((status.code(), said.as_str()), (Some(0), ""), "{status}");
+}
+
+/// As soon as nobody reads, not only when there would be something to read.
+#[test]
+fn a_closed_pipe_ends_it_at_once() {
+    let namespace = Namespace::new();
+    let mut monitor = unread(&namespace);
+    let _server = Peer::server(&namespace, LOCAL);
+    let _client = Peer::quiet_client(&namespace, LOCAL);
+    let mut first = String::new();
+    BufReader::new(monitor.stdout.take().expect("piped")).read_line(&mut first).expect("a line");
+    assert!(first.ends_with('\n'), "{first}");
+    ends_quietly(monitor);
+
+    let mut silent = unread(&namespace);
+    drop(silent.stdout.take());
+    ends_quietly(silent);
+}
+
+#[test]
+fn signals_end_it_well() {
+    let namespace = Namespace::new();
+    for signal in [Signal::TERM, Signal::INT] {
+        let monitor = unread(&namespace);
+        kill_process(Pid::from_child(&monitor), signal).expect("it lives");
+        ends_quietly(monitor);
+    }
+}
+
+/// Also while it waits for somebody who does not read.
+#[test]
+fn a_full_pipe_keeps_no_signal_off() {
+    let namespace = Namespace::new();
+    let mut monitor = unread(&namespace);
+    let stdout = monitor.stdout.take().expect("piped");
+    let _server = Peer::server(&namespace, LOCAL);
+    drop(Peer::crowd(&namespace, LOCAL));
+    // A pipe has 16 pages, and lines do not fill them to their ends.
+    wait_for("a full pipe", || rustix::io::ioctl_fionread(&stdout).expect("a pipe") > 15 * 3700);
+    kill_process(Pid::from_child(&monitor), Signal::TERM).expect("it lives");
+    ends_quietly(monitor);
+}
+
+/// Listeners need no peer. An interface with the same number has another name elsewhere.
+#[test]
+fn several_namespaces_are_told_apart() {
+    let namespace = Namespace::new();
+    let script =
+        "mount -t tmpfs tmpfs /run && for name in web-1 web-2 db; do ip netns add $name; done && exec \"$@\"";
+    let mut command = namespace.command("unshare");
+    command.args([
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        program_path(),
+        "monitor",
+        "--netns=web-*",
+        "--netns=db",
+    ]);
+    command.args(["--format=json"]);
+    let monitor = Watcher::run(command);
+    let into = |name: &str, what: &str| {
+        let mut command = namespace.command("nsenter");
+        let target = format!("--mount=/proc/{}/ns/mnt", monitor.pid());
+        command.args([&target, "ip", "netns", "exec", name, "sh", "-c", what]);
+        run(command, "").stdout
+    };
+    for name in ["web-1", "web-2", "db"] {
+        wait_for(name, || into(name, "cat /proc/net/netlink").lines().any(|line| line.contains(" 16 ")));
+    }
+    assert!(kernel_release() >= (6, 2) || monitor.count() == 0);
+}
