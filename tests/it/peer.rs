@@ -109,7 +109,7 @@ fn peer_process() {
 fn serve(address: SocketAddr) {
     let socket = mptcp_socket(address);
     bind(&socket, &address).expect("bound");
-    listen(&socket, 16).expect("listening");
+    listen(&socket, 1024).expect("listening");
     println!("\nlistening");
     loop {
         let (connection, _) = acceptfrom(&socket).expect("accepted");
