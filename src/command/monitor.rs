@@ -32,13 +32,16 @@ pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let installed = Installed::read(common, &output);
     let (mut places, mut sources) = (Vec::new(), Vec::new());
-    let exit = netns::in_each(names, &output, |name| match listen(name, &installed) {
-        Ok((place, source)) => {
-            places.push(place);
-            sources.push(source);
-            Ok(Exit::Success)
+    let exit = netns::in_each(names, &output, |entered| {
+        let name = entered.map(|entered| entered.name);
+        match listen(name, &installed) {
+            Ok((place, source)) => {
+                places.push(place);
+                sources.push(source);
+                Ok(Exit::Success)
+            }
+            Err(error) => Ok(netns::refuse(&error, name, &output)),
         }
-        Err(error) => Ok(netns::refuse(&error, name, &output)),
     })?;
     // Whoever asks for several is not to take silence of one for peace.
     if exit != Exit::Success || places.is_empty() { Ok(exit) } else { tell(&places, sources, &output) }

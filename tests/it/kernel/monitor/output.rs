@@ -10,7 +10,7 @@ use super::{Both, command, listeners, start};
 use crate::kernel::links::{Links, SERVICE};
 use crate::kernel::watcher::Watcher;
 use crate::peer::Peer;
-use crate::support::{Namespace, kernel_release, program_path, run, wait_for};
+use crate::support::{Namespace, program_path, run, wait_for};
 
 /// A namespace whose loopback is all it needs, and a service there.
 const LOCAL: &str = "127.0.0.1:5000";
@@ -204,34 +204,58 @@ fn a_full_pipe_keeps_no_signal_off() {
     ends_quietly(monitor);
 }
 
-/// Listeners need no peer. An interface with the same number has another name elsewhere.
+/// A host, and other namespaces that have these names on it.
+#[track_caller]
+fn named<const N: usize>(names: [&str; N]) -> (Namespace, [Namespace; N]) {
+    let host = Namespace::with_own_run();
+    let attached = names.map(|name| {
+        let namespace = host.beside();
+        host.ip(&format!("netns attach {name} {}", namespace.pid()));
+        namespace
+    });
+    (host, attached)
+}
+
 #[test]
 fn several_namespaces_are_told_apart() {
-    let namespace = Namespace::new();
-    let script =
-        "mount -t tmpfs tmpfs /run && for name in web-1 web-2 db; do ip netns add $name; done && exec \"$@\"";
-    let mut command = namespace.command("unshare");
-    command.args([
-        "--mount",
-        "sh",
-        "-c",
-        script,
-        "sh",
-        program_path(),
-        "monitor",
-        "--netns=web-*",
-        "--netns=db",
-    ]);
-    command.args(["--format=json"]);
-    let monitor = Watcher::run(command);
-    let into = |name: &str, what: &str| {
-        let mut command = namespace.command("nsenter");
-        let target = format!("--mount=/proc/{}/ns/mnt", monitor.pid());
-        command.args([&target, "ip", "netns", "exec", name, "sh", "-c", what]);
-        run(command, "").stdout
+    let (host, [web, db]) = named(["web-1", "db"]);
+    // The same number, so that a name shows where it was looked up.
+    web.ip("link set lo down name lo-web");
+    web.ip("link set lo-web up");
+    let monitor = start(&host, &["--netns=web-*", "--netns=db"]);
+    wait_for("one that listens in both", || listeners(&web) + listeners(&db) == 2);
+    let peers = |place: &Namespace| (Peer::server(place, LOCAL), Peer::quiet_client(place, LOCAL));
+    let _peers = [&host, &web, &db].map(peers);
+    web.ip("mptcp endpoint add 127.0.0.2 id 4 subflow dev lo-web");
+    db.ip("mptcp endpoint add 127.0.0.2 id 4 subflow dev lo");
+    // The other end, which is in the same place, tries one too, and is refused.
+    let devs = |name: &str| {
+        let is_subflow =
+            |event: &serde_json::Value| event["event"] == "sub-established" && event["local-id"] == 4;
+        let events = monitor.runs().into_iter().filter(|event| event["netns"] == name && is_subflow(event));
+        events.filter_map(|event| event["dev"].as_str().map(str::to_owned)).collect::<Vec<_>>()
     };
-    for name in ["web-1", "web-2", "db"] {
-        wait_for(name, || into(name, "cat /proc/net/netlink").lines().any(|line| line.contains(" 16 ")));
-    }
-    assert!(kernel_release() >= (6, 2) || monitor.count() == 0);
+    wait_for("a subflow in both", || [devs("web-1"), devs("db")] == [["lo-web"], ["lo"]]);
+    // Both ends are there, and those of nobody else.
+    let created = monitor.runs().into_iter().filter(|event| event["event"] == "created");
+    let mut places: Vec<String> = created.map(|event| event["netns"].to_string()).collect();
+    places.sort();
+    assert_eq!(places, ["\"db\"", "\"db\"", "\"web-1\"", "\"web-1\""]);
+    assert_eq!(monitor.said(), "");
+    monitor.stop();
+}
+
+#[test]
+fn namespaces_that_are_not_there_are_told() {
+    let (host, _there) = named(["web-1"]);
+    let monitor = |options: &[&str]| {
+        let mut command = command(&host);
+        command.args(options);
+        run(command, "")
+    };
+    let one_of_two = monitor(&["--netns=web-1", "--netns=gone"]);
+    assert!(one_of_two.stderr.contains("there is no network namespace gone"), "{}", one_of_two.stderr);
+    assert_ne!(one_of_two.code, 0);
+    let none = monitor(&["--netns=db-*"]).expect(0);
+    assert!(none.stderr.contains("no network namespace is called db-*"), "{}", none.stderr);
 }
