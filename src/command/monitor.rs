@@ -63,7 +63,7 @@ fn tell(places: &[Place], sources: Vec<Source>, output: &Output) -> io::Result<E
     let names = places.iter().filter_map(|place| place.name.as_deref());
     let mut columns = Columns::new(output.style(), names);
     loop {
-        let (index, heard) = match stream.next() {
+        let (index, heard) = match stream.wait_for_next() {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(Exit::Success),
             Err(error) => return Ok(netns::refuse(&error, None, output)),

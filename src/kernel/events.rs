@@ -171,12 +171,12 @@ impl Stream {
     ///
     /// # Errors
     /// When the kernel does not let it wait, or a socket does not work.
-    pub fn next(&mut self) -> Result<Option<(usize, Heard)>, Error> {
+    pub fn wait_for_next(&mut self) -> Result<Option<(usize, Heard)>, Error> {
         loop {
             if let Some(next) = self.heard.pop_front() {
                 return Ok(Some(next));
             }
-            self.wait()?;
+            self.learn_who_is_ready()?;
             if self.reader_is_gone {
                 return Ok(None);
             }
@@ -192,7 +192,7 @@ impl Stream {
 
     /// Learns who is ready; waits only when nobody is known to be. What is ready is told once, until it has been read to
     /// its end.
-    fn wait(&mut self) -> Result<(), Error> {
+    fn learn_who_is_ready(&mut self) -> Result<(), Error> {
         let timeout = if self.ready.is_empty() { None } else { Some(Duration::ZERO) };
         let mut happenings = mio::Events::with_capacity(64);
         match self.poll.poll(&mut happenings, timeout) {
