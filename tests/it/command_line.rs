@@ -22,9 +22,16 @@ fn with_input(arguments: &[&str], input: &str) -> Ran {
 #[test]
 fn help_and_version_are_results() {
     let help = with(&["--help"]).expect(0);
-    for word in
-        ["--dry-run", "--rehearse", "--detailed-exitcode", "check", "schema", "Exit codes:", "NO_COLOR"]
-    {
+    for word in [
+        "--dry-run",
+        "--rehearse",
+        "--detailed-exitcode",
+        "check",
+        "monitor",
+        "schema",
+        "Exit codes:",
+        "NO_COLOR",
+    ] {
         assert!(help.stdout.contains(word), "no {word} in {}", help.stdout);
     }
     let longest = help.stdout.lines().map(str::len).max();
