@@ -29,6 +29,10 @@ struct Place {
 /// When an event cannot be written.
 pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
     watch::end_at_signals()?;
+    if !names.is_empty() {
+        // Each takes two sockets.
+        watch::descriptors::raise_limit();
+    }
     let output = Output::new(common);
     let installed = Installed::read(common, &output);
     let (mut places, mut sources) = (Vec::new(), Vec::new());

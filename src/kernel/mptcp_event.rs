@@ -194,6 +194,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// An attribute is either understood or kept; none is both, none is lost.
         #[test]
         fn nothing_is_dropped(

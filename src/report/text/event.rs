@@ -280,6 +280,14 @@ sub-established  00c0ffee 10.1.2.1:58913 id 5        10.1.1.2:5000 id 0
         assert!(plain(&nameless, None, None).ends_with(" family 7 error 255\n"));
     }
 
+    /// A name of an interface may hold anything but a slash and blanks.
+    #[test]
+    fn no_name_makes_a_line_of_its_own() {
+        let dev = Device { index: NonZeroU32::MIN, name: Some("a\nclosed\x1b[2J".to_owned()) };
+        let line = plain(&Event { dev: Some(dev), ..subflow(EventKind::SubClosed) }, None, None);
+        assert!(line.ends_with(" dev a\\nclosed\\u{1b}[2J\n"), "{line:?}");
+    }
+
     #[test]
     fn what_is_lost_is_said() {
         let lost = Columns::new(Style::Plain, ["web-1"]).lost(Some("a"));
