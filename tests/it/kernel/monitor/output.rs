@@ -157,6 +157,9 @@ fn unread(namespace: &Namespace) -> Child {
 /// What it said, and that it ended well.
 #[track_caller]
 fn ends_quietly(mut child: Child) {
+    let child_is_gone =
+        || fs::read_to_string(format!("/proc/{}/statm", child.id())).is_ok_and(|size| size.starts_with("0 "));
+    wait_for("the end", child_is_gone);
     let mut said = String::new();
     child.stderr.take().expect("piped").read_to_string(&mut said).expect("UTF-8");
     let status = child.wait().expect("waited");
