@@ -10,6 +10,7 @@ mod ports;
 mod renewal;
 mod signs;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub use ports::{Closing, RETRY, closing, is_closed, patience_for, taken};
@@ -17,7 +18,7 @@ pub use ports::{Closing, RETRY, closing, is_closed, patience_for, taken};
 use crate::desired::Unreachable;
 use crate::diagnostic::Diagnostic;
 use crate::kernel::{self, Kernel, Refusal};
-use crate::model::{Flags, State, Sysctl};
+use crate::model::{Flags, Identity, State, Sysctl};
 use crate::plan::Step;
 
 use paths::Paths;
@@ -127,10 +128,13 @@ pub fn apply<K: Kernel>(
         before: before.clone(),
         done: Vec::new(),
         earlier: 0,
+        declared: BTreeSet::new(),
         paths: Paths::default(),
     };
     let (mut current, mut plans) = (before, 0);
     loop {
+        let declared = goal.state.endpoints.iter().filter(|row| row.name.is_some());
+        transaction.declared = declared.map(|row| row.identity).collect();
         let after = if goal.steps.is_empty() {
             match transaction.renew(&current) {
                 Ok(None) => break,
@@ -165,6 +169,8 @@ struct Transaction<'k, K> {
     done: Vec<Step>,
     /// How many of these belong to plans before the present one.
     earlier: usize,
+    /// The endpoints that the goal has a declaration for.
+    declared: BTreeSet<Identity>,
     paths: Paths,
 }
 

@@ -63,7 +63,9 @@ impl<K: Kernel> Transaction<'_, K> {
 
     /// Makes connections send on one path alone. The endpoints that are `backup` for that now, and their own flags.
     fn quieten(&mut self, now: &State, joining: &[Endpoint]) -> Vec<(Endpoint, Flags)> {
-        let loud = loud(now, &subflows(self.kernel), joining);
+        let mut loud = loud(now, &subflows(self.kernel), joining);
+        // A run that is killed now leaves them quiet. The next one gives back what is declared, and nothing else.
+        loud.retain(|row| self.declared.contains(&row.identity));
         let quieten = |row: Endpoint| {
             let flags = row.flags;
             self.set_flags(row, flags.union(Flags::BACKUP)).map(|row| (row, flags))

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use crate::apply::{self, Goal, Outcome, Terms};
+use crate::apply::{self, Goal, Outcome, Terms, Verdict};
 use crate::cli::{Apply, Common};
 use crate::desired::Unreachable;
 use crate::diagnostic::Diagnostic;
 use crate::kernel::{Host, Kernel};
 use crate::model::State;
-use crate::plan::{self, Reason, Stage};
+use crate::plan::{self, Reason, Stage, Step};
 use crate::runtime::Runtime;
 use crate::trial::{Handover, News, Post};
 
@@ -18,8 +18,9 @@ use super::input::Input;
 use super::job::Job;
 use super::{Exit, Output, netns};
 
-/// How long a plan may take to be carried out before nobody is expected to come back from it.
-const PLAN_MAX: Duration = Duration::from_secs(120);
+/// How long a plan may take to be carried out, with ports that close one after the other, before nobody is expected to
+/// come back from it. Whoever died is missed at once.
+const PLAN_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// How long to wait for ports that are still closing: those of the endpoints that were tried are, for a minute.
 const PATIENCE: Duration = Duration::from_secs(130);
@@ -66,8 +67,8 @@ fn undo(handover: &Handover, tried: Option<&State>) -> Result<(Outcome, State), 
     let mut host = Host::open()?;
     let now = host.read(sysctls)?;
     let (tried, stage) = tried.map_or((goal, Stage::Begun), |tried| (tried, Stage::Applied));
-    let target = plan::taken_back(before, tried, &now, stage);
-    let way = |now: &State, stage: Stage| {
+    let target = plan::taken_back(before, tried, &now, &stage);
+    let way = |now: &State, stage: &Stage| {
         let state = plan::taken_back(before, tried, now, stage);
         let steps = plan::plan(now, &state, Host::capabilities().corrected_by(now));
         let steps = steps.map_err(|impossible| {
@@ -76,11 +77,20 @@ fn undo(handover: &Handover, tried: Option<&State>) -> Result<(Outcome, State), 
         let steps = steps.into_iter().map(|step| step.because(Reason::PutBack)).collect();
         Ok(Goal { state, steps, warnings: Vec::new() })
     };
-    let first = way(&now, stage)?;
+    let first = way(&now, &stage)?;
+    let removed = |step: &Step| match step {
+        Step::DelAddr { endpoint, .. } => Some(endpoint.identity),
+        _ => None,
+    };
+    let later = match stage {
+        Stage::Begun => Stage::Begun,
+        _ => Stage::TakingBack(first.steps.iter().filter_map(removed).collect()),
+    };
     let terms = Terms { sysctls, patience: PATIENCE };
-    // What was removed and not yet added again is still to come.
-    let outcome = apply::apply(&mut host, terms, now, first, |_, now| way(now, Stage::Begun), |_, _| ());
-    if let (Ok(runtime), Some(owned)) = (Runtime::of_this_namespace(), owned) {
+    let outcome = apply::apply(&mut host, terms, now, first, |_, now| way(now, &later), |_, _| ());
+    // What could not be put back is still recorded as the trial left it.
+    let is_back = matches!(outcome.verdict, Verdict::Unchanged | Verdict::Applied);
+    if let (true, Ok(runtime), Some(owned)) = (is_back, Runtime::of_this_namespace(), owned) {
         let id = |identity| outcome.after.endpoint(identity).and_then(|row| row.id);
         let owned: BTreeMap<_, _> =
             owned.iter().map(|(identity, old)| (*identity, id(*identity).or(*old))).collect();

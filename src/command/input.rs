@@ -20,6 +20,8 @@ pub struct Input {
     pub diagnostics: Diagnostics,
     /// What speaks against carrying it out as root.
     pub trust: Vec<Diagnostic>,
+    /// How many errors were found when it was read: one that is too large, for instance, has no text.
+    errors: usize,
 }
 
 /// Why there is nothing to judge.
@@ -43,12 +45,12 @@ impl Input {
     pub fn none() -> Input {
         let (sources, diagnostics, trust) = (Vec::new(), Diagnostics::default(), Vec::new());
         let config = config::parse([], &mut Diagnostics::default());
-        Input { sources, config, diagnostics, trust }
+        Input { sources, config, diagnostics, trust, errors: 0 }
     }
 
     /// Whether the same was read, and speaks against it.
     pub fn reads_like(&self, other: &Input) -> bool {
-        self.sources == other.sources && self.trust == other.trust
+        self.sources == other.sources && self.trust == other.trust && self.errors == other.errors
     }
 
     /// Whether the files may be carried out at all.
@@ -96,7 +98,8 @@ pub fn read(paths: &[PathBuf], root: &Path) -> Result<Input, Nothing> {
         Nothing { diagnostic: Box::new(diagnostic), exit }
     })?;
     let config = config::parse(sources.iter().map(|source| source.text.as_str()), &mut diagnostics);
-    Ok(Input { sources, config, diagnostics, trust })
+    let errors = diagnostics.errors();
+    Ok(Input { sources, config, diagnostics, trust, errors })
 }
 
 fn remedy(error: &source::Error) -> (Exit, Option<&'static str>) {

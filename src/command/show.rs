@@ -63,7 +63,10 @@ fn show(
     let shown = Shown { netns, state, connections: connections.as_deref(), interface: &interface };
     match format {
         Format::Json => output.print_json(&Document::new(&shown))?,
-        Format::Yaml => output.print(&yaml::configuration(state).map_err(io::Error::other)?)?,
+        Format::Yaml => {
+            let start = netns.map_or(String::new(), |name| format!("--- # netns {name}\n"));
+            output.print(&(start + &yaml::configuration(state).map_err(io::Error::other)?))?;
+        }
         Format::Text if options.id.is_some() => output.print_in(netns, &show::endpoints(state))?,
         Format::Text => output.print_in(netns, &show::text(&shown))?,
     }

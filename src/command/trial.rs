@@ -46,26 +46,33 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
     };
     // Without the guard there would be nobody to hear it.
     let _ = guard.tell(&News::Applied(done.after.clone()));
-    let decision = decide(options, &mut session, &guard, timeout)?;
+    let decision = decide(options, &mut session, &guard, timeout).unwrap_or_else(|error| {
+        output.error(&format!("cannot wait for a confirmation: {error}"), None);
+        Decision::Back("nobody can confirm it")
+    });
     let (word, news) = match decision {
         Decision::Keep(word) => (word, News::Keep),
         Decision::Back(word) => (word, News::Back),
     };
     let told = guard.tell(&news).and_then(|()| guard.end());
     match (decision, told) {
+        // The time was up, and the guard faster than the confirmation.
+        (Decision::Keep(_), Ok(Some(code))) if code != 0 => Ok(taken_back(code)),
         (Decision::Keep(_), _) => {
             if output.form == Form::Text && !output.quiet {
                 output.print(&format!("kept: {word}\n"))?;
             }
             Ok(Exit::Success)
         }
-        (Decision::Back(_), Ok(Some(code))) if code == i32::from(Exit::TakenBack.code()) => {
-            Ok(Exit::TakenBack)
-        }
-        (Decision::Back(_), Ok(Some(_))) => Ok(Exit::Inconsistent),
+        (Decision::Back(_), Ok(Some(code))) => Ok(taken_back(code)),
         // The guard was killed. Its work is left.
         (Decision::Back(_), _) => guard::take_back(&handover, Some(&done.after), &output),
     }
+}
+
+/// What the guard's exit code says.
+fn taken_back(code: i32) -> Exit {
+    if code == i32::from(Exit::TakenBack.code()) { Exit::TakenBack } else { Exit::Inconsistent }
 }
 
 /// Asks whoever may decide.

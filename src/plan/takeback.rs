@@ -2,20 +2,33 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::model::{AddressId, Endpoint, Identity, Limits, State};
+use crate::model::{AddressId, Endpoint, Flags, Identity, Limits, State};
 
 /// How far the trial got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Its plan may have been carried out in part.
     Begun,
     /// All of it was.
     Applied,
+    /// All of it was, and taking it back has removed these rows.
+    TakingBack(BTreeSet<Identity>),
+}
+
+impl Stage {
+    /// Whether a row that is absent may be on its way from one form to the other.
+    fn may_be_between(&self, identity: Identity) -> bool {
+        match self {
+            Stage::Begun => true,
+            Stage::Applied => false,
+            Stage::TakingBack(removed) => removed.contains(&identity),
+        }
+    }
 }
 
 /// What there has to be once the trial is taken back: the state `now`, with everything as `before` that the trial made
 /// as `tried`. What somebody else changed meanwhile stays.
-pub fn taken_back(before: &State, tried: &State, now: &State, stage: Stage) -> State {
+pub fn taken_back(before: &State, tried: &State, now: &State, stage: &Stage) -> State {
     let mut state = now.clone();
     state.limits = Limits {
         subflows: own(before.limits.subflows, tried.limits.subflows, now.limits.subflows),
@@ -48,13 +61,22 @@ fn own<T: PartialEq>(before: T, tried: T, now: T) -> T {
 
 /// Whether the row, or its absence, is the trial's doing. Nobody can put an implicit endpoint back, and one that was
 /// adopted has its subflow now.
-fn is_own(identity: Identity, before: &State, tried: &State, now: &State, stage: Stage) -> bool {
+fn is_own(identity: Identity, before: &State, tried: &State, now: &State, stage: &Stage) -> bool {
     let (before, tried, now) = (before.endpoint(identity), tried.endpoint(identity), now.endpoint(identity));
-    if same(before, tried) || before.is_some_and(Endpoint::is_implicit) {
+    if before.is_some_and(Endpoint::is_implicit) {
         return false;
     }
-    // In the midst of its plan, a row that it replaces may be gone already.
-    let is_between = stage == Stage::Begun && now.is_none();
+    // In the midst of a plan, rows may be `backup` for a moment, those too that are only in the way of others.
+    if *stage == Stage::Begun
+        && let Some(now) = now.filter(|row| row.flags.contains(Flags::BACKUP))
+    {
+        let quiet = |row: &Endpoint| Endpoint { flags: row.flags.union(Flags::BACKUP), ..row.clone() };
+        return [before, tried].into_iter().flatten().any(|row| quiet(row).becomes(now));
+    }
+    if same(before, tried) {
+        return false;
+    }
+    let is_between = now.is_none() && stage.may_be_between(identity);
     is_between || same(tried, now)
 }
 
@@ -80,7 +102,6 @@ fn without_taken_ids(rows: &mut [Endpoint], before: &State) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Flags;
 
     fn state(subflows: u32, rows: &[(u8, u8, Flags)]) -> State {
         let row = |(last, id, flags): &(u8, u8, Flags)| Endpoint {
@@ -101,7 +122,7 @@ mod tests {
     fn without_others_everything_is_as_before() {
         let before = state(2, &[(1, 1, S), (2, 2, S), (3, 3, S)]);
         let tried = state(4, &[(1, 1, B), (3, 7, S), (4, 2, S)]);
-        assert!(taken_back(&before, &tried, &tried, Stage::Applied).agrees_with(&before));
+        assert!(taken_back(&before, &tried, &tried, &Stage::Applied).agrees_with(&before));
     }
 
     #[test]
@@ -110,7 +131,7 @@ mod tests {
         let tried = state(4, &[(1, 1, B), (4, 4, S)]);
         // Somebody lowered the limit, changed a row that the trial changed, removed one that it added, and added one.
         let now = state(3, &[(1, 1, S.union(Flags::FULLMESH)), (9, 2, S)]);
-        let target = taken_back(&before, &tried, &now, Stage::Applied);
+        let target = taken_back(&before, &tried, &now, &Stage::Applied);
         assert_eq!(target.limits.subflows, 3);
         let ids: Vec<(String, Option<u8>)> =
             target.endpoints.iter().map(|row| (row.to_string(), row.id.map(AddressId::get))).collect();
@@ -126,9 +147,36 @@ mod tests {
         let goal = state(4, &[(1, 7, S), (4, 0, S)]);
         // Limits set, the first row removed and not added again, the second one still there.
         let now = state(4, &[(2, 2, S), (4, 3, S)]);
-        assert!(taken_back(&before, &goal, &now, Stage::Begun).agrees_with(&before));
+        assert!(taken_back(&before, &goal, &now, &Stage::Begun).agrees_with(&before));
         // The same table, but the plan had ended: somebody else removed the row.
-        let later = taken_back(&before, &goal, &now, Stage::Applied);
+        let later = taken_back(&before, &goal, &now, &Stage::Applied);
         assert_eq!(later.endpoints.len(), 1);
+    }
+
+    /// A trial that was cut off while rows were `backup` so that others could join.
+    #[test]
+    fn rows_that_were_quiet_for_a_moment_get_their_flags_back() {
+        let before = state(2, &[(1, 1, S), (2, 2, S), (3, 3, B)]);
+        let goal = state(2, &[(1, 1, S), (2, 7, S), (3, 3, B)]);
+        let now = state(2, &[(1, 1, B), (2, 7, B), (3, 3, B)]);
+        assert!(taken_back(&before, &goal, &now, &Stage::Begun).agrees_with(&before));
+    }
+
+    /// What taking back has removed comes back, and what somebody else removed does not.
+    #[test]
+    fn a_second_plan_knows_what_the_first_one_removed() {
+        let before = state(2, &[(1, 1, S), (2, 2, S)]);
+        let tried = state(2, &[(1, 7, S), (2, 8, S)]);
+        let now = state(2, &[]);
+        let removed = |last: u8| Identity { address: [10, 0, 0, last].into(), port: None };
+        let target = taken_back(&before, &tried, &now, &Stage::TakingBack([removed(1)].into()));
+        assert!(target.agrees_with(&state(2, &[(1, 1, S)])), "{target:?}");
+    }
+
+    #[test]
+    fn an_implicit_endpoint_cannot_be_put_back() {
+        let before = state(2, &[(1, 1, Flags::IMPLICIT)]);
+        let tried = state(2, &[(1, 1, S)]);
+        assert!(taken_back(&before, &tried, &tried, &Stage::Applied).agrees_with(&tried));
     }
 }

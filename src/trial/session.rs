@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::termios::{QueueSelector, tcflush};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
 
@@ -71,6 +72,8 @@ impl Session {
     /// # Errors
     /// When the kernel does not let it wait.
     pub fn wait(&mut self, guard: &impl AsFd, at_most: Duration) -> io::Result<Decision> {
+        // Who typed before there was a question did not answer it. Where there is no terminal, nothing was typed.
+        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
         let end = self.since.elapsed() + at_most;
         loop {
             let left = end.saturating_sub(self.since.elapsed());
@@ -109,7 +112,7 @@ impl Session {
                 true => Decision::Keep("the command agrees"),
                 false => Decision::Back("the command does not agree"),
             }),
-            None if decided => Some(key()),
+            None if decided => key(),
             _ => None,
         })
     }
@@ -127,10 +130,11 @@ impl Drop for Session {
     }
 }
 
-/// What the terminal says: a line, or that it is gone.
-fn key() -> Decision {
-    match io::stdin().lock().read(&mut [0; 64]) {
-        Ok(length) if length > 0 => Decision::Keep("confirmed"),
-        _ => Decision::Back("the terminal is gone"),
+/// What the terminal says: Enter, something else that decides nothing, or that it is gone.
+fn key() -> Option<Decision> {
+    let mut line = [0; 64];
+    match io::stdin().lock().read(&mut line) {
+        Ok(length) if length > 0 => (line[..length] == *b"\n").then_some(Decision::Keep("confirmed")),
+        _ => Some(Decision::Back("the terminal is gone")),
     }
 }

@@ -66,6 +66,8 @@ struct Talking {
     /// How long connections had no established path, in all.
     without_path: Duration,
     additions: usize,
+    /// The endpoints whose flags were changed.
+    changed: Vec<Identity>,
     /// Until when ports are closed, of endpoints that had connections.
     closed: BTreeMap<Identity, Duration>,
     /// A call of `execute` that is refused, counted from 0.
@@ -87,6 +89,7 @@ impl Talking {
             now: ROUND_TRIP,
             without_path: Duration::ZERO,
             additions: 0,
+            changed: Vec::new(),
             closed: BTreeMap::new(),
             refused: None,
             calls: 0,
@@ -208,6 +211,9 @@ impl Kernel for Talking {
                 let rows = self.kernel.state().endpoints;
                 rows.iter().for_each(|row| self.ask(row.identity.address));
             }
+            Step::SetFlags { endpoint, .. } if endpoint.name.as_deref() != Some("e4") => {
+                self.changed.push(endpoint.identity);
+            }
             _ => {}
         }
         Ok(())
@@ -221,7 +227,7 @@ fn address(last: u8) -> IpAddr {
 /// Rows with these last numbers and ids of their own, within this limit of subflows.
 fn state(subflows: u32, rows: &[u8], flags: Flags) -> State {
     let row = |last: &u8| Endpoint {
-        name: None,
+        name: Some(format!("e{last}")),
         identity: Identity { address: address(*last), port: None },
         id: AddressId::new(*last),
         dev: None,
@@ -335,6 +341,17 @@ fn subflows_come_while_connections_are_quiet() {
         assert_eq!(kernel.without_path, Duration::ZERO);
         assert!(warned(&outcome).is_empty());
     }
+}
+
+/// Nobody would give undeclared ones their flags back if the run were killed.
+#[test]
+fn only_declared_endpoints_are_made_quiet() {
+    let before = state(8, &[1, 2, 3], SUBFLOW);
+    let mut target = state(8, &[1, 4, 3], SUBFLOW);
+    target.endpoints.iter_mut().for_each(|row| row.name = row.name.take().filter(|name| name == "e4"));
+    let mut kernel = Talking::new(&before, 1, None, &[Answer::ResetWhenBusy]);
+    carry_out(&mut kernel, &target);
+    assert!(kernel.changed.is_empty(), "{:?}", kernel.changed);
 }
 
 /// If the flags cannot be given back at once, that is a difference like any other.

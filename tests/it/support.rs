@@ -268,6 +268,13 @@ pub fn limits_max() -> u32 {
     if kernel_release() >= (7, 2) { 64 } else { 8 }
 }
 
+/// How long something may take that is to be so quick: longer where `MPTCP_APPLY_TEST_SLOWNESS` says that the machine is
+/// so many times slower, as an emulated one is.
+pub fn allowed(quick: Duration) -> Duration {
+    let named = std::env::var("MPTCP_APPLY_TEST_SLOWNESS").ok().and_then(|text| text.parse::<u32>().ok());
+    quick * named.unwrap_or(1)
+}
+
 /// Looks again and again, for a minute at most: an emulated machine is slow.
 #[track_caller]
 pub fn wait_for(what: &str, condition: impl Fn() -> bool) {

@@ -11,6 +11,7 @@ use crate::command::job::{Again, Done, Job};
 use crate::command::output::Form;
 use crate::command::{Exit, Output};
 use crate::config::{Config, Target};
+use crate::diagnostic::Severity;
 use crate::kernel::{Changes, Error, Facts, Host, Kernel, namespace};
 use crate::model::{Identity, State};
 use crate::runtime::{Lock, Runtime};
@@ -127,6 +128,7 @@ impl Place {
         let job = Job::new(shared.options, shared.output, shared.input, name.as_deref());
         let mut job = job.because(trigger.word());
         let stands = self.stand(&mut job);
+        // What was tried and taken back would only be tried and taken back again.
         if self.hopeless && trigger != Trigger::Files {
             return Exit::Unsupported;
         }
@@ -149,7 +151,7 @@ impl Place {
             // Who watches does not stop because nobody listens.
             let _ = job.tell(done.as_ref());
         }
-        self.take_note(exit, &job);
+        self.take_note(exit, done.as_ref().map_or(0, |done| done.steps.len()), &job);
         exit
     }
 
@@ -219,14 +221,15 @@ impl Place {
         self.name.as_ref().map_or(String::new(), |name| format!("netns {name}: "))
     }
 
-    fn take_note(&mut self, exit: Exit, job: &Job<'_>) {
+    fn take_note(&mut self, exit: Exit, steps: usize, job: &Job<'_>) {
         let worked = exit == Exit::Success;
         self.failures = if worked { 0 } else { self.failures.saturating_add(1) };
-        self.hopeless = exit == Exit::Unsupported;
+        self.hopeless = exit == Exit::Unsupported && steps > 0;
         if let Some(pause) = self.retry_after() {
             log::info!("{}trying again in {} s", self.prefix(), pause.as_secs());
         }
-        let first = job.diagnostics().iter().find(|_| !worked);
+        let errors = job.diagnostics().iter().filter(|found| found.severity == Severity::Error);
+        let first = errors.chain(job.diagnostics().iter()).find(|_| !worked);
         self.trouble = first.map(|diagnostic| diagnostic.message.clone());
     }
 }

@@ -243,6 +243,34 @@ fn what_others_do_meanwhile_stays() {
     assert_eq!(namespace.limits(), "add_addr_accepted 3 subflows 2");
 }
 
+/// Also when there is something else to put back.
+#[test]
+fn what_others_remove_meanwhile_stays_away() {
+    let namespace = Namespace::new();
+    namespace.ip_batch("mptcp endpoint add 10.0.0.1 subflow\nmptcp endpoint add 10.0.0.2 subflow\n");
+    let config = "{version: 1, endpoints: {a: {address: 10.0.0.1, id: 1, flags: [subflow, backup]}}}";
+    fs::write(namespace.folder.path().join("tried.yaml"), config).expect("written");
+    let mut child = command(&namespace, &["--confirm-with", "ip mptcp endpoint delete id 1; false"]);
+    child.stdin(Stdio::null());
+    run(child, "").expect(4);
+    assert_eq!(namespace.endpoints(), ["10.0.0.2 id 2 subflow"]);
+}
+
+/// What was typed before the question is no answer to it.
+#[test]
+fn type_ahead_confirms_nothing() {
+    let namespace = host();
+    let path = namespace.folder.path().join("tried.yaml");
+    let inner = format!("sleep 1; {} try --timeout 2 {}", program_path(), path.display());
+    let mut script = namespace.command("script");
+    script.args(["--quiet", "--return", "--command", &inner, "/dev/null"]);
+    script.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = script.spawn().expect("script(1) starts");
+    child.stdin.as_mut().expect("piped").write_all(b"\n\nyes\n").expect("typed");
+    assert_eq!(child.wait().expect("waited").code(), Some(4));
+    is_as_before(&namespace);
+}
+
 /// A port that somebody else took meanwhile cannot be had again.
 #[test]
 fn what_cannot_be_taken_back_is_told() {

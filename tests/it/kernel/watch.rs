@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::kernel::links::{Links, SERVICE, subflows};
 use crate::kernel::watcher::{Watcher, addresses, endpoints, replace, wait_for_table};
 use crate::peer::Peer;
-use crate::support::{Namespace, run, wait_for};
+use crate::support::{Namespace, allowed, run, table_size, wait_for};
 
 const LTE: &str =
     "{version: 1, endpoints: {lte: {dev: ['wwan*', '!wwan9'], family: ipv4, flags: [subflow]}}}";
@@ -144,7 +144,7 @@ fn a_live_connection_gets_a_subflow_with_a_new_address() {
             .ip(&format!("route replace 10.9.9.9 via 10.1.{number}.2 dev c{number} table 10{number}"));
         links.wait_for_paths(paths);
         let took = start.elapsed();
-        assert!(took < Duration::from_secs(1), "{number} came after {took:?}");
+        assert!(took < allowed(Duration::from_secs(1)), "{number} came after {took:?}");
     }
     let now = subflows(&links.client);
     assert!(first.iter().all(|pair| now.contains(pair)), "{first:?} are not all in {now:?}");
@@ -224,6 +224,27 @@ fn lost_notices_are_news() {
     watcher.stop();
 }
 
+/// A table that is too small for a moment is no reason to give up.
+#[test]
+fn what_was_impossible_may_become_possible() {
+    let namespace = Namespace::new();
+    namespace.links(&[("wwan0", "peer0")]);
+    let add = |n: usize| namespace.ip(&format!("address add 10.7.{}.{}/32 dev wwan0", n / 200, n % 200 + 1));
+    (0..table_size()).for_each(|n| drop(add(n)));
+    let (watcher, _) = Watcher::of(&namespace, LTE);
+    assert_eq!(namespace.endpoints().len(), table_size());
+    add(table_size());
+    watcher.wait_until_said("endpoints are needed, and this kernel holds");
+    namespace.ip("mptcp endpoint delete id 3");
+    namespace.ip(&format!(
+        "address delete 10.7.{}.{}/32 dev wwan0",
+        table_size() / 200,
+        table_size() % 200 + 1
+    ));
+    wait_for("all of them", || namespace.endpoints().len() == table_size());
+    watcher.stop();
+}
+
 /// What a new configuration changes is no drift.
 #[test]
 fn a_new_configuration_is_no_drift() {
@@ -279,7 +300,7 @@ fn a_port_is_opened_when_its_address_comes() {
     namespace.ip("address add 10.7.0.1/24 dev eth7");
     let start = Instant::now();
     wait_for("the endpoint", || namespace.endpoints().len() == 1);
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < allowed(Duration::from_secs(2)));
     watcher.stop();
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::support::{Namespace, program_path, wait_for};
+use crate::support::{Namespace, allowed, program_path, wait_for};
 
 /// How long it may take to end.
 const END: Duration = Duration::from_secs(1);
@@ -126,7 +126,7 @@ impl Watcher {
         self.signal(Signal::TERM);
         let ended = self.end();
         assert_eq!(ended.code, 0, "{:?}", ended.said);
-        assert!(ended.took < END, "it took {:?} to end", ended.took);
+        assert!(ended.took < allowed(END), "it took {:?} to end", ended.took);
         ended
     }
 }
