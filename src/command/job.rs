@@ -1,5 +1,7 @@
 //! One run in one network namespace: read, resolve, plan, and then show, rehearse or apply it.
 
+mod trial;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
@@ -95,17 +97,6 @@ impl<'a> Job<'a> {
     pub fn because(mut self, trigger: &'static str) -> Job<'a> {
         self.trigger = Some(trigger);
         self
-    }
-
-    /// Tries it only: before the first write there is a guard that takes it back.
-    pub fn on_trial(mut self, timeout: Duration, reporting: Vec<String>) -> Job<'a> {
-        self.trial = Some((timeout, reporting));
-        self
-    }
-
-    /// The guard, if there is anything to be taken back, and what it was handed over.
-    pub fn into_guard(self) -> Option<(Guard, Handover)> {
-        self.guard
     }
 
     /// Does the job and reports.
@@ -219,51 +210,6 @@ impl<'a> Job<'a> {
             self.diagnostics.extend(ownership.settle(&outcome).filter(|_| !known));
         }
         Ok(self.done(outcome, &target))
-    }
-
-    /// Sees to it that a trial is taken back, whatever becomes of this process.
-    fn set_guard(&mut self, runtime: &Runtime, before: &State, goal: &Goal) -> Result<(), Exit> {
-        let Some((timeout, reporting)) = self.trial.take().filter(|_| !goal.steps.is_empty()) else {
-            return Ok(());
-        };
-        let handover = Handover {
-            before: before.clone(),
-            goal: goal.state.clone(),
-            sysctls: self.sysctls.clone(),
-            owned: runtime.owned().ok().map(|owned| owned.into_iter().collect()),
-            timeout,
-        };
-        let shared = self.lock.as_ref().map_or(Ok(()), Lock::share);
-        let guard = shared.and_then(|()| Guard::start(&reporting, &handover));
-        let guard = guard.and_then(|guard| {
-            self.lock.as_ref().map_or(Ok(()), Lock::share_no_more)?;
-            Ok(guard)
-        });
-        match guard {
-            Ok(guard) => self.guard = Some((guard, handover)),
-            Err(error) => {
-                let message = format!("cannot start the guard that would take it back: {error}");
-                return Err(self.fail(Exit::Failed, message, Some("nothing was changed")));
-            }
-        }
-        Ok(())
-    }
-
-    /// What came of taking something back.
-    pub fn taken_back(&mut self, outcome: Outcome, wanted: &State) -> Done {
-        let mut done = self.done(outcome, wanted);
-        if done.exit == Exit::Success {
-            (done.result, done.tense, done.exit) = ("reverted", Tense::TakenBack, Exit::TakenBack);
-        } else {
-            done.exit = Exit::Inconsistent;
-        }
-        done
-    }
-
-    /// Takes note that something cannot be taken back.
-    pub fn cannot(&mut self, unreachable: &Unreachable) -> Result<Done, Exit> {
-        self.diagnostics.extend(failure::unreachable(unreachable).diagnostics);
-        Err(Exit::Inconsistent)
     }
 
     /// Warns of what would end the run before its first step.

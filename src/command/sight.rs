@@ -131,7 +131,7 @@ pub fn goal_anew(
 ) -> Result<Goal, Unreachable> {
     let goal = goal(config, ownership, host, now)?;
     if !goal.steps.is_empty() {
-        log::info!("the table was changed by somebody else; planning again");
+        log::info!("there is something left to do; planning again");
     }
     Ok(goal)
 }
