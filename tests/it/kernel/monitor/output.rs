@@ -223,7 +223,8 @@ fn named<const N: usize>(names: [&str; N]) -> (Namespace, [Namespace; N]) {
 fn several_namespaces_are_told_apart() {
     let (host, [web, db]) = named(["web-1", "db"]);
     // The same number, so that a name shows where it was looked up.
-    web.ip("link set lo down name lo-web");
+    web.ip("link set lo down");
+    web.ip("link set lo name lo-web");
     web.ip("link set lo-web up");
     let monitor = start(&host, &["--netns=web-*", "--netns=db"]);
     wait_for("one that listens in both", || listeners(&web) + listeners(&db) == 2);
