@@ -14,7 +14,7 @@ use crate::kernel::namespace::Names;
     version,
     disable_help_flag = true,
     disable_help_subcommand = true,
-    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply schema",
+    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply schema",
     after_help = AFTER_HELP
 )]
 pub struct Cli {
@@ -36,7 +36,7 @@ its own. Later files win, in the order of their names.
 
 Exit codes:
    0  the kernel is as desired; valid; shown; nothing to do
-   1  applying failed and everything was put back
+   1  applying failed and everything was put back; doctor found a fault
    2  with --detailed-exitcode: the plan was not empty
    3  applying failed and putting back failed too
    4  try took the change back
@@ -82,6 +82,12 @@ pub enum Command {
     Show(Show),
     /// Apply, and take it back unless confirmed
     Try(Try),
+    /// Explain why subflows are not made, with remedies
+    Doctor {
+        /// Files and folders, `-` for standard input
+        #[arg(value_name = "PATH")]
+        paths: Vec<PathBuf>,
+    },
     /// The second process of `try`, which takes back
     #[command(hide = true)]
     Guard,

@@ -25,6 +25,7 @@ pub mod kernel;
 pub mod plan;
 
 pub mod apply;
+pub mod doctor;
 pub mod explain;
 
 pub mod log;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use neli::consts::socket::NlFamily;
 use neli::types::Buffer;
 
-use crate::model::{Connection, Path, PathFlags, Traffic, canonical};
+use crate::model::{Connection, Counters, Listener, Path, PathFlags, Traffic, canonical};
 
 use super::answers::{attributes, number};
 use super::netlink::{DUMP_ATTEMPTS, Netlink, Request};
@@ -31,6 +31,8 @@ const ESTABLISHED: u8 = 1;
 const OPEN: u32 = 1 << 1 | 1 << 2 | 1 << 3;
 /// All but `TCP_TIME_WAIT`, `TCP_CLOSE` and `TCP_LISTEN`
 const ALIVE: u32 = 0xfff & !(1 << 6 | 1 << 7 | 1 << 10);
+/// `TCP_LISTEN`, as a bit
+const LISTENING: u32 = 1 << 10;
 /// The length of `struct inet_diag_msg`
 const HEADER: usize = 72;
 /// `MPTCP_SUBFLOW_ATTR_*`
@@ -69,26 +71,27 @@ fn all<T>(states: u32, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Erro
     Ok(found)
 }
 
+/// The sockets of this thread's network namespace that listen for TCP connections.
+pub fn listeners() -> Result<Vec<Listener>, Error> {
+    all(LISTENING, listener)
+}
+
 /// The kernel's counters `MPJoinSynAckRx` and `MPJoinSynRx`. 0 where they cannot be read.
 pub fn joins() -> Joins {
-    let [answered, heard] = counters(["MPJoinSynAckRx", "MPJoinSynRx"]).unwrap_or_default();
-    Joins { answered, heard }
+    let counters = counters().unwrap_or_default();
+    Joins { answered: counters.get("MPJoinSynAckRx"), heard: counters.get("MPJoinSynRx") }
 }
 
 /// Whether there may be MPTCP connections: whether any was asked for since this namespace was made. Looking through all
 /// TCP sockets of a busy host costs far more. (`/proc/net/protocols` does not count MPTCP sockets.)
 fn has_connections() -> bool {
-    counters(["MPCapableSYNTX", "MPCapableSYNRX"]) != Some([0, 0])
+    let none = |counters: Counters| ["MPCapableSYNTX", "MPCapableSYNRX"].iter().all(|name| counters.get(name) == 0);
+    !counters().is_some_and(none)
 }
 
-/// Two of the kernel's MPTCP counters, 0 where there is none of that name; none where they cannot be read.
-fn counters(wanted: [&str; 2]) -> Option<[u64; 2]> {
-    let all = fs::read_to_string("/proc/thread-self/net/netstat").ok()?;
-    let mut mptcp = all.lines().filter_map(|line| line.strip_prefix("MPTcpExt:"));
-    let (names, values) = (mptcp.next()?, mptcp.next()?);
-    let pairs = || names.split_ascii_whitespace().zip(values.split_ascii_whitespace());
-    let value = |name| pairs().find(|(other, _)| *other == name).and_then(|(_, value)| value.parse().ok());
-    Some(wanted.map(|name| value(name).unwrap_or(0)))
+/// The kernel's MPTCP counters of this thread's network namespace; none where they cannot be read.
+pub fn counters() -> Option<Counters> {
+    Counters::parse(&fs::read_to_string("/proc/thread-self/net/netstat").ok()?)
 }
 
 fn dump(netlink: &mut Netlink, family: u8, states: u32) -> Result<Vec<Vec<u8>>, Error> {
@@ -126,14 +129,13 @@ pub fn subflow(reply: &[u8]) -> Option<Subflow> {
 pub fn path(reply: &[u8]) -> Option<(u32, Path)> {
     const INTERFACE: usize = 40;
     let (family, state) = (*reply.first()?, *reply.get(1)?);
-    let port = |at: usize| Some(u16::from_be_bytes(*reply.get(at..)?.first_chunk()?));
     let (local, remote) = (address(family, reply.get(8..24)?)?, address(family, reply.get(24..40)?)?);
     let values: BTreeMap<u16, &[u8]> = mptcp(reply)?.collect();
     let value = |kind: u16| values.get(&kind).and_then(|value| number(value)).unwrap_or(0);
     let map_sequence = values.get(&MAP_SEQUENCE).and_then(|value| value.first_chunk().copied());
     let path = Path {
-        local: (local, port(4)?).into(),
-        remote: (remote, port(6)?).into(),
+        local: (local, port(reply, 4)?).into(),
+        remote: (remote, port(reply, 6)?).into(),
         interface: NonZeroU32::new(u32::from_ne_bytes(*reply.get(INTERFACE..)?.first_chunk()?)),
         state,
         local_id: value(ID_LOCAL).try_into().unwrap_or(0),
@@ -150,13 +152,29 @@ fn address(family: u8, bytes: &[u8]) -> Option<IpAddr> {
     ip(if family == FAMILIES[0] { bytes.get(..4)? } else { bytes }).map(canonical)
 }
 
+/// A socket that listens. It has no connection, and so only the name of the "upper layer protocol".
+pub fn listener(reply: &[u8]) -> Option<Listener> {
+    const NAME: u16 = 1;
+    let local = (address(*reply.first()?, reply.get(8..24)?)?, port(reply, 4)?).into();
+    let name = upper_layer(reply).and_then(|mut ulp| ulp.find(|(kind, _)| *kind == NAME));
+    Some(Listener { local, mptcp: name.is_some_and(|(_, name)| name.starts_with(b"mptcp")) })
+}
+
+fn port(reply: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(*reply.get(at..)?.first_chunk()?))
+}
+
 /// The attributes of the MPTCP "upper layer protocol".
 fn mptcp(reply: &[u8]) -> Option<impl Iterator<Item = (u16, &[u8])>> {
-    const ULP_INFO: u16 = 19;
     const MPTCP: u16 = 3;
-    let (_, ulp) = attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == ULP_INFO)?;
-    let (_, mptcp) = attributes(ulp).find(|(kind, _)| *kind == MPTCP)?;
+    let (_, mptcp) = upper_layer(reply)?.find(|(kind, _)| *kind == MPTCP)?;
     Some(attributes(mptcp))
+}
+
+fn upper_layer(reply: &[u8]) -> Option<impl Iterator<Item = (u16, &[u8])>> {
+    const ULP_INFO: u16 = 19;
+    let (_, ulp) = attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == ULP_INFO)?;
+    Some(attributes(ulp))
 }
 
 /// Reads `struct tcp_info`, which grows from kernel to kernel at its end.

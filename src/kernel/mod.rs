@@ -6,6 +6,7 @@ mod answers;
 mod changes;
 mod diag;
 mod events;
+pub mod examination;
 mod host;
 mod interfaces;
 mod listener;
@@ -13,7 +14,9 @@ mod mptcp_event;
 mod mptcp_pm;
 pub mod namespace;
 mod netlink;
+mod processes;
 pub mod rehearsal;
+mod routes;
 mod rtnl;
 mod sysctl;
 #[cfg(any(test, fuzzing))]

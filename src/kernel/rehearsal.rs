@@ -13,10 +13,10 @@ use std::num::NonZeroU32;
 use nix::sched::{CloneFlags, unshare};
 
 use crate::diagnostic::Diagnostic;
-use crate::model::{Device, Endpoint, State, Sysctl};
+use crate::model::{Device, Endpoint, Interface, State, Sysctl};
 use crate::plan::{Reason, Step};
 
-use super::rtnl::{self, Address, Link, Rtnl};
+use super::rtnl::{self, Address, Rtnl};
 use super::{Errno, Error, Host, Kernel};
 
 /// Kinds of interfaces that need nothing beneath them; the first that the kernel has is used for all. The kernel may
@@ -61,7 +61,7 @@ struct Copy {
 
 impl Copy {
     /// Makes the host's interfaces, with the same index wherever that is free, and up where they are.
-    fn links(&mut self, links: &[Link]) -> Result<(), Error> {
+    fn links(&mut self, links: &[Interface]) -> Result<(), Error> {
         self.refresh()?;
         for link in links {
             self.link(&link.name, Some(link.index))?;
@@ -100,7 +100,7 @@ impl Copy {
         Ok(())
     }
 
-    fn addresses(&mut self, links: &[Link], addresses: &[Address]) -> Result<(), Error> {
+    fn addresses(&mut self, links: &[Interface], addresses: &[Address]) -> Result<(), Error> {
         let names: HashMap<NonZeroU32, &str> =
             links.iter().map(|link| (link.index, link.name.as_str())).collect();
         let here = |address: &Address| self.indexes.get(*names.get(&address.index)?).copied();
@@ -114,7 +114,7 @@ impl Copy {
 
     /// Makes the interfaces that only the configuration names, with the addresses that it gives them: so a
     /// configuration for another machine can be tried here.
-    fn declared_only(&mut self, declared: &DeclaredInterfaces, links: &[Link]) -> Result<(), Error> {
+    fn declared_only(&mut self, declared: &DeclaredInterfaces, links: &[Interface]) -> Result<(), Error> {
         let lacks = |name: &str| !links.iter().any(|link| link.name == name);
         let missing: Vec<_> = declared.iter().filter(|(name, _)| lacks(name)).collect();
         for (name, _) in &missing {

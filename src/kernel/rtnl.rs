@@ -10,12 +10,18 @@ use neli::rtnl::{Ifaddrmsg, IfaddrmsgBuilder, Ifinfomsg, IfinfomsgBuilder, Rtatt
 use neli::types::{Buffer, RtBuffer};
 use neli::{Size, ToBytes};
 
+use crate::model::{AddressState, HostAddress, Interface, canonical};
+
 use super::answers::{Verdict, attributes, number};
 use super::netlink::{DUMP_ATTEMPTS, Netlink, Request};
 use super::{Errno, Error};
 
 /// `IFF_UP`
 const IFF_UP: u32 = 1;
+/// `IFF_LOOPBACK`
+const IFF_LOOPBACK: u32 = 8;
+/// `IFF_LOWER_UP`
+const IFF_LOWER_UP: u32 = 1 << 16;
 /// `RT_SCOPE_UNIVERSE`
 const GLOBAL: u8 = 0;
 /// `IFA_F_TEMPORARY` of IPv6; for IPv4 the same bit is `IFA_F_SECONDARY`, which does not matter.
@@ -28,17 +34,6 @@ const DADFAILED: u32 = 0x08;
 const OPTIMISTIC: u32 = 0x04;
 /// `IFA_F_TENTATIVE`
 const TENTATIVE: u32 = 0x40;
-
-/// A network interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// Interface index.
-    pub index: NonZeroU32,
-    /// Its name.
-    pub name: String,
-    /// Whether it is administratively up.
-    pub up: bool,
-}
 
 /// An address of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +72,20 @@ impl Address {
         !tentative && self.flags & DADFAILED == 0
     }
 
+    /// What it is to whoever looks for what is wrong with it.
+    pub fn as_found(&self) -> HostAddress {
+        let state = if self.flags & DADFAILED != 0 {
+            AddressState::DadFailed
+        } else if !self.can_be_bound() {
+            AddressState::Tentative
+        } else if self.flags & DEPRECATED != 0 {
+            AddressState::Deprecated
+        } else {
+            AddressState::Settled
+        };
+        HostAddress { address: canonical(self.address), index: self.index, state }
+    }
+
     /// Whether a selector may pick it. Loopback and link-local addresses have a narrower scope than global, except that
     /// somebody may have given them another one.
     pub fn is_usable(&self) -> bool {
@@ -102,7 +111,7 @@ impl Rtnl {
     }
 
     /// All interfaces, in the kernel's order.
-    pub fn links(&mut self) -> Result<Vec<Link>, Error> {
+    pub fn links(&mut self) -> Result<Vec<Interface>, Error> {
         let body = link_message(None, Iff::empty(), Vec::new())?;
         self.dump(Rtm::Getlink, &body, "list the interfaces", link)
     }
@@ -180,14 +189,16 @@ pub fn add_address(index: NonZeroU32, address: &Address) -> Result<Request, Erro
 }
 
 /// Reads `struct ifinfomsg` and its attributes.
-pub fn link(reply: &[u8]) -> Option<Link> {
+pub fn link(reply: &[u8]) -> Option<Interface> {
     const HEADER: usize = 16;
     const IFNAME: u16 = 3;
     let field = |at: usize| reply.get(at..at + 4).and_then(number);
     let index = NonZeroU32::new(field(4)?)?;
     let name = attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == IFNAME)?.1;
     let name = String::from_utf8_lossy(name).trim_end_matches('\0').to_owned();
-    Some(Link { index, name, up: field(8)? & IFF_UP != 0 })
+    let flags = field(8)?;
+    let is = |flag: u32| flags & flag != 0;
+    Some(Interface { index, name, up: is(IFF_UP), carrier: is(IFF_LOWER_UP), loopback: is(IFF_LOOPBACK) })
 }
 
 /// Reads `struct ifaddrmsg` and its attributes. IFA_LOCAL is the host's own address; where there is none, IFA_ADDRESS

@@ -6,8 +6,8 @@
 use super::answers::{Answers, Ending, Verdict, attributes};
 use super::mptcp_pm::{self, Family};
 use super::{Heard, Refusal};
-use super::{diag, events, mptcp_event, rtnl};
-use crate::model::{EventKind, Limits, canonical};
+use super::{diag, events, mptcp_event, routes, rtnl};
+use crate::model::{EventKind, Interface, Limits, canonical};
 use crate::report::json_v1::event::EventJson;
 use crate::report::text::event::Columns;
 use crate::report::{Style, ToldEvent};
@@ -138,11 +138,15 @@ fn reply(reply: &[u8]) {
         && i32::try_from(link.index.get()).is_ok()
     {
         let request = rtnl::add_link(&link.name, "dummy", Some(link.index)).expect("a request");
-        assert_eq!(rtnl::link(&request.body), Some(rtnl::Link { up: false, ..link }));
+        assert_eq!(rtnl::link(&request.body), Some(Interface { up: false, carrier: false, loopback: false, ..link }));
     }
     if let Some(subflow) = diag::subflow(reply) {
         assert_eq!(canonical(subflow.local), subflow.local);
     }
+    if let Some(listener) = diag::listener(reply) {
+        assert_eq!(canonical(listener.local.ip()), listener.local.ip());
+    }
+    let _ = (diag::path(reply), routes::route(reply));
     if let Some(address) = rtnl::address(reply) {
         let request = rtnl::add_address(address.index, &address).expect("a request");
         let again = rtnl::address(&request.body).expect("an address");

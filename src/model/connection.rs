@@ -13,6 +13,18 @@ pub struct Connection {
     pub subflows: Vec<Path>,
 }
 
+impl Connection {
+    /// Whether this end began it. The in-kernel path manager of the other end opens no subflows that last.
+    pub fn is_begun_here(&self) -> bool {
+        self.subflows.iter().any(|path| path.flags.is_begun_here())
+    }
+
+    /// How many subflows it has beside its first.
+    pub fn additional(&self) -> usize {
+        self.subflows.iter().filter(|path| path.flags.is_join()).count()
+    }
+}
+
 /// One of the TCP connections beneath an MPTCP connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
@@ -69,6 +81,16 @@ const FLAGS: [(u32, &str); 9] = [
 ];
 
 impl PathFlags {
+    /// Whether this end began the subflow: `capable-local` or `join-local`.
+    pub fn is_begun_here(self) -> bool {
+        self.0 & (1 << 1 | 1 << 3) != 0
+    }
+
+    /// Whether it was added to a connection (MP_JOIN), and is not its first.
+    pub fn is_join(self) -> bool {
+        self.0 & (1 << 2 | 1 << 3) != 0
+    }
+
     /// Whether either end wants it used only when no other is left.
     pub fn is_backup(self) -> bool {
         self.0 & (1 << 4 | 1 << 5) != 0
@@ -101,6 +123,11 @@ const STATES: [&str; 13] = [
 ];
 
 impl Path {
+    /// Whether its handshake is over and it is not closing.
+    pub fn is_established(&self) -> bool {
+        self.state_word() == "established"
+    }
+
     /// The state of its TCP connection, as `ss` calls it.
     pub fn state_word(&self) -> &'static str {
         STATES.get(usize::from(self.state)).unwrap_or(&STATES[0])

@@ -1,5 +1,6 @@
 //! Outcomes to text for people and to JSON for programs. Pure: the bytes are made here and written by `command`.
 
+pub mod doctor;
 pub mod json_v1;
 pub mod show;
 pub mod snippet;

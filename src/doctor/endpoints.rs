@@ -1,0 +1,142 @@
+//! Addresses and interfaces of endpoints.
+
+use crate::model::{AddressState, Endpoint, Interface};
+
+use super::finding::label;
+use super::{Evidence, Finding};
+
+/// What keeps an endpoint from being used, the first thing that does. An endpoint that a live subflow uses is fine.
+pub fn trouble(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
+    if evidence.interfaces.is_empty() || evidence.is_in_use(row) {
+        return None;
+    }
+    dev_gone(evidence, row)
+        .or_else(|| address(evidence, row))
+        .or_else(|| evidence.home(row).and_then(|home| interface(row, home)))
+}
+
+/// Endpoints that cannot be used.
+pub fn unusable(evidence: &Evidence) -> Vec<Finding> {
+    evidence.endpoints().filter_map(|row| trouble(evidence, row)).collect()
+}
+
+fn dev_gone(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
+    let dev = row.dev.as_ref()?;
+    if evidence.interface(dev.index).is_some() {
+        return None;
+    }
+    let own = evidence.addresses.iter().find(|own| own.address == row.identity.address);
+    let now = own.map(|own| evidence.name(own.index));
+    let seen = match &now {
+        Some(now) => format!("no interface has index {}; the address is on {now} now", dev.index),
+        None => format!("no interface has index {}", dev.index),
+    };
+    let finding = Finding::fault("dev-gone", format!("the interface of {} is gone", row.identity))
+        .about(row)
+        .evidence(seen)
+        .meaning("It was deleted, or made anew under the same name: the kernel keeps to the old index, and opens no subflow.")
+        .remedy(renew(evidence, row, now.as_deref()));
+    Some(finding)
+}
+
+fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
+    let wanted = row.identity.address;
+    let own: Vec<_> = evidence.addresses.iter().filter(|own| own.address == wanted).collect();
+    if own.is_empty() {
+        let missing = Finding::fault("address-missing", format!("{wanted} is not on this host"))
+            .about(row)
+            .evidence("no interface has the address")
+            .meaning("The kernel takes such an endpoint and never opens a subflow from it.")
+            .remedy(format!(
+                "ip address add {wanted}/PREFIX dev {}\nthen {}",
+                row.dev.as_ref().map_or("DEV".to_owned(), ToString::to_string),
+                renew(evidence, row, None)
+            ));
+        return (!evidence.bindable.contains(&wanted)).then_some(missing);
+    }
+    let on_dev = own.iter().find(|own| row.dev.as_ref().is_none_or(|dev| dev.index == own.index));
+    let Some(own) = on_dev else {
+        // A router may have its addresses on the loopback interface, for all others.
+        let elsewhere = own.iter().find(|own| !evidence.interface(own.index).is_some_and(|on| on.loopback))?;
+        let (on, dev) = (evidence.name(elsewhere.index), row.dev.as_ref()?);
+        let finding = Finding::fault("address-elsewhere", format!("{wanted} is on {on}, not on {dev}"))
+            .about(row)
+            .evidence(format!("the endpoint is bound to {dev}; the address is on {on}"))
+            .meaning("Subflows would leave by an interface that does not have their address, and no answer comes back.")
+            .remedy(match row.name {
+                Some(_) => evidence.mend(&format!("dev: {on}"), ""),
+                None => readd(row, Some(&on)),
+            });
+        return Some(finding);
+    };
+    let on = evidence.name(own.index);
+    let (code, state, meaning, remedy) = match own.state {
+        AddressState::Settled | AddressState::Deprecated => return None,
+        AddressState::Tentative => (
+            "address-tentative",
+            "tentative",
+            "Duplicate address detection goes on, so nothing can be bound to it yet; a connection that begins now never gets a subflow from it.",
+            format!("wait until `ip address show dev {on}` shows it without `tentative`, then {}", renew(evidence, row, None)),
+        ),
+        AddressState::DadFailed => (
+            "address-dadfailed",
+            "dadfailed",
+            "Another host on the link has the same address, so the kernel does not use it.",
+            format!("ip address delete {wanted} dev {on}\nand give the interface another address, or the other host"),
+        ),
+    };
+    let finding = Finding::fault(code, format!("{wanted} cannot be used: it is {state}"))
+        .about(row)
+        .evidence(format!("`ip address show dev {on}` shows {wanted} as {state}"));
+    Some(finding.meaning(meaning).remedy(remedy))
+}
+
+fn interface(row: &Endpoint, home: &Interface) -> Option<Finding> {
+    let name = &home.name;
+    let finding = if !home.up {
+        Finding::fault("interface-down", format!("{name} is down"))
+            .evidence(format!("`ip link show dev {name}` has no flag UP"))
+            .remedy(format!("ip link set {name} up"))
+    } else if !home.carrier {
+        Finding::fault("no-carrier", format!("{name} has no carrier"))
+            .evidence(format!("`ip link show dev {name}` has no flag LOWER_UP"))
+            .remedy(format!("connect the cable, radio or peer of {name}"))
+    } else {
+        return None;
+    };
+    let meaning = format!("Nothing leaves by it, so {} opens no subflow and none reaches it.", label(row));
+    Some(finding.about(row).meaning(meaning))
+}
+
+/// Addresses whose preferred lifetime is over.
+pub fn deprecated(evidence: &Evidence) -> Vec<Finding> {
+    let is_deprecated = |row: &&Endpoint| {
+        let mut own = evidence.addresses.iter().filter(|own| own.address == row.identity.address).peekable();
+        own.peek().is_some() && own.all(|own| own.state == AddressState::Deprecated)
+    };
+    let finding = |row: &Endpoint| {
+        Finding::hint("address-deprecated", format!("{} is deprecated", row.identity.address))
+            .about(row)
+            .evidence("`ip address` shows it as deprecated: its preferred lifetime is 0")
+            .meaning("It still works, and goes away when its valid lifetime ends; the router or DHCP server has given out another.")
+            .remedy("declare the new address, or a selector by `dev`, which follows it")
+    };
+    evidence.endpoints().filter(is_deprecated).map(finding).collect()
+}
+
+/// Removes an endpoint and adds it again, which makes the kernel try anew on live connections too.
+pub fn renew(evidence: &Evidence, row: &Endpoint, dev: Option<&str>) -> String {
+    match (&row.name, &evidence.configuration) {
+        // Applying renews a row of an interface that is gone.
+        (Some(_), super::Configuration::Valid(declared)) if dev.is_some() => declared.command.clone(),
+        _ => readd(row, dev),
+    }
+}
+
+fn readd(row: &Endpoint, dev: Option<&str>) -> String {
+    let id = row.id.map_or(String::new(), |id| format!(" id {id}"));
+    let own = row.dev.as_ref().and_then(|own| own.name.as_deref());
+    let dev = dev.or(own).map_or(String::new(), |dev| format!(" dev {dev}"));
+    let (identity, flags) = (row.identity, row.flags);
+    format!("ip mptcp endpoint delete{id}\nip mptcp endpoint add {identity}{id} {flags}{dev}")
+}

@@ -1,0 +1,95 @@
+//! What the doctor says.
+
+use crate::diagnostic::Place;
+use crate::model::Endpoint;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Something does not work now.
+    Fault,
+    /// Something looks odd, or went wrong at some time.
+    Hint,
+}
+
+impl Severity {
+    /// As reports write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Fault => "fault",
+            Severity::Hint => "hint",
+        }
+    }
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// A stable word for programs.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in one line.
+    pub title: String,
+    /// What it was seen by: the very numbers.
+    pub evidence: String,
+    /// What follows from it.
+    pub meaning: String,
+    /// What to do: commands or YAML, a line each.
+    pub remedy: String,
+    /// The name of the endpoint that it is about, or its address where it has no name.
+    pub endpoint: Option<String>,
+    /// Where that is declared.
+    pub place: Option<Place>,
+}
+
+impl Finding {
+    /// Something that does not work now.
+    pub fn fault(code: &'static str, title: impl Into<String>) -> Finding {
+        Finding {
+            code,
+            severity: Severity::Fault,
+            title: title.into(),
+            evidence: String::new(),
+            meaning: String::new(),
+            remedy: String::new(),
+            endpoint: None,
+            place: None,
+        }
+    }
+
+    /// Something that looks odd.
+    pub fn hint(code: &'static str, title: impl Into<String>) -> Finding {
+        Finding::fault(code, title).of(Severity::Hint)
+    }
+
+    /// Sets how bad it is.
+    pub fn of(self, severity: Severity) -> Finding {
+        Finding { severity, ..self }
+    }
+
+    /// Sets what it was seen by.
+    pub fn evidence(self, evidence: impl Into<String>) -> Finding {
+        Finding { evidence: evidence.into(), ..self }
+    }
+
+    /// Sets what follows from it.
+    pub fn meaning(self, meaning: impl Into<String>) -> Finding {
+        Finding { meaning: meaning.into(), ..self }
+    }
+
+    /// Sets what to do.
+    pub fn remedy(self, remedy: impl Into<String>) -> Finding {
+        Finding { remedy: remedy.into(), ..self }
+    }
+
+    /// Sets the endpoint.
+    pub fn about(self, row: &Endpoint) -> Finding {
+        Finding { endpoint: Some(label(row)), ..self }
+    }
+}
+
+/// What an endpoint is called: its name, or its address and port where it has none.
+pub fn label(row: &Endpoint) -> String {
+    row.name.clone().unwrap_or_else(|| row.identity.to_string())
+}

@@ -1,0 +1,128 @@
+//! The two limits, and what they keep from happening.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::model::{Connection, Endpoint, Flags};
+
+use super::endpoints::trouble;
+use super::finding::label;
+use super::{Configuration, Evidence, Finding, Severity};
+
+/// A limit of additional subflows that is too small for the endpoints.
+pub fn subflows(evidence: &Evidence) -> Vec<Finding> {
+    let Some(state) = evidence.state() else { return Vec::new() };
+    let (limit, count) = (state.limits.subflows, evidence.endpoints().count());
+    if limit == 0 && count > 0 {
+        let finding = Finding::fault("subflows-limit-zero", "no connection may have a second subflow")
+            .evidence(format!("limit subflows is 0; {count} endpoint{} in the table", plural(count)))
+            .meaning("The kernel neither opens additional subflows nor accepts them.")
+            .remedy(raise(evidence, count));
+        return vec![finding];
+    }
+    [true, false].into_iter().filter_map(|ipv4| too_low(evidence, limit as usize, ipv4)).collect()
+}
+
+fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
+    let of_family = |row: &&Endpoint| row.identity.address.is_ipv4() == ipv4;
+    let usable = evidence.opening().filter(of_family).filter(|row| trouble(evidence, row).is_none());
+    let mut rows: Vec<&Endpoint> = usable.collect();
+    // A connection's first subflow comes from one of them, unless it is known to come from elsewhere.
+    let mut first = evidence.first_addresses.iter().filter(|first| first.is_ipv4() == ipv4).peekable();
+    let elsewhere = first.peek().is_some()
+        && !first.any(|first| rows.iter().any(|row| row.identity.address == *first));
+    let needed = rows.len().saturating_sub(usize::from(!elsewhere));
+    if needed <= limit {
+        return None;
+    }
+    let names = |rows: &[&Endpoint]| rows.iter().map(|row| label(row)).collect::<Vec<_>>().join(", ");
+    let all = names(&rows);
+    let last = match &evidence.configuration {
+        Configuration::Valid(declared) => {
+            rows.sort_by_key(|row| {
+                let place = row.name.as_ref().and_then(|name| declared.places.get(name));
+                (place.is_none(), place.map(|place| (place.source, place.span.line)))
+            });
+            format!("; in the declared order it is not reached by {}", names(&rows[rows.len() - (needed - limit)..]))
+        }
+        Configuration::Absent | Configuration::Invalid(..) => String::new(),
+    };
+    let finding = Finding::fault("subflows-limit-low", "the limit of subflows is lower than the number of endpoints")
+        .evidence(format!("limit subflows is {limit}; {} endpoints open subflows: {all}", rows.len()))
+        .meaning(format!("A connection gets {limit} beside its first one, and the endpoints that were added last get none{last}."))
+        .remedy(raise(evidence, needed));
+    Some(finding)
+}
+
+fn raise(evidence: &Evidence, wanted: usize) -> String {
+    let number = wanted.min(evidence.capabilities.limits_max as usize);
+    evidence.mend(&format!("limits: {{subflows: {number}}}"), &format!("ip mptcp limits set subflows {number}"))
+}
+
+/// Announcements of peers that are not followed.
+pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
+    let Some(state) = evidence.state() else { return Vec::new() };
+    let (heard, begun) = (evidence.counter("AddAddr"), evidence.counter("MPCapableSYNTX"));
+    let satisfied = evidence.begun().next().is_some() && evidence.begun().all(|connection| connection.additional() > 0);
+    if state.limits.add_addr_accepted > 0 || heard == 0 || begun == 0 || satisfied {
+        return Vec::new();
+    }
+    // With endpoints of its own a host need not follow anybody's announcements.
+    let own = evidence.opening().next().is_some();
+    let finding = Finding::fault("add-addr-accepted-zero", "addresses that peers announce are ignored")
+        .of(if own { Severity::Hint } else { Severity::Fault })
+        .evidence(format!("limit add-addr-accepted is 0; peers announced {heard} address{} (AddAddr)", if heard == 1 { "" } else { "es" }))
+        .meaning("The kernel opens no subflow to an announced address.")
+        .remedy(evidence.mend("limits: {add-addr-accepted: 2}", "ip mptcp limits set add_addr_accepted 2"));
+    vec![finding]
+}
+
+/// Subflows of peers that were refused here.
+pub fn joins_rejected(evidence: &Evidence) -> Vec<Finding> {
+    let (Some(state), rejected) = (evidence.state(), evidence.counter("MPJoinRejected")) else { return Vec::new() };
+    let limit = state.limits.subflows;
+    if rejected == 0 || limit == evidence.capabilities.limits_max {
+        return Vec::new();
+    }
+    let full = |connection: &&Connection| !connection.is_begun_here() && connection.additional() >= limit as usize;
+    let full = evidence.connections.iter().filter(full).count();
+    let now = if full > 0 { format!("; {full} live connection{} as many as that", if full == 1 { " has" } else { "s have" }) } else { String::new() };
+    let finding = Finding::hint("joins-rejected", "this host refused subflows of its peers")
+        .of(if full > 0 { Severity::Fault } else { Severity::Hint })
+        .evidence(format!("MPJoinRejected is {rejected}; limit subflows is {limit}{now}"))
+        .meaning("A peer asked for more subflows than the limit here allows a connection.")
+        .remedy(raise(evidence, limit as usize + 2));
+    vec![finding]
+}
+
+/// A mesh that the limit cuts.
+pub fn fullmesh(evidence: &Evidence) -> Vec<Finding> {
+    let Some(state) = evidence.state() else { return Vec::new() };
+    let limit = state.limits.subflows as usize;
+    let full = |row: &&Endpoint| row.flags.contains(Flags::FULLMESH) && trouble(evidence, row).is_none();
+    let rows: Vec<&Endpoint> = evidence.opening().filter(full).collect();
+    let cut = |connection: &Connection| {
+        let remotes: BTreeSet<IpAddr> = connection.subflows.iter().map(|path| path.remote.ip()).collect();
+        let pairs = rows.iter().flat_map(|row| remotes.iter().map(|remote| (row.identity.address, *remote)));
+        let has = |pair: &(IpAddr, IpAddr)| {
+            connection.subflows.iter().any(|path| (path.local.ip(), path.remote.ip()) == *pair)
+        };
+        let lacking = pairs.filter(|pair| pair.0.is_ipv4() == pair.1.is_ipv4() && !has(pair)).count();
+        let is_cut = remotes.len() > 1 && lacking > 0 && connection.additional() >= limit;
+        is_cut.then_some((remotes.len(), lacking))
+    };
+    let Some((remotes, lacking)) = evidence.begun().find_map(cut) else { return Vec::new() };
+    let finding = Finding::fault("fullmesh-limits", "the limit of subflows cuts the full mesh")
+        .evidence(format!(
+            "limit subflows is {limit}; a live connection knows {remotes} addresses of its peer, has {} fullmesh \
+             endpoint{} here, and lacks {lacking} pair{}",
+            rows.len(), plural(rows.len()), plural(lacking)
+        ))
+        .meaning("A full mesh takes a subflow for each pair of addresses.")
+        .remedy(raise(evidence, limit + lacking));
+    vec![finding]
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}

@@ -1,0 +1,61 @@
+//! Why subflows are, or are not, made: evidence in, findings out. Pure; `kernel::examination` reads the evidence.
+//!
+//! Counters count since boot, and what they tell of may be mended long ago. So a counter alone makes a hint; it makes a
+//! fault only together with what is wrong now, such as a live connection that lacks a subflow.
+
+mod endpoints;
+mod evidence;
+mod finding;
+mod host;
+mod limits;
+#[cfg(test)]
+mod made_up;
+mod peers;
+mod routes;
+mod subflows;
+
+pub use evidence::{Configuration, Declared, Evidence, PathManager, RouteCheck};
+pub use finding::{Finding, Severity};
+
+/// All that may be found. What makes everything else pointless comes first, then what is likely.
+const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
+    host::no_mptcp,
+    host::unreadable,
+    host::invalid_configuration,
+    host::mptcp_disabled,
+    host::userspace_path_manager,
+    routes::no_route,
+    endpoints::unusable,
+    host::not_applied,
+    limits::subflows,
+    subflows::missing,
+    peers::without_mptcp,
+    limits::add_addr_accepted,
+    peers::joins_unanswered,
+    routes::rp_filter,
+    limits::joins_rejected,
+    limits::fullmesh,
+    host::table_full,
+    host::port_held,
+    peers::blackhole,
+    peers::fallback,
+    peers::subflow_on_server,
+    peers::private_signal,
+    endpoints::deprecated,
+    peers::no_application,
+    host::other_manager,
+];
+
+/// Looks for everything; faults come before hints.
+pub fn examine(evidence: &Evidence) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = TABLE.iter().flat_map(|look| look(evidence)).collect();
+    if let Configuration::Valid(declared) = &evidence.configuration {
+        for finding in &mut findings {
+            let place = finding.endpoint.as_ref().and_then(|name| declared.places.get(name));
+            finding.place = finding.place.or(place.copied());
+        }
+    }
+    // Stable: the order of the table stays.
+    findings.sort_by_key(|finding| finding.severity == Severity::Hint);
+    findings
+}

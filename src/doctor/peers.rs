@@ -1,0 +1,176 @@
+//! Peers, the way to them, and the applications: what the kernel's counters and connections tell.
+
+use std::net::IpAddr;
+
+use crate::model::{Endpoint, Flags, Sysctl, SysctlValue};
+
+use super::subflows::all;
+use super::{Evidence, Finding, Severity};
+
+/// Counters of what a middlebox does to connections that began with MPTCP.
+const FALLBACKS: [&str; 8] = [
+    "MPCapableFallbackACK",
+    "MPCapableDataFallback",
+    "DssFallback",
+    "DSSCorruptionFallback",
+    "DSSCorruptionReset",
+    "DataCsumErr",
+    "InfiniteMapRx",
+    "MPFailRx",
+];
+/// Less than one connection in this many is nothing to speak of.
+const RARE: u64 = 10;
+/// How many requests have to go unanswered to be worth a hint by themselves.
+const UNANSWERED_MIN: u64 = 4;
+
+/// Peers that answer without MPTCP.
+pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
+    let [asked, agreed, plain] = ["MPCapableSYNTX", "MPCapableSYNACKRX", "MPCapableFallbackSYNACK"]
+        .map(|name| evidence.counter(name));
+    let all = plain > 0 && agreed == 0;
+    let most = plain > agreed && evidence.begun().next().is_none();
+    if !all && !most {
+        return Vec::new();
+    }
+    let title = if all { "no peer so far speaks MPTCP" } else { "most peers do not speak MPTCP" };
+    let finding = Finding::fault("peer-without-mptcp", title)
+        .of(if all { Severity::Fault } else { Severity::Hint })
+        .evidence(format!(
+            "{asked} connections asked for it (MPCapableSYNTX), {agreed} peers agreed (MPCapableSYNACKRX), {plain} \
+             answered with plain TCP (MPCapableFallbackSYNACK)"
+        ))
+        .meaning("Those connections are plain TCP and have one path. The server has no MPTCP, does not use it for that service, or a proxy or firewall takes the option away.")
+        .remedy("on the server: sysctl net.mptcp.enabled, and an application that listens with MPTCP (`ss -lM`)\nto tell a middlebox: curl https://check.mptcp.dev, by `mptcpize run`");
+    vec![finding]
+}
+
+/// How many requests for subflows got no answer.
+pub fn unanswered(evidence: &Evidence) -> u64 {
+    evidence.counter("MPJoinSynTx").saturating_sub(evidence.counter("MPJoinSynAckRx"))
+}
+
+/// Requests for subflows that get no answer.
+pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
+    let [asked, answered] = ["MPJoinSynTx", "MPJoinSynAckRx"].map(|name| evidence.counter(name));
+    let unanswered = unanswered(evidence);
+    let about = |finding: Finding, seen: String| {
+        finding
+            .evidence(format!("{seen}MPJoinSynTx is {asked}, MPJoinSynAckRx {answered}"))
+            .meaning("Requests for subflows (SYN with MP_JOIN) leave and no answer comes: the path leads nowhere, a firewall drops or changes them, or the peer refuses, for its own limit of subflows too.")
+    };
+    let too_early = evidence.counter("MPJoinSynTxBindErr") + evidence.counter("MPJoinSynTxConnectErr") > 0;
+    let missing = all(evidence);
+    let blamed = missing.iter().filter(|missing| missing.asking > 0 || (unanswered > 0 && !too_early));
+    let findings: Vec<Finding> = blamed
+        .map(|missing| {
+            let address = missing.row.identity.address;
+            let finding = Finding::fault("joins-unanswered", format!("nobody answers to subflows from {address}"));
+            let asking = if missing.asking > 0 { ", and is asking for one" } else { "" };
+            let home = evidence.home(missing.row).map_or("DEV", |home| home.name.as_str());
+            about(finding, format!("{}{asking}; ", missing.words()))
+                .about(missing.row)
+                .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'\non the peer: ip mptcp limits show"))
+        })
+        .collect();
+    if !findings.is_empty() || unanswered < UNANSWERED_MIN || unanswered <= answered || !missing.is_empty() {
+        return findings;
+    }
+    let finding = Finding::hint("joins-unanswered", "most requests for subflows got no answer");
+    vec![about(finding, String::new()).remedy("while it happens: mptcp-apply doctor, and tcpdump on the interface")]
+}
+
+/// MPTCP that the kernel stopped using for a while.
+pub fn blackhole(evidence: &Evidence) -> Vec<Finding> {
+    let [found, plain] = ["Blackhole", "MPCapableSYNTXDisabled"].map(|name| evidence.counter(name));
+    let timeout = Sysctl::named("blackhole_timeout").and_then(|sysctl| evidence.sysctl(sysctl));
+    let Some(SysctlValue::Number(timeout @ 1..)) = timeout else { return Vec::new() };
+    if found == 0 {
+        return Vec::new();
+    }
+    let finding = Finding::hint("blackhole", "the kernel may be pausing MPTCP after a blackhole")
+        .evidence(format!("Blackhole is {found}; MPCapableSYNTXDisabled is {plain}; sysctl net.mptcp.blackhole_timeout is {timeout}"))
+        .meaning("SYNs with MPTCP got no answer and one without did. From then on new connections are plain TCP, for that many seconds at first, and longer each time.")
+        .remedy(format!("find what drops SYNs with MPTCP; this ends the pause:\nsysctl -w net.mptcp.blackhole_timeout={timeout}"));
+    vec![finding]
+}
+
+/// Connections that began with MPTCP and lost it.
+pub fn fallback(evidence: &Evidence) -> Vec<Finding> {
+    let seen = FALLBACKS.iter().map(|name| (name, evidence.counter(name))).filter(|(_, count)| *count > 0);
+    let worst = seen.clone().map(|(_, count)| count).max().unwrap_or(0);
+    let connections = evidence.counter("MPCapableSYNACKRX") + evidence.counter("MPCapableSYNRX");
+    if worst == 0 || worst.saturating_mul(RARE) < connections {
+        return Vec::new();
+    }
+    let counts: Vec<String> = seen.map(|(name, count)| format!("{name} is {count}")).collect();
+    let finding = Finding::hint("fallback", "connections lost MPTCP on the way")
+        .evidence(format!("{}; {connections} connections began with it", counts.join(", ")))
+        .meaning("A middlebox takes MPTCP options away or changes data, so those connections went on as plain TCP.")
+        .remedy("try another port, such as 443 with TLS: most middleboxes leave what they cannot read alone");
+    vec![finding]
+}
+
+/// Endpoints that open subflows, on a host that only listens.
+pub fn subflow_on_server(evidence: &Evidence) -> Vec<Finding> {
+    let [begun, heard] = ["MPCapableSYNTX", "MPCapableSYNRX"].map(|name| evidence.counter(name));
+    let signal = |row: &&Endpoint| row.flags.contains(Flags::SIGNAL);
+    let rows: Vec<&Endpoint> = evidence.opening().collect();
+    if begun > 0 || heard == 0 || rows.is_empty() || evidence.endpoints().any(|row| signal(&row)) {
+        return Vec::new();
+    }
+    let addresses: Vec<String> = rows.iter().map(|row| row.identity.to_string()).collect();
+    let finding = Finding::hint("subflow-on-server", "subflow endpoints on a host that only listens")
+        .evidence(format!("{heard} connections came in (MPCapableSYNRX), none went out (MPCapableSYNTX); subflow: {}", addresses.join(", ")))
+        .meaning("Clients seldom accept subflows that the server opens, for they are behind NAT and listen on no port. A server announces its addresses, and clients open subflows to them.")
+        .remedy(evidence.mend("flags: [signal]", &format!("ip mptcp endpoint delete id ID, then\nip mptcp endpoint add {} signal", addresses[0])));
+    vec![finding]
+}
+
+/// Private addresses that are announced to peers on the Internet.
+pub fn private_signal(evidence: &Evidence) -> Vec<Finding> {
+    let peers = |row: &Endpoint| {
+        let same = |peer: &IpAddr| peer.is_ipv4() == row.identity.address.is_ipv4();
+        let remote = evidence.paths().map(|path| path.remote.ip()).filter(same);
+        remote.collect::<std::collections::BTreeSet<_>>()
+    };
+    let finding = |row: &Endpoint| {
+        let peers = peers(row);
+        let public = peers.iter().find(|peer| !is_private(**peer))?;
+        let announced = row.flags.contains(Flags::SIGNAL) && is_private(row.identity.address);
+        let finding = Finding::hint("private-signal", format!("{} is announced to public peers", row.identity.address))
+            .about(row)
+            .evidence(format!("{} is a private address; a live connection leads to {public}", row.identity.address))
+            .meaning("Peers on the Internet cannot reach it, and may reach another host of that address on their own network.")
+            .remedy("announce a public address, or leave out the flag `signal`");
+        announced.then_some(finding)
+    };
+    evidence.endpoints().filter_map(finding).collect()
+}
+
+/// RFC 1918 and 6598, 4193, and what never leaves the link.
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let shared = v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64;
+            v4.is_private() || shared || v4.is_link_local() || v4.is_loopback()
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
+    }
+}
+
+/// Endpoints without any application that could use them.
+pub fn no_application(evidence: &Evidence) -> Vec<Finding> {
+    let Some(counters) = &evidence.counters else { return Vec::new() };
+    let used = ["MPCapableSYNTX", "MPCapableSYNRX", "MPCapableSYNTXDisabled"].iter().any(|name| counters.get(name) > 0);
+    let own = |port: u16| evidence.endpoints().any(|row| row.identity.port.is_some_and(|own| own.get() == port));
+    let listens = evidence.listeners.iter().any(|listener| listener.mptcp && !own(listener.local.port()));
+    let enabled = evidence.sysctl(Sysctl::ENABLED) == Some(&SysctlValue::Number(1));
+    if used || listens || !enabled || evidence.endpoints().next().is_none() {
+        return Vec::new();
+    }
+    let finding = Finding::hint("no-application", "no application uses MPTCP")
+        .evidence("MPCapableSYNTX and MPCapableSYNRX are 0: no connection asked for it since boot; no MPTCP socket listens")
+        .meaning("An application has to ask for it, by socket(…, IPPROTO_MPTCP); otherwise it gets TCP.")
+        .remedy("mptcpize run COMMAND\nGODEBUG=multipathtcp=1 for programs in Go; others have a setting of their own");
+    vec![finding]
+}

@@ -1,0 +1,135 @@
+//! Routes from the addresses of endpoints.
+
+use crate::model::{DefaultRoute, Endpoint, Interface};
+
+use super::endpoints::trouble;
+use super::finding::label;
+use super::{Evidence, Finding, RouteCheck, Severity};
+
+/// `RT_TABLE_MAIN`
+const MAIN: u32 = 254;
+/// The tables that are free for anybody's use, and can be written in one byte.
+const FREE: std::ops::RangeInclusive<u32> = 101..=251;
+/// `rp_filter` of RFC 3704's strict mode.
+const STRICT: u64 = 1;
+
+/// Endpoints whose packets have no route, or one that leaves by another interface.
+pub fn no_route(evidence: &Evidence) -> Vec<Finding> {
+    evidence.opening().filter_map(|row| of(evidence, row)).collect()
+}
+
+/// Whether the kernel has a way for the endpoint's subflows.
+pub fn is_fine(evidence: &Evidence, row: &Endpoint) -> bool {
+    of(evidence, row).is_none() && rp_filter_of(evidence, row).is_none()
+}
+
+fn of(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
+    if evidence.is_in_use(row) || trouble(evidence, row).is_some() {
+        return None;
+    }
+    let home = evidence.home(row).filter(|home| !home.loopback)?;
+    let checks: Vec<&RouteCheck> = checks(evidence, row).collect();
+    let refused = |check: &&&RouteCheck| check.taken().is_err();
+    let strays = |check: &&&RouteCheck| check.taken().as_ref().is_ok_and(|taken| *taken != home.index);
+    if let Some(check) = checks.iter().find(refused) {
+        let all = checks.iter().all(|check| check.taken().is_err());
+        let severity = if all { Severity::Fault } else { Severity::Hint };
+        return Some(refused_finding(evidence, row, home, check).of(severity));
+    }
+    let check = checks.iter().find(strays).filter(|_| checks.iter().all(|check| strays(&check)))?;
+    Some(stray_finding(evidence, row, home, check))
+}
+
+fn checks<'a>(evidence: &'a Evidence, row: &Endpoint) -> impl Iterator<Item = &'a RouteCheck> {
+    let source = row.identity.address;
+    evidence.routes.iter().filter(move |check| check.source == source)
+}
+
+fn refused_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &RouteCheck) -> Finding {
+    let error = check.taken().as_ref().err().map_or("", String::as_str);
+    let title = format!("no route from {} out of {}", check.source, home.name);
+    Finding::fault("no-route", title)
+        .about(row)
+        .evidence(format!("`{}`: {error}", question(row, check)))
+        .meaning(format!("Subflows of {} to {} have no way, so the kernel opens none.", label(row), whom(check)))
+        .remedy(rule(evidence, row, home))
+}
+
+fn stray_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &RouteCheck) -> Finding {
+    let taken = check.taken().as_ref().map_or_else(|_| String::new(), |index| evidence.name(*index));
+    let title = format!("packets from {} leave by {taken}, not by {}", check.source, home.name);
+    Finding::fault("route-elsewhere", title)
+        .about(row)
+        .evidence(format!("`{}`: dev {taken}; {} is on {}", question(row, check), check.source, home.name))
+        .meaning(format!(
+            "Subflows of {} to {} share the path of {taken}, or are dropped there for their foreign source address.",
+            label(row),
+            whom(check)
+        ))
+        .remedy(rule(evidence, row, home))
+}
+
+/// What to type to get the same answer.
+fn question(row: &Endpoint, check: &RouteCheck) -> String {
+    let RouteCheck { source, destination, .. } = check;
+    // For IPv4 only the entry of the table tells: without one, a route to a neighbour is made up.
+    let bound = row.dev.is_some();
+    let exact = if bound && source.is_ipv4() { "fibmatch " } else { "" };
+    let oif = row.dev.as_ref().map_or(String::new(), |dev| format!(" oif {dev}"));
+    format!("ip route get {exact}{destination} from {source}{oif}")
+}
+
+fn whom(check: &RouteCheck) -> String {
+    if check.peer { format!("the peer {}", check.destination) } else { "the Internet".to_owned() }
+}
+
+/// The rule, and the table where there is none, that lead packets from the endpoint's address out of its interface.
+fn rule(evidence: &Evidence, row: &Endpoint, home: &Interface) -> String {
+    let source = row.identity.address;
+    let ip = if source.is_ipv4() { "ip" } else { "ip -6" };
+    let out = |route: &&DefaultRoute| route.ipv4 == source.is_ipv4() && route.interface == Some(home.index);
+    let mut own = evidence.routing.defaults.iter().filter(out);
+    if let Some(route) = own.clone().find(|route| FREE.contains(&route.table) || route.table > MAIN + 1) {
+        return format!("{ip} rule add from {source} table {}", route.table);
+    }
+    let table = FREE.into_iter().find(|table| !evidence.routing.tables.contains(table)).unwrap_or(*FREE.end());
+    let via = match own.next() {
+        Some(DefaultRoute { gateway: Some(gateway), .. }) => format!(" via {gateway}"),
+        Some(_) => String::new(),
+        None => " via GATEWAY".to_owned(),
+    };
+    let unknown = if via.ends_with("GATEWAY") { "\nwhere GATEWAY is the router of that link" } else { "" };
+    let dev = &home.name;
+    format!("{ip} route add default{via} dev {dev} table {table}\n{ip} rule add from {source} table {table}{unknown}")
+}
+
+/// Answers that the kernel drops because their way back is another one.
+pub fn rp_filter(evidence: &Evidence) -> Vec<Finding> {
+    evidence.opening().filter_map(|row| rp_filter_of(evidence, row)).collect()
+}
+
+fn rp_filter_of(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
+    if evidence.is_in_use(row) || trouble(evidence, row).is_some() || row.identity.address.is_ipv6() {
+        return None;
+    }
+    let home = evidence.home(row).filter(|home| evidence.rp_filter.get(&home.index) == Some(&STRICT))?;
+    let is_odd = |check: &&RouteCheck| {
+        let bound = check.by_device.as_ref().is_some_and(Result::is_ok);
+        bound && check.by_source.as_ref().ok() != Some(&home.index)
+    };
+    let check = checks(evidence, row).find(is_odd)?;
+    let RouteCheck { source, destination, .. } = check;
+    let seen = match &check.by_source {
+        Ok(index) => format!("dev {}", evidence.name(*index)),
+        Err(error) => error.clone(),
+    };
+    let name = &home.name;
+    let finding = Finding::fault("rp-filter", format!("strict reverse path filtering drops answers on {name}"))
+        .about(row)
+        .evidence(format!(
+            "net.ipv4.conf.{name}.rp_filter or that of `all` is 1; `ip route get {destination} from {source}`: {seen}"
+        ))
+        .meaning("The kernel takes a packet only from the interface by which it would answer without being told one.")
+        .remedy(format!("{}\nor: sysctl -w net.ipv4.conf.{name}.rp_filter=2", rule(evidence, row, home)));
+    Some(finding)
+}

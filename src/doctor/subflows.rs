@@ -1,0 +1,86 @@
+//! Subflows that live connections should have, and lack.
+
+use crate::model::{Connection, Endpoint, Path};
+
+use super::endpoints::{renew, trouble};
+use super::finding::label;
+use super::{Evidence, Finding, routes};
+
+/// An endpoint that can be used, and connections that could use it and do not.
+pub struct Missing<'a> {
+    /// The endpoint.
+    pub row: &'a Endpoint,
+    /// How many connections lack it.
+    pub connections: usize,
+    /// How many of them are asking for it, without an answer.
+    pub asking: usize,
+    /// How many connections this host began.
+    pub of: usize,
+}
+
+impl Missing<'_> {
+    /// In numbers.
+    pub fn words(&self) -> String {
+        let Missing { row, connections, of, .. } = self;
+        let plural = if *of == 1 { "" } else { "s" };
+        format!("{connections} of {of} live connection{plural} {} no subflow from {}", if *connections == 1 { "has" } else { "have" }, row.identity.address)
+    }
+}
+
+/// All of them. What is explained by the endpoint's address, interface, route or by the limit is none.
+pub fn all(evidence: &Evidence) -> Vec<Missing<'_>> {
+    let Some(state) = evidence.state() else { return Vec::new() };
+    let limit = state.limits.subflows as usize;
+    let of = evidence.begun().count();
+    let fine = |row: &&Endpoint| trouble(evidence, row).is_none() && routes::is_fine(evidence, row);
+    let missing = |row| {
+        let lacking = || evidence.begun().filter(|connection| lacks(connection, row, limit));
+        let asks = |connection: &&Connection| connection.subflows.iter().any(|path| is_from(path, row));
+        let (connections, asking) = (lacking().count(), lacking().filter(asks).count());
+        Missing { row, connections, asking, of }
+    };
+    evidence.opening().filter(fine).map(missing).filter(|missing| missing.connections > 0).collect()
+}
+
+fn is_from(path: &Path, row: &Endpoint) -> bool {
+    path.local.ip() == row.identity.address
+}
+
+fn lacks(connection: &Connection, row: &Endpoint, limit: usize) -> bool {
+    let own = |path: &&Path| is_from(path, row);
+    let established = connection.subflows.iter().filter(own).any(Path::is_established);
+    let same_family = |path: &Path| path.remote.is_ipv4() == row.identity.address.is_ipv4();
+    // A subflow that is being opened takes one of the limit already.
+    let asking = connection.subflows.iter().any(|path| is_from(path, row));
+    !established && connection.subflows.iter().any(same_family) && (asking || connection.additional() < limit)
+}
+
+/// Subflows that nobody asks for any more.
+pub fn missing(evidence: &Evidence) -> Vec<Finding> {
+    let counters = ["MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"].map(|name| (name, evidence.counter(name)));
+    let unanswered = super::peers::unanswered(evidence) > 0;
+    let finding = |missing: &Missing<'_>| {
+        let (words, row) = (missing.words(), missing.row);
+        let again = renew(evidence, row, None);
+        match counters.iter().find(|(_, count)| *count > 0) {
+            _ if missing.asking > 0 => None,
+            Some((name, count)) => Some(
+                Finding::fault("added-too-early", format!("{} was added before it could be used", label(row)))
+                    .about(row)
+                    .evidence(format!("{words}; {name} is {count}"))
+                    .meaning("The kernel tried once, while the address, interface or route was not there, and never tries again on those connections. New ones are fine.")
+                    .remedy(format!("{again}\nand let `mptcp-apply --watch` see to it from now on")),
+            ),
+            // The path is to blame, and `peers` says so.
+            None if unanswered => None,
+            None => Some(
+                Finding::hint("subflow-missing", format!("connections lack a subflow from {}", row.identity.address))
+                    .about(row)
+                    .evidence(words)
+                    .meaning("Nothing keeps the kernel from opening it now. A limit that is raised does nothing for connections that exist, and a subflow that was closed is not opened again.")
+                    .remedy(again),
+            ),
+        }
+    };
+    all(evidence).iter().filter_map(finding).collect()
+}
