@@ -48,9 +48,8 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
             .evidence("no interface has the address")
             .meaning("The kernel takes such an endpoint and never opens a subflow from it.")
             .remedy(format!(
-                "ip address add {wanted}/PREFIX dev {}\nthen {}",
-                row.dev.as_ref().map_or("DEV".to_owned(), ToString::to_string),
-                renew(evidence, row, None)
+                "ip address add {wanted}/PREFIX dev {}",
+                row.dev.as_ref().map_or("DEV".to_owned(), ToString::to_string)
             ));
         return (!evidence.bindable.contains(&wanted)).then_some(missing);
     }
@@ -76,13 +75,13 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
             "address-tentative",
             "tentative",
             "Duplicate address detection goes on, so nothing can be bound to it yet; a connection that begins now never gets a subflow from it.",
-            format!("wait until `ip address show dev {on}` shows it without `tentative`, then {}", renew(evidence, row, None)),
+            format!("# wait until it is over; where no other host can have the address:\nip address change {wanted}/PREFIX dev {on} nodad"),
         ),
         AddressState::DadFailed => (
             "address-dadfailed",
             "dadfailed",
             "Another host on the link has the same address, so the kernel does not use it.",
-            format!("ip address delete {wanted} dev {on}\nand give the interface another address, or the other host"),
+            format!("# give one of the two hosts another address:\nip address delete {wanted}/PREFIX dev {on}"),
         ),
     };
     let finding = Finding::fault(code, format!("{wanted} cannot be used: it is {state}"))
@@ -100,7 +99,7 @@ fn interface(row: &Endpoint, home: &Interface) -> Option<Finding> {
     } else if !home.carrier {
         Finding::fault("no-carrier", format!("{name} has no carrier"))
             .evidence(format!("`ip link show dev {name}` has no flag LOWER_UP"))
-            .remedy(format!("connect the cable, radio or peer of {name}"))
+            .remedy(format!("# connect the cable, the radio or the other end of {name}"))
     } else {
         return None;
     };
@@ -119,7 +118,7 @@ pub fn deprecated(evidence: &Evidence) -> Vec<Finding> {
             .about(row)
             .evidence("`ip address` shows it as deprecated: its preferred lifetime is 0")
             .meaning("It still works, and goes away when its valid lifetime ends; the router or DHCP server has given out another.")
-            .remedy("declare the new address, or a selector by `dev`, which follows it")
+            .remedy("# declare the new address, or a selector by `dev`, which follows it")
     };
     evidence.endpoints().filter(is_deprecated).map(finding).collect()
 }

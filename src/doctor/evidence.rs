@@ -167,7 +167,7 @@ impl Evidence {
     /// How a setting is mended: in the files if there are any, by a command otherwise.
     pub fn mend(&self, yaml: &str, command: &str) -> String {
         match &self.configuration {
-            Configuration::Valid(declared) => format!("{yaml}\n{}", declared.command),
+            Configuration::Valid(declared) => format!("{yaml}   # in the configuration, then:\n{}", declared.command),
             Configuration::Absent | Configuration::Invalid(..) => command.to_owned(),
         }
     }

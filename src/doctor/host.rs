@@ -13,7 +13,7 @@ pub fn no_mptcp(evidence: &Evidence) -> Vec<Finding> {
     let finding = Finding::fault("no-mptcp", "this kernel has no MPTCP")
         .evidence("there is no generic netlink family `mptcp_pm`")
         .meaning("No application can use MPTCP, and there is nothing to configure.")
-        .remedy("use a kernel with CONFIG_MPTCP=y; Linux 6.1 or later is known to work");
+        .remedy("# use a kernel with CONFIG_MPTCP=y; Linux 6.1 or later is known to work");
     vec![finding]
 }
 
@@ -23,7 +23,7 @@ pub fn unreadable(evidence: &Evidence) -> Vec<Finding> {
     let finding = Finding::hint("table-unreadable", "the endpoints could not be read")
         .evidence(reason.as_str())
         .meaning("Most findings need them. Linux 6.7 to 6.11 let root alone read them.")
-        .remedy("run `mptcp-apply doctor` as root, or with CAP_NET_ADMIN");
+        .remedy("# run `mptcp-apply doctor` as root, or with CAP_NET_ADMIN");
     vec![finding]
 }
 
@@ -33,7 +33,7 @@ pub fn invalid_configuration(evidence: &Evidence) -> Vec<Finding> {
     let finding = Finding::fault("configuration-invalid", "the configuration is invalid")
         .evidence(format!("{errors} error{}, the first: {first}", if *errors == 1 { "" } else { "s" }))
         .meaning("Nothing of it is applied, at boot neither.")
-        .remedy("run `mptcp-apply check` with the same arguments, and mend what it shows");
+        .remedy("mptcp-apply check   # with the same arguments; mend what it shows");
     vec![Finding { place: *place, ..finding }]
 }
 
@@ -85,7 +85,7 @@ pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
             .evidence("the configuration, held against the interfaces and addresses of this host")
             .meaning("The endpoint is not in the table, so no subflow uses it.")
             .remedy(format!(
-                "make the interface or address be there, then\n{}\nor let `mptcp-apply --watch` wait for it",
+                "# make the interface or address be there, then:\n{}\n# or let `mptcp-apply --watch` wait for it",
                 declared.command
             ));
         let place = waiting.labels.first().map(|label| label.place);
@@ -150,9 +150,9 @@ pub fn table_full(evidence: &Evidence) -> Vec<Finding> {
     let delete = |id: &String| format!("ip mptcp endpoint delete id {id}");
     let delete: Vec<String> = ids.iter().map(delete).collect();
     let remedy = if ids.is_empty() {
-        "remove an endpoint that is not needed; Linux 7.2 holds 255".to_owned()
+        "# remove an endpoint that is not needed; Linux 7.2 holds 255".to_owned()
     } else {
-        format!("remove those that no connection needs:\n{}", delete.join("\n"))
+        format!("# remove those that no connection needs:\n{}", delete.join("\n"))
     };
     vec![finding.remedy(remedy)]
 }
@@ -171,7 +171,7 @@ pub fn port_held(evidence: &Evidence) -> Vec<Finding> {
                 .about(row)
                 .evidence(format!("a socket listens on {}; the endpoint is {}", listener.local, row.identity))
                 .meaning("For an endpoint with a port the kernel itself listens there, and is refused (EADDRINUSE).")
-                .remedy(format!("give the endpoint another port than that of a service; `ss -ltnp sport = :{port}` shows whose it is")),
+                .remedy(format!("ss -ltnp sport = :{port}   # whose it is\n# give the endpoint a port of its own, not that of a service")),
         );
     }
     findings

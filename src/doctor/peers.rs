@@ -40,7 +40,7 @@ pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
              answered with plain TCP (MPCapableFallbackSYNACK)"
         ))
         .meaning("Those connections are plain TCP and have one path. The server has no MPTCP, does not use it for that service, or a proxy or firewall takes the option away.")
-        .remedy("on the server: sysctl net.mptcp.enabled, and an application that listens with MPTCP (`ss -lM`)\nto tell a middlebox: curl https://check.mptcp.dev, by `mptcpize run`");
+        .remedy("sysctl net.mptcp.enabled   # on the server\nss -lM                     # does its service listen with MPTCP?\nmptcpize run curl https://check.mptcp.dev   # here: is it a middlebox?");
     vec![finding]
 }
 
@@ -69,14 +69,14 @@ pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
             let home = evidence.home(missing.row).map_or("DEV", |home| home.name.as_str());
             about(finding, format!("{}{asking}; ", missing.words()))
                 .about(missing.row)
-                .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'\non the peer: ip mptcp limits show"))
+                .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'\nip mptcp limits show   # on the peer"))
         })
         .collect();
     if !findings.is_empty() || unanswered < UNANSWERED_MIN || unanswered <= answered || !missing.is_empty() {
         return findings;
     }
     let finding = Finding::hint("joins-unanswered", "most requests for subflows got no answer");
-    vec![about(finding, String::new()).remedy("while it happens: mptcp-apply doctor, and tcpdump on the interface")]
+    vec![about(finding, String::new()).remedy("# run this again while connections are live: it names the endpoint then")]
 }
 
 /// MPTCP that the kernel stopped using for a while.
@@ -90,7 +90,7 @@ pub fn blackhole(evidence: &Evidence) -> Vec<Finding> {
     let finding = Finding::hint("blackhole", "the kernel may be pausing MPTCP after a blackhole")
         .evidence(format!("Blackhole is {found}; MPCapableSYNTXDisabled is {plain}; sysctl net.mptcp.blackhole_timeout is {timeout}"))
         .meaning("SYNs with MPTCP got no answer and one without did. From then on new connections are plain TCP, for that many seconds at first, and longer each time.")
-        .remedy(format!("find what drops SYNs with MPTCP; this ends the pause:\nsysctl -w net.mptcp.blackhole_timeout={timeout}"));
+        .remedy(format!("# find what drops SYNs with MPTCP; this ends the pause:\nsysctl -w net.mptcp.blackhole_timeout={timeout}"));
     vec![finding]
 }
 
@@ -106,7 +106,7 @@ pub fn fallback(evidence: &Evidence) -> Vec<Finding> {
     let finding = Finding::hint("fallback", "connections lost MPTCP on the way")
         .evidence(format!("{}; {connections} connections began with it", counts.join(", ")))
         .meaning("A middlebox takes MPTCP options away or changes data, so those connections went on as plain TCP.")
-        .remedy("try another port, such as 443 with TLS: most middleboxes leave what they cannot read alone");
+        .remedy("# try another port, such as 443 with TLS: most middleboxes leave what they cannot read alone");
     vec![finding]
 }
 
@@ -122,8 +122,16 @@ pub fn subflow_on_server(evidence: &Evidence) -> Vec<Finding> {
     let finding = Finding::hint("subflow-on-server", "subflow endpoints on a host that only listens")
         .evidence(format!("{heard} connections came in (MPCapableSYNRX), none went out (MPCapableSYNTX); subflow: {}", addresses.join(", ")))
         .meaning("Clients seldom accept subflows that the server opens, for they are behind NAT and listen on no port. A server announces its addresses, and clients open subflows to them.")
-        .remedy(evidence.mend("flags: [signal]", &format!("ip mptcp endpoint delete id ID, then\nip mptcp endpoint add {} signal", addresses[0])));
+        .remedy(evidence.mend("flags: [signal]", &delete_and_announce(&rows)));
     vec![finding]
+}
+
+fn delete_and_announce(rows: &[&Endpoint]) -> String {
+    let commands = rows.iter().map(|row| {
+        let id = row.id.map_or(String::new(), |id| format!(" id {id}"));
+        format!("ip mptcp endpoint delete{id}\nip mptcp endpoint add {} signal", row.identity)
+    });
+    commands.collect::<Vec<_>>().join("\n")
 }
 
 /// Private addresses that are announced to peers on the Internet.
@@ -141,7 +149,7 @@ pub fn private_signal(evidence: &Evidence) -> Vec<Finding> {
             .about(row)
             .evidence(format!("{} is a private address; a live connection leads to {public}", row.identity.address))
             .meaning("Peers on the Internet cannot reach it, and may reach another host of that address on their own network.")
-            .remedy("announce a public address, or leave out the flag `signal`");
+            .remedy("# announce a public address, or leave out the flag `signal`");
         announced.then_some(finding)
     };
     evidence.endpoints().filter_map(finding).collect()
@@ -171,6 +179,6 @@ pub fn no_application(evidence: &Evidence) -> Vec<Finding> {
     let finding = Finding::hint("no-application", "no application uses MPTCP")
         .evidence("MPCapableSYNTX and MPCapableSYNRX are 0: no connection asked for it since boot; no MPTCP socket listens")
         .meaning("An application has to ask for it, by socket(…, IPPROTO_MPTCP); otherwise it gets TCP.")
-        .remedy("mptcpize run COMMAND\nGODEBUG=multipathtcp=1 for programs in Go; others have a setting of their own");
+        .remedy("mptcpize run COMMAND\nGODEBUG=multipathtcp=1 COMMAND   # programs in Go; some have a setting");
     vec![finding]
 }

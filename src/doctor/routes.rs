@@ -98,7 +98,7 @@ fn rule(evidence: &Evidence, row: &Endpoint, home: &Interface) -> String {
         Some(_) => String::new(),
         None => " via GATEWAY".to_owned(),
     };
-    let unknown = if via.ends_with("GATEWAY") { "\nwhere GATEWAY is the router of that link" } else { "" };
+    let unknown = if via.ends_with("GATEWAY") { "\n# GATEWAY is the router of that link" } else { "" };
     let dev = &home.name;
     format!("{ip} route add default{via} dev {dev} table {table}\n{ip} rule add from {source} table {table}{unknown}")
 }
@@ -130,6 +130,6 @@ fn rp_filter_of(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
             "net.ipv4.conf.{name}.rp_filter or that of `all` is 1; `ip route get {destination} from {source}`: {seen}"
         ))
         .meaning("The kernel takes a packet only from the interface by which it would answer without being told one.")
-        .remedy(format!("{}\nor: sysctl -w net.ipv4.conf.{name}.rp_filter=2", rule(evidence, row, home)));
+        .remedy(format!("{}\n# or:\nsysctl -w net.ipv4.conf.{name}.rp_filter=2", rule(evidence, row, home)));
     Some(finding)
 }

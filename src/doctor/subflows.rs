@@ -69,7 +69,7 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
                     .about(row)
                     .evidence(format!("{words}; {name} is {count}"))
                     .meaning("The kernel tried once, while the address, interface or route was not there, and never tries again on those connections. New ones are fine.")
-                    .remedy(format!("{again}\nand let `mptcp-apply --watch` see to it from now on")),
+                    .remedy(format!("{again}\n# `mptcp-apply --watch` sees to it by itself")),
             ),
             // The path is to blame, and `peers` says so.
             None if unanswered => None,

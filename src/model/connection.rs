@@ -14,9 +14,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Whether this end began it. The in-kernel path manager of the other end opens no subflows that last.
+    /// Whether this end began it: its first subflow, or those that are established where that is gone. A server asks for
+    /// subflows too, mostly in vain.
     pub fn is_begun_here(&self) -> bool {
-        self.subflows.iter().any(|path| path.flags.is_begun_here())
+        match self.subflows.iter().find(|path| !path.flags.is_join()) {
+            Some(first) => first.flags.is_begun_here(),
+            None => self.subflows.iter().any(|path| path.is_established() && path.flags.is_begun_here()),
+        }
     }
 
     /// How many subflows it has beside its first.

@@ -25,6 +25,12 @@ impl Peer {
         Peer::start(namespace, &format!("server {address}"), "listening")
     }
 
+    /// The same by plain TCP.
+    #[track_caller]
+    pub fn plain_server(namespace: &Namespace, address: &str) -> Peer {
+        Peer::start(namespace, &format!("plain {address}"), "listening")
+    }
+
     /// Connects to this address and keeps sending something, which has to come back.
     #[track_caller]
     pub fn client(namespace: &Namespace, address: &str) -> Peer {
@@ -88,7 +94,8 @@ fn peer_process() {
     let (role, address) = role.split_once(' ').expect("a role and an address");
     let address: SocketAddr = address.parse().expect("an address");
     match role {
-        "server" => serve(address),
+        "server" => serve(mptcp_socket(address), address),
+        "plain" => serve(socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket"), address),
         "client" => match talk(address) {
             Ok(came_back) => println!("answer {came_back}"),
             // Often enough the other end has just been ended. Whoever asks for an answer gets none.
@@ -106,8 +113,7 @@ fn peer_process() {
     println!("\ngone");
 }
 
-fn serve(address: SocketAddr) {
-    let socket = mptcp_socket(address);
+fn serve(socket: std::os::fd::OwnedFd, address: SocketAddr) {
     bind(&socket, &address).expect("bound");
     listen(&socket, 1024).expect("listening");
     println!("\nlistening");

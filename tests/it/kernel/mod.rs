@@ -3,6 +3,7 @@
 mod changes;
 mod concurrent;
 mod costs;
+mod doctor;
 mod endpoints;
 mod failures;
 mod faults;

@@ -1,0 +1,327 @@
+//! What is wrong with a host, whatever its connections do.
+
+use std::fs;
+
+use crate::peer::Peer;
+use crate::support::{Namespace, program_path, run, table_size, wait_for};
+
+use super::{doctor, findings, found, mend, sh};
+
+const CONFIG: &str = "{version: 1, endpoints: {fiber: {address: 10.0.1.1, dev: eth0, flags: [subflow]}, \
+                      lte: {address: 10.0.2.1, dev: wwan0, flags: [subflow, backup]}}}";
+
+/// The same with one more endpoint behind.
+fn with_another(declaration: &str) -> String {
+    CONFIG.replace("backup]}}}", &format!("backup]}}, {declaration}}}}}"))
+}
+
+/// Two ways to the Internet, each with its own default route, and an application that listens with MPTCP.
+struct Scene {
+    host: Namespace,
+    _service: Peer,
+}
+
+impl Scene {
+    #[track_caller]
+    fn new() -> Scene {
+        let host = Namespace::new();
+        host.links(&[("eth0", "peer0"), ("wwan0", "peer1")]);
+        host.ip_batch(
+            "address add 10.0.1.1/24 dev eth0\naddress add 10.0.2.1/24 dev wwan0\n\
+             route add default via 10.0.1.2 dev eth0\nroute add default via 10.0.2.2 dev wwan0 table 120\n\
+             rule add from 10.0.2.1 table 120\n",
+        );
+        host.apply(CONFIG, &[]).expect(0);
+        let service = Peer::server(&host, "127.0.0.1:5000");
+        assert_eq!(found(&host, CONFIG), [""; 0], "in good health");
+        Scene { host, _service: service }
+    }
+}
+
+#[test]
+fn a_healthy_host_is_left_in_peace() {
+    let Scene { host, _service } = Scene::new();
+    let ran = doctor(&host, CONFIG, &[]).expect(0);
+    assert_eq!(ran.stdout, "nothing wrong found; looked at 2 endpoints and 0 live connections\n");
+    assert_eq!(ran.stderr, "");
+    // Without any configuration, and on a host that nobody has configured.
+    assert_eq!(found(&host, ""), [""; 0]);
+    assert_eq!(found(&Namespace::new(), ""), [""; 0]);
+}
+
+/// It changes nothing.
+#[test]
+fn it_only_looks() {
+    let Scene { host, _service } = Scene::new();
+    host.ip("mptcp limits set subflows 0");
+    let before = (host.endpoints(), host.limits(), host.ip("address"), host.ip("rule"), host.ip("route show table all"));
+    doctor(&host, CONFIG, &[]).expect(1);
+    let after = (host.endpoints(), host.limits(), host.ip("address"), host.ip("rule"), host.ip("route show table all"));
+    assert_eq!(before, after);
+}
+
+#[test]
+fn without_rights_it_finds_the_same() {
+    let Scene { host, _service } = Scene::new();
+    let bare = |expected: i32| {
+        let mut command = host.command("setpriv");
+        command.args(["--bounding-set", "-all", "--inh-caps", "-all", "--ambient-caps", "-all"]);
+        command.args([program_path(), "doctor", "-"]);
+        run(command, CONFIG).expect(expected).stdout
+    };
+    assert!(bare(0).starts_with("nothing wrong found"));
+    host.ip("link set wwan0 down");
+    assert!(bare(1).contains("interface-down"));
+}
+
+/// Two ways out of one default route: the very question that this is for.
+#[test]
+fn a_route_is_missing() {
+    let Scene { host, _service } = Scene::new();
+    host.ip("rule delete from 10.0.2.1 table 120");
+    assert_eq!(found(&host, CONFIG), ["fault no-route lte"]);
+    let finding = &findings(&host, CONFIG)[0];
+    assert_eq!(finding["remedy"], "ip rule add from 10.0.2.1 table 120");
+    assert_eq!((&finding["file"], &finding["line"]), (&"<stdin>".into(), &1.into()));
+    mend(&host, CONFIG, "no-route", &[]);
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+    // Without a table too.
+    host.ip_batch("rule delete from 10.0.2.1 table 120\nroute flush table 120\n");
+    assert_eq!(found(&host, CONFIG), ["fault no-route lte"]);
+    mend(&host, CONFIG, "no-route", &[("via GATEWAY", "via 10.0.2.2")]);
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+}
+
+#[test]
+fn a_route_leads_elsewhere() {
+    let Scene { host, _service } = Scene::new();
+    let config = CONFIG.replace("dev: wwan0, ", "");
+    host.apply(&config, &[]).expect(0);
+    assert_eq!(found(&host, &config), [""; 0]);
+    host.ip("rule delete from 10.0.2.1 table 120");
+    assert_eq!(found(&host, &config), ["fault route-elsewhere lte"]);
+    mend(&host, &config, "route-elsewhere", &[]);
+    assert_eq!(found(&host, &config), [""; 0]);
+}
+
+#[test]
+fn an_ipv6_route_is_missing() {
+    let Scene { host, _service } = Scene::new();
+    let config = "{version: 1, endpoints: {six: {address: '2001:db8:2::1', dev: wwan0, flags: [subflow]}}}";
+    host.ip_batch(
+        "address add 2001:db8:1::1/64 dev eth0 nodad\naddress add 2001:db8:2::1/64 dev wwan0 nodad\n\
+         route add default via 2001:db8:1::2 dev eth0\n",
+    );
+    host.apply(config, &[]).expect(0);
+    assert_eq!(found(&host, config), ["fault no-route six"]);
+    mend(&host, config, "no-route", &[("GATEWAY dev", "2001:db8:2::2 dev")]);
+    assert_eq!(found(&host, config), [""; 0]);
+}
+
+/// A second default route of a worse metric is enough for an endpoint that is bound to its interface, except where
+/// reverse path filtering is strict.
+#[test]
+fn strict_reverse_path_filtering() {
+    let Scene { host, _service } = Scene::new();
+    host.ip_batch("rule delete from 10.0.2.1 table 120\nroute flush table 120\nroute add default via 10.0.2.2 dev wwan0 metric 700\n");
+    sh(&host, "echo 2 > /proc/sys/net/ipv4/conf/wwan0/rp_filter");
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+    sh(&host, "echo 0 > /proc/sys/net/ipv4/conf/wwan0/rp_filter; echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter");
+    assert_eq!(found(&host, CONFIG), ["fault rp-filter lte"]);
+    let remedy = findings(&host, CONFIG)[0]["remedy"].as_str().expect("text").to_owned();
+    assert!(remedy.contains("ip route add default via 10.0.2.2 dev wwan0 table 101\n"), "{remedy}");
+    // Either half of it helps.
+    sh(&host, remedy.split("# or:").next().expect("a half"));
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+    host.ip("rule delete from 10.0.2.1");
+    assert_eq!(found(&host, CONFIG), ["fault rp-filter lte"]);
+    sh(&host, "echo 2 > /proc/sys/net/ipv4/conf/wwan0/rp_filter");
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+}
+
+#[test]
+fn an_address_is_missing_or_elsewhere() {
+    let Scene { host, _service } = Scene::new();
+    host.ip("address delete 10.0.2.1/24 dev wwan0");
+    assert_eq!(found(&host, CONFIG), ["fault address-missing lte"]);
+    mend(&host, CONFIG, "address-missing", &[("PREFIX", "24")]);
+    assert_eq!(found(&host, CONFIG), ["fault no-route lte"], "its routes went with it");
+    host.ip("route add default via 10.0.2.2 dev wwan0 table 120");
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+    host.ip("address delete 10.0.2.1/24 dev wwan0");
+    host.ip("address add 10.0.2.1/24 dev peer1");
+    assert_eq!(found(&host, CONFIG), ["fault address-elsewhere lte"]);
+    // What is local by a route needs no interface.
+    host.ip_batch("address delete 10.0.2.1/24 dev peer1\nroute add local 10.0.2.1 dev lo\n");
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+}
+
+#[test]
+fn an_address_is_not_settled() {
+    let Scene { host, _service } = Scene::new();
+    let config = "{version: 1, endpoints: {six: {address: '2001:db8:2::1', dev: wwan0, flags: [subflow]}}}";
+    host.ip("-6 address add 2001:db8:2::1/64 dev wwan0 nodad");
+    host.apply(config, &[]).expect(0);
+    assert_eq!(found(&host, config), [""; 0]);
+    host.ip("-6 address delete 2001:db8:2::1/64 dev wwan0");
+    // One probe takes a second; so many take longer than any test.
+    sh(&host, "echo 1000 > /proc/sys/net/ipv6/conf/wwan0/dad_transmits");
+    host.ip("-6 address add 2001:db8:2::1/64 dev wwan0");
+    assert_eq!(found(&host, config), ["fault address-tentative six"]);
+    host.ip("-6 address delete 2001:db8:2::1/64 dev wwan0");
+    // The other end has it already.
+    host.ip("-6 address add 2001:db8:2::1/64 dev peer1 nodad");
+    sh(&host, "echo 1 > /proc/sys/net/ipv6/conf/wwan0/dad_transmits");
+    host.ip("-6 address add 2001:db8:2::1/64 dev wwan0");
+    wait_for("dadfailed", || host.ip("-6 address show dev wwan0").contains("dadfailed"));
+    assert_eq!(found(&host, config), ["fault address-dadfailed six"]);
+}
+
+#[test]
+fn an_address_is_deprecated() {
+    let Scene { host, _service } = Scene::new();
+    host.ip("address change 10.0.2.1/24 dev wwan0 preferred_lft 0");
+    assert_eq!(found(&host, CONFIG), ["hint address-deprecated lte"]);
+    host.ip("address change 10.0.2.1/24 dev wwan0 preferred_lft forever");
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+}
+
+#[test]
+fn an_interface_is_down_or_without_carrier() {
+    let Scene { host, _service } = Scene::new();
+    host.ip("link set peer1 down");
+    assert_eq!(found(&host, CONFIG), ["fault no-carrier lte"]);
+    host.ip("link set wwan0 down");
+    assert_eq!(found(&host, CONFIG), ["fault interface-down lte"]);
+    host.ip("link set peer1 up");
+    mend(&host, CONFIG, "interface-down", &[]);
+    host.ip("route replace default via 10.0.2.2 dev wwan0 table 120");
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+}
+
+#[test]
+fn an_interface_is_gone_or_made_anew() {
+    let Scene { host, _service } = Scene::new();
+    host.ip("link delete wwan0");
+    assert_eq!(found(&host, ""), ["fault dev-gone 10.0.2.1"]);
+    assert_eq!(found(&host, CONFIG), ["fault dev-gone lte", "fault dev-missing lte"]);
+    host.links(&[("wwan0", "peer1")]);
+    host.ip_batch("address add 10.0.2.1/24 dev wwan0\nroute add default via 10.0.2.2 dev wwan0 table 120\n");
+    assert_eq!(found(&host, ""), ["fault dev-gone 10.0.2.1"]);
+    mend(&host, "", "dev-gone", &[]);
+    assert_eq!(found(&host, ""), [""; 0]);
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+}
+
+#[test]
+fn the_limit_of_subflows() {
+    let Scene { host, _service } = Scene::new();
+    host.ip("mptcp limits set subflows 0");
+    assert_eq!(found(&host, CONFIG), ["fault subflows-limit-zero -"]);
+    mend(&host, "", "subflows-limit-zero", &[]);
+    assert_eq!(found(&host, ""), [""; 0]);
+    // One of the two is where connections start from, and needs none of the limit.
+    host.ip("mptcp limits set subflows 1");
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+    host.ip_batch("address add 10.0.2.3/24 dev wwan0\nrule add from 10.0.2.3 table 120\n");
+    let three = with_another("x: {address: 10.0.2.3, dev: wwan0, flags: [subflow]}");
+    host.apply(&three, &[]).expect(0);
+    assert_eq!(found(&host, &three), ["fault subflows-limit-low -"]);
+    let finding = &findings(&host, &three)[0];
+    assert!(finding["meaning"].as_str().expect("text").contains("not reached by x"), "{finding:#}");
+    mend(&host, "", "subflows-limit-low", &[]);
+    assert_eq!(found(&host, &three), [""; 0]);
+    // Where connections start from an address that is no endpoint, all of them are needed.
+    host.ip("address add 10.0.1.9/24 dev eth0");
+    host.ip("route replace default via 10.0.1.2 dev eth0 src 10.0.1.9");
+    assert_eq!(found(&host, &three), ["fault subflows-limit-low -"]);
+}
+
+#[test]
+fn mptcp_is_switched_off() {
+    let Scene { host, _service } = Scene::new();
+    sh(&host, "echo 0 > /proc/sys/net/mptcp/enabled");
+    assert_eq!(found(&host, CONFIG), ["fault mptcp-disabled -"]);
+    sh(&host, "echo 1 > /proc/sys/net/mptcp/enabled");
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+}
+
+#[test]
+fn the_userspace_path_manager_is_selected() {
+    let Scene { host, _service } = Scene::new();
+    sh(&host, "echo 1 > /proc/sys/net/mptcp/pm_type");
+    assert_eq!(found(&host, CONFIG), ["fault userspace-path-manager -"]);
+    host.ip("mptcp endpoint flush");
+    assert_eq!(found(&host, ""), [""; 0], "without endpoints it is nobody's mistake");
+}
+
+#[test]
+fn the_configuration_is_invalid_or_not_applied() {
+    let Scene { host, _service } = Scene::new();
+    assert_eq!(found(&host, "version: 2"), ["fault configuration-invalid -"]);
+    assert_eq!(found(&host, &CONFIG.replace("backup", "fullmesh")), ["fault not-applied -"]);
+    let waiting = "{version: 1, prune: false, endpoints: {lan: {dev: 'lan*', flags: [subflow]}}}";
+    assert_eq!(found(&host, waiting), ["fault no-match lan"]);
+    let impossible = format!("{{limits: {{subflows: 1000}}, {}", &CONFIG[1..]);
+    assert_eq!(found(&host, &impossible), ["fault not-possible -"]);
+    let missing = doctor(&host, "", &["/no/such/file"]);
+    assert_eq!(missing.code, 66, "{}", missing.stderr);
+}
+
+#[test]
+fn the_table_is_full() {
+    let Scene { host, _service } = Scene::new();
+    let row = |number: usize| format!("mptcp endpoint add 10.9.{}.{} signal\n", number / 200, number % 200 + 1);
+    host.ip_batch(&(2..table_size()).map(row).collect::<String>());
+    let full = |config| {
+        let mut found = found(&host, config);
+        // Those addresses are nowhere.
+        found.retain(|line| !line.contains("address-missing"));
+        found
+    };
+    assert_eq!(full(""), [""; 0], "a table that is just large enough");
+    let one_more = with_another("x: {address: 10.0.1.9, flags: [signal]}").replace("{version", "{prune: false, version");
+    assert_eq!(full(&one_more), ["fault not-possible -"]);
+}
+
+#[test]
+fn a_port_is_held_by_something_else() {
+    let Scene { host, _service } = Scene::new();
+    let config = "{version: 1, endpoints: {p: {address: 10.0.1.1, port: 8443, flags: [signal]}}}";
+    host.apply(config, &[]).expect(0);
+    assert_eq!(found(&host, config), [""; 0], "the kernel itself listens there");
+    host.ip("mptcp endpoint flush");
+    let _other = Peer::server(&host, "0.0.0.0:8443");
+    assert_eq!(found(&host, config), ["fault not-applied -", "fault port-held p"]);
+}
+
+#[test]
+fn no_application_uses_mptcp() {
+    let Scene { host, _service } = Scene::new();
+    drop(_service);
+    assert_eq!(found(&host, CONFIG), ["hint no-application -"]);
+    let _plain = std::net::TcpListener::bind("127.0.0.1:0");
+    assert_eq!(found(&host, CONFIG), ["hint no-application -"]);
+    let _again = Peer::server(&host, "127.0.0.1:5000");
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+}
+
+/// A program of that name stands for it; what it is said to do is done by hand.
+#[test]
+fn network_manager_interferes() {
+    let Scene { host, _service } = Scene::new();
+    let program = host.folder.path().join("NetworkManager");
+    fs::copy("/bin/sleep", &program).expect("copied");
+    let mut running = host.command(program.to_str().expect("UTF-8")).arg("1000").spawn().expect("started");
+    wait_for("the other program", || {
+        fs::read_to_string(format!("/proc/{}/comm", running.id())).is_ok_and(|comm| comm.trim() == "NetworkManager")
+    });
+    assert_eq!(found(&host, CONFIG), [""; 0], "it is in nobody's way");
+    host.ip("mptcp endpoint add 10.0.1.7 subflow");
+    host.ip("address add 10.0.1.7/24 dev eth0");
+    let seen = found(&host, CONFIG);
+    running.kill().expect("ended");
+    running.wait().expect("waited");
+    assert_eq!(seen, ["fault not-applied -", "hint other-manager -"]);
+    assert_eq!(found(&host, CONFIG), ["fault not-applied -"]);
+}

@@ -1,0 +1,245 @@
+//! What is wrong with live connections.
+
+use crate::kernel::links::{Links, SERVICE};
+use crate::peer::Peer;
+use crate::support::{Namespace, kernel_release, run, table_size, wait_for};
+
+use super::{doctor, findings, found, mend, sh};
+
+const CONFIG: &str = "{version: 1, limits: {subflows: 8}, endpoints: {one: {address: 10.1.1.1, dev: c1, flags: [subflow]}, \
+                      two: {address: 10.1.2.1, dev: c2, flags: [subflow]}, \
+                      three: {address: 10.1.3.1, dev: c3, flags: [subflow]}}}";
+const ALL: [&str; 3] = ["10.1.1.1", "10.1.2.1", "10.1.3.1"];
+
+/// One of the kernel's counters; none where this kernel has none of that name.
+fn counter(namespace: &Namespace, name: &str) -> Option<u64> {
+    let mut cat = namespace.command("cat");
+    cat.arg("/proc/net/netstat");
+    let text = run(cat, "").expect(0).stdout;
+    let mut lines = text.lines().filter(|line| line.starts_with("MPTcpExt:"));
+    let (names, values) = (lines.next()?, lines.next()?);
+    let mut pairs = names.split(' ').zip(values.split(' '));
+    pairs.find(|(other, _)| *other == name).and_then(|(_, value)| value.parse().ok())
+}
+
+/// Waits for just these findings: what they are about takes some round trips.
+#[track_caller]
+fn wait_for_findings(namespace: &Namespace, config: &str, expected: &[&str]) {
+    let last = std::cell::RefCell::new(Vec::new());
+    let start = std::time::Instant::now();
+    while start.elapsed() < std::time::Duration::from_secs(30) {
+        last.replace(found(namespace, config));
+        if *last.borrow() == expected {
+            return;
+        }
+    }
+    panic!("{:?} where {expected:?} should be", last.borrow());
+}
+
+#[test]
+fn healthy_ends_are_left_in_peace() {
+    let links = Links::new();
+    links.client.apply(CONFIG, &[]).expect(0);
+    // Announced, and not followed by the client: it has subflows enough.
+    links.server.ip("mptcp endpoint add 10.1.2.2 signal");
+    let _peers = links.connect();
+    links.wait_for_paths(&ALL);
+    let ran = doctor(&links.client, CONFIG, &[]).expect(0);
+    assert_eq!(ran.stdout, "nothing wrong found; looked at 3 endpoints and 1 live connection\n");
+    assert_eq!(found(&links.client, ""), [""; 0]);
+    assert_eq!(found(&links.server, ""), [""; 0]);
+}
+
+#[test]
+fn an_endpoint_was_added_too_early() {
+    let links = Links::new();
+    links.client.ip("address delete 10.1.3.1/24 dev c3");
+    links.client.apply(CONFIG, &[]).expect(0);
+    let _peers = links.connect();
+    links.wait_for_paths(&ALL[..2]);
+    assert_eq!(found(&links.client, CONFIG), ["fault address-missing three"]);
+    links.client.ip_batch("address add 10.1.3.1/24 dev c3\nroute replace 10.9.9.9 via 10.1.3.2 dev c3 table 103\n");
+    let known = counter(&links.client, "MPJoinSynTxBindErr").is_some();
+    let expected = if known { "fault added-too-early three" } else { "hint subflow-missing three" };
+    assert_eq!(found(&links.client, CONFIG), [expected]);
+    mend(&links.client, CONFIG, expected.split(' ').nth(1).expect("a code"), &[]);
+    links.wait_for_paths(&ALL);
+    assert_eq!(found(&links.client, CONFIG), [""; 0]);
+}
+
+/// Raising it does nothing for connections that exist.
+#[test]
+fn the_limit_was_raised_later() {
+    let links = Links::new();
+    links.client.apply(&CONFIG.replace("subflows: 8", "subflows: 1"), &[]).expect(0);
+    let _peers = links.connect();
+    links.wait_for_paths(&ALL[..2]);
+    assert_eq!(found(&links.client, ""), ["fault subflows-limit-low -"]);
+    links.client.apply(CONFIG, &[]).expect(0);
+    assert_eq!(found(&links.client, CONFIG), ["hint subflow-missing three"]);
+    mend(&links.client, CONFIG, "subflow-missing", &[]);
+    links.wait_for_paths(&ALL);
+    assert_eq!(found(&links.client, CONFIG), [""; 0]);
+}
+
+#[test]
+fn the_peer_cannot_be_reached_from_one_address() {
+    let links = Links::new();
+    // Without a route the kernel takes the peer for a neighbour, and the peer would answer for its other address.
+    sh(&links.server, "echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore");
+    links.client.ip_batch("rule delete from 10.1.3.0/24\nroute delete 10.9.9.9 dev c3 metric 3\nroute flush table 103\n");
+    links.client.apply(CONFIG, &[]).expect(0);
+    let _peers = links.connect();
+    links.wait_for_paths(&ALL[..2]);
+    assert_eq!(found(&links.client, CONFIG), ["fault no-route three"]);
+    let finding = &findings(&links.client, CONFIG)[0];
+    assert!(finding["evidence"].as_str().expect("text").contains("10.9.9.9 from 10.1.3.1 oif c3"), "{finding:#}");
+    mend(&links.client, CONFIG, "no-route", &[("via GATEWAY", "via 10.1.3.2")]);
+    let _new = Peer::client(&links.client, SERVICE);
+    links.client.ip_batch("mptcp endpoint delete id 3\nmptcp endpoint add 10.1.3.1 id 3 subflow dev c3\n");
+    wait_for_findings(&links.client, CONFIG, &[]);
+}
+
+/// A path on which requests get lost, as behind a firewall.
+#[test]
+fn nobody_answers() {
+    let links = Links::new();
+    links.server.ip("rule add to 10.1.3.1 blackhole");
+    links.client.apply(CONFIG, &[]).expect(0);
+    let _peers = links.connect();
+    links.wait_for_paths(&ALL[..2]);
+    assert_eq!(found(&links.client, CONFIG), ["fault joins-unanswered three"]);
+    links.server.ip("rule delete to 10.1.3.1 blackhole");
+    links.wait_for_paths(&ALL);
+    assert_eq!(found(&links.client, CONFIG), [""; 0]);
+}
+
+#[test]
+fn the_other_end_refuses() {
+    let links = Links::new();
+    links.server.ip("mptcp limits set subflows 1");
+    links.client.apply(CONFIG, &[]).expect(0);
+    let _peers = links.connect();
+    wait_for("a refusal", || links.paths().len() == 2 && counter(&links.server, "MPJoinRejected") != Some(0));
+    let counted = counter(&links.client, "MPJoinSynTx").is_some();
+    let codes: Vec<String> = findings(&links.client, CONFIG)
+        .iter()
+        .map(|finding| format!("{} {}", finding["severity"], finding["code"]).replace('"', ""))
+        .collect();
+    assert_eq!(codes, [if counted { "fault joins-unanswered" } else { "hint subflow-missing" }]);
+    let known = counter(&links.server, "MPJoinRejected").is_some();
+    let expected: &[&str] = if known { &["fault joins-rejected -"] } else { &[] };
+    assert_eq!(found(&links.server, ""), expected);
+    if known {
+        mend(&links.server, "", "joins-rejected", &[]);
+        assert_eq!(found(&links.server, ""), ["hint joins-rejected -"], "what was is no fault");
+    }
+}
+
+#[test]
+fn announcements_are_ignored() {
+    let links = Links::new();
+    links.server.ip("mptcp endpoint add 10.1.2.2 signal");
+    let first = links.connect();
+    wait_for("an announcement", || counter(&links.client, "AddAddr") != Some(0));
+    assert_eq!(found(&links.client, ""), ["fault add-addr-accepted-zero -"]);
+    mend(&links.client, "", "add-addr-accepted-zero", &[]);
+    drop(first);
+    let _peers = links.connect();
+    wait_for("two paths", || links.paths().len() == 2);
+    assert_eq!(found(&links.client, ""), [""; 0]);
+}
+
+#[test]
+fn the_peer_has_no_mptcp() {
+    let links = Links::new();
+    links.client.apply(CONFIG, &[]).expect(0);
+    let plain = Peer::plain_server(&links.server, SERVICE);
+    let client = Peer::client(&links.client, SERVICE);
+    assert_eq!(found(&links.client, CONFIG), ["fault peer-without-mptcp -"]);
+    drop((client, plain));
+    let _peers = (Peer::server(&links.server, "10.9.9.9:5001"), Peer::client(&links.client, "10.9.9.9:5001"));
+    links.wait_for_paths(&ALL);
+    assert_eq!(found(&links.client, CONFIG), [""; 0], "some have it");
+}
+
+#[test]
+fn the_mesh_is_cut() {
+    let links = Links::new();
+    links.server.ip("address add 10.9.9.8/32 dev lo");
+    links.server.ip("mptcp endpoint add 10.9.9.8 signal");
+    for n in 1..=3 {
+        links.client.ip(&format!("route add 10.9.9.8 via 10.1.{n}.2 dev c{n} metric {n}"));
+        links.client.ip(&format!("route add 10.9.9.8 via 10.1.{n}.2 dev c{n} table 10{n}"));
+    }
+    let config = CONFIG.replace("[subflow]", "[subflow, fullmesh]");
+    let tight = config.replace("subflows: 8", "subflows: 3, add-addr-accepted: 2");
+    links.client.apply(&tight, &[]).expect(0);
+    let first = links.connect();
+    wait_for("four paths", || links.paths().len() == 4);
+    assert_eq!(found(&links.client, &tight), ["fault fullmesh-limits -"]);
+    drop(first);
+    let wide = config.replace("subflows: 8", "subflows: 8, add-addr-accepted: 2");
+    links.client.apply(&wide, &[]).expect(0);
+    let _peers = links.connect();
+    wait_for("six paths", || links.paths().len() == 6);
+    assert_eq!(found(&links.client, &wide), [""; 0]);
+}
+
+#[test]
+fn a_server_opens_subflows() {
+    let links = Links::new();
+    links.server.ip("mptcp endpoint add 10.1.2.2 subflow");
+    let _peers = links.connect();
+    assert_eq!(found(&links.server, ""), ["hint subflow-on-server 10.1.2.2"].map(|line| line.replace("10.1.2.2", "-")));
+    mend(&links.server, "", "subflow-on-server", &[]);
+    assert_eq!(found(&links.server, ""), [""; 0]);
+}
+
+#[test]
+fn a_private_address_is_announced_to_the_internet() {
+    let links = Links::new();
+    links.server.ip("mptcp endpoint add 10.1.2.2 signal");
+    links.client.ip_batch("address add 203.0.113.5/32 dev c1\nroute replace 10.9.9.9 via 10.1.1.2 dev c1 metric 1 src 203.0.113.5\n");
+    links.server.ip("route add 203.0.113.5 via 10.1.1.1 dev s1");
+    let _peers = links.connect();
+    assert_eq!(found(&links.server, ""), ["hint private-signal 10.1.2.2"]);
+}
+
+/// Endpoints that the kernel made itself fill the table.
+#[test]
+fn implicit_endpoints_fill_the_table() {
+    let links = Links::new();
+    links.client.ip("mptcp limits set add_addr_accepted 2");
+    links.server.ip("mptcp endpoint add 10.1.2.2 signal");
+    let _peers = links.connect();
+    wait_for("an implicit endpoint", || links.client.endpoints().iter().any(|row| row.contains("implicit")));
+    assert_eq!(found(&links.client, ""), [""; 0]);
+    let row = |number: usize| format!("address add 10.8.{0}.{1}/32 dev c1\nmptcp endpoint add 10.8.{0}.{1} signal\n", number / 200, number % 200 + 1);
+    links.client.ip_batch(&(1..table_size()).map(row).collect::<String>());
+    assert_eq!(found(&links.client, ""), ["hint table-full -"]);
+    mend(&links.client, "", "table-full", &[]);
+    assert_eq!(found(&links.client, ""), [""; 0]);
+}
+
+/// SYNs with MPTCP get lost until the kernel sends one without.
+#[test]
+fn mptcp_was_paused() {
+    let links = Links::new();
+    links.client.apply(CONFIG, &[]).expect(0);
+    links.server.ip("rule add to 10.1.1.1 blackhole");
+    let _server = Peer::server(&links.server, SERVICE);
+    if counter(&links.client, "Blackhole").is_none() {
+        assert!(kernel_release() < (6, 14), "this kernel should count blackholes");
+        return;
+    }
+    let client = std::thread::scope(|scope| {
+        let client = scope.spawn(|| Peer::client(&links.client, SERVICE));
+        wait_for("a SYN without MPTCP", || counter(&links.client, "MPCapableSYNTXDrop") != Some(0));
+        links.server.ip("rule delete to 10.1.1.1 blackhole");
+        client.join().expect("a client")
+    });
+    let seen = found(&links.client, CONFIG);
+    assert_eq!(seen, ["hint blackhole -"], "{:?}", counter(&links.client, "Blackhole"));
+    drop(client);
+}
