@@ -56,7 +56,8 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     let on_dev = own.iter().find(|own| row.dev.as_ref().is_none_or(|dev| dev.index == own.index));
     let Some(own) = on_dev else {
         // A router may have its addresses on the loopback interface, for all others.
-        let elsewhere = own.iter().find(|own| !evidence.interface(own.index).is_some_and(|on| on.loopback))?;
+        let elsewhere =
+            own.iter().find(|own| !evidence.interface(own.index).is_some_and(|on| on.loopback))?;
         let (on, dev) = (evidence.name(elsewhere.index), row.dev.as_ref()?);
         let finding = Finding::fault("address-elsewhere", format!("{wanted} is on {on}, not on {dev}"))
             .about(row)
@@ -75,13 +76,17 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
             "address-tentative",
             "tentative",
             "Duplicate address detection goes on, so nothing can be bound to it yet; a connection that begins now never gets a subflow from it.",
-            format!("# wait until it is over; where no other host can have the address:\nip address change {wanted}/PREFIX dev {on} nodad"),
+            format!(
+                "# wait until it is over; where no other host can have the address:\nip address change {wanted}/PREFIX dev {on} nodad"
+            ),
         ),
         AddressState::DadFailed => (
             "address-dadfailed",
             "dadfailed",
             "Another host on the link has the same address, so the kernel does not use it.",
-            format!("# give one of the two hosts another address:\nip address delete {wanted}/PREFIX dev {on}"),
+            format!(
+                "# give one of the two hosts another address:\nip address delete {wanted}/PREFIX dev {on}"
+            ),
         ),
     };
     let finding = Finding::fault(code, format!("{wanted} cannot be used: it is {state}"))

@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 
 use crate::diagnostic::{Diagnostic, Place};
 use crate::model::{
-    Capabilities, Connection, Counters, Endpoint, Flags, HostAddress, Interface, Listener, Path, Routing, State,
-    Sysctl, SysctlValue,
+    Capabilities, Connection, Counters, Endpoint, Flags, HostAddress, Interface, Listener, Path, Routing,
+    State, Sysctl, SysctlValue,
 };
 use crate::plan::Step;
 
@@ -167,7 +167,9 @@ impl Evidence {
     /// How a setting is mended: in the files if there are any, by a command otherwise.
     pub fn mend(&self, yaml: &str, command: &str) -> String {
         match &self.configuration {
-            Configuration::Valid(declared) => format!("{yaml}   # in the configuration, then:\n{}", declared.command),
+            Configuration::Valid(declared) => {
+                format!("{yaml}   # in the configuration, then:\n{}", declared.command)
+            }
             Configuration::Absent | Configuration::Invalid(..) => command.to_owned(),
         }
     }

@@ -129,7 +129,9 @@ fn missing_rows(evidence: &Evidence) -> impl Iterator<Item = &crate::model::Endp
         Configuration::Absent | Configuration::Invalid(..) => None,
     };
     declared.into_iter().flat_map(|declared| &declared.steps).filter_map(move |step| match step {
-        Step::AddAddr { endpoint, .. } if evidence.state()?.endpoint(endpoint.identity).is_none() => Some(endpoint),
+        Step::AddAddr { endpoint, .. } if evidence.state()?.endpoint(endpoint.identity).is_none() => {
+            Some(endpoint)
+        }
         _ => None,
     })
 }
@@ -165,7 +167,9 @@ pub fn port_held(evidence: &Evidence) -> Vec<Finding> {
         let holds = |local: std::net::SocketAddr| {
             local.port() == port.get() && (local.ip().is_unspecified() || local.ip() == row.identity.address)
         };
-        let Some(listener) = evidence.listeners.iter().find(|listener| holds(listener.local)) else { continue };
+        let Some(listener) = evidence.listeners.iter().find(|listener| holds(listener.local)) else {
+            continue;
+        };
         findings.push(
             Finding::fault("port-held", format!("another program listens on port {port}"))
                 .about(row)
@@ -181,7 +185,8 @@ pub fn port_held(evidence: &Evidence) -> Vec<Finding> {
 pub fn other_manager(evidence: &Evidence) -> Vec<Finding> {
     let Configuration::Valid(declared) = &evidence.configuration else { return Vec::new() };
     // Without a difference nobody is in anybody's way.
-    let foreign = declared.steps.iter().filter(|step| matches!(step, Step::DelAddr { .. } | Step::AddAddr { .. }));
+    let foreign =
+        declared.steps.iter().filter(|step| matches!(step, Step::DelAddr { .. } | Step::AddAddr { .. }));
     let count = foreign.count();
     if count == 0 {
         return Vec::new();
@@ -193,7 +198,10 @@ pub fn other_manager(evidence: &Evidence) -> Vec<Finding> {
             "systemctl disable --now mptcp"
         };
         Finding::hint("other-manager", format!("{program} may be changing the endpoints too"))
-            .evidence(format!("{program} runs here, and {count} endpoint{} differ from the configuration", if count == 1 { "" } else { "s" }))
+            .evidence(format!(
+                "{program} runs here, and {count} endpoint{} differ from the configuration",
+                if count == 1 { "" } else { "s" }
+            ))
             .meaning("Two programs that manage one table undo each other's work.")
             .remedy(remedy)
     };

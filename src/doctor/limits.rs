@@ -29,8 +29,8 @@ fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
     let mut rows: Vec<&Endpoint> = usable.collect();
     // A connection's first subflow comes from one of them, unless it is known to come from elsewhere.
     let mut first = evidence.first_addresses.iter().filter(|first| first.is_ipv4() == ipv4).peekable();
-    let elsewhere = first.peek().is_some()
-        && !first.any(|first| rows.iter().any(|row| row.identity.address == *first));
+    let elsewhere =
+        first.peek().is_some() && !first.any(|first| rows.iter().any(|row| row.identity.address == *first));
     let needed = rows.len().saturating_sub(usize::from(!elsewhere));
     if needed <= limit {
         return None;
@@ -43,7 +43,10 @@ fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
                 let place = row.name.as_ref().and_then(|name| declared.places.get(name));
                 (place.is_none(), place.map(|place| (place.source, place.span.line)))
             });
-            format!("; in the declared order it is not reached by {}", names(&rows[rows.len() - (needed - limit)..]))
+            format!(
+                "; in the declared order it is not reached by {}",
+                names(&rows[rows.len() - (needed - limit)..])
+            )
         }
         Configuration::Absent | Configuration::Invalid(..) => String::new(),
     };
@@ -56,14 +59,16 @@ fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
 
 fn raise(evidence: &Evidence, wanted: usize) -> String {
     let number = wanted.min(evidence.capabilities.limits_max as usize);
-    evidence.mend(&format!("limits: {{subflows: {number}}}"), &format!("ip mptcp limits set subflows {number}"))
+    evidence
+        .mend(&format!("limits: {{subflows: {number}}}"), &format!("ip mptcp limits set subflows {number}"))
 }
 
 /// Announcements of peers that are not followed.
 pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = evidence.state() else { return Vec::new() };
     let (heard, begun) = (evidence.counter("AddAddr"), evidence.counter("MPCapableSYNTX"));
-    let satisfied = evidence.begun().next().is_some() && evidence.begun().all(|connection| connection.additional() > 0);
+    let satisfied =
+        evidence.begun().next().is_some() && evidence.begun().all(|connection| connection.additional() > 0);
     if state.limits.add_addr_accepted > 0 || heard == 0 || begun == 0 || satisfied {
         return Vec::new();
     }
@@ -71,7 +76,10 @@ pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
     let own = evidence.opening().next().is_some();
     let finding = Finding::fault("add-addr-accepted-zero", "addresses that peers announce are ignored")
         .of(if own { Severity::Hint } else { Severity::Fault })
-        .evidence(format!("limit add-addr-accepted is 0; peers announced {heard} address{} (AddAddr)", if heard == 1 { "" } else { "es" }))
+        .evidence(format!(
+            "limit add-addr-accepted is 0; peers announced {heard} address{} (AddAddr)",
+            if heard == 1 { "" } else { "es" }
+        ))
         .meaning("The kernel opens no subflow to an announced address.")
         .remedy(evidence.mend("limits: {add-addr-accepted: 2}", "ip mptcp limits set add_addr_accepted 2"));
     vec![finding]
@@ -79,14 +87,21 @@ pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
 
 /// Subflows of peers that were refused here.
 pub fn joins_rejected(evidence: &Evidence) -> Vec<Finding> {
-    let (Some(state), rejected) = (evidence.state(), evidence.counter("MPJoinRejected")) else { return Vec::new() };
+    let (Some(state), rejected) = (evidence.state(), evidence.counter("MPJoinRejected")) else {
+        return Vec::new();
+    };
     let limit = state.limits.subflows;
     if rejected == 0 || limit == evidence.capabilities.limits_max {
         return Vec::new();
     }
-    let full = |connection: &&Connection| !connection.is_begun_here() && connection.additional() >= limit as usize;
+    let full =
+        |connection: &&Connection| !connection.is_begun_here() && connection.additional() >= limit as usize;
     let full = evidence.connections.iter().filter(full).count();
-    let now = if full > 0 { format!("; {full} live connection{} as many as that", if full == 1 { " has" } else { "s have" }) } else { String::new() };
+    let now = if full > 0 {
+        format!("; {full} live connection{} as many as that", if full == 1 { " has" } else { "s have" })
+    } else {
+        String::new()
+    };
     let finding = Finding::hint("joins-rejected", "this host refused subflows of its peers")
         .of(if full > 0 { Severity::Fault } else { Severity::Hint })
         .evidence(format!("MPJoinRejected is {rejected}; limit subflows is {limit}{now}"))

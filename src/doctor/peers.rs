@@ -25,8 +25,8 @@ const UNANSWERED_MIN: u64 = 4;
 
 /// Peers that answer without MPTCP.
 pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
-    let [asked, agreed, plain] = ["MPCapableSYNTX", "MPCapableSYNACKRX", "MPCapableFallbackSYNACK"]
-        .map(|name| evidence.counter(name));
+    let [asked, agreed, plain] =
+        ["MPCapableSYNTX", "MPCapableSYNACKRX", "MPCapableFallbackSYNACK"].map(|name| evidence.counter(name));
     let all = plain > 0 && agreed == 0;
     let most = plain > agreed && evidence.begun().next().is_none();
     if !all && !most {
@@ -56,7 +56,7 @@ pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
     let about = |finding: Finding, seen: String| {
         finding
             .evidence(format!("{seen}MPJoinSynTx is {asked}, MPJoinSynAckRx {answered}"))
-            .meaning("Requests for subflows (SYN with MP_JOIN) leave and no answer comes: the path leads nowhere, a firewall drops or changes them, or the peer refuses, for its own limit of subflows too.")
+            .meaning("Requests for subflows (SYN with MP_JOIN) leave and no answer comes: the path leads nowhere, a firewall drops them, or the peer refuses.")
     };
     let too_early = evidence.counter("MPJoinSynTxBindErr") + evidence.counter("MPJoinSynTxConnectErr") > 0;
     let missing = all(evidence);
@@ -64,19 +64,23 @@ pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
     let findings: Vec<Finding> = blamed
         .map(|missing| {
             let address = missing.row.identity.address;
-            let finding = Finding::fault("joins-unanswered", format!("nobody answers to subflows from {address}"));
+            let finding =
+                Finding::fault("joins-unanswered", format!("nobody answers to subflows from {address}"));
             let asking = if missing.asking > 0 { ", and is asking for one" } else { "" };
             let home = evidence.home(missing.row).map_or("DEV", |home| home.name.as_str());
             about(finding, format!("{}{asking}; ", missing.words()))
                 .about(missing.row)
-                .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'\nip mptcp limits show   # on the peer"))
+                .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"))
         })
         .collect();
     if !findings.is_empty() || unanswered < UNANSWERED_MIN || unanswered <= answered || !missing.is_empty() {
         return findings;
     }
     let finding = Finding::hint("joins-unanswered", "most requests for subflows got no answer");
-    vec![about(finding, String::new()).remedy("# run this again while connections are live: it names the endpoint then")]
+    vec![
+        about(finding, String::new())
+            .remedy("# run this again while connections are live: it names the endpoint then"),
+    ]
 }
 
 /// MPTCP that the kernel stopped using for a while.
@@ -169,8 +173,11 @@ fn is_private(address: IpAddr) -> bool {
 /// Endpoints without any application that could use them.
 pub fn no_application(evidence: &Evidence) -> Vec<Finding> {
     let Some(counters) = &evidence.counters else { return Vec::new() };
-    let used = ["MPCapableSYNTX", "MPCapableSYNRX", "MPCapableSYNTXDisabled"].iter().any(|name| counters.get(name) > 0);
-    let own = |port: u16| evidence.endpoints().any(|row| row.identity.port.is_some_and(|own| own.get() == port));
+    let used = ["MPCapableSYNTX", "MPCapableSYNRX", "MPCapableSYNTXDisabled"]
+        .iter()
+        .any(|name| counters.get(name) > 0);
+    let own =
+        |port: u16| evidence.endpoints().any(|row| row.identity.port.is_some_and(|own| own.get() == port));
     let listens = evidence.listeners.iter().any(|listener| listener.mptcp && !own(listener.local.port()));
     let enabled = evidence.sysctl(Sysctl::ENABLED) == Some(&SysctlValue::Number(1));
     if used || listens || !enabled || evidence.endpoints().next().is_none() {

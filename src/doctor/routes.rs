@@ -51,7 +51,11 @@ fn refused_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check:
     Finding::fault("no-route", title)
         .about(row)
         .evidence(format!("`{}`: {error}", question(row, check)))
-        .meaning(format!("Subflows of {} to {} have no way, so the kernel opens none.", label(row), whom(check)))
+        .meaning(format!(
+            "Subflows of {} to {} have no way, so the kernel opens none.",
+            label(row),
+            whom(check)
+        ))
         .remedy(rule(evidence, row, home))
 }
 
@@ -92,7 +96,8 @@ fn rule(evidence: &Evidence, row: &Endpoint, home: &Interface) -> String {
     if let Some(route) = own.clone().find(|route| FREE.contains(&route.table) || route.table > MAIN + 1) {
         return format!("{ip} rule add from {source} table {}", route.table);
     }
-    let table = FREE.into_iter().find(|table| !evidence.routing.tables.contains(table)).unwrap_or(*FREE.end());
+    let table =
+        FREE.into_iter().find(|table| !evidence.routing.tables.contains(table)).unwrap_or(*FREE.end());
     let via = match own.next() {
         Some(DefaultRoute { gateway: Some(gateway), .. }) => format!(" via {gateway}"),
         Some(_) => String::new(),
@@ -100,7 +105,9 @@ fn rule(evidence: &Evidence, row: &Endpoint, home: &Interface) -> String {
     };
     let unknown = if via.ends_with("GATEWAY") { "\n# GATEWAY is the router of that link" } else { "" };
     let dev = &home.name;
-    format!("{ip} route add default{via} dev {dev} table {table}\n{ip} rule add from {source} table {table}{unknown}")
+    format!(
+        "{ip} route add default{via} dev {dev} table {table}\n{ip} rule add from {source} table {table}{unknown}"
+    )
 }
 
 /// Answers that the kernel drops because their way back is another one.

@@ -23,7 +23,11 @@ impl Missing<'_> {
     pub fn words(&self) -> String {
         let Missing { row, connections, of, .. } = self;
         let plural = if *of == 1 { "" } else { "s" };
-        format!("{connections} of {of} live connection{plural} {} no subflow from {}", if *connections == 1 { "has" } else { "have" }, row.identity.address)
+        format!(
+            "{connections} of {of} live connection{plural} {} no subflow from {}",
+            if *connections == 1 { "has" } else { "have" },
+            row.identity.address
+        )
     }
 }
 
@@ -76,9 +80,12 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
             None => Some(
                 Finding::hint("subflow-missing", format!("connections lack a subflow from {}", row.identity.address))
                     .about(row)
-                    .evidence(words)
-                    .meaning("Nothing keeps the kernel from opening it now. A limit that is raised does nothing for connections that exist, and a subflow that was closed is not opened again.")
-                    .remedy(again),
+                    .evidence(match evidence.counter("MPRstRx") {
+                        0 => words,
+                        resets => format!("{words}; MPRstRx is {resets}"),
+                    })
+                    .meaning("Nothing here keeps the kernel from opening it now. A limit that was raised does nothing for connections that exist, and a subflow that was closed or that the peer refused (MPRstRx), for its own limit for instance, is not tried again.")
+                    .remedy(format!("{again}\n# on the peer: ip mptcp limits show")),
             ),
         }
     };

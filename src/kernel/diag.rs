@@ -85,7 +85,8 @@ pub fn joins() -> Joins {
 /// Whether there may be MPTCP connections: whether any was asked for since this namespace was made. Looking through all
 /// TCP sockets of a busy host costs far more. (`/proc/net/protocols` does not count MPTCP sockets.)
 fn has_connections() -> bool {
-    let none = |counters: Counters| ["MPCapableSYNTX", "MPCapableSYNRX"].iter().all(|name| counters.get(name) == 0);
+    let none =
+        |counters: Counters| ["MPCapableSYNTX", "MPCapableSYNRX"].iter().all(|name| counters.get(name) == 0);
     !counters().is_some_and(none)
 }
 

@@ -89,8 +89,12 @@ fn settled_connections(evidence: &Evidence) -> Result<Vec<Connection>, Error> {
     let first = diag::connections()?;
     let endpoints: BTreeSet<IpAddr> = evidence.opening().map(|row| row.identity.address).collect();
     let lacks = |connection: &Connection| {
-        let locals: BTreeSet<IpAddr> =
-            connection.subflows.iter().filter(|path| path.is_established()).map(|path| path.local.ip()).collect();
+        let locals: BTreeSet<IpAddr> = connection
+            .subflows
+            .iter()
+            .filter(|path| path.is_established())
+            .map(|path| path.local.ip())
+            .collect();
         !endpoints.is_subset(&locals)
     };
     if !first.iter().any(lacks) {
@@ -128,7 +132,9 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
         row.and_then(|row| evidence.home(row)).map(|interface| interface.index)
     };
     let is_odd = |check: &RouteCheck| {
-        check.taken().is_err() || check.by_source.is_err() || check.by_source.as_ref().ok() != home(check).as_ref()
+        check.taken().is_err()
+            || check.by_source.is_err()
+            || check.by_source.as_ref().ok() != home(check).as_ref()
     };
     // A router may have a million routes; only a remedy needs them.
     if checks.iter().any(is_odd) {

@@ -18,7 +18,8 @@ pub fn running(names: &[&str]) -> Vec<String> {
         path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit))
     };
     let paths = processes.filter_map(Result::ok).map(|entry| entry.path());
-    let mut found: Vec<String> = paths.filter(|path| is_number(path)).filter_map(|path| name(&path)).collect();
+    let mut found: Vec<String> =
+        paths.filter(|path| is_number(path)).filter_map(|path| name(&path)).collect();
     found.sort();
     found.dedup();
     found

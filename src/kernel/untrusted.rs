@@ -138,7 +138,10 @@ fn reply(reply: &[u8]) {
         && i32::try_from(link.index.get()).is_ok()
     {
         let request = rtnl::add_link(&link.name, "dummy", Some(link.index)).expect("a request");
-        assert_eq!(rtnl::link(&request.body), Some(Interface { up: false, carrier: false, loopback: false, ..link }));
+        assert_eq!(
+            rtnl::link(&request.body),
+            Some(Interface { up: false, carrier: false, loopback: false, ..link })
+        );
     }
     if let Some(subflow) = diag::subflow(reply) {
         assert_eq!(canonical(subflow.local), subflow.local);

@@ -85,9 +85,11 @@ const FLAGS: [(u32, &str); 9] = [
 ];
 
 impl PathFlags {
-    /// Whether this end began the subflow: `capable-local` or `join-local`.
+    /// Whether this end began the subflow (`capable-local` or `join-local`), and the other end agreed to MPTCP
+    /// (`capable-remote` or `join-remote`). A connection that fell back to TCP has only the former.
     pub fn is_begun_here(self) -> bool {
-        self.0 & (1 << 1 | 1 << 3) != 0
+        let both = |bits: u32| self.0 & bits == bits;
+        both(1 << 0 | 1 << 1) || both(1 << 2 | 1 << 3)
     }
 
     /// Whether it was added to a connection (MP_JOIN), and is not its first.

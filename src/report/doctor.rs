@@ -71,8 +71,7 @@ fn block(text: &mut String, finding: &Finding, sources: &[Source], style: Style)
     const RED: &str = "\x1b[1;31m";
     const YELLOW: &str = "\x1b[1;33m";
     let colour = if finding.severity == Severity::Fault { RED } else { YELLOW };
-    let (on, bold, off) =
-        if style == Style::Coloured { (colour, BOLD, "\x1b[0m") } else { ("", "", "") };
+    let (on, bold, off) = if style == Style::Coloured { (colour, BOLD, "\x1b[0m") } else { ("", "", "") };
     // An endpoint without a name is called by its address, which most titles have already.
     let known = finding.endpoint.as_ref().filter(|name| !finding.title.contains(name.as_str()));
     let name = known.map_or(String::new(), |name| format!("   {name}"));
@@ -142,6 +141,10 @@ mod tests {
         assert_eq!(lines.join(" "), words);
         let (last, others) = lines.split_last().expect("lines");
         assert_eq!(last.len(), 160);
-        assert!(others.iter().all(|line| line.len() <= WIDTH - INDENT && line.len() > WIDTH - INDENT - 6));
+        assert!(others.iter().all(|line| line.len() <= WIDTH - INDENT));
+        // No word would have fitted into the line before it.
+        let first = |line: &String| line.split(' ').next().unwrap_or_default().len();
+        let is_full = |pair: &[String]| pair[0].len() + 1 + first(&pair[1]) > WIDTH - INDENT;
+        assert!(lines.windows(2).all(is_full), "{lines:#?}");
     }
 }

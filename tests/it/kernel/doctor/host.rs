@@ -54,9 +54,21 @@ fn a_healthy_host_is_left_in_peace() {
 fn it_only_looks() {
     let Scene { host, _service } = Scene::new();
     host.ip("mptcp limits set subflows 0");
-    let before = (host.endpoints(), host.limits(), host.ip("address"), host.ip("rule"), host.ip("route show table all"));
+    let before = (
+        host.endpoints(),
+        host.limits(),
+        host.ip("address"),
+        host.ip("rule"),
+        host.ip("route show table all"),
+    );
     doctor(&host, CONFIG, &[]).expect(1);
-    let after = (host.endpoints(), host.limits(), host.ip("address"), host.ip("rule"), host.ip("route show table all"));
+    let after = (
+        host.endpoints(),
+        host.limits(),
+        host.ip("address"),
+        host.ip("rule"),
+        host.ip("route show table all"),
+    );
     assert_eq!(before, after);
 }
 
@@ -126,7 +138,10 @@ fn strict_reverse_path_filtering() {
     host.ip_batch("rule delete from 10.0.2.1 table 120\nroute flush table 120\nroute add default via 10.0.2.2 dev wwan0 metric 700\n");
     sh(&host, "echo 2 > /proc/sys/net/ipv4/conf/wwan0/rp_filter");
     assert_eq!(found(&host, CONFIG), [""; 0]);
-    sh(&host, "echo 0 > /proc/sys/net/ipv4/conf/wwan0/rp_filter; echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter");
+    sh(
+        &host,
+        "echo 0 > /proc/sys/net/ipv4/conf/wwan0/rp_filter; echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter",
+    );
     assert_eq!(found(&host, CONFIG), ["fault rp-filter lte"]);
     let remedy = findings(&host, CONFIG)[0]["remedy"].as_str().expect("text").to_owned();
     assert!(remedy.contains("ip route add default via 10.0.2.2 dev wwan0 table 101\n"), "{remedy}");
@@ -271,7 +286,8 @@ fn the_configuration_is_invalid_or_not_applied() {
 #[test]
 fn the_table_is_full() {
     let Scene { host, _service } = Scene::new();
-    let row = |number: usize| format!("mptcp endpoint add 10.9.{}.{} signal\n", number / 200, number % 200 + 1);
+    let row =
+        |number: usize| format!("mptcp endpoint add 10.9.{}.{} signal\n", number / 200, number % 200 + 1);
     host.ip_batch(&(2..table_size()).map(row).collect::<String>());
     let full = |config| {
         let mut found = found(&host, config);
@@ -280,7 +296,8 @@ fn the_table_is_full() {
         found
     };
     assert_eq!(full(""), [""; 0], "a table that is just large enough");
-    let one_more = with_another("x: {address: 10.0.1.9, flags: [signal]}").replace("{version", "{prune: false, version");
+    let one_more =
+        with_another("x: {address: 10.0.1.9, flags: [signal]}").replace("{version", "{prune: false, version");
     assert_eq!(full(&one_more), ["fault not-possible -"]);
 }
 
@@ -314,7 +331,8 @@ fn network_manager_interferes() {
     fs::copy("/bin/sleep", &program).expect("copied");
     let mut running = host.command(program.to_str().expect("UTF-8")).arg("1000").spawn().expect("started");
     wait_for("the other program", || {
-        fs::read_to_string(format!("/proc/{}/comm", running.id())).is_ok_and(|comm| comm.trim() == "NetworkManager")
+        fs::read_to_string(format!("/proc/{}/comm", running.id()))
+            .is_ok_and(|comm| comm.trim() == "NetworkManager")
     });
     assert_eq!(found(&host, CONFIG), [""; 0], "it is in nobody's way");
     host.ip("mptcp endpoint add 10.0.1.7 subflow");

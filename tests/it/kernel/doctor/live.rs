@@ -58,7 +58,9 @@ fn an_endpoint_was_added_too_early() {
     let _peers = links.connect();
     links.wait_for_paths(&ALL[..2]);
     assert_eq!(found(&links.client, CONFIG), ["fault address-missing three"]);
-    links.client.ip_batch("address add 10.1.3.1/24 dev c3\nroute replace 10.9.9.9 via 10.1.3.2 dev c3 table 103\n");
+    links
+        .client
+        .ip_batch("address add 10.1.3.1/24 dev c3\nroute replace 10.9.9.9 via 10.1.3.2 dev c3 table 103\n");
     let known = counter(&links.client, "MPJoinSynTxBindErr").is_some();
     let expected = if known { "fault added-too-early three" } else { "hint subflow-missing three" };
     assert_eq!(found(&links.client, CONFIG), [expected]);
@@ -87,13 +89,18 @@ fn the_peer_cannot_be_reached_from_one_address() {
     let links = Links::new();
     // Without a route the kernel takes the peer for a neighbour, and the peer would answer for its other address.
     sh(&links.server, "echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore");
-    links.client.ip_batch("rule delete from 10.1.3.0/24\nroute delete 10.9.9.9 dev c3 metric 3\nroute flush table 103\n");
+    links.client.ip_batch(
+        "rule delete from 10.1.3.0/24\nroute delete 10.9.9.9 dev c3 metric 3\nroute flush table 103\n",
+    );
     links.client.apply(CONFIG, &[]).expect(0);
     let _peers = links.connect();
     links.wait_for_paths(&ALL[..2]);
     assert_eq!(found(&links.client, CONFIG), ["fault no-route three"]);
     let finding = &findings(&links.client, CONFIG)[0];
-    assert!(finding["evidence"].as_str().expect("text").contains("10.9.9.9 from 10.1.3.1 oif c3"), "{finding:#}");
+    assert!(
+        finding["evidence"].as_str().expect("text").contains("10.9.9.9 from 10.1.3.1 oif c3"),
+        "{finding:#}"
+    );
     mend(&links.client, CONFIG, "no-route", &[("via GATEWAY", "via 10.1.3.2")]);
     let _new = Peer::client(&links.client, SERVICE);
     links.client.ip_batch("mptcp endpoint delete id 3\nmptcp endpoint add 10.1.3.1 id 3 subflow dev c3\n");
@@ -121,12 +128,11 @@ fn the_other_end_refuses() {
     links.client.apply(CONFIG, &[]).expect(0);
     let _peers = links.connect();
     wait_for("a refusal", || links.paths().len() == 2 && counter(&links.server, "MPJoinRejected") != Some(0));
-    let counted = counter(&links.client, "MPJoinSynTx").is_some();
-    let codes: Vec<String> = findings(&links.client, CONFIG)
-        .iter()
-        .map(|finding| format!("{} {}", finding["severity"], finding["code"]).replace('"', ""))
-        .collect();
-    assert_eq!(codes, [if counted { "fault joins-unanswered" } else { "hint subflow-missing" }]);
+    wait_for_findings(&links.client, CONFIG, &["hint subflow-missing three"]);
+    if counter(&links.client, "MPRstRx").is_some_and(|resets| resets > 0) {
+        let finding = &findings(&links.client, CONFIG)[0];
+        assert!(finding["evidence"].as_str().expect("text").contains("MPRstRx is"), "{finding:#}");
+    }
     let known = counter(&links.server, "MPJoinRejected").is_some();
     let expected: &[&str] = if known { &["fault joins-rejected -"] } else { &[] };
     assert_eq!(found(&links.server, ""), expected);
@@ -140,12 +146,14 @@ fn the_other_end_refuses() {
 fn announcements_are_ignored() {
     let links = Links::new();
     links.server.ip("mptcp endpoint add 10.1.2.2 signal");
-    let first = links.connect();
+    // An announced address has no port of its own, so the service has to listen there too.
+    let _server = Peer::server(&links.server, "0.0.0.0:5000");
+    let first = Peer::client(&links.client, SERVICE);
     wait_for("an announcement", || counter(&links.client, "AddAddr") != Some(0));
     assert_eq!(found(&links.client, ""), ["fault add-addr-accepted-zero -"]);
     mend(&links.client, "", "add-addr-accepted-zero", &[]);
     drop(first);
-    let _peers = links.connect();
+    let _client = Peer::client(&links.client, SERVICE);
     wait_for("two paths", || links.paths().len() == 2);
     assert_eq!(found(&links.client, ""), [""; 0]);
 }
@@ -175,13 +183,14 @@ fn the_mesh_is_cut() {
     let config = CONFIG.replace("[subflow]", "[subflow, fullmesh]");
     let tight = config.replace("subflows: 8", "subflows: 3, add-addr-accepted: 2");
     links.client.apply(&tight, &[]).expect(0);
-    let first = links.connect();
+    let _server = Peer::server(&links.server, "0.0.0.0:5000");
+    let first = Peer::client(&links.client, SERVICE);
     wait_for("four paths", || links.paths().len() == 4);
     assert_eq!(found(&links.client, &tight), ["fault fullmesh-limits -"]);
     drop(first);
     let wide = config.replace("subflows: 8", "subflows: 8, add-addr-accepted: 2");
     links.client.apply(&wide, &[]).expect(0);
-    let _peers = links.connect();
+    let _client = Peer::client(&links.client, SERVICE);
     wait_for("six paths", || links.paths().len() == 6);
     assert_eq!(found(&links.client, &wide), [""; 0]);
 }
@@ -191,7 +200,7 @@ fn a_server_opens_subflows() {
     let links = Links::new();
     links.server.ip("mptcp endpoint add 10.1.2.2 subflow");
     let _peers = links.connect();
-    assert_eq!(found(&links.server, ""), ["hint subflow-on-server 10.1.2.2"].map(|line| line.replace("10.1.2.2", "-")));
+    assert_eq!(found(&links.server, ""), ["hint subflow-on-server -"]);
     mend(&links.server, "", "subflow-on-server", &[]);
     assert_eq!(found(&links.server, ""), [""; 0]);
 }
@@ -215,7 +224,13 @@ fn implicit_endpoints_fill_the_table() {
     let _peers = links.connect();
     wait_for("an implicit endpoint", || links.client.endpoints().iter().any(|row| row.contains("implicit")));
     assert_eq!(found(&links.client, ""), [""; 0]);
-    let row = |number: usize| format!("address add 10.8.{0}.{1}/32 dev c1\nmptcp endpoint add 10.8.{0}.{1} signal\n", number / 200, number % 200 + 1);
+    let row = |number: usize| {
+        format!(
+            "address add 10.8.{0}.{1}/32 dev c1\nmptcp endpoint add 10.8.{0}.{1} signal\n",
+            number / 200,
+            number % 200 + 1
+        )
+    };
     links.client.ip_batch(&(1..table_size()).map(row).collect::<String>());
     assert_eq!(found(&links.client, ""), ["hint table-full -"]);
     mend(&links.client, "", "table-full", &[]);
@@ -227,7 +242,7 @@ fn implicit_endpoints_fill_the_table() {
 fn mptcp_was_paused() {
     let links = Links::new();
     links.client.apply(CONFIG, &[]).expect(0);
-    links.server.ip("rule add to 10.1.1.1 blackhole");
+    links.client.ip("neighbour replace 10.1.1.2 lladdr 02:00:00:00:00:99 dev c1 nud permanent");
     let _server = Peer::server(&links.server, SERVICE);
     if counter(&links.client, "Blackhole").is_none() {
         assert!(kernel_release() < (6, 14), "this kernel should count blackholes");
@@ -236,7 +251,7 @@ fn mptcp_was_paused() {
     let client = std::thread::scope(|scope| {
         let client = scope.spawn(|| Peer::client(&links.client, SERVICE));
         wait_for("a SYN without MPTCP", || counter(&links.client, "MPCapableSYNTXDrop") != Some(0));
-        links.server.ip("rule delete to 10.1.1.1 blackhole");
+        links.client.ip("neighbour delete 10.1.1.2 dev c1");
         client.join().expect("a client")
     });
     let seen = found(&links.client, CONFIG);

@@ -52,7 +52,8 @@ fn found(namespace: &Namespace, config: &str) -> Vec<String> {
 fn mend(namespace: &Namespace, config: &str, code: &str, words: &[(&str, &str)]) {
     let findings = findings(namespace, config);
     let finding = findings.iter().find(|finding| finding["code"] == code);
-    let remedy = finding.unwrap_or_else(|| panic!("no {code} in {findings:#?}"))["remedy"].as_str().expect("text");
+    let remedy =
+        finding.unwrap_or_else(|| panic!("no {code} in {findings:#?}"))["remedy"].as_str().expect("text");
     let remedy = words.iter().fold(remedy.to_owned(), |text, (from, to)| text.replace(from, to));
     let mut sh = namespace.command("sh");
     sh.args(["-euc", &remedy]);
