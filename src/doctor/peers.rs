@@ -83,18 +83,37 @@ pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
     ]
 }
 
-/// MPTCP that the kernel stopped using for a while.
+/// SYNs with MPTCP that got lost, and what the kernel made of it.
 pub fn blackhole(evidence: &Evidence) -> Vec<Finding> {
-    let [found, plain] = ["Blackhole", "MPCapableSYNTXDisabled"].map(|name| evidence.counter(name));
+    let names = ["Blackhole", "MPCapableSYNTXDrop", "MPCapableSYNTXDisabled", "MPCapableSYNACKRX"];
+    let [found, lost, disabled, agreed] = names.map(|name| evidence.counter(name));
     let timeout = Sysctl::named("blackhole_timeout").and_then(|sysctl| evidence.sysctl(sysctl));
-    let Some(SysctlValue::Number(timeout @ 1..)) = timeout else { return Vec::new() };
-    if found == 0 {
+    let plain = evidence.connections.iter().filter(|connection| connection.is_plain()).count();
+    let live = lost > 0 && agreed == 0 && plain > 0;
+    let pause = match timeout {
+        Some(SysctlValue::Number(timeout @ 1..)) if found > 0 => Some(timeout),
+        _ => None,
+    };
+    if !live && pause.is_none() {
         return Vec::new();
     }
-    let finding = Finding::hint("blackhole", "the kernel may be pausing MPTCP after a blackhole")
-        .evidence(format!("Blackhole is {found}; MPCapableSYNTXDisabled is {plain}; sysctl net.mptcp.blackhole_timeout is {timeout}"))
-        .meaning("SYNs with MPTCP got no answer and one without did. From then on new connections are plain TCP, for that many seconds at first, and longer each time.")
-        .remedy(format!("# find what drops SYNs with MPTCP; this ends the pause:\nsysctl -w net.mptcp.blackhole_timeout={timeout}"));
+    let title = match pause {
+        Some(_) => "the kernel may be pausing MPTCP after a blackhole",
+        None => "SYNs with MPTCP get lost, and those without do not",
+    };
+    let seconds =
+        pause.map_or(String::new(), |timeout| format!("; net.mptcp.blackhole_timeout is {timeout}"));
+    let end = pause.map_or(String::new(), |timeout| {
+        format!("\n# this ends the pause:\nsysctl -w net.mptcp.blackhole_timeout={timeout}")
+    });
+    let finding = Finding::fault("blackhole", title)
+        .of(if live { Severity::Fault } else { Severity::Hint })
+        .evidence(format!(
+            "Blackhole is {found}, MPCapableSYNTXDrop {lost}, MPCapableSYNTXDisabled {disabled}; live connections that \
+             are plain TCP: {plain}{seconds}"
+        ))
+        .meaning("A SYN with MPTCP got no answer, and one without did. The kernel may then use plain TCP for all new connections for a while, longer each time.")
+        .remedy(format!("# find the firewall or middlebox that drops SYNs with TCP option 30{end}"));
     vec![finding]
 }
 

@@ -23,6 +23,13 @@ impl Connection {
         }
     }
 
+    /// Whether it goes on as plain TCP: the other end never agreed to MPTCP.
+    pub fn is_plain(&self) -> bool {
+        const AGREED: u32 = 1 << 0;
+        let agreed = |path: &Path| path.flags.is_join() || path.flags.0 & AGREED != 0;
+        self.subflows.iter().any(Path::is_established) && !self.subflows.iter().any(agreed)
+    }
+
     /// How many subflows it has beside its first.
     pub fn additional(&self) -> usize {
         self.subflows.iter().filter(|path| path.flags.is_join()).count()

@@ -120,7 +120,7 @@ fn summary(findings: &[Finding], evidence: &Evidence) -> String {
         PathManager::Read(_) => format!(
             "looked at {} and {}",
             plural(evidence.endpoints().count(), "endpoint"),
-            plural(evidence.connections.len(), "live connection")
+            plural(evidence.connections.iter().filter(|live| !live.is_plain()).count(), "live connection")
         ),
         PathManager::Missing | PathManager::Unreadable(_) => "the endpoints were not looked at".to_owned(),
     };
