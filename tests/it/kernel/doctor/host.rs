@@ -3,9 +3,9 @@
 use std::fs;
 
 use crate::peer::Peer;
-use crate::support::{Namespace, program_path, run, table_size, wait_for};
+use crate::support::{Namespace, table_size, wait_for};
 
-use super::{doctor, findings, found, mend, sh};
+use super::{doctor, doctor_without_rights, findings, found, mend, sh};
 
 const CONFIG: &str = "{version: 1, endpoints: {fiber: {address: 10.0.1.1, dev: eth0, flags: [subflow]}, \
                       lte: {address: 10.0.2.1, dev: wwan0, flags: [subflow, backup]}}}";
@@ -75,12 +75,7 @@ fn it_only_looks() {
 #[test]
 fn without_rights_it_finds_the_same() {
     let Scene { host, _service } = Scene::new();
-    let bare = |expected: i32| {
-        let mut command = host.command("setpriv");
-        command.args(["--bounding-set", "-all", "--inh-caps", "-all", "--ambient-caps", "-all"]);
-        command.args([program_path(), "doctor", "-"]);
-        run(command, CONFIG).expect(expected).stdout
-    };
+    let bare = |expected: i32| doctor_without_rights(&host, CONFIG).expect(expected).stdout;
     assert!(bare(0).starts_with("nothing wrong found"));
     host.ip("link set wwan0 down");
     assert!(bare(1).contains("interface-down"));

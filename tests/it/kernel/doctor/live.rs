@@ -4,7 +4,7 @@ use crate::kernel::links::{Links, SERVICE};
 use crate::peer::Peer;
 use crate::support::{Namespace, kernel_release, run, table_size, wait_for};
 
-use super::{doctor, findings, found, mend, sh};
+use super::{doctor, doctor_without_rights, findings, found, mend, sh};
 
 const CONFIG: &str = "{version: 1, limits: {subflows: 8}, endpoints: {one: {address: 10.1.1.1, dev: c1, flags: [subflow]}, \
                       two: {address: 10.1.2.1, dev: c2, flags: [subflow]}, \
@@ -46,6 +46,7 @@ fn healthy_ends_are_left_in_peace() {
     links.wait_for_paths(&ALL);
     let ran = doctor(&links.client, CONFIG, &[]).expect(0);
     assert_eq!(ran.stdout, "nothing wrong found; looked at 3 endpoints and 1 live connection\n");
+    assert_eq!(doctor_without_rights(&links.client, CONFIG), ran);
     assert_eq!(found(&links.client, ""), [""; 0]);
     assert_eq!(found(&links.server, ""), [""; 0]);
 }

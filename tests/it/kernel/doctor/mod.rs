@@ -20,6 +20,15 @@ fn doctor(namespace: &Namespace, config: &str, options: &[&str]) -> Ran {
     run(command, config)
 }
 
+/// The page that a user without any right sees.
+#[track_caller]
+fn doctor_without_rights(namespace: &Namespace, config: &str) -> Ran {
+    let mut command = namespace.command("setpriv");
+    command.args(["--bounding-set", "-all", "--inh-caps", "-all", "--ambient-caps", "-all"]);
+    command.args([program_path(), "doctor", "-"]);
+    run(command, config)
+}
+
 /// The findings. The exit code has to agree with them, and so has the page for people.
 #[track_caller]
 fn findings(namespace: &Namespace, config: &str) -> Vec<Value> {
