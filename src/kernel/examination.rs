@@ -52,7 +52,8 @@ pub fn examine(path_manager: PathManager, configuration: Configuration) -> Evide
     }
     let is_own = |row: &Endpoint| evidence.addresses.iter().any(|own| own.address == row.identity.address);
     let elsewhere = evidence.endpoints().filter(|row| !is_own(row)).map(|row| row.identity.address);
-    evidence.bindable = elsewhere.filter(|own| listener::can_bind((*own, 0).into()).is_ok()).collect();
+    evidence.bindable =
+        elsewhere.filter(|own| matches!(listener::try_bind((*own, 0).into()), Some(Ok(())))).collect();
     evidence.connections = told("connections", settled_connections(&evidence)).unwrap_or_default();
     evidence.listeners = told("listeners", diag::listeners()).unwrap_or_default();
     // Last, so that they count what those connections did.
