@@ -35,13 +35,20 @@ impl Both {
         wait_for(&format!("{word}, among {:?}", self.ours.lines()), came);
     }
 
-    /// Waits until both have told equally much, which must be the same.
+    /// Waits until both have told equally much, which must be the same. The kernel goes from listener to listener, and
+    /// may begin with another connection's event in between; those of one connection stay in order.
     #[track_caller]
     pub fn agree(&self) {
         let count = || (self.ours.count(), self.theirs.count());
         wait_for("as many events of both", || count().0 == count().1);
-        let pairs = self.ours.runs().into_iter().zip(self.theirs.lines());
-        pairs.for_each(|(ours, theirs)| scenario::assert_same(&ours, &theirs));
+        let token = |digits: &str| u32::from_str_radix(digits, 16).unwrap_or(0);
+        let (mut ours, mut theirs) = (self.ours.runs(), self.theirs.lines());
+        ours.sort_by_key(|event| event["token"].as_str().map_or(0, token));
+        theirs.sort_by_key(|line| {
+            let digits = line.split("token=").nth(1).and_then(|rest| rest.split_whitespace().next());
+            digits.map_or(0, token)
+        });
+        ours.iter().zip(&theirs).for_each(|(ours, theirs)| scenario::assert_same(ours, theirs));
     }
 
     /// The words of all events so far.
