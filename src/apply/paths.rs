@@ -124,16 +124,8 @@ impl Paths {
     /// The connections that have fewer subflows than before, if most of them lack an added endpoint. Waits for these.
     pub fn find_short<K: Kernel>(&mut self, kernel: &mut K, now: &State) -> BTreeSet<u32> {
         let touched = self.before.iter().flatten().any(|subflow| self.removed.contains(&subflow.local));
-        // What is being opened still may come, and would be stopped by asking again.
-        let outlook = |subflows: &[Subflow], joins: Joins| {
-            if self.short_of_added(&established(subflows), now).is_empty() {
-                Outlook::Fulfilled
-            } else if !self.is_refused(joins) || self.short_of_added(subflows, now).is_empty() {
-                Outlook::Open
-            } else {
-                Outlook::Hopeless
-            }
-        };
+        let is_short = |subflows: &[Subflow]| !self.short_of_added(subflows, now).is_empty();
+        let outlook = |subflows: &[Subflow], joins: Joins| self.outlook(subflows, joins, is_short);
         if !touched {
             return BTreeSet::new();
         }
@@ -148,17 +140,27 @@ impl Paths {
 
     /// Waits until most of these connections have subflows from all added endpoints, or there is no hope.
     pub fn await_added<K: Kernel>(&mut self, kernel: &mut K, connections: &BTreeSet<u32>, now: &State) {
-        let outlook = |subflows: &[Subflow], joins: Joins| {
-            if self.lacked(connections, &established(subflows), now).is_empty() {
-                Outlook::Fulfilled
-            } else if !self.is_refused(joins) || self.lacked(connections, subflows, now).is_empty() {
-                Outlook::Open
-            } else {
-                Outlook::Hopeless
-            }
-        };
+        let is_lacking = |subflows: &[Subflow]| !self.lacked(connections, subflows, now).is_empty();
+        let outlook = |subflows: &[Subflow], joins: Joins| self.outlook(subflows, joins, is_lacking);
         let (last, waited) = wait(kernel, outlook);
         self.take_note(last, waited);
+    }
+
+    /// How it looks as long as something is missing. What is being opened still may come, and would be stopped by asking
+    /// again.
+    fn outlook(
+        &self,
+        subflows: &[Subflow],
+        joins: Joins,
+        is_missing: impl Fn(&[Subflow]) -> bool,
+    ) -> Outlook {
+        if !is_missing(&established(subflows)) {
+            Outlook::Fulfilled
+        } else if !self.is_refused(joins) || !is_missing(subflows) {
+            Outlook::Open
+        } else {
+            Outlook::Hopeless
+        }
     }
 
     /// Whether peers have answered since endpoints were added; what is not there then was refused.

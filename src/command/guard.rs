@@ -67,7 +67,6 @@ fn undo(handover: &Handover, tried: Option<&State>) -> Result<(Outcome, State), 
     let mut host = Host::open()?;
     let now = host.read(sysctls)?;
     let (tried, stage) = tried.map_or((goal, Stage::Begun), |tried| (tried, Stage::Applied));
-    let target = plan::taken_back(before, tried, &now, &stage);
     let way = |now: &State, stage: &Stage| {
         let state = plan::taken_back(before, tried, now, stage);
         let steps = plan::plan(now, &state, Host::capabilities().corrected_by(now));
@@ -78,6 +77,7 @@ fn undo(handover: &Handover, tried: Option<&State>) -> Result<(Outcome, State), 
         Ok(Goal { state, steps, warnings: Vec::new() })
     };
     let first = way(&now, &stage)?;
+    let target = first.state.clone();
     let removed = |step: &Step| match step {
         Step::DelAddr { endpoint, .. } => Some(endpoint.identity),
         _ => None,

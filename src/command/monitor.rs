@@ -91,8 +91,7 @@ fn tell(places: &[Place], sources: Vec<Source>, output: &Output) -> io::Result<E
 
 /// The name of the endpoint there: of that with the port, or else of that without any.
 fn endpoint_at<'a>(end: &End, endpoints: &'a HashMap<Identity, String>) -> Option<&'a str> {
-    let address = end.address?;
-    let at = |port| endpoints.get(&Identity { address, port });
-    let with_port = end.port.and_then(|port| at(Some(port.try_into().ok()?)));
-    with_port.or_else(|| at(None)).map(String::as_str)
+    let port = end.port.and_then(|port| port.try_into().ok());
+    let found = Identity::candidates(end.address?, port).find_map(|identity| endpoints.get(&identity));
+    found.map(String::as_str)
 }

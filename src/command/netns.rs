@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::diagnostic::Diagnostic;
+use crate::kernel;
 use crate::kernel::namespace::{self, Entered, Names};
-use crate::kernel::{self};
 
 use super::{Exit, Output, failure};
 

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::num::NonZeroU32;
 
 use crate::cli::{Common, Format, Show};
 use crate::kernel::{Error, Host, Kernel};
@@ -59,7 +60,10 @@ fn show(
     }
     // Names of interfaces are looked up as they are needed.
     let host = RefCell::new(host);
-    let interface = |index| host.borrow_mut().interface_name(index).ok();
+    let interface = |index: NonZeroU32| {
+        let name = host.borrow_mut().interface_name(index);
+        name.unwrap_or_else(|_| format!("if{index}"))
+    };
     let shown = Shown { netns, state, connections: connections.as_deref(), interface: &interface };
     match format {
         Format::Json => output.print_json(&Document::new(&shown))?,

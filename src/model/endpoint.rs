@@ -45,6 +45,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// What an endpoint behind a socket may be, the likelier first: that with its port, or one without any.
+    pub fn candidates(address: IpAddr, port: Option<NonZeroU16>) -> impl Iterator<Item = Identity> {
+        let with_port = port.map(|port| Identity { address, port: Some(port) });
+        with_port.into_iter().chain([Identity { address, port: None }])
+    }
+
     /// Whether the kernel cannot listen for both at once: one that has a wildcard address listens on all addresses.
     pub fn is_in_the_way_of(&self, other: &Identity) -> bool {
         let wildcard = self.address.is_unspecified() || other.address.is_unspecified();

@@ -1,5 +1,7 @@
 //! The two limits of the path manager.
 
+use std::fmt;
+
 /// What one MPTCP connection may do at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Limits {
@@ -7,4 +9,11 @@ pub struct Limits {
     pub subflows: u32,
     /// Announced addresses that are accepted from the peer, `MPTCP_PM_ATTR_RCV_ADD_ADDRS`. The kernel starts with 0.
     pub add_addr_accepted: u32,
+}
+
+/// `subflows 2 add-addr-accepted 0`
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "subflows {} add-addr-accepted {}", self.subflows, self.add_addr_accepted)
+    }
 }

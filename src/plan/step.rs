@@ -209,9 +209,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Step::SetSysctl { sysctl, to, .. } => write!(f, "set net.mptcp.{} to {to}", sysctl.name()),
-            Step::SetLimits { to, .. } => {
-                write!(f, "set limits subflows {} add-addr-accepted {}", to.subflows, to.add_addr_accepted)
-            }
+            Step::SetLimits { to, .. } => write!(f, "set limits {to}"),
             Step::SetFlags { endpoint, to, .. } => write!(f, "change {endpoint} to {to}"),
             Step::DelAddr { endpoint, .. } => write!(f, "remove {endpoint}"),
             Step::AddAddr { endpoint, .. } => write!(f, "add {endpoint}"),

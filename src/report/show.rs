@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use serde::Serialize;
 
-use crate::model::{Connection, Endpoint, Path, State};
+use crate::model::{Connection, Endpoint, Identity, Path, State};
 
 use super::json_v1::{StateJson, VERSION};
 
@@ -19,7 +19,7 @@ pub struct Shown<'a> {
     /// The connections, if they were asked for.
     pub connections: Option<&'a [Connection]>,
     /// The names of interfaces that subflows are bound to.
-    pub interface: &'a dyn Fn(NonZeroU32) -> Option<String>,
+    pub interface: &'a dyn Fn(NonZeroU32) -> String,
 }
 
 /// The document for programs.
@@ -62,10 +62,9 @@ struct SubflowJson<'a> {
 
 /// The endpoint that a subflow uses: the one with its address at this end, and with its port where it has one.
 pub fn endpoint_of<'a>(path: &Path, state: &'a State) -> Option<&'a Endpoint> {
-    let at_address = || state.endpoints.iter().filter(|row| row.identity.address == path.local.ip());
-    let on_port =
-        at_address().find(|row| row.identity.port.is_some_and(|port| port.get() == path.local.port()));
-    on_port.or_else(|| at_address().find(|row| row.identity.port.is_none()))
+    let local = path.local;
+    Identity::candidates(local.ip(), NonZeroU16::new(local.port()))
+        .find_map(|identity| state.endpoint(identity))
 }
 
 impl<'a> Document<'a> {
@@ -82,7 +81,7 @@ impl<'a> Document<'a> {
                 remote_id: path.remote_id,
                 backup: path.flags.is_backup(),
                 flags: path.flags.words(),
-                dev: path.interface.map(|index| interface(index).unwrap_or_else(|| format!("if{index}"))),
+                dev: path.interface.map(interface),
                 endpoint_id: row.and_then(|row| row.id).map(|id| id.get()),
                 name: row.and_then(|row| row.name.as_deref()),
                 remote_token: format!("{:08x}", path.remote_token),
@@ -113,10 +112,8 @@ pub fn endpoints(state: &State) -> String {
 pub fn text(shown: &Shown<'_>) -> String {
     let Shown { netns: _, state, connections, interface } = shown;
     let mut text = endpoints(state);
-    let limits = state.limits;
     // Writing to a String cannot fail.
-    let _ =
-        writeln!(text, "limits subflows {} add-addr-accepted {}", limits.subflows, limits.add_addr_accepted);
+    let _ = writeln!(text, "limits {}", state.limits);
     for (sysctl, value) in &state.sysctls {
         let _ = writeln!(text, "sysctl {} {value}", sysctl.name());
     }
@@ -130,11 +127,9 @@ pub fn text(shown: &Shown<'_>) -> String {
 }
 
 /// One subflow: state, ends, ids, round-trip time, bytes sent and received, the endpoint, and what is unusual.
-fn cells(path: &Path, state: &State, interface: &dyn Fn(NonZeroU32) -> Option<String>) -> Vec<String> {
+fn cells(path: &Path, state: &State, interface: &dyn Fn(NonZeroU32) -> String) -> Vec<String> {
     let row = endpoint_of(path, state);
-    let at = path.interface.map_or(String::new(), |index| {
-        format!("%{}", interface(index).unwrap_or_else(|| format!("if{index}")))
-    });
+    let at = path.interface.map_or(String::new(), |index| format!("%{}", interface(index)));
     let local = match path.local {
         SocketAddr::V4(local) => format!("{}{at}:{}", local.ip(), local.port()),
         SocketAddr::V6(local) => format!("[{}]{at}:{}", local.ip(), local.port()),
