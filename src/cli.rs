@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+use crate::command::resolver::Target;
 use crate::kernel::namespace::Names;
 
 /// Bring this host's MPTCP endpoints and limits to what YAML files declare
@@ -87,6 +88,9 @@ pub enum Command {
         /// Files and folders, `-` for standard input
         #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
+        /// Open an MPTCP connection, and watch its subflows
+        #[arg(long, value_name = "HOST:PORT")]
+        probe: Option<Target>,
     },
     /// The second process of `try`, which takes back
     #[command(hide = true)]

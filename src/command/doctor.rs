@@ -2,26 +2,28 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::net::{IpAddr, TcpStream};
 use std::path::PathBuf;
 
 use crate::cli::Common;
 use crate::desired::{self, Unreachable};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::doctor::{self, Configuration, Declared, PathManager};
-use crate::kernel::{Error, Host, Kernel, examination};
-use crate::model::{State, Sysctl};
+use crate::kernel::{Error, Host, Kernel, examination, probe};
+use crate::model::{Course, Probe, State, Sysctl};
 use crate::plan;
 use crate::report::doctor::{Document, text};
 
 use super::input::{self, Input};
 use super::output::Form;
+use super::resolver::Target;
 use super::{Exit, Output, places};
 
 /// Looks, says what is wrong, and changes nothing.
 ///
 /// # Errors
 /// When the result cannot be written.
-pub fn run(paths: &[PathBuf], common: &Common) -> io::Result<Exit> {
+pub fn run(paths: &[PathBuf], target: Option<&Target>, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let input = match input::read(paths, &common.root_dir) {
         Ok(input) => Some(input),
@@ -33,15 +35,41 @@ pub fn run(paths: &[PathBuf], common: &Common) -> io::Result<Exit> {
         }
     };
     let (path_manager, configuration) = look(input.as_ref(), paths);
-    let evidence = examination::examine(path_manager, configuration);
+    // Its connection lives while everything else is looked at.
+    let (probe, _connection) = match target {
+        Some(target) => probed(target, &path_manager),
+        None => (None, None),
+    };
+    let evidence = examination::examine(path_manager, configuration, probe);
     let findings = doctor::examine(&evidence);
     let sources = input.map_or(Vec::new(), |input| input.sources);
     match output.form {
-        Form::Json => output.print_json(&Document::new(&findings, &sources))?,
+        Form::Json => output.print_json(&Document::new(&findings, &sources, &evidence))?,
         Form::Text => output.print(&text(&findings, &sources, &evidence, output.style()))?,
     }
     let fault = findings.iter().any(|finding| finding.severity == doctor::Severity::Fault);
     Ok(if fault { Exit::Failed } else { Exit::Success })
+}
+
+fn probed(target: &Target, path_manager: &PathManager) -> (Option<Probe>, Option<TcpStream>) {
+    let wanted: Vec<IpAddr> = match path_manager {
+        PathManager::Read(state) => state
+            .endpoints
+            .iter()
+            .filter(|row| row.opens_subflows())
+            .map(|row| row.identity.address)
+            .collect(),
+        PathManager::Missing | PathManager::Unreadable(_) => Vec::new(),
+    };
+    match target.addresses() {
+        Ok(addresses) => {
+            let (probe, connection) = probe::probe(target.to_string(), &addresses, &wanted);
+            (Some(probe), connection)
+        }
+        Err(unknown) => {
+            (Some(Probe { target: target.to_string(), course: Course::Failed(vec![unknown]) }), None)
+        }
+    }
 }
 
 fn look(input: Option<&Input>, paths: &[PathBuf]) -> (PathManager, Configuration) {

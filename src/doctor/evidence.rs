@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use crate::diagnostic::{Diagnostic, Place};
 use crate::model::{
-    Capabilities, Connection, Counters, Endpoint, Flags, HostAddress, Interface, Listener, Path, Routing,
+    Capabilities, Connection, Counters, Endpoint, HostAddress, Interface, Listener, Path, Probe, Routing,
     State, Sysctl, SysctlValue,
 };
 use crate::plan::Step;
@@ -42,6 +42,8 @@ pub struct Evidence {
     pub managers: Vec<String>,
     /// What the files say.
     pub configuration: Configuration,
+    /// What became of a connection that was opened to be looked at.
+    pub probe: Option<Probe>,
 }
 
 /// The path manager, as far as it could be read.
@@ -119,7 +121,7 @@ impl Evidence {
 
     /// Those that open subflows.
     pub fn opening(&self) -> impl Iterator<Item = &Endpoint> {
-        self.endpoints().filter(|row| row.flags.intersects(Flags::SUBFLOW.union(Flags::FULLMESH)))
+        self.endpoints().filter(|row| row.opens_subflows())
     }
 
     /// A sysctl of `net.mptcp`.

@@ -52,6 +52,7 @@ pub fn healthy() -> Evidence {
         listeners: Vec::new(),
         managers: Vec::new(),
         configuration: Configuration::Absent,
+        probe: None,
     }
 }
 

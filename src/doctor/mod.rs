@@ -11,11 +11,13 @@ mod limits;
 #[cfg(test)]
 mod made_up;
 mod peers;
+mod probe;
 mod routes;
 mod subflows;
 
 pub use evidence::{Configuration, Declared, Evidence, PathManager, RouteCheck};
 pub use finding::{Finding, Severity};
+pub use probe::{Stage, Verdict, verdicts};
 
 /// All that may be found. What makes everything else pointless comes first, then what is likely.
 const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
@@ -24,6 +26,7 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     host::invalid_configuration,
     host::mptcp_disabled,
     host::userspace_path_manager,
+    probe::connection,
     routes::no_route,
     endpoints::unusable,
     host::not_applied,
@@ -49,6 +52,7 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
 /// Looks for everything; faults come before hints.
 pub fn examine(evidence: &Evidence) -> Vec<Finding> {
     let mut findings: Vec<Finding> = TABLE.iter().flat_map(|look| look(evidence)).collect();
+    findings.extend(probe::unexplained(evidence, &findings));
     if let Configuration::Valid(declared) = &evidence.configuration {
         for finding in &mut findings {
             let place = finding.endpoint.as_ref().and_then(|name| declared.places.get(name));

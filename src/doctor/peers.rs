@@ -23,13 +23,19 @@ const RARE: u64 = 10;
 /// How many requests have to go unanswered to be worth a hint by themselves.
 const UNANSWERED_MIN: u64 = 4;
 
+/// What it means that a peer answers without MPTCP.
+pub const WITHOUT_MPTCP: &str = "Those connections are plain TCP and have one path. The server has no MPTCP, does not use it for that service, or a proxy or firewall takes the option away.";
+/// How to find out why.
+pub const ASK_THE_SERVER: &str = "sysctl net.mptcp.enabled   # on the server\nss -lM                     # does its service listen with MPTCP?\nmptcpize run curl https://check.mptcp.dev   # here: is it a middlebox?";
+
 /// Peers that answer without MPTCP.
 pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
     let [asked, agreed, plain] =
         ["MPCapableSYNTX", "MPCapableSYNACKRX", "MPCapableFallbackSYNACK"].map(|name| evidence.counter(name));
     let all = plain > 0 && agreed == 0;
     let most = plain > agreed && evidence.begun().next().is_none();
-    if !all && !most {
+    // A probe tells more of one peer than counters do of all.
+    if evidence.probe.is_some() || (!all && !most) {
         return Vec::new();
     }
     let title = if all { "no peer so far speaks MPTCP" } else { "most peers do not speak MPTCP" };
@@ -39,8 +45,8 @@ pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
             "{asked} connections asked for it (MPCapableSYNTX), {agreed} peers agreed (MPCapableSYNACKRX), {plain} \
              answered with plain TCP (MPCapableFallbackSYNACK)"
         ))
-        .meaning("Those connections are plain TCP and have one path. The server has no MPTCP, does not use it for that service, or a proxy or firewall takes the option away.")
-        .remedy("sysctl net.mptcp.enabled   # on the server\nss -lM                     # does its service listen with MPTCP?\nmptcpize run curl https://check.mptcp.dev   # here: is it a middlebox?");
+        .meaning(WITHOUT_MPTCP)
+        .remedy(ASK_THE_SERVER);
     vec![finding]
 }
 

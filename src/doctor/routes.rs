@@ -15,15 +15,16 @@ const STRICT: u64 = 1;
 
 /// Endpoints whose packets have no route, or one that leaves by another interface.
 pub fn no_route(evidence: &Evidence) -> Vec<Finding> {
-    evidence.opening().filter_map(|row| of(evidence, row)).collect()
+    evidence.opening().filter_map(|row| obstacle(evidence, row)).collect()
 }
 
 /// Whether the kernel has a way for the endpoint's subflows.
 pub fn is_fine(evidence: &Evidence, row: &Endpoint) -> bool {
-    of(evidence, row).is_none() && rp_filter_of(evidence, row).is_none()
+    obstacle(evidence, row).is_none() && rp_filter_of(evidence, row).is_none()
 }
 
-fn of(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
+/// What keeps an endpoint's packets from leaving as they should.
+pub fn obstacle(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     if evidence.is_in_use(row) || trouble(evidence, row).is_some() {
         return None;
     }

@@ -61,6 +61,10 @@ fn lacks(connection: &Connection, row: &Endpoint, limit: usize) -> bool {
 
 /// Subflows that nobody asks for any more.
 pub fn missing(evidence: &Evidence) -> Vec<Finding> {
+    // A probe has a new connection, and tells at which step each subflow stopped.
+    if !super::probe::verdicts(evidence).is_empty() {
+        return Vec::new();
+    }
     let counters = ["MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"].map(|name| (name, evidence.counter(name)));
     let unanswered = super::peers::unanswered(evidence) > 0;
     let finding = |missing: &Missing<'_>| {

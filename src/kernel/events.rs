@@ -73,6 +73,18 @@ impl Source {
         Ok(Source { socket, family, interfaces: Interfaces::of_this_namespace()?, overrun: false })
     }
 
+    /// All that came up to now.
+    ///
+    /// # Errors
+    /// When the socket does not work.
+    pub fn drain(&mut self) -> Result<Vec<Heard>, Error> {
+        let (mut buffer, mut all) = (vec![0; BUFFER_SIZE], Vec::new());
+        while let Some(heard) = self.read(&mut buffer)? {
+            all.extend(heard);
+        }
+        Ok(all)
+    }
+
     /// Reads what came in one piece; none when there is nothing to be read.
     ///
     /// The kernel says that it had no more room before it gives what it had room for, and takes nothing more until all of

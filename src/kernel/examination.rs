@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::doctor::{Configuration, Evidence, PathManager, RouteCheck};
-use crate::model::{Connection, Endpoint, HostAddress, Interface, Routing, canonical};
+use crate::model::{Connection, Endpoint, HostAddress, Interface, Probe, Routing, canonical};
 
 use super::routes::{Route, Routes};
 use super::rtnl::Rtnl;
@@ -25,8 +25,8 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Programs that write to the table too.
 const MANAGERS: [&str; 2] = ["NetworkManager", "mptcpd"];
 
-/// Everything about this thread's network namespace but the path manager's state and the configuration.
-pub fn examine(path_manager: PathManager, configuration: Configuration) -> Evidence {
+/// Everything about this thread's network namespace but the path manager's state, the configuration, and what was probed.
+pub fn examine(path_manager: PathManager, configuration: Configuration, probe: Option<Probe>) -> Evidence {
     let mut evidence = Evidence {
         path_manager,
         capabilities: Host::capabilities(),
@@ -42,6 +42,7 @@ pub fn examine(path_manager: PathManager, configuration: Configuration) -> Evide
         listeners: Vec::new(),
         managers: Vec::new(),
         configuration,
+        probe,
     };
     if let Some(state) = evidence.state() {
         evidence.capabilities = evidence.capabilities.corrected_by(state);

@@ -14,6 +14,7 @@ mod mptcp_event;
 mod mptcp_pm;
 pub mod namespace;
 mod netlink;
+pub mod probe;
 mod processes;
 pub mod rehearsal;
 mod routes;

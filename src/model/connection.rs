@@ -109,6 +109,11 @@ impl PathFlags {
         self.0 & (1 << 4 | 1 << 5) != 0
     }
 
+    /// Whether the other end acknowledged data or a join, so that more can follow.
+    pub fn is_fully_established(self) -> bool {
+        self.0 & (1 << 6) != 0
+    }
+
     /// One word a flag; bits without a word come last as one hexadecimal number.
     pub fn words(self) -> Vec<String> {
         let known = FLAGS.iter().filter(|(bit, _)| self.0 & bit != 0);

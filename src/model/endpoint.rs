@@ -126,6 +126,12 @@ impl Endpoint {
         self.flags.contains(Flags::IMPLICIT)
     }
 
+    /// Whether the kernel opens subflows from it to the addresses of a peer that it knows. A `laminar` one waits for the
+    /// peer to announce some.
+    pub fn opens_subflows(&self) -> bool {
+        !self.is_implicit() && self.flags.intersects(Flags::SUBFLOW.union(Flags::FULLMESH))
+    }
+
     /// Whether the two are the same row to the kernel, whatever declaration stands behind them.
     pub fn same_row(&self, other: &Endpoint) -> bool {
         self.identity == other.identity

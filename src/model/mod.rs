@@ -10,6 +10,7 @@ mod event;
 mod flags;
 mod host;
 mod limits;
+mod probe;
 mod state;
 mod sysctl;
 
@@ -20,5 +21,6 @@ pub use event::{End, Event, EventFlags, EventKind, ResetFlags, ResetReason, Toke
 pub use flags::Flags;
 pub use host::{AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing};
 pub use limits::Limits;
+pub use probe::{Course, Probe, Protocol, Sighting, Watched};
 pub use state::State;
 pub use sysctl::{Kind, Sysctl, SysctlValue};

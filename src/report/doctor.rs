@@ -7,11 +7,10 @@ use serde::Serialize;
 use crate::doctor::{Evidence, Finding, PathManager, Severity};
 use crate::source::Source;
 
-use super::Style;
 use super::json_v1::VERSION;
+use super::probe::{self, ProbeJson};
+use super::{Style, wrap};
 
-/// The columns of a page.
-const WIDTH: usize = 80;
 /// Where texts begin, behind their headings.
 const INDENT: usize = 12;
 
@@ -21,6 +20,8 @@ pub struct Document<'a> {
     version: u32,
     netns: Option<&'a str>,
     findings: Vec<FindingJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe: Option<ProbeJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -39,7 +40,7 @@ struct FindingJson<'a> {
 
 impl<'a> Document<'a> {
     /// The document; places are in `sources`.
-    pub fn new(findings: &'a [Finding], sources: &'a [Source]) -> Document<'a> {
+    pub fn new(findings: &'a [Finding], sources: &'a [Source], evidence: &'a Evidence) -> Document<'a> {
         let finding = |finding: &'a Finding| FindingJson {
             code: finding.code,
             severity: finding.severity.word(),
@@ -52,13 +53,14 @@ impl<'a> Document<'a> {
             line: finding.place.map(|place| place.span.line),
             column: finding.place.map(|place| place.span.column),
         };
-        Document { version: VERSION, netns: None, findings: findings.iter().map(finding).collect() }
+        let findings = findings.iter().map(finding).collect();
+        Document { version: VERSION, netns: None, findings, probe: ProbeJson::new(evidence) }
     }
 }
 
-/// The page for people: a block a finding, then one line that counts them.
+/// The page for people: what became of the probe, a block a finding, then one line that counts them.
 pub fn text(findings: &[Finding], sources: &[Source], evidence: &Evidence, style: Style) -> String {
-    let mut text = String::new();
+    let mut text = probe::text(evidence, style);
     for finding in findings {
         block(&mut text, finding, sources, style);
     }
@@ -81,8 +83,8 @@ fn block(text: &mut String, finding: &Finding, sources: &[Source], style: Style)
         let at = format!("{}:{}:{}", sources[place.source.0].name, place.span.line, place.span.column);
         paragraph(text, "declared", &[at]);
     }
-    paragraph(text, "evidence", &wrapped(&finding.evidence));
-    paragraph(text, "meaning", &wrapped(&finding.meaning));
+    paragraph(text, "evidence", &wrap(&finding.evidence, INDENT));
+    paragraph(text, "meaning", &wrap(&finding.meaning, INDENT));
     // Commands stay whole, to be copied.
     let remedy: Vec<String> = finding.remedy.lines().map(str::to_owned).collect();
     paragraph(text, "remedy", &remedy);
@@ -95,21 +97,6 @@ fn paragraph(text: &mut String, heading: &str, lines: &[String]) {
         let heading = if number == 0 { heading } else { "" };
         let _ = writeln!(text, "  {heading:width$}{line}", width = INDENT - 2);
     }
-}
-
-/// The words in lines that fit beside the headings; one that is longer has a line of its own.
-fn wrapped(words: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in words.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH - INDENT => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 fn summary(findings: &[Finding], evidence: &Evidence) -> String {
@@ -128,23 +115,4 @@ fn summary(findings: &[Finding], evidence: &Evidence) -> String {
         return format!("nothing wrong found; {seen}\n");
     }
     format!("{}, {}; {seen}\n", plural(faults, "fault"), plural(hints, "hint"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_fit_and_no_word_is_lost() {
-        let words = "one two three ".repeat(30) + &"long".repeat(40);
-        let lines = wrapped(&words);
-        assert_eq!(lines.join(" "), words);
-        let (last, others) = lines.split_last().expect("lines");
-        assert_eq!(last.len(), 160);
-        assert!(others.iter().all(|line| line.len() <= WIDTH - INDENT));
-        // No word would have fitted into the line before it.
-        let first = |line: &String| line.split(' ').next().unwrap_or_default().len();
-        let is_full = |pair: &[String]| pair[0].len() + 1 + first(&pair[1]) > WIDTH - INDENT;
-        assert!(lines.windows(2).all(is_full), "{lines:#?}");
-    }
 }

@@ -2,6 +2,7 @@
 
 pub mod doctor;
 pub mod json_v1;
+mod probe;
 pub mod show;
 pub mod snippet;
 pub mod text;
@@ -45,6 +46,24 @@ impl Style {
     }
 }
 
+/// The columns of a page.
+const WIDTH: usize = 80;
+
+/// The words in lines that fit on a page beside an indentation; one that is longer has a line of its own.
+fn wrap(words: &str, indent: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= WIDTH.saturating_sub(indent) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// An event, and what is known of it beside.
 #[derive(Clone, Copy, Debug)]
 pub struct ToldEvent<'a> {
@@ -54,4 +73,26 @@ pub struct ToldEvent<'a> {
     pub event: &'a Event,
     /// The name of the endpoint at this end.
     pub endpoint: Option<&'a str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As findings have it.
+    const INDENT: usize = 12;
+
+    #[test]
+    fn lines_fit_and_no_word_is_lost() {
+        let words = "one two three ".repeat(30) + &"long".repeat(40);
+        let lines = wrap(&words, INDENT);
+        assert_eq!(lines.join(" "), words);
+        let (last, others) = lines.split_last().expect("lines");
+        assert_eq!(last.len(), 160);
+        assert!(others.iter().all(|line| line.len() <= WIDTH - INDENT));
+        // No word would have fitted into the line before it.
+        let first = |line: &String| line.split(' ').next().unwrap_or_default().len();
+        let is_full = |pair: &[String]| pair[0].len() + 1 + first(&pair[1]) > WIDTH - INDENT;
+        assert!(lines.windows(2).all(is_full), "{lines:#?}");
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use crate::support::{Namespace, program_path, run, wait_for};
+use crate::support::{Namespace, allowed, program_path, run, wait_for};
 
 /// Eight endpoints of a network, with ids from this one on.
 fn eight(net: u8, first_id: u8) -> String {
@@ -72,7 +73,8 @@ fn try_often(namespace: &Namespace, configs: [&str; 2]) -> usize {
     let mut reached = 0;
     for round in 0..20 {
         let mut command = namespace.command("timeout");
-        command.args(["10", program_path(), "-q", "-"]);
+        let patience = allowed(Duration::from_secs(10)).as_secs().to_string();
+        command.args([&patience, program_path(), "-q", "-"]);
         let ran = run(command, configs[round % 2]);
         assert!(matches!(ran.code, 0 | 1 | 3 | 5), "{}: {}", ran.code, ran.stderr);
         reached += usize::from(ran.code == 0);

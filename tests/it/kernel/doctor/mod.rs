@@ -2,6 +2,7 @@
 
 mod host;
 mod live;
+mod probe;
 
 use serde_json::Value;
 

@@ -1,0 +1,121 @@
+//! What became of a connection that the doctor opened.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::doctor::{Evidence, Stage, Verdict, verdicts};
+use crate::model::{AddressId, Course, Protocol, Watched};
+
+use super::{Colour, Style, wrap};
+
+/// The object for programs.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ProbeJson<'a> {
+    target: &'a str,
+    peer: Option<String>,
+    protocol: Option<&'a str>,
+    watched_ms: Option<u128>,
+    errors: &'a [String],
+    endpoints: Vec<VerdictJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct VerdictJson<'a> {
+    endpoint: Option<&'a str>,
+    address: String,
+    id: Option<u8>,
+    stage: &'a str,
+    detail: String,
+    rtt_us: Option<u128>,
+}
+
+impl<'a> ProbeJson<'a> {
+    /// The object; none where nothing was probed.
+    pub fn new(evidence: &'a Evidence) -> Option<ProbeJson<'a>> {
+        let probe = evidence.probe.as_ref()?;
+        let verdict = |verdict: Verdict<'a>| VerdictJson {
+            endpoint: verdict.row.name.as_deref(),
+            address: verdict.row.identity.address.to_string(),
+            id: verdict.row.id.map(AddressId::get),
+            stage: verdict.stage.word(),
+            detail: verdict.detail,
+            rtt_us: verdict.rtt.map(|rtt| rtt.as_micros()),
+        };
+        let (watched, errors) = match &probe.course {
+            Course::Connected(watched) => (Some(watched), &[][..]),
+            Course::Failed(errors) => (None, &errors[..]),
+        };
+        Some(ProbeJson {
+            target: &probe.target,
+            peer: watched.map(|watched| watched.peer.to_string()),
+            protocol: watched.map(|watched| watched.protocol.word()),
+            watched_ms: watched.map(|watched| watched.lasted.as_millis()),
+            errors,
+            endpoints: verdicts(evidence).into_iter().map(verdict).collect(),
+        })
+    }
+}
+
+/// The section for people: a heading, and a line an endpoint.
+pub fn text(evidence: &Evidence, style: Style) -> String {
+    let Some(probe) = &evidence.probe else { return String::new() };
+    let mut text = match &probe.course {
+        Course::Failed(_) => return format!("probe of {}: no connection\n\n", probe.target),
+        Course::Connected(watched) => format!("probe of {}: {}\n", probe.target, heading(watched)),
+    };
+    let verdicts = verdicts(evidence);
+    let names: Vec<[String; 2]> = verdicts
+        .iter()
+        .map(|Verdict { row, .. }| [row.identity.to_string(), row.name.clone().unwrap_or_default()])
+        .collect();
+    let width = |column: usize| names.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (address, name) = (width(0), width(1));
+    for (verdict, names) in verdicts.iter().zip(&names) {
+        let word = format!("{:11}", verdict.stage.word());
+        let word = match colour(verdict.stage) {
+            Some(colour) => style.paint(colour, &word),
+            None => word,
+        };
+        let line = format!("{:address$}  {:name$}", names[0], names[1]);
+        // Two spaces before each column.
+        let indent = 2 + 11 + 2 + line.chars().count() + 2;
+        let mut details = wrap(&detail(verdict), indent).into_iter();
+        let first = details.next().unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}", format!("  {word}  {line}  {first}").trim_end());
+        for more in details {
+            let _ = writeln!(text, "{:indent$}{more}", "");
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn heading(watched: &Watched) -> String {
+    let seconds = watched.lasted.as_secs_f64();
+    let speaks = match watched.protocol {
+        Protocol::Mptcp => "speaks MPTCP",
+        Protocol::Tcp => "plain TCP",
+        Protocol::Untold => "not shown to this user",
+    };
+    let end = if watched.ended { ", ended by the peer" } else { "" };
+    format!("{} {speaks}, watched for {seconds:.1} s{end}", watched.peer)
+}
+
+fn colour(stage: Stage) -> Option<Colour> {
+    match stage {
+        Stage::Established => Some(Colour::Green),
+        Stage::Announced => None,
+        Stage::NotTried => Some(Colour::Yellow),
+        Stage::Closed | Stage::Refused | Stage::Unanswered | Stage::NotSent => Some(Colour::Red),
+    }
+}
+
+fn detail(verdict: &Verdict<'_>) -> String {
+    let rtt = verdict.rtt.map(|rtt| format!("rtt {:.1} ms", rtt.as_secs_f64() * 1000.0));
+    let words = Some(verdict.detail.clone()).filter(|words| !words.is_empty());
+    rtt.into_iter().chain(words).collect::<Vec<_>>().join(", ")
+}
