@@ -48,7 +48,7 @@ pub fn healthy() -> Evidence {
         first_addresses: vec![address(1)],
         rp_filter: BTreeMap::new(),
         counters: Some(Counters(counters.map(|(name, count)| (name.to_owned(), count)).into())),
-        connections: vec![Connection { token: 1, subflows: vec![path(1, 0b11), path(2, 0b1100)] }],
+        connections: vec![Connection { token: 1, subflows: vec![path(1, 0b100_0011), path(2, 0b100_1100)] }],
         listeners: Vec::new(),
         managers: Vec::new(),
         configuration: Configuration::Absent,

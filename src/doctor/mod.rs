@@ -160,6 +160,19 @@ mod tests {
         }
     }
 
+    /// Until the peer has acknowledged data, nothing can lack.
+    #[test]
+    fn a_connection_that_never_said_anything_lacks_nothing() {
+        let mut evidence = healthy();
+        let quiet = |connection: &mut Connection| {
+            connection.subflows.truncate(1);
+            connection.subflows[0].flags = crate::model::PathFlags(0b11);
+        };
+        evidence.connections.iter_mut().for_each(quiet);
+        count(&mut evidence, "MPRstRx", 5);
+        assert_eq!(codes(&evidence), [""; 0]);
+    }
+
     #[test]
     fn faults_come_first() {
         let mut evidence = healthy();

@@ -72,7 +72,12 @@ pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
             let address = missing.row.identity.address;
             let finding =
                 Finding::fault("joins-unanswered", format!("nobody answers to subflows from {address}"));
-            let asking = if missing.asking > 0 { ", and is asking for one" } else { "" };
+            let asking = match missing.asking {
+                0 => String::new(),
+                asking => {
+                    format!(", and {asking} of these ask{} for one", if asking == 1 { "s" } else { "" })
+                }
+            };
             let home = evidence.home(missing.row).map_or("DEV", |home| home.name.as_str());
             about(finding, format!("{}{asking}; ", missing.words()))
                 .about(missing.row)

@@ -243,7 +243,7 @@ mod tests {
     fn probed(change: impl Fn(&mut Watched)) -> Evidence {
         let mut evidence = healthy();
         let subflows = evidence.connections[0].subflows.iter().map(|path| Sighting {
-            path: Path { flags: PathFlags(path.flags.0 | 1 << 6), ..path.clone() },
+            path: path.clone(),
             was_established: true,
             is_there: true,
         });

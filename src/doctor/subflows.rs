@@ -51,6 +51,10 @@ fn is_from(path: &Path, row: &Endpoint) -> bool {
 }
 
 fn lacks(connection: &Connection, row: &Endpoint, limit: usize) -> bool {
+    // Before the peer has acknowledged data, no subflow can be opened.
+    if !connection.subflows.iter().any(|path| path.flags.is_fully_established()) {
+        return false;
+    }
     let own = |path: &&Path| is_from(path, row);
     let established = connection.subflows.iter().filter(own).any(Path::is_established);
     let same_family = |path: &Path| path.remote.is_ipv4() == row.identity.address.is_ipv4();
