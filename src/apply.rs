@@ -88,6 +88,8 @@ pub enum Cause {
     },
     /// The kernel took the step and left these flags out.
     FlagsDropped(Flags),
+    /// The run was to end while live connections waited for other paths than the one that the step takes.
+    Interrupted,
     /// Somebody else kept changing the table.
     Unstable,
     /// The state after the step made the goal unreachable.
@@ -190,7 +192,7 @@ impl<K: Kernel> Transaction<'_, K> {
         let mut expected = current.clone();
         let mut refused = None;
         for (index, step) in goal.steps.iter().enumerate() {
-            self.make_before_break(step);
+            self.make_before_break(step).map_err(|cause| (Some(index), cause))?;
             log::info!("{step}");
             match self.execute(step) {
                 Ok(()) => {

@@ -8,24 +8,31 @@ use crate::kernel::{self, Kernel, Subflow};
 use crate::model::{Endpoint, Flags, State};
 use crate::plan::{Reason, Step};
 
-use super::Transaction;
 use super::outlook::{STEADY, subflows};
+use super::{Cause, Transaction};
 
 const WHY: Reason = Reason::Renewed;
 
 impl<K: Kernel> Transaction<'_, K> {
     /// Before a removal: lets connections find other paths, as long as there is hope. One at a time, so that where limits
     /// are tight each removal makes room for a new path.
-    pub fn make_before_break(&mut self, step: &Step) {
-        let Step::DelAddr { endpoint, .. } = step else { return };
+    ///
+    /// # Errors
+    /// When the run is to end before they found any. What was added is of no use to them, and what is there is.
+    pub fn make_before_break(&mut self, step: &Step) -> Result<(), Cause> {
+        let Step::DelAddr { endpoint, .. } = step else { return Ok(()) };
         loop {
             let stranded = self.paths.stranded_by(self.kernel, endpoint);
             if stranded.is_empty() {
-                return;
+                return Ok(());
+            }
+            if self.kernel.is_interrupted() {
+                return Err(Cause::Interrupted);
             }
             let now = self.kernel.read(self.sysctls).ok();
             if !now.is_some_and(|now| self.renew_for(&stranded, &now)) {
-                return self.paths.despair();
+                self.paths.despair();
+                return Ok(());
             }
         }
     }
@@ -49,7 +56,8 @@ impl<K: Kernel> Transaction<'_, K> {
     /// Adds those endpoints anew that most of these connections lack. Whether that was done.
     fn renew_for(&mut self, connections: &BTreeSet<u32>, now: &State) -> bool {
         let lacked = self.paths.lacked_by(connections, self.kernel, now);
-        let worth_while = !lacked.is_empty() && self.paths.may_renew(self.kernel);
+        let worth_while =
+            !lacked.is_empty() && !self.kernel.is_interrupted() && self.paths.may_renew(self.kernel);
         if worth_while {
             let quiet = self.quieten(now, &lacked);
             let joining = lacked.into_iter().filter_map(|row| self.add_anew(row)).collect::<Vec<_>>();

@@ -3,6 +3,8 @@
 use std::io;
 
 use crate::cli::{Apply, Common};
+use crate::diagnostic::Diagnostic;
+use crate::watch::Interruption;
 
 use super::job::Job;
 use super::{Exit, Output, input, netns, watch};
@@ -21,11 +23,18 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
         Err(none) => return Ok(none.tell(&output)),
     };
     let judged = input.judge(options);
+    let interruption = Interruption::default();
     output.diagnose(&input.diagnostics, &input.sources);
     match judged {
         Err(exit) => Ok(exit),
         Ok(()) => netns::in_each(&options.netns, &output, |entered| {
-            let mut job = Job::new(options, &output, &input, entered.map(|entered| entered.name));
+            let name = entered.map(|entered| entered.name);
+            if interruption.came() {
+                let error = Diagnostic::error("interrupted", "interrupted before its turn; nothing was done");
+                output.diagnose_in(name, &[error].into_iter().collect(), &[]);
+                return Ok(Exit::Failed);
+            }
+            let mut job = Job::new(options, &output, &input, name).interrupted_by(&interruption);
             job.stands_in(entered);
             job.run()
         }),

@@ -47,6 +47,12 @@ pub fn tell(failure: &Failure, steps: &[Step], config: &Config, put_back: bool) 
         }
         (Cause::Unreachable(reason), _) => unreachable(reason),
         (Cause::Unreadable(error), _) => kernel_error(error),
+        (Cause::Interrupted, _) => {
+            let message =
+                "interrupted, while live connections had no other path than one that was to be removed";
+            let help = "run it again; it takes half a minute at most";
+            listed(vec![Diagnostic::error("interrupted", message).help(help)], Exit::Failed)
+        }
         (Cause::Unstable | Cause::Refused(..) | Cause::FlagsDropped(_) | Cause::Closing { .. }, _) => {
             let message = "another program keeps changing the table; gave up after 5 new plans";
             let help =

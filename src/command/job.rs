@@ -19,6 +19,7 @@ use crate::report::text::{self, Tense};
 use crate::report::yaml;
 use crate::runtime::{Lock, LockError, Runtime};
 use crate::trial::{Guard, Handover};
+use crate::watch::Interruption;
 
 use super::failure::{self, Told};
 use super::input::Input;
@@ -43,6 +44,8 @@ pub struct Job<'a> {
     /// How long to try it, and how the guard is to report; none if it is meant to last.
     trial: Option<(Duration, Vec<String>)>,
     guard: Option<(Guard, Handover)>,
+    /// What may keep it from waiting for connections.
+    interruption: Option<&'a Interruption>,
 }
 
 /// What came of it.
@@ -85,7 +88,14 @@ impl<'a> Job<'a> {
             lock: None,
             trial: None,
             guard: None,
+            interruption: None,
         }
+    }
+
+    /// Lets it end in order when a signal comes.
+    pub fn interrupted_by(mut self, interruption: &'a Interruption) -> Job<'a> {
+        self.interruption = Some(interruption);
+        self
     }
 
     /// Says which namespace this thread has entered. To ask for the inode otherwise takes as long as a lock.
@@ -197,6 +207,12 @@ impl<'a> Job<'a> {
             return Ok(self.planned(before, goal));
         }
         self.set_guard(runtime, &before, &goal)?;
+        let interruption = self.interruption.filter(|_| self.options.applies() && !goal.steps.is_empty());
+        match interruption.map(Interruption::hold) {
+            Some(Ok(came)) => host.hurry_when(came),
+            Some(Err(error)) => log::debug!("signals end the run at once: {error}"),
+            None => {}
+        }
         let (known, target) = (ownership.clone(), goal.state.clone());
         let terms = Terms { sysctls: &self.sysctls, patience };
         let replan = |host: &mut Host, now: &State| sight::goal_anew(&self.input.config, &known, host, now);
@@ -208,6 +224,9 @@ impl<'a> Job<'a> {
         if !self.options.rehearse {
             let known = self.diagnostics.iter().any(|known| known.code == "no-record");
             self.diagnostics.extend(ownership.settle(&outcome).filter(|_| !known));
+        }
+        if let Some(interruption) = interruption {
+            interruption.let_go();
         }
         Ok(self.done(outcome, &target))
     }

@@ -69,9 +69,8 @@ impl Host {
     }
 
     /// Lets pauses be over as soon as that is set, as if their time had passed: what waits for something gives up then.
-    pub fn hurried_by(mut self, hurry: Arc<AtomicBool>) -> Host {
-        self.hurry = Some(hurry);
-        self
+    pub fn hurry_when(&mut self, set: Arc<AtomicBool>) {
+        self.hurry = Some(set);
     }
 
     /// What this kernel can hold, as far as its release tells.
@@ -254,7 +253,7 @@ impl Kernel for Host {
             if left.is_zero() {
                 return;
             }
-            if self.hurry.as_ref().is_some_and(|hurry| hurry.load(Ordering::Relaxed)) {
+            if self.is_interrupted() {
                 self.skipped += left;
                 return;
             }
@@ -264,6 +263,10 @@ impl Kernel for Host {
 
     fn elapsed(&mut self) -> Duration {
         self.opened.elapsed() + self.skipped
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.hurry.as_ref().is_some_and(|hurry| hurry.load(Ordering::Relaxed))
     }
 
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {

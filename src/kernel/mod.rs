@@ -72,6 +72,9 @@ pub trait Kernel {
     /// How much time has passed since some moment, by a clock that nobody sets.
     fn elapsed(&mut self) -> Duration;
 
+    /// Whether the run is to end as soon as it can. Pauses are over at once then.
+    fn is_interrupted(&self) -> bool;
+
     /// Carries out one step. Before a request that goes by the id alone, the row there is compared with what the step
     /// expects.
     ///

@@ -25,7 +25,7 @@ use crate::kernel::Changes;
 use files::Files;
 pub use service::Service;
 pub use settling::Settling;
-pub use signals::end_at_signals;
+pub use signals::{Interruption, end_at_signals};
 
 /// What there is to hear.
 pub struct Ears {

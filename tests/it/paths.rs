@@ -73,6 +73,8 @@ struct Talking {
     /// A call of `execute` that is refused, counted from 0.
     refused: Option<usize>,
     calls: usize,
+    /// When somebody wants the run to end.
+    interrupted: Option<Duration>,
 }
 
 impl Talking {
@@ -93,6 +95,7 @@ impl Talking {
             closed: BTreeMap::new(),
             refused: None,
             calls: 0,
+            interrupted: None,
         }
     }
 
@@ -185,6 +188,10 @@ impl Kernel for Talking {
                 self.without_path += duration;
             }
         }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.is_some_and(|at| self.now >= at)
     }
 
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
@@ -314,6 +321,34 @@ fn a_path_that_is_reset_is_none() {
     // The plan is what it was: what had to be tried again is no part of it.
     assert_eq!(outcome.steps.len(), 2);
     assert!(warned(&outcome).is_empty());
+}
+
+/// Who is to end while connections wait leaves them the path that they have.
+#[test]
+fn an_interrupted_run_takes_no_last_path() {
+    let (before, target) = (state(8, &[1], SUBFLOW), state(8, &[2], SUBFLOW));
+    for milliseconds in [0, 150, 1_000] {
+        let mut kernel = Talking::new(&before, 1, None, &[Answer::Silence]);
+        kernel.interrupted = Some(kernel.now + Duration::from_millis(milliseconds));
+        let outcome = attempt(&mut kernel, &target, Duration::ZERO);
+        let failure = match outcome.verdict {
+            Verdict::RolledBack(failure) => failure,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(failure, Failure { cause: Cause::Interrupted, step: Some(1), carried_out: 1, .. }));
+        assert!(outcome.after.agrees_with(&before));
+        assert_eq!((kernel.paths_from(1), kernel.without_path), (1, Duration::ZERO));
+    }
+}
+
+/// And one that has nothing to take away is finished, but nothing is added anew.
+#[test]
+fn an_interrupted_run_is_finished_where_nothing_is_lost_by_it() {
+    let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, Some(address(9)), &[Answer::Reset]);
+    kernel.interrupted = Some(Duration::ZERO);
+    let outcome = carry_out(&mut kernel, &state(8, &[2], SUBFLOW));
+    assert_eq!((kernel.additions, kernel.changed.len()), (1, 0));
+    assert_eq!(warned(&outcome), BTreeSet::from(["subflows-lost"]));
 }
 
 #[test]

@@ -179,8 +179,9 @@ impl Place {
             // Whatever came before is seen by looking now.
             standing.changes.hear().map_err(|error| job.kernel_failed(&error))?;
         }
-        let host = Host::open().map_err(|error| job.kernel_failed(&error))?;
-        Ok(host.hurried_by(Arc::clone(&shared.ending)))
+        let mut host = Host::open().map_err(|error| job.kernel_failed(&error))?;
+        host.hurry_when(Arc::clone(&shared.ending));
+        Ok(host)
     }
 
     fn look(

@@ -7,6 +7,7 @@ mod doctor;
 mod endpoints;
 mod failures;
 mod faults;
+mod interrupted;
 mod kills;
 mod links;
 mod live;

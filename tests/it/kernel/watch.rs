@@ -316,5 +316,5 @@ fn it_ends_soon_in_the_midst_of_waiting() {
     replace(&path, &config.replace("10.1.1.1", "10.1.1.11"));
     wait_for("the new endpoint", || addresses(&links.client).contains(&"10.1.1.11".to_owned()));
     watcher.stop();
-    assert_eq!(addresses(&links.client), ["10.1.1.11"], "what was begun was finished");
+    assert_eq!(addresses(&links.client), ["10.1.1.1"], "the connection keeps the path that it has");
 }

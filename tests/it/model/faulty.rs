@@ -125,6 +125,10 @@ impl<K: Kernel> Kernel for Faulty<K> {
         self.kernel.pause(duration);
     }
 
+    fn is_interrupted(&self) -> bool {
+        self.kernel.is_interrupted()
+    }
+
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
         let call = self.calls;
         self.calls += 1;

@@ -57,6 +57,10 @@ impl Kernel for Model {
 
     fn pause(&mut self, _: Duration) {}
 
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
         let result = match step {
             Step::SetSysctl { sysctl, from: _, to } => self.write_sysctl(*sysctl, to),

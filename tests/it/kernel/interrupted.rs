@@ -1,0 +1,76 @@
+//! Runs that get SIGTERM or SIGINT while live connections wait for other paths.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::kernel::links::Links;
+use crate::support::{Namespace, program_path, wait_for};
+
+const CONFIG: &str =
+    "{version: 1, limits: {subflows: 8}, endpoints: {a: {address: 10.1.1.1, flags: [subflow]}}}";
+
+/// A connection whose only path an endpoint is beneath, and a peer that lets no other join.
+fn waiting() -> (Links, impl Sized) {
+    let links = Links::new();
+    links.server.ip("mptcp limits set subflows 0");
+    links.client.apply(CONFIG, &[]).expect(0);
+    let peers = links.connect();
+    links.wait_for_paths(&["10.1.1.1"]);
+    (links, peers)
+}
+
+/// Starts to replace the endpoint.
+fn start(mut command: Command) -> Child {
+    let mut child = command
+        .args(["-v", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let config = CONFIG.replace("10.1.1.1", "10.1.1.11");
+    child.stdin.take().expect("piped").write_all(config.as_bytes()).expect("read");
+    child
+}
+
+fn is_added(links: &Links) -> bool {
+    links.client.endpoints().iter().any(|row| row.starts_with("10.1.1.11 "))
+}
+
+#[test]
+fn the_last_path_is_kept() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let (links, peers) = waiting();
+        let before = links.client.endpoints();
+        let child = start(links.client.command(program_path()));
+        wait_for("the new endpoint", || is_added(&links));
+        kill_process(Pid::from_child(&child), signal).expect("it lives");
+        let ended = child.wait_with_output().expect("ends");
+        let said = String::from_utf8(ended.stderr).expect("UTF-8");
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert!(said.contains("error: interrupted, while live connections had no other path"), "{said}");
+        assert!(said.contains("everything is as before"), "{said}");
+        assert_eq!(links.client.endpoints(), before);
+        assert_eq!(links.paths(), ["10.1.1.1"]);
+        drop(peers);
+    }
+}
+
+/// Before it has begun to change anything, a signal ends it as it ends any program.
+#[test]
+fn nothing_is_finished_that_was_not_begun() {
+    let namespace = Namespace::new();
+    let mut command = namespace.command(program_path());
+    command.args(["--wait", "60", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("starts");
+    let config = "{version: 1, endpoints: {a: {dev: none7, flags: [subflow]}}}";
+    child.stdin.take().expect("piped").write_all(config.as_bytes()).expect("read");
+    let mut said = String::new();
+    BufReader::new(child.stderr.take().expect("piped")).read_line(&mut said).expect("UTF-8");
+    assert!(said.contains("waiting for 60 s at most"), "{said}");
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("it lives");
+    assert_eq!(child.wait().expect("ends").signal(), Some(15));
+}
