@@ -148,6 +148,10 @@ impl Runtime {
     }
 
     fn create_folder(&self) -> io::Result<()> {
+        match self.judge_folder(is_own) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            judged => return judged,
+        }
         match DirBuilder::new().mode(0o755).create(&self.folder) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
             _ => self.judge_folder(is_own),

@@ -1,6 +1,6 @@
 //! The installed configuration, for the names that it gives to what is there.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::Common;
 use crate::desired;
@@ -37,8 +37,8 @@ impl Installed {
     ///
     /// # Errors
     /// When the host cannot be asked.
-    pub fn names(&self, host: &mut Host) -> Result<HashMap<Identity, String>, Error> {
-        let Some(input) = &self.0 else { return Ok(HashMap::new()) };
+    pub fn names(&self, host: &mut Host) -> Result<BTreeMap<Identity, String>, Error> {
+        let Some(input) = &self.0 else { return Ok(BTreeMap::new()) };
         desired::names(&input.config, host)
     }
 

@@ -16,7 +16,7 @@ use crate::model::{Identity, State, Sysctl};
 use crate::plan::{self, Step};
 use crate::report::json_v1::{self, ErrorJson, PlanParts};
 use crate::report::text::{self, Tense};
-use crate::report::yaml;
+use crate::report::{Style, yaml};
 use crate::runtime::{Lock, LockError, Runtime};
 use crate::trial::{Guard, Handover};
 use crate::watch::Interruption;
@@ -346,7 +346,9 @@ impl<'a> Job<'a> {
             Form::Text if self.output.quiet => Ok(()),
             Form::Text => {
                 let diff = if self.options.diff { diff()? } else { String::new() };
-                let plan = text::plan(steps, *tense, self.output.style());
+                // Nothing is coloured where there is no step, so the terminal need not be asked.
+                let style = if steps.is_empty() { Style::Plain } else { self.output.style() };
+                let plan = text::plan(steps, *tense, style);
                 self.output.print_in(self.netns, &(diff + &plan))
             }
         }

@@ -1,6 +1,6 @@
 //! Tells what path managers do, as it happens.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 
 use crate::cli::Common;
@@ -20,7 +20,7 @@ use super::{Exit, Output, netns};
 struct Place {
     name: Option<String>,
     /// The names of its endpoints when the program was started.
-    endpoints: HashMap<Identity, String>,
+    endpoints: BTreeMap<Identity, String>,
 }
 
 /// Tells until a signal comes, or nobody reads it any more.
@@ -90,7 +90,7 @@ fn tell(places: &[Place], sources: Vec<Source>, output: &Output) -> io::Result<E
 }
 
 /// The name of the endpoint there: of that with the port, or else of that without any.
-fn endpoint_at<'a>(end: &End, endpoints: &'a HashMap<Identity, String>) -> Option<&'a str> {
+fn endpoint_at<'a>(end: &End, endpoints: &'a BTreeMap<Identity, String>) -> Option<&'a str> {
     let port = end.port.and_then(|port| port.try_into().ok());
     let found = Identity::candidates(end.address?, port).find_map(|identity| endpoints.get(&identity));
     found.map(String::as_str)

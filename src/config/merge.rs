@@ -1,7 +1,7 @@
 //! Several files to one: later files win. Mappings merge key by key, scalars and lists are replaced whole, and
 //! `NAME: null` withdraws an earlier declaration.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::diagnostic::Place;
 use crate::model::{Sysctl, SysctlValue};
@@ -36,7 +36,7 @@ pub struct Merged {
 #[derive(Debug, Default)]
 pub struct Endpoints {
     slots: Vec<Option<(Located<Name>, EndpointDocument)>>,
-    by_name: HashMap<Name, usize>,
+    by_name: BTreeMap<Name, usize>,
 }
 
 impl Merged {

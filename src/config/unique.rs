@@ -1,7 +1,7 @@
 //! Ids and identities that two endpoints cannot share.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::model::{AddressId, Identity};
@@ -35,8 +35,8 @@ impl Claim {
 
 /// No id and no identity may be declared twice.
 pub fn unique(claims: &[Claim], diagnostics: &mut Diagnostics) {
-    let mut identities: HashMap<Identity, (Place, &Name)> = HashMap::new();
-    let mut ids: HashMap<AddressId, (Place, &Name)> = HashMap::new();
+    let mut identities: BTreeMap<Identity, (Place, &Name)> = BTreeMap::new();
+    let mut ids: BTreeMap<AddressId, (Place, &Name)> = BTreeMap::new();
     for Claim { name, identity, id } in claims {
         if let Some(Located { value, place }) = *identity {
             match identities.entry(value) {

@@ -4,7 +4,7 @@
 //! keys and tags are refused here, as are duplicate keys and deep nesting, so that nothing behind this module has to
 //! think of them.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Range, StrInput};
 
@@ -130,7 +130,7 @@ impl<'text> Reader<'text, '_> {
 
     fn mapping(&mut self, depth: usize) -> Result<Vec<(Key, Node)>, Stop> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
-        let mut seen: HashMap<String, Place> = HashMap::new();
+        let mut seen: BTreeMap<String, Place> = BTreeMap::new();
         loop {
             let (event, range) = self.next()?;
             if event == Event::MappingEnd {

@@ -1,6 +1,6 @@
 //! Declarations to rows: names to interface indexes, selectors to the addresses that match now.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use crate::config::{Declaration, Family, Located, Name, Selector, Target};
@@ -14,7 +14,7 @@ pub struct Declared {
     /// In the declared order, each with the place of its fixed id.
     pub rows: Vec<(Endpoint, Option<Place>)>,
     /// Endpoints whose interface does not exist, with the names of their declarations.
-    pub waiting: HashMap<Identity, Name>,
+    pub waiting: BTreeMap<Identity, Name>,
 }
 
 impl Declared {
@@ -32,7 +32,7 @@ impl Declared {
             Target::Address { identity, .. } => Some(*identity),
             Target::Selector(_) => None,
         });
-        let mut taken: HashSet<Identity> = exact.collect();
+        let mut taken: BTreeSet<Identity> = exact.collect();
         let mut declared = Declared::default();
         for Declaration { name, target, flags } in declarations {
             match target {

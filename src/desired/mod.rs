@@ -2,7 +2,7 @@
 
 mod declared;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Config, LimitValue, Located};
 use crate::diagnostic::{Diagnostic, Place};
@@ -69,7 +69,7 @@ pub fn resolve(
 ///
 /// # Errors
 /// When the host cannot be asked.
-pub fn names(config: &Config, facts: &mut impl Facts) -> Result<HashMap<Identity, String>, kernel::Error> {
+pub fn names(config: &Config, facts: &mut impl Facts) -> Result<BTreeMap<Identity, String>, kernel::Error> {
     let declarations = config.endpoints.as_deref().unwrap_or_default();
     let declared = Declared::resolve(declarations, facts, &mut Vec::new())?;
     let waiting = declared.waiting.into_iter().map(|(identity, name)| (identity, name.to_string()));
@@ -182,8 +182,8 @@ fn table(
     owned: &BTreeSet<Identity>,
 ) -> Result<Vec<Endpoint>, Unreachable> {
     let Declared { rows, waiting } = declared;
-    let fixed: HashSet<AddressId> = rows.iter().filter_map(|(row, _)| row.id).collect();
-    let identities: HashSet<Identity> = rows.iter().map(|(row, _)| row.identity).collect();
+    let fixed: BTreeSet<AddressId> = rows.iter().filter_map(|(row, _)| row.id).collect();
+    let identities: BTreeSet<Identity> = rows.iter().map(|(row, _)| row.identity).collect();
     let mut conflicts = Vec::new();
     let mut staying = Vec::new();
     for row in current.endpoints.iter().filter(|row| !identities.contains(&row.identity)) {

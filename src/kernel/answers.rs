@@ -16,11 +16,13 @@ const HEADER: usize = 16;
 /// What came of a request: the payloads of its replies, or the kernel's refusal.
 pub type Verdict = Result<Vec<Vec<u8>>, Refusal>;
 
-/// What comes after the replies to a request, if it is not refused.
+/// What ends the answer to a request, if it is not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// An acknowledgement.
     Acknowledgement,
+    /// The one reply that there is.
+    Reply,
     /// The mark for the end of a dump. One without it may be a part only.
     Done,
 }
@@ -95,6 +97,9 @@ impl Answers {
         }
         if message.kind != u16::from(Nlmsg::Noop) {
             self.replies[index].push(message.payload.to_vec());
+            if self.endings[index] == Ending::Reply {
+                return self.close(index, Ending::Reply, Ok(()));
+            }
         }
         Ok(())
     }
@@ -305,6 +310,12 @@ mod tests {
         acknowledgement.extend([0; 20]);
         assert!(Answers::new(7, vec![Ending::Acknowledgement]).add(&acknowledgement).is_ok());
         assert!(Answers::new(7, vec![Ending::Done]).add(&acknowledgement).is_err());
+        assert!(Answers::new(7, vec![Ending::Reply]).add(&acknowledgement).is_err());
+        let reply = message(Nlmsg::Overrun, NlmF::empty(), 7);
+        let mut answers = Answers::new(7, vec![Ending::Reply]);
+        assert!(answers.add(&reply).is_ok() && answers.open() == 0);
+        assert!(answers.add(&reply).is_err(), "there is one");
+        assert_eq!(answers.into_verdicts().len(), 1);
         // A refusal ends both.
         acknowledgement[16..20].copy_from_slice(&(-1i32).to_ne_bytes());
         let mut refused = Answers::new(7, vec![Ending::Done]);

@@ -1,6 +1,6 @@
 //! The real kernel, as the namespace of this thread shows it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -327,7 +327,7 @@ impl Addresses {
     fn read() -> Result<Addresses, Error> {
         let mut rtnl = Rtnl::open()?;
         let (links, addresses) = (rtnl.links()?, rtnl.addresses()?);
-        let up: HashMap<NonZeroU32, String> =
+        let up: BTreeMap<NonZeroU32, String> =
             links.into_iter().filter(|link| link.up).map(|link| (link.index, link.name)).collect();
         let mut known = Addresses { usable: Vec::new(), bindable: Vec::new() };
         for Address { address, index, .. } in addresses.iter().filter(|address| address.can_be_bound()) {

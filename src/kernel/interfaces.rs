@@ -4,7 +4,7 @@
 //! Indexes of names do not: SIOCGIFINDEX makes the kernel load a module for a name that it does not know, and a module
 //! may make interfaces.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroU32;
 use std::os::unix::net::UnixDatagram;
@@ -21,7 +21,7 @@ pub struct Interfaces {
     /// Any socket serves for these requests; one that is bound to nothing is the cheapest.
     socket: Option<UnixDatagram>,
     /// What was looked up since [`Interfaces::forget`]; mostly the names that are asked for afterwards.
-    known: HashMap<String, NonZeroU32>,
+    known: BTreeMap<String, NonZeroU32>,
     /// Opened when a name is not among these.
     rtnl: Option<Rtnl>,
 }

@@ -73,7 +73,7 @@ const AF_INET6: u16 = 10;
 /// Asks for the family's number, which is the same in every network namespace of a host.
 pub fn get_family() -> Result<Request, Error> {
     let body = message(ctrl::CMD_GETFAMILY, vec![attribute(ctrl::ATTR_FAMILY_NAME, FAMILY_NAME)?])?;
-    Request::new(GenlId::Ctrl.into(), NlmF::empty(), &body)
+    Request::get(GenlId::Ctrl.into(), &body)
 }
 
 /// The family's number in the answer to [`get_family`].
@@ -101,7 +101,7 @@ pub struct Family(pub u16);
 impl Family {
     /// Asks for the limits.
     pub fn get_limits(self) -> Result<Request, Error> {
-        self.request(cmd::GET_LIMITS, Vec::new())
+        Request::get(self.0, &message(cmd::GET_LIMITS, Vec::new())?)
     }
 
     /// Asks for the whole table.
@@ -111,7 +111,8 @@ impl Family {
 
     /// Asks for one row.
     pub fn get_endpoint(self, id: AddressId) -> Result<Request, Error> {
-        self.request(cmd::GET_ADDR, vec![nest(attr::ADDR, &[attribute(addr::ID, id.get())?])?])
+        let row = nest(attr::ADDR, &[attribute(addr::ID, id.get())?])?;
+        Request::get(self.0, &message(cmd::GET_ADDR, vec![row])?)
     }
 
     /// Sets those limits that differ, both or none; the kernel keeps the one that is not sent.

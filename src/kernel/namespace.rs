@@ -3,7 +3,7 @@
 //! A socket belongs to the namespace in which it was made, and `/proc/thread-self/net` and `/proc/sys/net` show that of
 //! the thread that looks. So this thread goes there, works, and goes on to the next.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
@@ -148,7 +148,7 @@ pub fn find(wanted: &[Names]) -> Result<Vec<String>, Error> {
             Names::Matching(_) => found.extend(all.iter().filter(|name| names.means(name)).cloned()),
         }
     }
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     found.retain(|name| seen.insert(name.clone()));
     Ok(found)
 }

@@ -45,7 +45,12 @@ pub struct Netlink {
 }
 
 impl Request {
-    /// A request that is answered by an acknowledgement, after its replies if there are any.
+    /// A request for one thing, which is the answer.
+    pub fn get(kind: u16, body: &impl ToBytes) -> Result<Request, Error> {
+        Request::with_flags(kind, NlmF::REQUEST, body)
+    }
+
+    /// A request that is answered by an acknowledgement.
     pub fn new(kind: u16, flags: NlmF, body: &impl ToBytes) -> Result<Request, Error> {
         Request::with_flags(kind, flags | NlmF::REQUEST | NlmF::ACK, body)
     }
@@ -60,7 +65,11 @@ impl Request {
     }
 
     fn ending(&self) -> Ending {
-        if self.flags.contains(NlmF::DUMP) { Ending::Done } else { Ending::Acknowledgement }
+        match self.flags {
+            flags if flags.contains(NlmF::DUMP) => Ending::Done,
+            flags if flags.contains(NlmF::ACK) => Ending::Acknowledgement,
+            _ => Ending::Reply,
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! that makes a user namespace holds all capabilities in it, which is why this works for ordinary users; where the
 //! kernel does not let users make them, root makes a network namespace alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -37,7 +37,7 @@ pub fn enter(declared: &DeclaredInterfaces) -> Result<(Host, Vec<Diagnostic>), E
     let mut rtnl = Rtnl::open()?;
     let (links, addresses) = (rtnl.links()?, rtnl.addresses()?);
     new_namespace().map_err(Error::NoSandbox)?;
-    let mut copy = Copy { rtnl: Rtnl::open()?, indexes: HashMap::new(), kind: None, warnings: Vec::new() };
+    let mut copy = Copy { rtnl: Rtnl::open()?, indexes: BTreeMap::new(), kind: None, warnings: Vec::new() };
     copy.links(&links)?;
     copy.addresses(&links, &addresses)?;
     copy.declared_only(declared, &links)?;
@@ -54,7 +54,7 @@ fn new_namespace() -> io::Result<()> {
 struct Copy {
     rtnl: Rtnl,
     /// Index here of each name.
-    indexes: HashMap<String, NonZeroU32>,
+    indexes: BTreeMap<String, NonZeroU32>,
     kind: Option<&'static str>,
     warnings: Vec<Diagnostic>,
 }
@@ -101,7 +101,7 @@ impl Copy {
     }
 
     fn addresses(&mut self, links: &[Interface], addresses: &[Address]) -> Result<(), Error> {
-        let names: HashMap<NonZeroU32, &str> =
+        let names: BTreeMap<NonZeroU32, &str> =
             links.iter().map(|link| (link.index, link.name.as_str())).collect();
         let here = |address: &Address| self.indexes.get(*names.get(&address.index)?).copied();
         let usable = addresses.iter().filter(|address| address.can_be_bound());

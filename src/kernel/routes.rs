@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use neli::consts::nl::NlmF;
 use neli::consts::rtnl::Rtm;
 use neli::consts::socket::NlFamily;
 use neli::types::Buffer;
@@ -80,7 +79,7 @@ impl Routes {
         if let Some(index) = out_of {
             put(&mut body, OIF, &index.get().to_ne_bytes());
         }
-        let request = Request::new(Rtm::Getroute.into(), NlmF::empty(), &Buffer::from(body))?;
+        let request = Request::get(Rtm::Getroute.into(), &Buffer::from(body))?;
         Ok(match self.netlink.request(request)? {
             Err(refusal) => Err(refusal.errno),
             Ok(replies) => match replies.iter().find_map(|reply| route(reply)) {

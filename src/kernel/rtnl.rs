@@ -119,7 +119,7 @@ impl Rtnl {
     /// The index of the interface of that name, if there is one.
     pub fn index(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
         let body = link_message(None, Iff::empty(), vec![link_attribute(Ifla::Ifname, name)?])?;
-        match self.netlink.request(Request::new(Rtm::Getlink.into(), NlmF::empty(), &body)?)? {
+        match self.netlink.request(Request::get(Rtm::Getlink.into(), &body)?)? {
             Ok(replies) => Ok(replies.iter().find_map(|reply| link(reply)).map(|link| link.index)),
             Err(refusal) if refusal.errno == Errno::ENODEV => Ok(None),
             Err(refusal) => Err(Error::Refused("look up an interface", refusal)),

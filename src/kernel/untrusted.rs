@@ -51,17 +51,27 @@ fn messages(mut datagram: &[u8]) -> Vec<&[u8]> {
     messages
 }
 
-/// What is taken to have been asked: one request more than `count`, each for everything that there is of a kind if the
-/// end of a dump is among its answers.
+/// What is taken to have been asked, one request more than `count`: for everything that there is of a kind if the end of a
+/// dump is among its answers, for a change if there is an acknowledgement or a refusal, and else for one thing.
 fn asked(first: u32, count: u8, messages: &[&[u8]]) -> Vec<Ending> {
+    const ERROR: u16 = 2;
     const DONE: u16 = 3;
-    let is_end = |message: &[u8], sequence: u32| {
-        message.get(4..6) == Some(&DONE.to_ne_bytes()) && message.get(8..12) == Some(&sequence.to_ne_bytes())
-    };
     let ending = |number: u8| {
         let sequence = first.wrapping_add(number.into());
-        let ends = messages.iter().any(|message| is_end(message, sequence));
-        if ends { Ending::Done } else { Ending::Acknowledgement }
+        let is = |kind: u16| {
+            let is_it = |message: &&[u8]| {
+                message.get(4..6) == Some(&kind.to_ne_bytes())
+                    && message.get(8..12) == Some(&sequence.to_ne_bytes())
+            };
+            messages.iter().any(is_it)
+        };
+        if is(DONE) {
+            Ending::Done
+        } else if is(ERROR) {
+            Ending::Acknowledgement
+        } else {
+            Ending::Reply
+        }
     };
     (0..=count).map(ending).collect()
 }

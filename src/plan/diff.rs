@@ -1,6 +1,6 @@
 //! What differs between two states, matched by identity, before any order.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::model::{Endpoint, Flags, Identity, State};
 
@@ -43,7 +43,7 @@ pub fn settings(current: &State, target: &State) -> Vec<Step> {
 /// Compares two tables.
 pub fn rows(current: &[Endpoint], target: &[Endpoint]) -> Rows {
     let mut rows = Rows::default();
-    let mut left: HashMap<Identity, &Endpoint> = current.iter().map(|row| (row.identity, row)).collect();
+    let mut left: BTreeMap<Identity, &Endpoint> = current.iter().map(|row| (row.identity, row)).collect();
     for wanted in target {
         match left.remove(&wanted.identity) {
             None => rows.additions.push(Change { endpoint: wanted.clone(), why: Reason::Declared }),

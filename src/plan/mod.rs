@@ -9,7 +9,7 @@ pub use order::Impossible;
 pub use step::{Disruption, Reason, Step};
 pub use takeback::{Stage, taken_back};
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use crate::model::{Capabilities, Identity, State};
 
@@ -32,7 +32,7 @@ pub fn plan(current: &State, target: &State, capabilities: Capabilities) -> Resu
 /// on live connections when an endpoint is added, and never again.
 pub fn renew(steps: &mut Vec<Step>, target: &State, renewed: &BTreeSet<Identity>) {
     let why = Reason::AddedTooEarly;
-    let touched: HashSet<Identity> =
+    let touched: BTreeSet<Identity> =
         steps.iter().filter_map(Step::endpoint).map(|endpoint| endpoint.identity).collect();
     let rows = target.endpoints.iter().filter(|row| renewed.contains(&row.identity));
     for row in rows.filter(|row| !touched.contains(&row.identity)) {

@@ -6,7 +6,7 @@
 //! replaces what announced some, and what opens subflows what opened some. A removal without a replacement to wait for
 //! comes first.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{AddressId, Capabilities, Endpoint, Flags, Identity};
 
@@ -57,21 +57,21 @@ pub fn order(
 
 /// The table as it will be after the steps so far.
 struct Table {
-    ids: HashSet<AddressId>,
+    ids: BTreeSet<AddressId>,
     rows: usize,
     removals: Vec<Option<Change>>,
-    removal_of: HashMap<Identity, usize>,
-    removal_of_id: HashMap<AddressId, usize>,
+    removal_of: BTreeMap<Identity, usize>,
+    removal_of_id: BTreeMap<AddressId, usize>,
     /// Removals of rows that do not come back, the ones to begin with when only room is needed.
     pure_removals: std::vec::IntoIter<usize>,
     /// The implicit endpoints that are still to be adopted, in the order of their additions.
     to_adopt: Vec<Endpoint>,
     /// Those of them that have been removed instead.
-    given_way: HashSet<Identity>,
+    given_way: BTreeSet<Identity>,
     /// The ids of the current table.
-    taken_before: HashSet<AddressId>,
+    taken_before: BTreeSet<AddressId>,
     /// Ids that an addition has to get; not to be given to another one before.
-    fixed: HashSet<AddressId>,
+    fixed: BTreeSet<AddressId>,
     capacity: usize,
     steps: Vec<Step>,
 }
@@ -83,14 +83,14 @@ impl Table {
         additions: &[Change],
         capabilities: Capabilities,
     ) -> Table {
-        let comes_back: HashSet<Identity> =
+        let comes_back: BTreeSet<Identity> =
             additions.iter().map(|addition| addition.endpoint.identity).collect();
         let numbered = || removals.iter().enumerate();
         let pure_removals: Vec<usize> = numbered()
             .filter(|(_, removal)| !comes_back.contains(&removal.endpoint.identity))
             .map(|(index, _)| index)
             .collect();
-        let ids: HashSet<AddressId> = current.iter().filter_map(|row| row.id).collect();
+        let ids: BTreeSet<AddressId> = current.iter().filter_map(|row| row.id).collect();
         let adopted = additions.iter().filter(|addition| addition.why == Reason::Adopted);
         let to_adopt = adopted.filter_map(|Change { endpoint, .. }| {
             let implicit = current.iter().find(|row| row.identity == endpoint.identity)?;
@@ -98,7 +98,7 @@ impl Table {
         });
         Table {
             to_adopt: to_adopt.collect(),
-            given_way: HashSet::new(),
+            given_way: BTreeSet::new(),
             taken_before: ids.clone(),
             ids,
             rows: current.len(),

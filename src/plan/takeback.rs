@@ -1,6 +1,6 @@
 //! Taking back what a trial changed, and nothing else. Pure.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use crate::model::{AddressId, Endpoint, Flags, Identity, Limits, State};
 
@@ -92,7 +92,7 @@ fn same(one: Option<&Endpoint>, other: Option<&Endpoint>) -> bool {
 /// A row that comes back takes another id where somebody else has its own now.
 fn without_taken_ids(rows: &mut [Endpoint], before: &State) {
     let comes_back = |row: &Endpoint| before.endpoint(row.identity).is_some_and(|old| old.same_row(row));
-    let mut taken: HashSet<AddressId> =
+    let mut taken: BTreeSet<AddressId> =
         rows.iter().filter(|row| !comes_back(row)).filter_map(|row| row.id).collect();
     for row in rows.iter_mut().filter(|row| comes_back(row)) {
         row.id = row.id.filter(|id| taken.insert(*id));

@@ -1,7 +1,7 @@
 //! A state as canonical YAML: a configuration that, applied, leads to it. Endpoints are in the order of their
 //! addresses, so that two states can be laid beside each other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
@@ -131,8 +131,8 @@ pub fn diff(from: &State, to: &State, names: [&str; 2]) -> Result<String, serde_
 /// ones get a number behind it.
 fn names<'r>(rows: impl Iterator<Item = &'r Endpoint>) -> Vec<String> {
     let own: Vec<String> = rows.map(name).collect();
-    let mut taken: HashSet<String> = own.iter().cloned().collect();
-    let mut uses: HashMap<String, usize> = HashMap::new();
+    let mut taken: BTreeSet<String> = own.iter().cloned().collect();
+    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     let unique = |name: String| {
         let uses = uses.entry(name.clone()).or_insert(0);
         *uses += 1;

@@ -4,7 +4,7 @@ mod drift;
 mod files;
 mod place;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -274,7 +274,7 @@ impl Watch<'_> {
         }
         self.awaited = awaited;
         // Under a second name it would seem to be locked by somebody else.
-        let mut known = HashSet::new();
+        let mut known = BTreeSet::new();
         let names: Vec<String> =
             there.into_iter().filter(|(identity, _)| known.insert(*identity)).map(|(_, name)| name).collect();
         let is_there = |place: &Place| place.name.as_ref().is_none_or(|name| names.contains(name));

@@ -1,6 +1,6 @@
 //! The `endpoints` of one file.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use crate::config::document::{EndpointDocument, Located, NAME_MAX, Name};
@@ -154,7 +154,7 @@ impl Decoder<'_> {
             return None;
         };
         let mut flags = Flags::default();
-        let mut seen: HashSet<&str> = HashSet::new();
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
         let mut sound = true;
         for item in items {
             let Some(word) = self.text(item, "a flag") else {

@@ -51,7 +51,6 @@ fn any_system_call_may_fail_once() {
         "write:error=ENOSPC",
         "rename:error=EROFS",
         "unlink:error=EROFS",
-        "mkdir:error=EROFS",
         "statx:error=EACCES",
         "flock:error=ENOLCK",
         "flock:error=EAGAIN",
