@@ -3,19 +3,22 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::Common;
+use crate::config::Config;
 use crate::desired::{self, Unreachable};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::doctor::{self, Configuration, Declared, PathManager};
+use crate::doctor::{self, Configuration, Declared, PathManager, shell_word};
 use crate::kernel::{Error, Host, Kernel, examination, probe};
-use crate::model::{Course, Probe, State, Sysctl};
+use crate::model::{Course, Identity, Probe, State, Sysctl};
 use crate::plan;
 use crate::report::doctor::{Document, text};
+use crate::runtime::Runtime;
 
 use super::input::{self, Input};
 use super::output::Form;
+use super::ownership::Ownership;
 use super::resolver::Target;
 use super::{Exit, Output, places};
 
@@ -34,7 +37,7 @@ pub fn run(paths: &[PathBuf], target: Option<&Target>, common: &Common) -> io::R
             None
         }
     };
-    let (path_manager, configuration) = look(input.as_ref(), paths);
+    let (path_manager, configuration) = look(input.as_ref(), &command(paths, &common.root_dir));
     // Its connection lives while everything else is looked at.
     let (probe, _connection) = match target {
         Some(target) => probed(target, &path_manager),
@@ -72,7 +75,7 @@ fn probed(target: &Target, path_manager: &PathManager) -> (Option<Probe>, Option
     }
 }
 
-fn look(input: Option<&Input>, paths: &[PathBuf]) -> (PathManager, Configuration) {
+fn look(input: Option<&Input>, command: &str) -> (PathManager, Configuration) {
     let read = || -> Result<(Host, State), Error> {
         let mut host = Host::open()?;
         let state = host.read(&Sysctl::all().collect::<Vec<_>>())?;
@@ -80,7 +83,7 @@ fn look(input: Option<&Input>, paths: &[PathBuf]) -> (PathManager, Configuration
     };
     match read() {
         Ok((mut host, mut state)) => {
-            let configuration = configuration(input, paths, &mut state, &mut host);
+            let configuration = configuration(input, command, &mut state, &mut host);
             (PathManager::Read(state), configuration)
         }
         Err(Error::NoMptcp) => (PathManager::Missing, judged(input).err().unwrap_or(Configuration::Absent)),
@@ -104,26 +107,22 @@ fn judged(input: Option<&Input>) -> Result<&Input, Configuration> {
 }
 
 /// Holds the files against the kernel, and gives the rows their names.
-fn configuration(
-    input: Option<&Input>,
-    paths: &[PathBuf],
-    state: &mut State,
-    host: &mut Host,
-) -> Configuration {
+fn configuration(input: Option<&Input>, command: &str, state: &mut State, host: &mut Host) -> Configuration {
     let input = match judged(input) {
         Ok(input) => input,
         Err(configuration) => return configuration,
     };
     let declarations = input.config.endpoints.iter().flatten();
     let mut declared = Declared {
-        command: command(paths),
+        command: command.to_owned(),
         places: declarations
             .map(|declaration| (declaration.name.value.to_string(), declaration.name.place))
             .collect(),
         ..Declared::default()
     };
     let capabilities = Host::capabilities().corrected_by(state);
-    match desired::resolve(&input.config, state, capabilities, &BTreeSet::new(), host) {
+    let owned = own(&input.config, state);
+    match desired::resolve(&input.config, state, capabilities, &owned, host) {
         Ok(desired) => {
             places::name_rows(state, &desired.state);
             declared.waiting = desired.warnings;
@@ -142,9 +141,23 @@ fn configuration(
     Configuration::Valid(declared)
 }
 
+/// The endpoints that applying may remove although the configuration says `prune: false`.
+fn own(config: &Config, state: &State) -> BTreeSet<Identity> {
+    let Ok(runtime) = Runtime::of_this_namespace() else { return BTreeSet::new() };
+    let ownership = Ownership::new(&runtime, config, state);
+    if let Some(trouble) = ownership.trouble() {
+        log::debug!("{}", trouble.message);
+    }
+    ownership.identities()
+}
+
 /// The command that applies the same files.
-fn command(paths: &[PathBuf]) -> String {
+fn command(paths: &[PathBuf], root: &Path) -> String {
     let mut words = vec!["mptcp-apply".to_owned()];
-    words.extend(paths.iter().map(|path| path.display().to_string()));
+    // The folders count only where no file is named.
+    if paths.is_empty() && root != Path::new("/") {
+        words.extend(["--root-dir".to_owned(), shell_word(&root.to_string_lossy())]);
+    }
+    words.extend(paths.iter().map(|path| shell_word(&path.to_string_lossy())));
     words.join(" ")
 }

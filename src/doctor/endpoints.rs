@@ -1,18 +1,34 @@
 //! Addresses and interfaces of endpoints.
 
-use crate::model::{AddressState, Endpoint, Interface};
+use crate::model::{AddressState, Endpoint, Flags, Interface};
 
 use super::finding::label;
-use super::{Evidence, Finding};
+use super::{Evidence, Finding, Severity};
 
-/// What keeps an endpoint from being used, the first thing that does. An endpoint that a live subflow uses is fine.
+/// What keeps an endpoint from being used, the first thing that does. An address that a live subflow uses is fine; but
+/// TCP notices late, if at all, that its interface is gone or down.
 pub fn trouble(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
-    if evidence.interfaces.is_empty() || evidence.is_in_use(row) {
+    if evidence.interfaces.is_empty() {
         return None;
     }
+    let in_use = evidence.is_in_use(row);
+    let address = || if in_use { None } else { address(evidence, row) };
+    // Packets may leave by an interface that does not have their address, unless the endpoint is bound to this one.
+    let matters = |home: &&Interface| !in_use || !home.up || row.dev.is_some();
     dev_gone(evidence, row)
-        .or_else(|| address(evidence, row))
-        .or_else(|| evidence.home(row).and_then(|home| interface(row, home)))
+        .or_else(address)
+        .or_else(|| evidence.home(row).filter(matters).and_then(|home| interface(row, home)))
+}
+
+/// Whether peers are told of it and no subflow is opened from it. For that the kernel needs neither address nor
+/// interface, unless it has a port to listen on.
+fn is_only_announced(row: &Endpoint) -> bool {
+    let opens = Flags::SUBFLOW.union(Flags::FULLMESH).union(Flags::LAMINAR);
+    row.flags.contains(Flags::SIGNAL) && !row.flags.intersects(opens) && row.identity.port.is_none()
+}
+
+fn severity(row: &Endpoint) -> Severity {
+    if is_only_announced(row) { Severity::Hint } else { Severity::Fault }
 }
 
 /// Endpoints that cannot be used.
@@ -31,11 +47,17 @@ fn dev_gone(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         Some(now) => format!("no interface has index {}; the address is on {now} now", dev.index),
         None => format!("no interface has index {}", dev.index),
     };
+    let renew = renew(evidence, row, Some(now.as_deref().unwrap_or("DEV")));
+    let remedy = match now {
+        Some(_) => renew,
+        None => format!("# bring the interface back, with its address, then:\n{renew}"),
+    };
     let finding = Finding::fault("dev-gone", format!("the interface of {} is gone", row.identity))
+        .of(severity(row))
         .about(row)
         .evidence(seen)
         .meaning("It was deleted, or made anew under the same name: the kernel keeps to the old index, and opens no subflow.")
-        .remedy(renew(evidence, row, now.as_deref()));
+        .remedy(remedy);
     Some(finding)
 }
 
@@ -43,18 +65,28 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     let wanted = row.identity.address;
     let own: Vec<_> = evidence.addresses.iter().filter(|own| own.address == wanted).collect();
     if own.is_empty() {
+        let dev = row.dev.as_ref().map_or("DEV".to_owned(), ToString::to_string);
+        let remedy = format!("ip address add {wanted}/PREFIX dev {dev}");
         let missing = Finding::fault("address-missing", format!("{wanted} is not on this host"))
+            .of(severity(row))
             .about(row)
-            .evidence("no interface has the address")
-            .meaning("The kernel takes such an endpoint and never opens a subflow from it.")
-            .remedy(format!(
-                "ip address add {wanted}/PREFIX dev {}",
-                row.dev.as_ref().map_or("DEV".to_owned(), ToString::to_string)
-            ));
+            .evidence("no interface has the address");
+        let missing = if is_only_announced(row) {
+            missing
+                .meaning("Peers are told of it all the same. That helps only where a router translates it to an address of this host.")
+                .remedy(format!("# behind such a router nothing is to be done; otherwise:\n{remedy}"))
+        } else {
+            missing
+                .meaning("The kernel takes such an endpoint and never opens a subflow from it.")
+                .remedy(remedy)
+        };
         return (!evidence.bindable.contains(&wanted)).then_some(missing);
     }
     let on_dev = own.iter().find(|own| row.dev.as_ref().is_none_or(|dev| dev.index == own.index));
     let Some(own) = on_dev else {
+        if is_only_announced(row) {
+            return None;
+        }
         // A router may have its addresses on the loopback interface, for all others.
         let elsewhere =
             own.iter().find(|own| !evidence.interface(own.index).is_some_and(|on| on.loopback))?;

@@ -1,6 +1,6 @@
 //! Everything that the doctor looks at, read once. `kernel::examination` reads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
@@ -156,9 +156,16 @@ impl Evidence {
         self.paths().any(|path| path.is_established() && path.local.ip() == row.identity.address)
     }
 
-    /// The connections that this host began.
+    /// The connections that this host began, and that lead to another one. Within a host there is no other path, and
+    /// subflows that are bound to an interface never arrive.
     pub fn begun(&self) -> impl Iterator<Item = &Connection> {
-        self.connections.iter().filter(|connection| connection.is_begun_here())
+        let own: HashSet<IpAddr> = self.addresses.iter().map(|own| own.address).collect();
+        let leaves = move |path: &Path| {
+            let remote = path.remote.ip();
+            !remote.is_loopback() && !own.contains(&remote)
+        };
+        let connections = self.connections.iter().filter(|connection| connection.is_begun_here());
+        connections.filter(move |connection| connection.subflows.iter().any(&leaves))
     }
 
     /// The name of an interface, or `if7`.

@@ -89,7 +89,43 @@ impl Finding {
     }
 }
 
+/// A word as a shell takes it. Whoever names an interface or a file is not to write commands for whoever copies a remedy,
+/// nor to speak to his terminal.
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    if !word.contains(char::is_control) {
+        return format!("'{}'", word.replace('\'', "'\\''"));
+    }
+    let escaped = |byte: u8| match byte {
+        b' '..=b'~' if byte != b'\'' && byte != b'\\' => char::from(byte).to_string(),
+        _ => format!("\\x{byte:02x}"),
+    };
+    format!("$'{}'", word.bytes().map(escaped).collect::<String>())
+}
+
 /// What an endpoint is called: its name, or its address and port where it has none.
 pub fn label(row: &Endpoint) -> String {
     row.name.clone().unwrap_or_else(|| row.identity.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_word;
+
+    #[test]
+    fn a_word_is_one_word_to_a_shell() {
+        for (word, expected) in [
+            ("eth0.100", "eth0.100"),
+            ("", "''"),
+            ("a b", "'a b'"),
+            ("x;reboot", "'x;reboot'"),
+            ("it's", "'it'\\''s'"),
+            ("a\x1b[2J'\\", "$'a\\x1b[2J\\x27\\x5c'"),
+        ] {
+            assert_eq!(shell_word(word), expected);
+        }
+    }
 }

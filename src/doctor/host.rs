@@ -1,8 +1,9 @@
 //! The path manager as a whole, the configuration, and other programs.
 
 use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{Sysctl, SysctlValue};
+use crate::model::{Endpoint, Sysctl, SysctlValue};
 use crate::plan::Step;
 
 use super::{Configuration, Evidence, Finding, PathManager};
@@ -123,7 +124,7 @@ fn what(step: &Step) -> String {
     }
 }
 
-fn missing_rows(evidence: &Evidence) -> impl Iterator<Item = &crate::model::Endpoint> {
+fn missing_rows(evidence: &Evidence) -> impl Iterator<Item = &Endpoint> {
     let declared = match &evidence.configuration {
         Configuration::Valid(declared) => Some(declared),
         Configuration::Absent | Configuration::Invalid(..) => None,
@@ -140,21 +141,21 @@ fn missing_rows(evidence: &Evidence) -> impl Iterator<Item = &crate::model::Endp
 pub fn table_full(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = evidence.state() else { return Vec::new() };
     let (rows, max) = (state.endpoints.len(), evidence.capabilities.endpoints_max);
-    let implicit = state.endpoints.iter().filter(|row| row.is_implicit());
-    let ids: Vec<String> = implicit.filter_map(|row| Some(row.id?.to_string())).collect();
-    let wanted = missing_rows(evidence).count();
-    if rows < max || (ids.is_empty() && wanted == 0) {
+    let implicit: Vec<&Endpoint> = state.endpoints.iter().filter(|row| row.is_implicit()).collect();
+    if rows < max || implicit.is_empty() {
         return Vec::new();
     }
+    let unused = implicit.iter().filter(|row| !evidence.is_in_use(row));
+    let delete: Vec<String> =
+        unused.filter_map(|row| Some(format!("ip mptcp endpoint delete id {}", row.id?))).collect();
     let finding = Finding::hint("table-full", "there is no room for another endpoint")
-        .evidence(format!("{rows} of {max} endpoints, {} of them implicit; {wanted} more are declared", ids.len()))
+        .evidence(format!("{rows} of {max} endpoints, {} of them implicit", implicit.len()))
         .meaning("The kernel refuses another one. It never removes an implicit endpoint, not even after its connection.");
-    let delete = |id: &String| format!("ip mptcp endpoint delete id {id}");
-    let delete: Vec<String> = ids.iter().map(delete).collect();
-    let remedy = if ids.is_empty() {
-        "# remove an endpoint that is not needed; Linux 7.2 holds 255".to_owned()
+    let remedy = if delete.is_empty() {
+        "# live connections need the implicit ones now; remove another endpoint, or wait; Linux 7.2 holds 255"
+            .to_owned()
     } else {
-        format!("# remove those that no connection needs:\n{}", delete.join("\n"))
+        format!("# no live connection needs these:\n{}", delete.join("\n"))
     };
     vec![finding.remedy(remedy)]
 }
@@ -164,8 +165,11 @@ pub fn port_held(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = Vec::new();
     for row in missing_rows(evidence) {
         let Some(port) = row.identity.port else { continue };
-        let holds = |local: std::net::SocketAddr| {
-            local.port() == port.get() && (local.ip().is_unspecified() || local.ip() == row.identity.address)
+        let wanted = row.identity.address;
+        // A socket of IPv6 that listens everywhere takes IPv4 too, as a rule.
+        let everywhere = |ip: IpAddr| ip.is_unspecified() && (ip.is_ipv6() || wanted.is_ipv4());
+        let holds = |local: SocketAddr| {
+            local.port() == port.get() && (local.ip() == wanted || everywhere(local.ip()))
         };
         let Some(listener) = evidence.listeners.iter().find(|listener| holds(listener.local)) else {
             continue;

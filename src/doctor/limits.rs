@@ -23,38 +23,72 @@ pub fn subflows(evidence: &Evidence) -> Vec<Finding> {
     [true, false].into_iter().filter_map(|ipv4| too_low(evidence, limit as usize, ipv4)).collect()
 }
 
-fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
+/// The endpoints of a family that open subflows, and how many of them a connection needs beside its first one.
+fn needed(evidence: &Evidence, ipv4: bool) -> (Vec<&Endpoint>, usize) {
     let of_family = |row: &&Endpoint| row.identity.address.is_ipv4() == ipv4;
     let usable = evidence.opening().filter(of_family).filter(|row| trouble(evidence, row).is_none());
-    let mut rows: Vec<&Endpoint> = usable.collect();
+    let rows: Vec<&Endpoint> = usable.collect();
     // A connection's first subflow comes from one of them, unless it is known to come from elsewhere.
-    let mut first = evidence.first_addresses.iter().filter(|first| first.is_ipv4() == ipv4).peekable();
-    let elsewhere =
-        first.peek().is_some() && !first.any(|first| rows.iter().any(|row| row.identity.address == *first));
+    let known = evidence.first_addresses.iter().any(|first| first.is_ipv4() == ipv4);
+    let elsewhere = known && !rows.iter().any(|row| evidence.first_addresses.contains(&row.identity.address));
     let needed = rows.len().saturating_sub(usize::from(!elsewhere));
+    (rows, needed)
+}
+
+fn names(rows: &[&Endpoint]) -> String {
+    rows.iter().map(|row| label(row)).collect::<Vec<_>>().join(", ")
+}
+
+fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
+    let (rows, needed) = needed(evidence, ipv4);
     if needed <= limit {
         return None;
     }
-    let names = |rows: &[&Endpoint]| rows.iter().map(|row| label(row)).collect::<Vec<_>>().join(", ");
     let all = names(&rows);
-    let last = match &evidence.configuration {
-        Configuration::Valid(declared) => {
-            rows.sort_by_key(|row| {
-                let place = row.name.as_ref().and_then(|name| declared.places.get(name));
-                (place.is_none(), place.map(|place| (place.source, place.span.line)))
-            });
-            format!(
-                "; in the declared order it is not reached by {}",
-                names(&rows[rows.len() - (needed - limit)..])
-            )
-        }
-        Configuration::Absent | Configuration::Invalid(..) => String::new(),
-    };
-    let finding = Finding::fault("subflows-limit-low", "the limit of subflows is lower than the number of endpoints")
-        .evidence(format!("limit subflows is {limit}; {} endpoints open subflows: {all}", rows.len()))
-        .meaning(format!("A connection gets {limit} beside its first one, and the endpoints that were added last get none{last}."))
-        .remedy(raise(evidence, needed));
+    let finding = Finding::fault(
+        "subflows-limit-low",
+        "the limit of subflows is lower than the number of endpoints",
+    )
+    .evidence(format!("limit subflows is {limit}; {} endpoints open subflows: {all}", rows.len()))
+    .meaning(format!(
+        "A connection gets {limit} beside its first one, and the endpoints that were added last get none."
+    ))
+    .remedy(raise(evidence, needed));
     Some(finding)
+}
+
+/// Endpoints that no connection gets to, since others are declared before them. Without a configuration nobody knows in
+/// which order they were added.
+pub fn never_used(evidence: &Evidence) -> Vec<Finding> {
+    let (Some(state), Configuration::Valid(declared)) = (evidence.state(), &evidence.configuration) else {
+        return Vec::new();
+    };
+    let limit = state.limits.subflows as usize;
+    let mut findings = Vec::new();
+    for (mut rows, needed) in [true, false].map(|ipv4| needed(evidence, ipv4)) {
+        if limit == 0 || needed <= limit {
+            continue;
+        }
+        rows.sort_by_key(|row| {
+            let place = row.name.as_ref().and_then(|name| declared.places.get(name));
+            (place.is_none(), place.map(|place| (place.source, place.span.line, place.span.column)))
+        });
+        let (used, never) = rows.split_at(rows.len() - (needed - limit));
+        let last = used.last().map_or(String::new(), |row| label(row));
+        let delete = used.last().and_then(|row| row.id).map_or(String::new(), |id| format!(" id {id}"));
+        findings.extend(never.iter().map(|row| {
+            let name = label(row);
+            Finding::hint("never-used", format!("{name} comes too late to be used"))
+                .about(row)
+                .evidence(format!("limit subflows is {limit}; before it come {}", names(used)))
+                .meaning("The kernel takes endpoints in the order in which they were added, which is the declared one, until the limit is reached. One behind that is used only where one before it cannot be.")
+                .remedy(format!(
+                    "# raise the limit, or declare {name} before {last} and add that anew, which closes its subflows:\nip mptcp endpoint delete{delete}\n{}",
+                    declared.command
+                ))
+        }));
+    }
+    findings
 }
 
 fn raise(evidence: &Evidence, wanted: usize) -> String {
@@ -133,9 +167,17 @@ pub fn fullmesh(evidence: &Evidence) -> Vec<Finding> {
              endpoint{} here, and lacks {lacking} pair{}",
             rows.len(), plural(rows.len()), plural(lacking)
         ))
-        .meaning("A full mesh takes a subflow for each pair of addresses.")
-        .remedy(raise(evidence, limit + lacking));
-    vec![finding]
+        .meaning("A full mesh takes a subflow for each pair of addresses.");
+    let max = evidence.capabilities.limits_max;
+    // What this kernel cannot do is nobody's mistake.
+    vec![if state.limits.subflows < max {
+        finding.remedy(raise(evidence, limit + lacking))
+    } else {
+        let remedy = format!(
+            "# this kernel allows {max} at most: let fewer endpoints be `fullmesh`, or peers announce less"
+        );
+        finding.of(Severity::Hint).remedy(remedy)
+    }]
 }
 
 fn plural(count: usize) -> &'static str {

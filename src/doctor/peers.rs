@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::model::{Endpoint, Flags, Sysctl, SysctlValue};
+use crate::model::{Connection, Endpoint, Flags, Sysctl, SysctlValue};
 
-use super::subflows::all;
+use super::subflows::{Missing, all};
 use super::{Evidence, Finding, Severity};
 
 /// Counters of what a middlebox does to connections that began with MPTCP.
@@ -32,6 +32,7 @@ pub const ASK_THE_SERVER: &str = "sysctl net.mptcp.enabled   # on the server\nss
 pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
     let [asked, agreed, plain] =
         ["MPCapableSYNTX", "MPCapableSYNACKRX", "MPCapableFallbackSYNACK"].map(|name| evidence.counter(name));
+    let live = evidence.connections.iter().any(Connection::is_plain);
     let all = plain > 0 && agreed == 0;
     let most = plain > agreed && evidence.begun().next().is_none();
     // A probe tells more of one peer than counters do of all.
@@ -40,7 +41,7 @@ pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
     }
     let title = if all { "no peer so far speaks MPTCP" } else { "most peers do not speak MPTCP" };
     let finding = Finding::fault("peer-without-mptcp", title)
-        .of(if all { Severity::Fault } else { Severity::Hint })
+        .of(if all && live { Severity::Fault } else { Severity::Hint })
         .evidence(format!(
             "{asked} connections asked for it (MPCapableSYNTX), {agreed} peers agreed (MPCapableSYNACKRX), {plain} \
              answered with plain TCP (MPCapableFallbackSYNACK)"
@@ -55,6 +56,13 @@ pub fn unanswered(evidence: &Evidence) -> u64 {
     evidence.counter("MPJoinSynTx").saturating_sub(evidence.counter("MPJoinSynAckRx"))
 }
 
+/// Whether so many requests got none that all that is missing can be due to it. A few that got lost since boot explain
+/// little.
+pub fn explains(evidence: &Evidence, missing: &[Missing<'_>]) -> bool {
+    let lacking: usize = missing.iter().map(|missing| missing.connections).sum();
+    lacking > 0 && unanswered(evidence) >= lacking as u64
+}
+
 /// Requests for subflows that get no answer.
 pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
     let [asked, answered] = ["MPJoinSynTx", "MPJoinSynAckRx"].map(|name| evidence.counter(name));
@@ -66,7 +74,8 @@ pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
     };
     let too_early = evidence.counter("MPJoinSynTxBindErr") + evidence.counter("MPJoinSynTxConnectErr") > 0;
     let missing = all(evidence);
-    let blamed = missing.iter().filter(|missing| missing.asking > 0 || (unanswered > 0 && !too_early));
+    let is_the_path = !too_early && explains(evidence, &missing);
+    let blamed = missing.iter().filter(|missing| missing.asking > 0 || is_the_path);
     let findings: Vec<Finding> = blamed
         .map(|missing| {
             let address = missing.row.identity.address;

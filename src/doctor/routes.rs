@@ -34,11 +34,33 @@ pub fn obstacle(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     let strays = |check: &&&RouteCheck| check.taken().as_ref().is_ok_and(|taken| *taken != home.index);
     if let Some(check) = checks.iter().find(refused) {
         let all = checks.iter().all(|check| check.taken().is_err());
-        let severity = if all { Severity::Fault } else { Severity::Hint };
+        let severity =
+            if all && !is_on_purpose(evidence, home, check) { Severity::Fault } else { Severity::Hint };
         return Some(refused_finding(evidence, row, home, check).of(severity));
     }
     let check = checks.iter().find(strays).filter(|_| checks.iter().all(|check| strays(&check)))?;
     Some(stray_finding(evidence, row, home, check))
+}
+
+/// Whether it may well be meant so: nobody's peer is known to be there, and the link has routes to some networks by a
+/// router, and nowhere else.
+fn is_on_purpose(evidence: &Evidence, home: &Interface, check: &RouteCheck) -> bool {
+    let ipv4 = check.source.is_ipv4();
+    let routing = &evidence.routing;
+    !check.peer
+        && routing.partial.contains(&(ipv4, home.index))
+        && defaults(evidence, home, ipv4).next().is_none()
+}
+
+/// The default routes out of an interface, of all tables.
+fn defaults<'a>(
+    evidence: &'a Evidence,
+    home: &Interface,
+    ipv4: bool,
+) -> impl Iterator<Item = &'a DefaultRoute> + Clone {
+    let index = home.index;
+    let out = move |route: &&DefaultRoute| route.ipv4 == ipv4 && route.interface == Some(index);
+    evidence.routing.defaults.iter().filter(out)
 }
 
 fn checks<'a>(evidence: &'a Evidence, row: &Endpoint) -> impl Iterator<Item = &'a RouteCheck> {
@@ -49,6 +71,7 @@ fn checks<'a>(evidence: &'a Evidence, row: &Endpoint) -> impl Iterator<Item = &'
 fn refused_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &RouteCheck) -> Finding {
     let error = check.taken().as_ref().err().map_or("", String::as_str);
     let title = format!("no route from {} out of {}", check.source, home.name);
+    let rule = rule(evidence, row, home);
     Finding::fault("no-route", title)
         .about(row)
         .evidence(format!("`{}`: {error}", question(row, check)))
@@ -57,7 +80,13 @@ fn refused_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check:
             label(row),
             whom(check)
         ))
-        .remedy(rule(evidence, row, home))
+        .remedy(match (check.peer, defaults(evidence, home, check.source.is_ipv4()).next()) {
+            // A link without any default route may be an inner one.
+            (false, None) => format!(
+                "{rule}\n# not where all peers are on that link: run this again while a connection is live"
+            ),
+            _ => rule,
+        })
 }
 
 fn stray_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &RouteCheck) -> Finding {
@@ -92,8 +121,7 @@ fn whom(check: &RouteCheck) -> String {
 fn rule(evidence: &Evidence, row: &Endpoint, home: &Interface) -> String {
     let source = row.identity.address;
     let ip = if source.is_ipv4() { "ip" } else { "ip -6" };
-    let out = |route: &&DefaultRoute| route.ipv4 == source.is_ipv4() && route.interface == Some(home.index);
-    let mut own = evidence.routing.defaults.iter().filter(out);
+    let mut own = defaults(evidence, home, source.is_ipv4());
     if let Some(route) = own.clone().find(|route| FREE.contains(&route.table) || route.table > MAIN + 1) {
         return format!("{ip} rule add from {source} table {}", route.table);
     }
@@ -132,12 +160,20 @@ fn rp_filter_of(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         Err(error) => error.clone(),
     };
     let name = &home.name;
-    let finding = Finding::fault("rp-filter", format!("strict reverse path filtering drops answers on {name}"))
-        .about(row)
-        .evidence(format!(
-            "net.ipv4.conf.{name}.rp_filter or that of `all` is 1; `ip route get {destination} from {source}`: {seen}"
-        ))
-        .meaning("The kernel takes a packet only from the interface by which it would answer without being told one.")
-        .remedy(format!("{}\n# or:\nsysctl -w net.ipv4.conf.{name}.rp_filter=2", rule(evidence, row, home)));
+    // sysctl(8) takes dots for slashes unless there are slashes, and names of VLANs have dots.
+    let key = match name.contains('.') {
+        true => format!("net/ipv4/conf/{name}/rp_filter"),
+        false => format!("net.ipv4.conf.{name}.rp_filter"),
+    };
+    let finding = Finding::fault(
+        "rp-filter",
+        format!("strict reverse path filtering drops answers on {name}"),
+    )
+    .about(row)
+    .evidence(format!("{key} or that of `all` is 1; `ip route get {destination} from {source}`: {seen}"))
+    .meaning(
+        "The kernel takes a packet only from the interface by which it would answer without being told one.",
+    )
+    .remedy(format!("{}\n# or:\nsysctl -w {key}=2", rule(evidence, row, home)));
     Some(finding)
 }

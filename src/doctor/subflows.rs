@@ -35,13 +35,13 @@ impl Missing<'_> {
 pub fn all(evidence: &Evidence) -> Vec<Missing<'_>> {
     let Some(state) = evidence.state() else { return Vec::new() };
     let limit = state.limits.subflows as usize;
-    let of = evidence.begun().count();
+    let begun: Vec<&Connection> = evidence.begun().collect();
     let fine = |row: &&Endpoint| trouble(evidence, row).is_none() && routes::is_fine(evidence, row);
     let missing = |row| {
-        let lacking = || evidence.begun().filter(|connection| lacks(connection, row, limit));
-        let asks = |connection: &&Connection| connection.subflows.iter().any(|path| is_from(path, row));
+        let lacking = || begun.iter().filter(|connection| lacks(connection, row, limit));
+        let asks = |connection: &&&Connection| connection.subflows.iter().any(|path| is_from(path, row));
         let (connections, asking) = (lacking().count(), lacking().filter(asks).count());
-        Missing { row, connections, asking, of }
+        Missing { row, connections, asking, of: begun.len() }
     };
     evidence.opening().filter(fine).map(missing).filter(|missing| missing.connections > 0).collect()
 }
@@ -51,16 +51,13 @@ fn is_from(path: &Path, row: &Endpoint) -> bool {
 }
 
 fn lacks(connection: &Connection, row: &Endpoint, limit: usize) -> bool {
-    // Before the peer has acknowledged data, no subflow can be opened.
-    if !connection.subflows.iter().any(|path| path.flags.is_fully_established()) {
-        return false;
-    }
-    let own = |path: &&Path| is_from(path, row);
-    let established = connection.subflows.iter().filter(own).any(Path::is_established);
+    let own = || connection.subflows.iter().filter(|path| is_from(path, row));
+    // One that is closing was there.
+    let had = own().any(|path| !path.is_asking());
     let same_family = |path: &Path| path.remote.is_ipv4() == row.identity.address.is_ipv4();
     // A subflow that is being opened takes one of the limit already.
-    let asking = connection.subflows.iter().any(|path| is_from(path, row));
-    !established && connection.subflows.iter().any(same_family) && (asking || connection.additional() < limit)
+    let has_room = own().next().is_some() || connection.additional() < limit;
+    !had && connection.is_fully_established() && connection.subflows.iter().any(same_family) && has_room
 }
 
 /// Subflows that nobody asks for any more.
@@ -70,7 +67,8 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     let counters = ["MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"].map(|name| (name, evidence.counter(name)));
-    let unanswered = super::peers::unanswered(evidence) > 0;
+    let all = all(evidence);
+    let is_the_path = super::peers::explains(evidence, &all);
     let finding = |missing: &Missing<'_>| {
         let (words, row) = (missing.words(), missing.row);
         let again = renew(evidence, row, None);
@@ -84,7 +82,7 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
                     .remedy(format!("{again}\n# `mptcp-apply --watch` sees to it by itself")),
             ),
             // The path is to blame, and `peers` says so.
-            None if unanswered => None,
+            None if is_the_path => None,
             None => Some(
                 Finding::hint("subflow-missing", format!("connections lack a subflow from {}", row.identity.address))
                     .about(row)
@@ -97,5 +95,5 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
             ),
         }
     };
-    all(evidence).iter().filter_map(finding).collect()
+    all.iter().filter_map(finding).collect()
 }

@@ -1,12 +1,12 @@
 //! Reads what the doctor looks at, once. What this user may not read is left out: fewer findings, no error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::doctor::{Configuration, Evidence, PathManager, RouteCheck};
+use crate::doctor::{Configuration, Evidence, PathManager, RouteCheck, shell_word};
 use crate::model::{Connection, Endpoint, HostAddress, Interface, Probe, Routing, canonical};
 
 use super::routes::{Route, Routes};
@@ -51,6 +51,7 @@ pub fn examine(path_manager: PathManager, configuration: Configuration, probe: O
         (evidence.interfaces, evidence.addresses) = (interfaces, addresses);
         evidence.rp_filter = rp_filter(&evidence.interfaces);
     }
+    quote_names(&mut evidence);
     let is_own = |row: &Endpoint| evidence.addresses.iter().any(|own| own.address == row.identity.address);
     let elsewhere = evidence.endpoints().filter(|row| !is_own(row)).map(|row| row.identity.address);
     evidence.bindable =
@@ -64,6 +65,17 @@ pub fn examine(path_manager: PathManager, configuration: Configuration, probe: O
         log::debug!("routes are left out: {error}");
     }
     evidence
+}
+
+/// From here on names of interfaces are for remedies.
+fn quote_names(evidence: &mut Evidence) {
+    for interface in &mut evidence.interfaces {
+        interface.name = shell_word(&interface.name);
+    }
+    if let PathManager::Read(state) = &mut evidence.path_manager {
+        let names = state.endpoints.iter_mut().filter_map(|row| row.dev.as_mut()?.name.as_mut());
+        names.for_each(|name| *name = shell_word(name));
+    }
 }
 
 fn told<T>(what: &str, result: Result<T, Error>) -> Option<T> {
@@ -104,7 +116,8 @@ fn settled_connections(evidence: &Evidence) -> Result<Vec<Connection>, Error> {
     }
     std::thread::sleep(GRACE);
     let mut again = diag::connections()?;
-    again.retain(|connection| first.iter().any(|before| before.token == connection.token));
+    let before: HashSet<u32> = first.iter().map(|connection| connection.token).collect();
+    again.retain(|connection| before.contains(&connection.token));
     Ok(again)
 }
 
@@ -156,11 +169,8 @@ fn answer(route: Result<Route, Errno>) -> Result<NonZeroU32, String> {
 
 /// Where live connections that this host began lead, and what stands for the Internet where there is none.
 fn destinations(evidence: &Evidence) -> Vec<(IpAddr, bool)> {
-    let is_own = |address: &IpAddr| {
-        address.is_loopback() || evidence.addresses.iter().any(|own| own.address == *address)
-    };
     let begun = evidence.begun().flat_map(|connection| &connection.subflows);
-    let peers: BTreeSet<IpAddr> = begun.map(|path| path.remote.ip()).filter(|peer| !is_own(peer)).collect();
+    let peers: BTreeSet<IpAddr> = begun.map(|path| path.remote.ip()).collect();
     let mut destinations = Vec::new();
     for internet in INTERNET {
         let family = peers.iter().filter(|peer| peer.is_ipv4() == internet.is_ipv4());

@@ -93,28 +93,35 @@ impl Routes {
         })
     }
 
-    /// The default routes, and which tables are in use.
+    /// The default routes, which interfaces have others by a router, and which tables are in use.
     pub fn routing(&mut self) -> Result<Routing, Error> {
         let mut routing = Routing::default();
         for family in FAMILIES {
-            let mut body = vec![family];
-            body.resize(HEADER, 0);
-            let request = Request::dump(Rtm::Getroute.into(), &Buffer::from(body))?;
-            let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the routes were disturbed"));
-            let verdicts = self.netlink.read(std::slice::from_ref(&request))?.ok_or_else(disturbed)?;
-            let replies: Result<Vec<_>, _> = verdicts.into_iter().collect();
-            let replies = replies.map_err(|refusal| Error::Refused("list the routes", refusal))?;
-            for found in replies.iter().flatten().filter_map(|reply| route(reply)) {
-                routing.tables.push(found.table);
+            for found in self.dump(Rtm::Getroute, family)? {
+                routing.tables.insert(found.table);
+                let Route { ipv4, table, gateway, interface, .. } = found;
                 if found.prefix_length == 0 && found.kind == UNICAST {
-                    let Route { ipv4, table, gateway, interface, .. } = found;
                     routing.defaults.push(DefaultRoute { ipv4, table, gateway, interface });
+                } else if let (Some(_), Some(interface)) = (gateway, interface) {
+                    routing.partial.insert((ipv4, interface));
                 }
             }
+            // What a rule leads to is not free, though it may be empty now. Rules begin as routes do, and have the same
+            // attribute for the table.
+            routing.tables.extend(self.dump(Rtm::Getrule, family)?.iter().map(|rule| rule.table));
         }
-        routing.tables.sort_unstable();
-        routing.tables.dedup();
         Ok(routing)
+    }
+
+    fn dump(&mut self, what: Rtm, family: u8) -> Result<Vec<Route>, Error> {
+        let mut body = vec![family];
+        body.resize(HEADER, 0);
+        let request = Request::dump(what.into(), &Buffer::from(body))?;
+        let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the routes were disturbed"));
+        let verdicts = self.netlink.read(std::slice::from_ref(&request))?.ok_or_else(disturbed)?;
+        let replies: Result<Vec<_>, _> = verdicts.into_iter().collect();
+        let replies = replies.map_err(|refusal| Error::Refused("list the routes and rules", refusal))?;
+        Ok(replies.iter().flatten().filter_map(|reply| route(reply)).collect())
     }
 }
 

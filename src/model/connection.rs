@@ -30,6 +30,13 @@ impl Connection {
         self.subflows.iter().any(Path::is_established) && !self.subflows.iter().any(agreed)
     }
 
+    /// Whether both ends have used it: only then does the kernel open more subflows. A connection on which nothing was
+    /// sent yet is none.
+    pub fn is_fully_established(&self) -> bool {
+        let confirmed = |path: &Path| path.flags.is_fully_established() || path.flags.is_join();
+        self.subflows.iter().any(|path| path.is_established() && confirmed(path))
+    }
+
     /// How many subflows it has beside its first.
     pub fn additional(&self) -> usize {
         self.subflows.iter().filter(|path| path.flags.is_join()).count()
@@ -144,6 +151,11 @@ impl Path {
     /// Whether its handshake is over and it is not closing.
     pub fn is_established(&self) -> bool {
         self.state_word() == "established"
+    }
+
+    /// Whether its handshake goes on.
+    pub fn is_asking(&self) -> bool {
+        ["syn-sent", "syn-recv", "new-syn-recv"].contains(&self.state_word())
     }
 
     /// The state of its TCP connection, as `ss` calls it.

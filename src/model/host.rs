@@ -1,6 +1,6 @@
 //! What a host has beside its path manager, as far as it decides whether endpoints can be used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
@@ -61,8 +61,10 @@ pub struct DefaultRoute {
 pub struct Routing {
     /// The default routes of all tables.
     pub defaults: Vec<DefaultRoute>,
-    /// The numbers of all tables that hold a route, ascending.
-    pub tables: Vec<u32>,
+    /// The interfaces with a route by a router that is no default route, for IPv4 (true) or IPv6.
+    pub partial: BTreeSet<(bool, NonZeroU32)>,
+    /// The numbers of all tables that hold a route, or that a rule leads to.
+    pub tables: BTreeSet<u32>,
 }
 
 /// A socket that listens for TCP connections.

@@ -1,0 +1,303 @@
+//! Findings in made-up evidence: what cannot be brought about in a namespace, and what would be a false alarm.
+
+use std::num::{NonZeroU16, NonZeroU32};
+
+use super::made_up::{codes, count, healthy};
+use super::*;
+use crate::diagnostic::{Place, SourceId, Span};
+use crate::model::{
+    Connection, DefaultRoute, Flags, Identity, Listener, PathFlags, State, Sysctl, SysctlValue,
+};
+use crate::plan::{Reason, Step};
+
+#[test]
+fn good_health_is_silent() {
+    assert_eq!(codes(&healthy()), [""; 0]);
+}
+
+#[test]
+fn without_mptcp_there_is_nothing_else_to_say() {
+    let evidence =
+        Evidence { path_manager: PathManager::Missing, counters: None, connections: Vec::new(), ..healthy() };
+    assert_eq!(codes(&evidence), ["fault no-mptcp"]);
+}
+
+#[test]
+fn a_table_that_only_root_may_read_is_a_hint() {
+    let path_manager = PathManager::Unreadable("cannot read the endpoints: EPERM".to_owned());
+    assert_eq!(codes(&Evidence { path_manager, ..healthy() }), ["hint table-unreadable"]);
+}
+
+/// Each of these would be a false alarm.
+#[test]
+fn what_is_rare_or_long_ago_is_silent() {
+    for (name, value) in [
+        ("MPJoinSynTxBindErr", 5),
+        ("MPJoinSynTxConnectErr", 5),
+        ("MPJoinSynTx", 4),
+        ("MPCapableFallbackSYNACK", 50),
+        ("AddAddr", 7),
+        ("MPCapableSYNTXDisabled", 3),
+    ] {
+        let mut evidence = healthy();
+        count(&mut evidence, name, value);
+        assert_eq!(codes(&evidence), [""; 0], "{name}");
+    }
+    let mut evidence = healthy();
+    count(&mut evidence, "MPCapableSYNACKRX", 11);
+    count(&mut evidence, "DSSCorruptionFallback", 1);
+    assert_eq!(codes(&evidence), [""; 0]);
+}
+
+#[test]
+fn many_fallbacks_are_a_hint() {
+    let mut evidence = healthy();
+    count(&mut evidence, "MPCapableSYNACKRX", 10);
+    count(&mut evidence, "DSSCorruptionFallback", 1);
+    assert_eq!(codes(&evidence), ["hint fallback"]);
+}
+
+#[test]
+fn requests_that_get_lost_are_a_hint_where_nothing_lacks_now() {
+    let mut evidence = healthy();
+    count(&mut evidence, "MPJoinSynTx", 8);
+    assert_eq!(codes(&evidence), ["hint joins-unanswered"]);
+    count(&mut evidence, "MPJoinSynAckRx", 4);
+    assert_eq!(codes(&evidence), [""; 0]);
+}
+
+#[test]
+fn a_blackhole_is_a_hint_unless_it_is_switched_off() {
+    let mut evidence = healthy();
+    count(&mut evidence, "Blackhole", 1);
+    let timeout = Sysctl::named("blackhole_timeout").expect("a sysctl");
+    for (seconds, expected) in [(3600, &["hint blackhole"][..]), (0, &[])] {
+        if let PathManager::Read(state) = &mut evidence.path_manager {
+            state.sysctls.insert(timeout, SysctlValue::Number(seconds));
+        }
+        assert_eq!(codes(&evidence), expected, "{seconds}");
+    }
+}
+
+/// A connection that lacks what nothing is in the way of: the counters tell why.
+#[test]
+fn counters_tell_why_a_subflow_lacks() {
+    for (name, expected) in [
+        ("MPJoinSynTxBindErr", "fault added-too-early"),
+        ("MPJoinSynTxConnectErr", "fault added-too-early"),
+        ("MPJoinSynTx", "fault joins-unanswered"),
+        ("MPRstRx", "hint subflow-missing"),
+    ] {
+        let mut evidence = healthy();
+        let lacking = |connection: &mut Connection| connection.subflows.truncate(1);
+        evidence.connections.iter_mut().for_each(lacking);
+        count(&mut evidence, name, 5);
+        assert_eq!(codes(&evidence), [expected], "{name}");
+    }
+}
+
+#[test]
+fn faults_come_first() {
+    let mut evidence = healthy();
+    count(&mut evidence, "Blackhole", 1);
+    count(&mut evidence, "DSSCorruptionFallback", 1);
+    evidence.interfaces[0].up = false;
+    evidence.connections.clear();
+    assert_eq!(codes(&evidence), ["fault interface-down", "hint fallback"]);
+}
+
+/// The state of the made-up host.
+fn state(evidence: &mut Evidence) -> &mut State {
+    match &mut evidence.path_manager {
+        PathManager::Read(state) => state,
+        other => panic!("no state: {other:?}"),
+    }
+}
+
+/// Only a request that is under way asks. A connection that is closing has had its subflow.
+#[test]
+fn a_closing_connection_lacks_nothing() {
+    const FIN_WAIT_2: u8 = 5;
+    const CLOSE_WAIT: u8 = 8;
+    const SYN_SENT: u8 = 2;
+    let with = |first: u8, second: u8| {
+        let mut evidence = healthy();
+        for (path, state) in evidence.connections[0].subflows.iter_mut().zip([first, second]) {
+            path.state = state;
+        }
+        codes(&evidence)
+    };
+    for closing in [FIN_WAIT_2, CLOSE_WAIT] {
+        assert_eq!(with(closing, closing), [""; 0]);
+        assert_eq!(with(1, closing), [""; 0]);
+    }
+    assert_eq!(with(1, SYN_SENT), ["fault joins-unanswered"]);
+}
+
+/// The kernel opens more subflows only once something was said.
+#[test]
+fn a_silent_connection_lacks_nothing() {
+    let mut evidence = healthy();
+    evidence.connections[0].subflows.truncate(1);
+    assert_eq!(codes(&evidence), ["hint subflow-missing"]);
+    evidence.connections[0].subflows[0].flags = PathFlags(0b11);
+    assert_eq!(codes(&evidence), [""; 0]);
+}
+
+#[test]
+fn a_connection_within_the_host_lacks_nothing() {
+    for remote in ["127.0.0.1", "::1", "192.0.2.2"] {
+        let mut evidence = healthy();
+        evidence.connections[0].subflows.truncate(1);
+        evidence.connections[0].subflows[0].remote.set_ip(remote.parse().expect("an address"));
+        assert_eq!(codes(&evidence), [""; 0], "{remote}");
+    }
+}
+
+/// TCP connections outlive their interface for a while.
+#[test]
+fn a_dead_interface_is_found_while_its_subflow_seems_to_live() {
+    let mut evidence = healthy();
+    evidence.interfaces[1].carrier = false;
+    assert_eq!(codes(&evidence), ["fault no-carrier"]);
+    // Without `dev` packets may leave by another one.
+    state(&mut evidence).endpoints[1].dev = None;
+    assert_eq!(codes(&evidence), [""; 0]);
+    evidence.interfaces[1].up = false;
+    assert_eq!(codes(&evidence), ["fault interface-down"]);
+    let mut evidence = healthy();
+    evidence.interfaces[1].index = NonZeroU32::new(77).expect("a number");
+    assert_eq!(codes(&evidence), ["fault dev-gone"]);
+}
+
+/// Counters count since boot.
+#[test]
+fn a_peer_without_mptcp_is_a_fault_while_a_connection_shows_it() {
+    let mut evidence = healthy();
+    let connections = std::mem::take(&mut evidence.connections);
+    count(&mut evidence, "MPCapableSYNACKRX", 0);
+    count(&mut evidence, "MPCapableFallbackSYNACK", 1);
+    assert_eq!(codes(&evidence), ["hint peer-without-mptcp"]);
+    evidence.connections = connections;
+    evidence.connections[0].subflows.truncate(1);
+    evidence.connections[0].subflows[0].flags = PathFlags(0b10);
+    assert_eq!(codes(&evidence), ["fault peer-without-mptcp"]);
+}
+
+/// One request that got lost at some time does not explain what two connections lack.
+#[test]
+fn a_few_lost_requests_explain_little() {
+    let mut evidence = healthy();
+    evidence.connections[0].subflows.truncate(1);
+    let second = Connection { token: 2, ..evidence.connections[0].clone() };
+    evidence.connections.push(second);
+    count(&mut evidence, "MPJoinSynTx", 2);
+    assert_eq!(codes(&evidence), ["hint subflow-missing"]);
+    count(&mut evidence, "MPJoinSynTx", 3);
+    assert_eq!(codes(&evidence), ["fault joins-unanswered"]);
+}
+
+/// A mesh that is larger than the kernel can make it is nobody's mistake, and no command helps.
+#[test]
+fn a_mesh_beyond_the_kernel_is_a_hint() {
+    let mut evidence = healthy();
+    let mut second = evidence.connections[0].subflows[1].clone();
+    second.remote.set_ip([198, 51, 100, 2].into());
+    evidence.connections[0].subflows.push(second);
+    for row in &mut state(&mut evidence).endpoints {
+        row.flags = Flags::SUBFLOW.union(Flags::FULLMESH);
+    }
+    assert_eq!(codes(&evidence), ["fault fullmesh-limits"]);
+    evidence.capabilities.limits_max = 2;
+    assert_eq!(codes(&evidence), ["hint fullmesh-limits"]);
+    let finding = &examine(&evidence)[0];
+    assert!(!finding.remedy.contains("limits set"), "{}", finding.remedy);
+}
+
+/// The endpoints of a configuration, each declared at its column of one line.
+fn declared(names: &[&str]) -> Declared {
+    let place =
+        |column: usize| Place { source: SourceId(0), span: Span { line: 1, column, ..Span::default() } };
+    let places = names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), place(at + 1)));
+    Declared { command: "mptcp-apply x.yaml".to_owned(), places: places.collect(), ..Declared::default() }
+}
+
+/// Declared order decides, not that of the ids; also within a line.
+#[test]
+fn what_is_declared_behind_the_limit_is_never_used() {
+    let mut evidence = healthy();
+    evidence.first_addresses = vec![[203, 0, 113, 1].into()];
+    let state = state(&mut evidence);
+    state.limits.subflows = 1;
+    for (row, name) in state.endpoints.iter_mut().zip(["late", "early"]) {
+        row.name = Some(name.to_owned());
+    }
+    assert_eq!(codes(&evidence), ["fault subflows-limit-low"], "nobody knows the order");
+    evidence.configuration = Configuration::Valid(declared(&["early", "late"]));
+    assert_eq!(codes(&evidence), ["fault subflows-limit-low", "hint never-used"]);
+    let finding = examine(&evidence).remove(1);
+    assert_eq!(finding.endpoint.as_deref(), Some("late"));
+    assert_eq!(finding.place.map(|place| place.span.column), Some(2));
+    assert!(
+        finding.remedy.ends_with("ip mptcp endpoint delete id 2\nmptcp-apply x.yaml"),
+        "{}",
+        finding.remedy
+    );
+}
+
+/// A socket that listens everywhere takes the port of its own family; one of IPv6 takes that of both.
+#[test]
+fn only_who_can_hold_a_port_holds_it() {
+    let port = NonZeroU16::new(8443);
+    for (listens, wanted, holds) in [
+        ("0.0.0.0:8443", "192.0.2.1", true),
+        ("[::]:8443", "192.0.2.1", true),
+        ("[::]:8443", "2001:db8::1", true),
+        ("0.0.0.0:8443", "2001:db8::1", false),
+        ("192.0.2.9:8443", "192.0.2.1", false),
+        ("192.0.2.1:8444", "192.0.2.1", false),
+    ] {
+        let mut evidence = healthy();
+        let mut row = state(&mut evidence).endpoints[0].clone();
+        row.identity = Identity { address: wanted.parse().expect("an address"), port };
+        row.flags = Flags::SIGNAL;
+        let steps = vec![Step::AddAddr { endpoint: row, why: Reason::Declared }];
+        evidence.configuration = Configuration::Valid(Declared { steps, ..declared(&[]) });
+        evidence.listeners = vec![Listener { local: listens.parse().expect("an address"), mptcp: false }];
+        let found = codes(&evidence).contains(&"fault port-held".to_owned());
+        assert_eq!(found, holds, "{listens} and {wanted}");
+    }
+}
+
+/// Behind a router that translates addresses, peers are told of one that this host does not have.
+#[test]
+fn an_address_that_is_only_announced_may_be_elsewhere() {
+    let mut evidence = healthy();
+    let row = &mut state(&mut evidence).endpoints[0];
+    (row.flags, row.dev, row.identity.address) = (Flags::SIGNAL, None, [203, 0, 113, 7].into());
+    assert_eq!(codes(&evidence), ["hint address-missing"]);
+    state(&mut evidence).endpoints[0].identity.port = NonZeroU16::new(8443);
+    assert_eq!(codes(&evidence), ["fault address-missing"]);
+    state(&mut evidence).endpoints[0].identity.port = None;
+    state(&mut evidence).endpoints[0].flags = Flags::SIGNAL.union(Flags::LAMINAR);
+    assert_eq!(codes(&evidence), ["fault address-missing"]);
+}
+
+/// A link that leads to some networks only may well be meant so, until a peer is known that it does not lead to.
+#[test]
+fn a_link_to_some_networks_is_a_hint() {
+    let mut evidence = healthy();
+    evidence.connections.clear();
+    let home = evidence.interfaces[1].index;
+    let check = &mut evidence.routes[1];
+    (check.by_device, check.peer) = (Some(Err("no route to host".to_owned())), false);
+    assert_eq!(codes(&evidence), ["fault no-route"]);
+    evidence.routing.partial.insert((true, home));
+    assert_eq!(codes(&evidence), ["hint no-route"]);
+    evidence.routes[1].peer = true;
+    assert_eq!(codes(&evidence), ["fault no-route"]);
+    evidence.routes[1].peer = false;
+    let default = DefaultRoute { ipv4: true, table: 120, gateway: None, interface: Some(home) };
+    evidence.routing.defaults.push(default);
+    assert_eq!(codes(&evidence), ["fault no-route"]);
+}
