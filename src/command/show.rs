@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use crate::cli::{Common, Format, Show};
 use crate::kernel::{Error, Host, Kernel};
-use crate::model::{Connection, State, Sysctl};
+use crate::model::{Connection, Device, State, Sysctl};
 use crate::report::show::{self, Document, Shown};
 use crate::report::yaml;
 
@@ -62,7 +62,8 @@ fn show(
     let host = RefCell::new(host);
     let interface = |index: NonZeroU32| {
         let name = host.borrow_mut().interface_name(index);
-        name.unwrap_or_else(|_| format!("if{index}"))
+        // As endpoints write it: a name may hold what a terminal obeys.
+        Device { index, name: name.ok() }.to_string()
     };
     let shown = Shown { netns, state, connections: connections.as_deref(), interface: &interface };
     match format {
@@ -72,7 +73,7 @@ fn show(
             output.print(&(start + &yaml::configuration(state).map_err(io::Error::other)?))?;
         }
         Format::Text if options.id.is_some() => output.print_in(netns, &show::endpoints(state))?,
-        Format::Text => output.print_in(netns, &show::text(&shown))?,
+        Format::Text => output.print_in(netns, &show::text(&shown, output.style(), output.screen()))?,
     }
     Ok(Exit::Success)
 }

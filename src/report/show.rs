@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::model::{Connection, Endpoint, Identity, Path, State};
 
 use super::json_v1::{StateJson, VERSION};
+use super::{Colour, Style};
 
 /// Everything that `show` shows.
 pub struct Shown<'a> {
@@ -36,6 +37,7 @@ pub struct Document<'a> {
 #[derive(Debug, Serialize)]
 struct ConnectionJson<'a> {
     token: String,
+    fallback: bool,
     subflows: Vec<SubflowJson<'a>>,
 }
 
@@ -94,6 +96,7 @@ impl<'a> Document<'a> {
         };
         let connection = |connection: &'a Connection| ConnectionJson {
             token: format!("{:08x}", connection.token),
+            fallback: connection.is_plain(),
             subflows: connection.subflows.iter().map(subflow).collect(),
         };
         let connections = connections.map(|all| all.iter().map(connection).collect());
@@ -109,7 +112,7 @@ pub fn endpoints(state: &State) -> String {
 
 /// The page for people: endpoints as `ip mptcp endpoint show` writes them, with their names, limits, sysctls, and
 /// connections, if they were asked for.
-pub fn text(shown: &Shown<'_>) -> String {
+pub fn text(shown: &Shown<'_>, style: Style, screen: Option<usize>) -> String {
     let Shown { netns: _, state, connections, interface } = shown;
     let mut text = endpoints(state);
     // Writing to a String cannot fail.
@@ -118,16 +121,20 @@ pub fn text(shown: &Shown<'_>) -> String {
         let _ = writeln!(text, "sysctl {} {value}", sysctl.name());
     }
     for connection in connections.iter().copied().flatten() {
-        let _ = writeln!(text, "connection {:08x}", connection.token);
-        for line in table(connection.subflows.iter().map(|path| cells(path, state, *interface)).collect()) {
-            let _ = writeln!(text, "  {line}");
-        }
+        let fallback = if connection.is_plain() {
+            style.paint(Colour::Yellow, "   fallback to TCP")
+        } else {
+            String::new()
+        };
+        let _ = writeln!(text, "connection {:08x}{fallback}", connection.token);
+        let rows: Vec<_> = connection.subflows.iter().map(|path| cells(path, state, *interface)).collect();
+        table(&mut text, &rows, style, screen);
     }
     text
 }
 
 /// One subflow: state, ends, ids, round-trip time, bytes sent and received, the endpoint, and what is unusual.
-fn cells(path: &Path, state: &State, interface: &dyn Fn(NonZeroU32) -> String) -> Vec<String> {
+fn cells(path: &Path, state: &State, interface: &dyn Fn(NonZeroU32) -> String) -> Vec<Cell> {
     let row = endpoint_of(path, state);
     let at = path.interface.map_or(String::new(), |index| format!("%{}", interface(index)));
     let local = match path.local {
@@ -138,16 +145,23 @@ fn cells(path: &Path, state: &State, interface: &dyn Fn(NonZeroU32) -> String) -
         Some(row) => row.name.clone().unwrap_or_else(|| row.id.map_or("-".into(), |id| format!("id {id}"))),
         None => "-".to_owned(),
     };
+    let is_backup = path.flags.is_backup();
     vec![
-        path.state_word().to_owned(),
-        local,
-        path.remote.to_string(),
-        format!("ids {}/{}", path.local_id, path.remote_id),
-        format!("rtt {:.1} ms", path.traffic.rtt.as_secs_f64() * 1000.0),
-        format!("sent {}", bytes(path.traffic.acknowledged)),
-        format!("received {}", bytes(path.traffic.received)),
-        name,
-        if path.flags.is_backup() { "backup".to_owned() } else { String::new() },
+        Cell {
+            words: path.state_word().to_owned(),
+            colour: (!path.is_established()).then_some(Colour::Yellow),
+        },
+        local.into(),
+        path.remote.to_string().into(),
+        format!("ids {}/{}", path.local_id, path.remote_id).into(),
+        format!("rtt {:.1} ms", path.traffic.rtt.as_secs_f64() * 1000.0).into(),
+        format!("sent {}", bytes(path.traffic.acknowledged)).into(),
+        format!("received {}", bytes(path.traffic.received)).into(),
+        name.into(),
+        Cell {
+            words: if is_backup { "backup".to_owned() } else { String::new() },
+            colour: Some(Colour::Yellow),
+        },
     ]
 }
 
@@ -163,20 +177,103 @@ fn bytes(count: u64) -> String {
     if unit == "B" || value >= 99.95 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
 }
 
-/// Lines whose cells stand below each other.
-fn table(rows: Vec<Vec<String>>) -> Vec<String> {
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max();
+/// Where lines begin below the one that names a connection, and what stands between two cells.
+const GAP: usize = 2;
+
+/// Lines whose cells stand below each other. On a screen that is too narrow for all of them, each row takes several
+/// lines, all rows in the same way.
+fn table(text: &mut String, rows: &[Vec<Cell>], style: Style, screen: Option<usize>) {
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(Cell::width).max();
     let widths: Vec<usize> = (0..).map_while(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
+    let starts = starts(&widths, screen);
+    for row in rows {
+        let mut at = 0;
+        let mut current = 0;
+        for (cell, (line, start)) in row.iter().zip(&starts).filter(|(cell, _)| cell.width() > 0) {
+            if *line > current {
+                text.push('\n');
+                (current, at) = (*line, 0);
+            }
+            text.extend(std::iter::repeat_n(' ', start.saturating_sub(at)));
+            text.push_str(&cell.painted(style));
+            at = start + cell.width();
+        }
+        text.push('\n');
+    }
+}
+
+/// In which line of a row each column is, and where it begins there.
+fn starts(widths: &[usize], screen: Option<usize>) -> Vec<(usize, usize)> {
+    // Below the second column.
+    let indent = GAP + widths.first().map_or(0, |width| width + GAP);
+    let (mut starts, mut line, mut at) = (Vec::new(), 0, GAP);
+    for (column, width) in widths.iter().enumerate() {
+        if column > 1 && screen.is_some_and(|screen| at + width > screen) {
+            (line, at) = (line + 1, indent);
+        }
+        starts.push((line, at));
+        at += width + GAP;
+    }
+    starts
+}
+
+/// A part of a line.
+struct Cell {
+    words: String,
+    colour: Option<Colour>,
+}
+
+impl Cell {
+    fn width(&self) -> usize {
+        self.words.chars().count()
+    }
+
+    fn painted(&self, style: Style) -> String {
+        self.colour.map_or_else(|| self.words.clone(), |colour| style.paint(colour, &self.words))
+    }
+}
+
+impl From<String> for Cell {
+    fn from(words: String) -> Cell {
+        Cell { words, colour: None }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn rows() -> Vec<Vec<Cell>> {
+        let row = |cells: [&str; 4]| cells.map(|cell| Cell::from(cell.to_owned())).into();
+        vec![row(["up", "10.0.0.1:1", "ö", "last"]), row(["syn-sent", "10.0.0.22:22", "bb", ""])]
+    }
+
+    #[test]
+    fn a_narrow_screen_breaks_all_rows_alike() {
+        let page = |screen| {
+            let mut text = String::new();
+            table(&mut text, &rows(), Style::Plain, screen);
+            text
+        };
+        let wide = "  up        10.0.0.1:1    ö   last\n  syn-sent  10.0.0.22:22  bb\n";
+        assert_eq!((page(None).as_str(), page(Some(34)).as_str()), (wide, wide));
+        let narrow = "  up        10.0.0.1:1    ö\n            last\n  syn-sent  10.0.0.22:22  bb\n";
+        assert_eq!(page(Some(33)), narrow);
+        let narrowest = "  up        10.0.0.1:1\n            ö\n            last\n  syn-sent  10.0.0.22:22\n            bb\n";
+        assert_eq!(page(Some(1)), narrowest);
+    }
+
+    #[test]
+    fn colour_changes_no_column() {
+        let mut rows = rows();
+        rows[1][0].colour = Some(Colour::Yellow);
+        let [plain, coloured] = [Style::Plain, Style::Coloured].map(|style| {
+            let mut text = String::new();
+            table(&mut text, &rows, style, Some(80));
+            text
+        });
+        assert_eq!(coloured, plain.replace("syn-sent", "\x1b[33msyn-sent\x1b[0m"));
+    }
 
     #[test]
     fn bytes_have_three_digits_at_most() {
