@@ -10,6 +10,7 @@ pub mod schema;
 pub mod show;
 pub mod trial;
 
+mod countdown;
 mod exit;
 mod failure;
 mod input;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::cli::{Apply, Common, Format, Try};
 use crate::trial::{Decision, News, Session};
 
+use super::countdown::Countdown;
 use super::job::Job;
 use super::output::Form;
 use super::{Exit, Output, guard, input};
@@ -83,14 +84,21 @@ fn decide(
     timeout: Duration,
 ) -> io::Result<Decision> {
     match &options.confirm_with {
-        Some(command) => session.ask(command)?,
-        None => log::warn!(
-            "to keep this, {} within {} s; otherwise it is taken back",
-            session.ways(),
-            timeout.as_secs()
-        ),
+        // What it prints would be torn by a line that counts.
+        Some(command) => {
+            session.ask(command)?;
+            session.wait(guard, timeout, |left| left)
+        }
+        None => {
+            log::warn!(
+                "to keep this, {} within {} s; otherwise it is taken back",
+                session.ways(),
+                timeout.as_secs()
+            );
+            let mut countdown = Countdown::new();
+            session.wait(guard, timeout, |left| countdown.tell(left))
+        }
     }
-    session.wait(guard, timeout)
 }
 
 /// The options that make another process report in the same way.

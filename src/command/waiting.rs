@@ -8,12 +8,15 @@ use crate::diagnostic::Diagnostic;
 use crate::kernel::{Changes, Error, Facts, Host};
 use crate::model::Identity;
 
+use super::countdown::Countdown;
+
 /// Patience, and ears for what it is needed for.
 pub struct Waiting {
     changes: Changes,
     patience: Duration,
     /// What was said last to be waited for.
     told: Vec<Diagnostic>,
+    countdown: Countdown,
 }
 
 impl Waiting {
@@ -22,7 +25,8 @@ impl Waiting {
     /// # Errors
     /// When the kernel does not tell of them.
     pub fn start(patience: Duration) -> Result<Waiting, Error> {
-        Ok(Waiting { changes: Changes::subscribe()?, patience, told: Vec::new() })
+        let (changes, countdown) = (Changes::subscribe()?, Countdown::new());
+        Ok(Waiting { changes, patience, told: Vec::new(), countdown })
     }
 
     /// How long may still be waited.
@@ -36,6 +40,7 @@ impl Waiting {
     /// When that cannot be heard.
     pub fn wait(&mut self, missing: &[Diagnostic]) -> Result<(), Error> {
         if self.told != missing {
+            self.countdown.clear();
             for what in missing {
                 log::warn!("waiting for {} s at most: {}", self.left().as_secs() + 1, what.message);
             }
@@ -43,7 +48,9 @@ impl Waiting {
         }
         // Nobody tells when a port is free.
         let port = missing.iter().any(|what| what.code == PORT_TAKEN);
-        self.changes.wait(if port { self.left().min(apply::RETRY) } else { self.left() })
+        let left = self.left();
+        let at_most = self.countdown.tell(left).min(left);
+        self.changes.wait(if port { at_most.min(apply::RETRY) } else { at_most })
     }
 }
 

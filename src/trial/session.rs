@@ -67,11 +67,17 @@ impl Session {
         format!("{enter}send SIGUSR1 to process {}", std::process::id())
     }
 
-    /// Waits for a decision, so long at most. `guard` is readable when the guard is gone.
+    /// Waits for a decision, so long at most. `guard` is readable when the guard is gone. `tell` says how long is left, and
+    /// returns when that is to be said again.
     ///
     /// # Errors
     /// When the kernel does not let it wait.
-    pub fn wait(&mut self, guard: &impl AsFd, at_most: Duration) -> io::Result<Decision> {
+    pub fn wait(
+        &mut self,
+        guard: &impl AsFd,
+        at_most: Duration,
+        mut tell: impl FnMut(Duration) -> Duration,
+    ) -> io::Result<Decision> {
         // Who typed before there was a question did not answer it. Where there is no terminal, nothing was typed.
         let _ = tcflush(io::stdin(), QueueSelector::IFlush);
         let end = self.since.elapsed() + at_most;
@@ -80,7 +86,7 @@ impl Session {
             if left.is_zero() {
                 return Ok(Decision::Back("the time is up"));
             }
-            if let Some(decision) = self.look(guard, left)? {
+            if let Some(decision) = self.look(guard, tell(left).min(left))? {
                 return Ok(decision);
             }
         }
