@@ -43,6 +43,12 @@ impl Peer {
         Peer::start(namespace, &format!("quiet {address}"), "connected")
     }
 
+    /// Connects to this address and says nothing.
+    #[track_caller]
+    pub fn silent_client(namespace: &Namespace, address: &str) -> Peer {
+        Peer::start(namespace, &format!("silent {address}"), "connected")
+    }
+
     /// Connects to this address 800 times, each time for a moment: more events than the kernel keeps.
     #[track_caller]
     pub fn crowd(namespace: &Namespace, address: &str) -> Peer {
@@ -101,6 +107,11 @@ fn peer_process() {
             // Often enough the other end has just been ended. Whoever asks for an answer gets none.
             Err(error) => eprintln!("the connection ended: {error}"),
         },
+        "silent" => {
+            let _connection = connected(address);
+            println!("\nconnected");
+            let _ = std::io::stdin().read(&mut [0]);
+        }
         "quiet" => be_quiet(address).expect("a byte comes back"),
         "crowd" => std::thread::scope(|scope| {
             for _ in 0..8 {

@@ -1,11 +1,12 @@
 //! What is wrong with a host, whatever its connections do.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::peer::Peer;
-use crate::support::{Namespace, table_size, wait_for};
+use crate::support::{Namespace, is_root, program_path, run, table_size, wait_for};
 
-use super::{doctor, doctor_without_rights, findings, found, mend, sh};
+use super::{doctor, doctor_without_rights, findings, found, mend, mend_by, sh};
 
 const CONFIG: &str = "{version: 1, endpoints: {fiber: {address: 10.0.1.1, dev: eth0, flags: [subflow]}, \
                       lte: {address: 10.0.2.1, dev: wwan0, flags: [subflow, backup]}}}";
@@ -236,15 +237,13 @@ fn the_limit_of_subflows() {
     host.ip_batch("address add 10.0.2.3/24 dev wwan0\nrule add from 10.0.2.3 table 120\n");
     let three = with_another("x: {address: 10.0.2.3, dev: wwan0, flags: [subflow]}");
     host.apply(&three, &[]).expect(0);
-    assert_eq!(found(&host, &three), ["fault subflows-limit-low -"]);
-    let finding = &findings(&host, &three)[0];
-    assert!(finding["meaning"].as_str().expect("text").contains("not reached by x"), "{finding:#}");
+    assert_eq!(found(&host, &three), ["fault subflows-limit-low -", "hint never-used x"]);
     mend(&host, "", "subflows-limit-low", &[]);
     assert_eq!(found(&host, &three), [""; 0]);
     // Where connections start from an address that is no endpoint, all of them are needed.
     host.ip("address add 10.0.1.9/24 dev eth0");
     host.ip("route replace default via 10.0.1.2 dev eth0 src 10.0.1.9");
-    assert_eq!(found(&host, &three), ["fault subflows-limit-low -"]);
+    assert_eq!(found(&host, &three), ["fault subflows-limit-low -", "hint never-used x"]);
 }
 
 #[test]
@@ -271,7 +270,12 @@ fn the_configuration_is_invalid_or_not_applied() {
     assert_eq!(found(&host, "version: 2"), ["fault configuration-invalid -"]);
     assert_eq!(found(&host, &CONFIG.replace("backup", "fullmesh")), ["fault not-applied -"]);
     let waiting = "{version: 1, prune: false, endpoints: {lan: {dev: 'lan*', flags: [subflow]}}}";
-    assert_eq!(found(&host, waiting), ["fault no-match lan"]);
+    assert_eq!(
+        found(&host, waiting),
+        ["fault no-match lan", "fault not-applied -"],
+        "two own ones are to go"
+    );
+    assert_eq!(found(&host, &waiting.replace("lan: ", "fiber: {address: 10.0.1.1, dev: eth0, flags: [subflow]}, lte: {address: 10.0.2.1, dev: wwan0, flags: [subflow, backup]}, lan: ")), ["fault no-match lan"]);
     let impossible = format!("{{limits: {{subflows: 1000}}, {}", &CONFIG[1..]);
     assert_eq!(found(&host, &impossible), ["fault not-possible -"]);
     let missing = doctor(&host, "", &["/no/such/file"]);
@@ -294,6 +298,9 @@ fn the_table_is_full() {
     let one_more =
         with_another("x: {address: 10.0.1.9, flags: [signal]}").replace("{version", "{prune: false, version");
     assert_eq!(full(&one_more), ["fault not-possible -"]);
+    // There is room once the others are gone.
+    assert_eq!(full(CONFIG), ["fault not-applied -"]);
+    assert_eq!(full(&with_another("x: {address: 10.0.1.9, flags: [signal]}")), ["fault not-applied -"]);
 }
 
 #[test]
@@ -338,4 +345,131 @@ fn network_manager_interferes() {
     assert_eq!(before, [""; 0], "it was in nobody's way");
     assert_eq!(seen, ["fault not-applied -", "hint other-manager -"]);
     assert_eq!(found(&host, CONFIG), ["fault not-applied -"]);
+}
+
+/// As an ordinary user, who may not even know whose processes run where.
+#[test]
+fn an_ordinary_user_finds_less_and_no_error() {
+    let Scene { host, _service } = Scene::new();
+    // The program lies where others may not look.
+    let folder = tempfile::TempDir::new().expect("a folder");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("open to all");
+    let program = folder.path().join("mptcp-apply");
+    fs::copy(program_path(), &program).expect("copied");
+    let as_nobody = |config: &str| {
+        // In the user namespace of an ordinary user there is nobody else to be.
+        let mut command = match is_root() {
+            true => {
+                let mut command = host.command("setpriv");
+                command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"]);
+                command.arg(&program);
+                command
+            }
+            false => host.command(program.to_str().expect("UTF-8")),
+        };
+        command.args(["doctor", "-"]);
+        run(command, config)
+    };
+    let ran = as_nobody(CONFIG).expect(0);
+    assert!(ran.stdout.starts_with("nothing wrong found; looked at 2 endpoints"), "{}", ran.stdout);
+    assert_eq!(ran.stderr, "");
+    host.ip("rule delete from 10.0.2.1 table 120");
+    let ran = as_nobody(CONFIG).expect(1);
+    assert!(ran.stdout.contains("code      no-route\n") && ran.stderr.is_empty(), "{ran:?}");
+}
+
+/// What applying would remove of its own, and leaves alone of others, with `prune: false`.
+#[test]
+fn own_endpoints_that_are_no_longer_declared_are_a_difference() {
+    let Scene { host, _service } = Scene::new();
+    host.ip_batch("address add 10.0.1.7/24 dev eth0\nmptcp endpoint add 10.0.1.7 signal\n");
+    let fewer =
+        "{version: 1, prune: false, endpoints: {fiber: {address: 10.0.1.1, dev: eth0, flags: [subflow]}}}";
+    assert_eq!(found(&host, fewer), ["fault not-applied -"]);
+    let evidence = findings(&host, fewer)[0]["evidence"].as_str().expect("text").to_owned();
+    assert_eq!(evidence, "it would change: remove 10.0.2.1");
+    host.apply(fewer, &[]).expect(0);
+    assert_eq!(found(&host, fewer), [""; 0]);
+    assert_eq!(host.endpoints().len(), 2, "that of somebody else is still there");
+}
+
+/// A table may be empty and somebody's all the same.
+#[test]
+fn a_table_that_a_rule_leads_to_is_not_taken() {
+    let Scene { host, _service } = Scene::new();
+    host.ip_batch(
+        "rule delete from 10.0.2.1 table 120\nroute flush table 120\nrule add to 192.0.2.0/24 table 101\n",
+    );
+    let remedy = findings(&host, CONFIG)[0]["remedy"].as_str().expect("text").to_owned();
+    assert!(remedy.contains("dev wwan0 table 102\n"), "{remedy}");
+    mend(&host, CONFIG, "no-route", &[("via GATEWAY", "via 10.0.2.2")]);
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+}
+
+/// On an inner link there are routes to some networks; nobody knows of a peer elsewhere.
+#[test]
+fn a_link_to_some_networks_is_a_hint() {
+    let Scene { host, _service } = Scene::new();
+    host.ip_batch("rule delete from 10.0.2.1 table 120\nroute flush table 120\nroute add 10.64.0.0/10 via 10.0.2.2 dev wwan0\n");
+    assert_eq!(found(&host, CONFIG), ["hint no-route lte"]);
+}
+
+/// Names of interfaces go into commands.
+#[test]
+fn remedies_work_with_any_name_of_an_interface() {
+    for name in ["eth0.100", "x;touch", "it's", "a\u{1b}[2J"] {
+        let host = Namespace::new();
+        host.links(&[("eth0", "peer0"), (name, "peer1")]);
+        host.ip_batch(
+            "address add 10.0.1.1/24 dev eth0\nroute add default via 10.0.1.2 dev eth0\n\
+             mptcp endpoint add 10.0.1.1 subflow dev eth0\n",
+        );
+        host.ip(&format!("address add 10.0.2.1/24 dev {name}"));
+        host.ip(&format!("route add default via 10.0.2.2 dev {name} metric 700"));
+        host.ip(&format!("mptcp endpoint add 10.0.2.1 subflow dev {name}"));
+        let _service = Peer::server(&host, "127.0.0.1:5000");
+        assert_eq!(found(&host, ""), [""; 0], "{name:?}");
+        host.ip(&format!("link set {name} down"));
+        assert_eq!(found(&host, ""), ["fault interface-down 10.0.2.1"], "{name:?}");
+        let page = doctor(&host, "", &[]).expect(1).stdout;
+        assert!(!page.contains(|c: char| c.is_control() && c != '\n'), "{page:?}");
+        mend_by("bash", &host, "", "interface-down", &[]);
+        host.ip(&format!("route replace default via 10.0.2.2 dev {name} metric 700"));
+        assert_eq!(found(&host, ""), [""; 0], "{name:?}");
+        sh(&host, "echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter");
+        assert_eq!(found(&host, ""), ["fault rp-filter 10.0.2.1"], "{name:?}");
+        let remedy = findings(&host, "")[0]["remedy"].as_str().expect("text").to_owned();
+        let (_, sysctl) = remedy.split_once("# or:\n").expect("two ways");
+        let mut bash = host.command("bash");
+        bash.args(["-euc", sysctl]);
+        run(bash, "").expect(0);
+        assert_eq!(found(&host, ""), [""; 0], "{name:?}");
+    }
+}
+
+/// The command of a remedy applies just what was looked at.
+#[test]
+fn remedies_name_the_files_that_were_read() {
+    let Scene { host, _service } = Scene::new();
+    let root = host.folder.path().join("a root");
+    fs::create_dir_all(root.join("etc/mptcp-apply")).expect("made");
+    let file = root.join("etc/mptcp-apply/a.yaml");
+    fs::write(&file, CONFIG.replace("backup", "fullmesh")).expect("written");
+    for arguments in
+        [["--root-dir", root.to_str().expect("UTF-8")].as_slice(), &[file.to_str().expect("UTF-8")]]
+    {
+        let mut command = host.command(program_path());
+        command.args(["doctor", "--format", "json"]).args(arguments);
+        let document: serde_json::Value =
+            serde_json::from_str(&run(command, "").expect(1).stdout).expect("JSON");
+        let remedy = document["findings"][0]["remedy"].as_str().expect("text").to_owned();
+        assert_eq!(
+            remedy,
+            format!(
+                "mptcp-apply {}",
+                arguments.join(" ").replace(root.to_str().expect("UTF-8"), &format!("'{}", root.display()))
+                    + "'"
+            )
+        );
+    }
 }

@@ -167,6 +167,8 @@ fn the_peer_has_no_mptcp() {
     let client = Peer::client(&links.client, SERVICE);
     assert_eq!(found(&links.client, CONFIG), ["fault peer-without-mptcp -"]);
     drop((client, plain));
+    wait_for("the end of the connection", || links.paths().is_empty());
+    assert_eq!(found(&links.client, CONFIG), ["hint peer-without-mptcp -"], "it may be long ago");
     let _peers = (Peer::server(&links.server, "10.9.9.9:5001"), Peer::client(&links.client, "10.9.9.9:5001"));
     links.wait_for_paths(&ALL);
     assert_eq!(found(&links.client, CONFIG), [""; 0], "some have it");
@@ -222,7 +224,10 @@ fn implicit_endpoints_fill_the_table() {
     let links = Links::new();
     links.client.ip("mptcp limits set add_addr_accepted 2");
     links.server.ip("mptcp endpoint add 10.1.2.2 signal");
-    let _peers = links.connect();
+    // An announced address has no port of its own, so the service has to listen there too.
+    let server = Peer::server(&links.server, "0.0.0.0:5000");
+    let peers = (server, Peer::client(&links.client, SERVICE));
+    wait_for("two paths", || links.paths().len() == 2);
     wait_for("an implicit endpoint", || links.client.endpoints().iter().any(|row| row.contains("implicit")));
     assert_eq!(found(&links.client, ""), [""; 0]);
     let row = |number: usize| {
@@ -234,6 +239,10 @@ fn implicit_endpoints_fill_the_table() {
     };
     links.client.ip_batch(&(1..table_size()).map(row).collect::<String>());
     assert_eq!(found(&links.client, ""), ["hint table-full -"]);
+    let remedy = findings(&links.client, "")[0]["remedy"].as_str().expect("text").to_owned();
+    assert!(!remedy.contains("delete"), "a connection needs it: {remedy}");
+    drop(peers);
+    wait_for("the end of the connection", || links.paths().is_empty());
     mend(&links.client, "", "table-full", &[]);
     assert_eq!(found(&links.client, ""), [""; 0]);
 }
@@ -261,4 +270,42 @@ fn requests_for_mptcp_get_lost() {
     links.wait_for_paths(&ALL);
     assert_eq!(found(&links.client, CONFIG), [""; 0]);
     drop(server);
+}
+
+/// Within a host there is one path, and subflows that are bound to an interface never arrive.
+#[test]
+fn a_connection_within_the_host_lacks_nothing() {
+    let links = Links::new();
+    links.client.apply(CONFIG, &[]).expect(0);
+    let _server = Peer::server(&links.client, "127.0.0.1:5000");
+    let _client = Peer::client(&links.client, "127.0.0.1:5000");
+    wait_for("requests for subflows", || counter(&links.client, "MPJoinSynTx") != Some(0));
+    assert_eq!(found(&links.client, CONFIG), [""; 0]);
+}
+
+/// Only when something was said does the kernel open more subflows.
+#[test]
+fn a_silent_connection_lacks_nothing() {
+    let links = Links::new();
+    links.client.apply(CONFIG, &[]).expect(0);
+    let _server = Peer::server(&links.server, SERVICE);
+    let _client = Peer::silent_client(&links.client, SERVICE);
+    links.wait_for_paths(&ALL[..1]);
+    assert_eq!(found(&links.client, CONFIG), [""; 0]);
+}
+
+/// TCP goes on trying for a quarter of an hour.
+#[test]
+fn a_link_dies_beneath_live_subflows() {
+    let links = Links::new();
+    links.client.apply(CONFIG, &[]).expect(0);
+    let _peers = links.connect();
+    links.wait_for_paths(&ALL);
+    assert_eq!(found(&links.client, CONFIG), [""; 0]);
+    links.server.ip("link set s3 down");
+    assert_eq!(found(&links.client, CONFIG), ["fault no-carrier three"]);
+    links.client.ip("link set c2 down");
+    assert_eq!(found(&links.client, CONFIG), ["fault interface-down two", "fault no-carrier three"]);
+    links.client.ip("link delete c3");
+    assert_eq!(found(&links.client, ""), ["fault interface-down 10.1.2.1", "fault dev-gone 10.1.3.1"]);
 }

@@ -2,6 +2,7 @@
 
 mod host;
 mod live;
+mod middlebox;
 mod probe;
 
 use serde_json::Value;
@@ -60,14 +61,20 @@ fn found(namespace: &Namespace, config: &str) -> Vec<String> {
 /// Carries out the remedy of the finding of this code, with these words in place of those that only the user knows.
 #[track_caller]
 fn mend(namespace: &Namespace, config: &str, code: &str, words: &[(&str, &str)]) {
+    mend_by("sh", namespace, config, code, words);
+}
+
+/// The same by a shell that takes every way of quoting.
+#[track_caller]
+fn mend_by(shell: &str, namespace: &Namespace, config: &str, code: &str, words: &[(&str, &str)]) {
     let findings = findings(namespace, config);
     let finding = findings.iter().find(|finding| finding["code"] == code);
     let remedy =
         finding.unwrap_or_else(|| panic!("no {code} in {findings:#?}"))["remedy"].as_str().expect("text");
     let remedy = words.iter().fold(remedy.to_owned(), |text, (from, to)| text.replace(from, to));
-    let mut sh = namespace.command("sh");
-    sh.args(["-euc", &remedy]);
-    run(sh, "").expect(0);
+    let mut command = namespace.command(shell);
+    command.args(["-euc", &remedy]);
+    run(command, "").expect(0);
 }
 
 /// Runs a shell script inside.

@@ -1,0 +1,92 @@
+//! Middleboxes that do not like MPTCP: nft(8) stands for them.
+
+use crate::kernel::links::{Links, SERVICE};
+use crate::peer::Peer;
+use crate::support::{Namespace, run, wait_for};
+
+use super::{findings, found};
+
+const CONFIG: &str = "{version: 1, limits: {subflows: 8}, endpoints: {one: {address: 10.1.1.1, dev: c1, flags: [subflow]}, \
+                      two: {address: 10.1.2.1, dev: c2, flags: [subflow]}, \
+                      three: {address: 10.1.3.1, dev: c3, flags: [subflow]}}}";
+
+/// What comes in passes this rule first. An empty one takes the middlebox away.
+#[track_caller]
+fn middlebox(namespace: &Namespace, rule: &str) {
+    let table = "table ip box {}\ndelete table ip box\n";
+    let hook = "type filter hook prerouting priority -300;";
+    let chain = format!("table ip box {{\nchain in {{\n{hook}\n{rule}\n}}\n}}\n");
+    let mut nft = namespace.command("nft");
+    nft.args(["-f", "-"]);
+    run(nft, &format!("{table}{}", if rule.is_empty() { "" } else { &chain })).expect(0);
+}
+
+/// It lets the handshake pass, and takes the option away from what follows.
+#[test]
+fn options_are_taken_away_after_the_handshake() {
+    let links = Links::new();
+    links.client.apply(CONFIG, &[]).expect(0);
+    middlebox(&links.server, "tcp flags & syn == 0 reset tcp option mptcp");
+    let peers = links.connect();
+    assert_eq!(found(&links.client, CONFIG), ["hint fallback -"]);
+    assert_eq!(found(&links.server, ""), ["hint fallback -"]);
+    drop(peers);
+    middlebox(&links.server, "");
+    let _server = Peer::server(&links.server, "10.9.9.9:5001");
+    let _client = Peer::client(&links.client, "10.9.9.9:5001");
+    links.wait_for_paths(&["10.1.1.1", "10.1.2.1", "10.1.3.1"]);
+    // One of two is still much.
+    assert_eq!(found(&links.client, CONFIG), ["hint fallback -"]);
+}
+
+/// It takes the option away from the first segment already, so that the server seems to have no MPTCP.
+#[test]
+fn options_are_taken_away_from_the_handshake() {
+    let links = Links::new();
+    links.client.apply(CONFIG, &[]).expect(0);
+    middlebox(&links.server, "reset tcp option mptcp");
+    let peers = links.connect();
+    assert_eq!(found(&links.client, CONFIG), ["fault peer-without-mptcp -"]);
+    drop(peers);
+    // Nobody shows it any more.
+    wait_for("the end of the connection", || links.paths().is_empty());
+    assert_eq!(found(&links.client, CONFIG), ["hint peer-without-mptcp -"]);
+}
+
+/// A firewall that drops what it does not know: the kernel tries twice with MPTCP, then without, and pauses MPTCP.
+#[test]
+fn a_firewall_drops_requests() {
+    let links = Links::new();
+    links.client.apply(CONFIG, &[]).expect(0);
+    middlebox(&links.server, "tcp flags & (syn | ack) == syn tcp option mptcp exists drop");
+    let _server = Peer::server(&links.server, SERVICE);
+    let client = Peer::client(&links.client, SERVICE);
+    assert_eq!(found(&links.client, CONFIG), ["fault blackhole -"]);
+    let evidence = findings(&links.client, CONFIG)[0]["evidence"].as_str().expect("text").to_owned();
+    assert!(evidence.starts_with("Blackhole is 1, MPCapableSYNTXDrop 1, "), "{evidence}");
+    drop(client);
+    middlebox(&links.server, "");
+    // The pause: no request, though the way is free.
+    let client = Peer::client(&links.client, SERVICE);
+    let evidence = findings(&links.client, CONFIG)[0]["evidence"].as_str().expect("text").to_owned();
+    assert!(
+        evidence.contains("MPCapableSYNTXDisabled 1; live connections that are plain TCP: 1"),
+        "{evidence}"
+    );
+    drop(client);
+    // Its end, as the remedy says.
+    super::mend(&links.client, CONFIG, "blackhole", &[]);
+    let _client = Peer::client(&links.client, SERVICE);
+    links.wait_for_paths(&["10.1.1.1", "10.1.2.1", "10.1.3.1"]);
+}
+
+/// It drops requests for further subflows alone.
+#[test]
+fn a_firewall_drops_joins() {
+    let links = Links::new();
+    links.client.apply(CONFIG, &[]).expect(0);
+    middlebox(&links.server, "iifname s3 tcp option mptcp exists drop");
+    let _peers = links.connect();
+    links.wait_for_paths(&["10.1.1.1", "10.1.2.1"]);
+    assert_eq!(found(&links.client, CONFIG), ["fault joins-unanswered three"]);
+}
