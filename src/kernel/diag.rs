@@ -52,13 +52,17 @@ pub fn subflows() -> Result<Vec<Subflow>, Error> {
     all(OPEN, subflow)
 }
 
-/// All live MPTCP connections of this thread's network namespace, by token; their subflows in the kernel's order.
+/// All live MPTCP connections of this thread's network namespace, by token. Their first subflow comes first, then by
+/// the address ids: the kernel's own order is that of a hash table, another one each time.
 pub fn connections() -> Result<Vec<Connection>, Error> {
     let mut by_token: BTreeMap<u32, Vec<Path>> = BTreeMap::new();
     for (token, path) in all(ALIVE, path)? {
         by_token.entry(token).or_default().push(path);
     }
-    let connection = |(token, subflows)| Connection { token, subflows };
+    let connection = |(token, mut subflows): (u32, Vec<Path>)| {
+        subflows.sort_by_key(|path| (path.flags.is_join(), path.local_id, path.remote_id, path.local));
+        Connection { token, subflows }
+    };
     Ok(by_token.into_iter().map(connection).collect())
 }
 

@@ -85,9 +85,7 @@ fn block(text: &mut String, finding: &Finding, sources: &[Source], style: Style)
     }
     paragraph(text, "evidence", &wrap(&finding.evidence, INDENT));
     paragraph(text, "meaning", &wrap(&finding.meaning, INDENT));
-    // Commands stay whole, to be copied.
-    let remedy: Vec<String> = finding.remedy.lines().map(str::to_owned).collect();
-    paragraph(text, "remedy", &remedy);
+    paragraph(text, "remedy", &remedy(&finding.remedy));
     let _ = writeln!(text, "  {:width$}{}", "code", finding.code, width = INDENT - 2);
     text.push('\n');
 }
@@ -97,6 +95,15 @@ fn paragraph(text: &mut String, heading: &str, lines: &[String]) {
         let heading = if number == 0 { heading } else { "" };
         let _ = writeln!(text, "  {heading:width$}{line}", width = INDENT - 2);
     }
+}
+
+/// Commands stay whole, to be copied; comments do not.
+fn remedy(lines: &str) -> Vec<String> {
+    let line = |line: &str| match line.strip_prefix("# ") {
+        Some(comment) => wrap(comment, INDENT + 2).into_iter().map(|line| format!("# {line}")).collect(),
+        None => vec![line.to_owned()],
+    };
+    lines.lines().flat_map(line).collect()
 }
 
 fn summary(findings: &[Finding], evidence: &Evidence) -> String {
@@ -115,4 +122,18 @@ fn summary(findings: &[Finding], evidence: &Evidence) -> String {
         return format!("nothing wrong found; {seen}\n");
     }
     format!("{}, {}; {seen}\n", plural(faults, "fault"), plural(hints, "hint"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_are_broken_and_commands_are_not() {
+        let words = "word ".repeat(20).trim_end().to_owned();
+        let lines = remedy(&format!("{words}\n# {words}\n#"));
+        assert_eq!((lines[0].as_str(), lines[3].as_str(), lines.len()), (words.as_str(), "#", 4));
+        assert!(lines[1..3].iter().all(|line| line.starts_with("# word") && line.len() <= 80 - INDENT));
+        assert_eq!(lines[1..3].join(" ").replace("# ", ""), words);
+    }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -154,7 +155,7 @@ fn cells(path: &Path, state: &State, interface: &dyn Fn(NonZeroU32) -> String) -
         local.into(),
         path.remote.to_string().into(),
         format!("ids {}/{}", path.local_id, path.remote_id).into(),
-        format!("rtt {:.1} ms", path.traffic.rtt.as_secs_f64() * 1000.0).into(),
+        rtt(path.traffic.rtt).into(),
         format!("sent {}", bytes(path.traffic.acknowledged)).into(),
         format!("received {}", bytes(path.traffic.received)).into(),
         name.into(),
@@ -163,6 +164,16 @@ fn cells(path: &Path, state: &State, interface: &dyn Fn(NonZeroU32) -> String) -
             colour: Some(Colour::Yellow),
         },
     ]
+}
+
+/// In milliseconds, with one digit that counts at least; without an answer there is none.
+fn rtt(time: Duration) -> String {
+    if time.is_zero() {
+        return "rtt -".to_owned();
+    }
+    let milliseconds = time.as_secs_f64() * 1000.0;
+    let digits = if milliseconds < 1.0 { 2 } else { 1 };
+    format!("rtt {milliseconds:.digits$} ms")
 }
 
 /// Three digits and a unit of 1000.
@@ -273,6 +284,20 @@ mod tests {
             text
         });
         assert_eq!(coloured, plain.replace("syn-sent", "\x1b[33msyn-sent\x1b[0m"));
+    }
+
+    #[test]
+    fn short_times_have_more_digits() {
+        let cases = [
+            (0, "rtt -"),
+            (57, "rtt 0.06 ms"),
+            (999, "rtt 1.00 ms"),
+            (1000, "rtt 1.0 ms"),
+            (20_340, "rtt 20.3 ms"),
+        ];
+        for (micros, text) in cases {
+            assert_eq!(rtt(Duration::from_micros(micros)), text);
+        }
     }
 
     #[test]

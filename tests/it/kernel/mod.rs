@@ -15,6 +15,7 @@ mod model;
 mod monitor;
 mod netns;
 mod ownership;
+mod picture;
 mod races;
 mod refusals;
 mod runtime_folder;

@@ -4,7 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::kernel::links::{Links, subflows};
+use crate::kernel::links::{Links, SERVICE, subflows};
+use crate::peer::Peer;
 use crate::support::{Namespace, Ran, program_path, run, table_size, wait_for};
 
 #[track_caller]
@@ -167,8 +168,9 @@ fn connections_are_shown_with_their_endpoints() {
     let document = json(&links.client, &options);
     let connections = document["connections"].as_array().expect("a list");
     assert_eq!(connections.len(), 1, "{document:#}");
-    let mut rows = connections[0]["subflows"].as_array().expect("a list").clone();
-    rows.sort_by_key(|row| row["local"].as_str().map(str::to_owned));
+    assert_eq!(connections[0]["fallback"], false);
+    // Also where the kernel's hash table has them in another order.
+    let rows = connections[0]["subflows"].as_array().expect("a list").clone();
     let names: Vec<&str> = rows.iter().filter_map(|row| row["name"].as_str()).collect();
     assert_eq!(names, ["one", "two", "three"]);
     assert_eq!(rows.iter().map(|row| row["backup"] == true).collect::<Vec<_>>(), [false, false, true]);
@@ -215,4 +217,43 @@ fn looking_needs_no_rights() {
         "--connections",
     ]);
     assert!(run(command, "").expect(0).stdout.starts_with("10.0.0.1 id 1 subflow\n"));
+}
+
+/// A connection that goes on as plain TCP has one path for good.
+#[test]
+fn a_connection_that_fell_back_is_marked() {
+    let links = Links::new();
+    let _server = Peer::plain_server(&links.server, SERVICE);
+    let _client = Peer::client(&links.client, SERVICE);
+    assert_eq!(json(&links.client, &["--connections"])["connections"][0]["fallback"], true);
+    let page = show(&links.client, &["--connections"]).expect(0).stdout;
+    let heading = page.lines().find(|line| line.starts_with("connection ")).expect("a connection");
+    assert!(heading.ends_with("   fallback to TCP"), "{page}");
+}
+
+/// Long addresses and names on a real terminal, by script(1): no line is torn, whatever an interface is called.
+#[test]
+fn connections_fit_a_terminal() {
+    let links = Links::new();
+    let (dev, six) = ("name\u{1b}[31mofc2", "2001:db8:1111:2222:3333:4444:5555:6666");
+    links.client.ip_batch(&format!("link set c2 down\nlink set c2 name {dev}\nlink set {dev} up\n"));
+    links.client.ip(&format!("address add {six}/64 dev {dev} nodad"));
+    links.server.ip("address add 2001:db8:1111:2222:3333:4444:5555:7777/64 dev s2 nodad");
+    links.client.ip("address add 2001:db8:1111:2222:3333:4444:5555:8888/64 dev c1 nodad");
+    links.client.ip(&format!("mptcp endpoint add {six} subflow backup dev {dev}"));
+    let service = "[2001:db8:1111:2222:3333:4444:5555:7777]:50000";
+    let _peers = (Peer::server(&links.server, service), Peer::client(&links.client, service));
+    let mut script = links.client.command("script");
+    let inner = format!("stty cols 80 && {} show --connections --color never", program_path());
+    script.args(["--quiet", "--return", "--command", &inner, "/dev/null"]);
+    let page = run(script, "").expect(0).stdout.replace('\r', "");
+    let (_, rows) = page.split_once("connection ").expect("a connection");
+    assert!(rows.lines().all(|line| line.chars().count() <= 80), "{page}");
+    assert!(rows.contains(&format!("established  [{six}]")), "{page}");
+    assert!(
+        rows.lines()
+            .any(|line| line.starts_with("               [2001:db8:1111:2222:3333:4444:5555:7777]:50000")),
+        "{page}"
+    );
+    assert!(!page.contains('\u{1b}'), "{page:?}");
 }

@@ -335,3 +335,23 @@ fn usage() {
     }
     is_as_before(&namespace);
 }
+
+/// A line that counts, on a real terminal alone, and gone when it is decided.
+#[test]
+fn a_terminal_shows_how_long_is_left() {
+    let namespace = host();
+    let path = namespace.folder.path().join("tried.yaml");
+    let inner = format!("{} try --timeout 3 {}", program_path(), path.display());
+    let mut script = namespace.command("script");
+    script.args(["--quiet", "--return", "--command", &inner, "/dev/null"]);
+    // Without a moment of silence the end of standard input would be the end of the terminal.
+    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = script.spawn().expect("script(1) starts");
+    let _stdin = child.stdin.take().expect("piped");
+    let shown = finish(child).expect(4).stdout;
+    let order = ["\r3 s left", "\r2 s left", "\r1 s left", "\r        \r", "taken back: "];
+    let places: Vec<_> = order.iter().map(|words| shown.find(words)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} in {shown:?}");
+    let ran = run(command(&namespace, &["--timeout", "1"]), "").expect(4);
+    assert!(!ran.stderr.contains("left"), "{}", ran.stderr);
+}

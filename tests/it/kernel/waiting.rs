@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::kernel::links::{Links, subflows};
 use crate::peer::Peer;
-use crate::support::{Namespace, program_path, wait_for};
+use crate::support::{Namespace, program_path, run, wait_for};
 
 /// A run that waits.
 struct Run {
@@ -221,4 +221,24 @@ fn a_port_is_freed_on_its_own_address_only() {
     assert!(ran.stderr.contains("something listens on port 8443"), "{}", ran.stderr);
     assert!(ran.stderr.contains("nothing was changed"), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), ["127.0.0.1 port 8443 id 5 signal"]);
+}
+
+/// A line that counts, on a real terminal alone.
+#[test]
+fn a_terminal_shows_how_long_is_left() {
+    let namespace = Namespace::new();
+    let path = namespace.folder.path().join("a.yaml");
+    let config = "{version: 1, endpoints: {a: {address: 10.0.0.1, dev: eth7, flags: [subflow]}}}";
+    std::fs::write(&path, config).expect("written");
+    let inner = format!("{} --wait 2 {}", program_path(), path.display());
+    let mut script = namespace.command("script");
+    script.args(["--quiet", "--return", "--command", &inner, "/dev/null"]);
+    let shown = run(script, "").expect(0).stdout;
+    let order = ["waiting for 2 s at most: ", "\r2 s left", "\r1 s left", "\r        \r", "no changes"];
+    let places: Vec<_> = order.iter().map(|words| shown.find(words)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} in {shown:?}");
+    let mut command = namespace.command(program_path());
+    command.args(["--wait", "1"]).arg(&path);
+    let ran = run(command, "").expect(0);
+    assert!(!ran.stderr.contains("left"), "{}", ran.stderr);
 }

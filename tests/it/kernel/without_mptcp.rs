@@ -43,3 +43,15 @@ fn files_are_judged_all_the_same() {
     assert!(!std::path::Path::new("/proc/sys/net/mptcp").exists(), "this kernel has MPTCP");
     assert_eq!(apply(&["check"]).expect(0).stdout, "valid: 1 file, 1 endpoint\n");
 }
+
+#[test]
+#[ignore = "needs a kernel without MPTCP: tests/kernels/run 5.10"]
+fn doctor_says_so() {
+    let mut command = Command::new(program_path());
+    command.args(["doctor", "--format", "json", "-"]);
+    let printed = run(command, CONFIG).expect(1).stdout;
+    let document: serde_json::Value = serde_json::from_str(&printed).expect("JSON");
+    let findings = document["findings"].as_array().expect("a list");
+    let found: Vec<_> = findings.iter().map(|finding| (&finding["code"], &finding["severity"])).collect();
+    assert_eq!(found, [(&"no-mptcp".into(), &"fault".into())], "{document:#}");
+}
