@@ -106,10 +106,17 @@ impl Line {
             return;
         }
         let mut start = start.max(self.column);
-        let is_too_long = self.screen.is_some_and(|screen| start + width(words) > screen);
-        if is_too_long && self.column > self.indent {
-            self.text.push('\n');
-            (self.column, start) = (0, self.indent);
+        let (mut words, mut painted) = (words, painted);
+        if let Some(screen) = self.screen.filter(|screen| start + width(words) > *screen) {
+            // The room before a name is for what stands in the same row.
+            (words, painted) = (words.trim_start(), painted.trim_start());
+            if self.column > self.indent {
+                self.text.push('\n');
+                self.column = 0;
+            }
+            // What is too long for its place, and not for the screen, begins further to the left.
+            let gap = usize::from(self.column > 0);
+            start = self.indent.min(screen.saturating_sub(width(words))).max(self.column + gap);
         }
         self.text.extend(std::iter::repeat_n(' ', start - self.column));
         self.text.push_str(painted);
@@ -227,6 +234,17 @@ sub-established  00c0ffee 10.1.2.1:58913 id 5        10.1.1.2:5000 id 0
                           dev wwan0   lte
 ";
         assert_eq!(plain(&event, Some("lte"), Some(80)), expected);
+        // A name in a row of its own, where it belongs, and one that is too long for that.
+        let row =
+            |name: &str, screen| plain(&event, Some(name), Some(screen)).lines().last().map(str::to_owned);
+        assert_eq!(row("lte", 38), Some(format!("{:26}lte", "")));
+        let long = "n".repeat(60);
+        assert_eq!(row(&long, 80), Some(format!("{:20}{long}", "")));
+        // Where this end is not told, the other end does not stand behind the screen.
+        let announced =
+            Event { token: event.token, remote: event.remote.clone(), ..Event::new(EventKind::Announced) };
+        let lines = plain(&announced, None, Some(60));
+        assert_eq!(lines, format!("{:17}00c0ffee 10.1.1.2:5000 id 0\n", "announced"));
         // So narrow that it cannot help.
         let torn = plain(&event, Some("lte"), Some(1));
         assert_eq!(torn.split_whitespace().count(), expected.split_whitespace().count());
