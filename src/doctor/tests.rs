@@ -301,3 +301,13 @@ fn a_link_to_some_networks_is_a_hint() {
     evidence.routing.defaults.push(default);
     assert_eq!(codes(&evidence), ["fault no-route"]);
 }
+
+/// A connection has its first subflow anyhow.
+#[test]
+fn the_first_subflow_needs_none_of_the_limit() {
+    let mut evidence = healthy();
+    for (limit, expected) in [(2, &[][..]), (1, &[]), (0, &["fault subflows-limit-zero"])] {
+        state(&mut evidence).limits.subflows = limit;
+        assert_eq!(codes(&evidence), expected, "{limit}");
+    }
+}
