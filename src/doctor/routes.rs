@@ -128,14 +128,19 @@ fn rule(evidence: &Evidence, row: &Endpoint, home: &Interface) -> String {
     let table =
         FREE.into_iter().find(|table| !evidence.routing.tables.contains(table)).unwrap_or(*FREE.end());
     let via = match own.next() {
+        Some(DefaultRoute { gateway: Some(gateway), .. }) if gateway.is_ipv6() && source.is_ipv4() => {
+            format!(" via inet6 {gateway}")
+        }
         Some(DefaultRoute { gateway: Some(gateway), .. }) => format!(" via {gateway}"),
         Some(_) => String::new(),
         None => " via GATEWAY".to_owned(),
     };
+    // With a router of the other family, `ip` would make the route one of that.
+    let four = if via.starts_with(" via inet6") { " -4" } else { "" };
     let unknown = if via.ends_with("GATEWAY") { "\n# GATEWAY is the router of that link" } else { "" };
     let dev = &home.name;
     format!(
-        "{ip} route add default{via} dev {dev} table {table}\n{ip} rule add from {source} table {table}{unknown}"
+        "{ip}{four} route add default{via} dev {dev} table {table}\n{ip} rule add from {source} table {table}{unknown}"
     )
 }
 

@@ -473,3 +473,20 @@ fn remedies_name_the_files_that_were_read() {
         );
     }
 }
+
+/// A router of the other family has to be called one.
+#[test]
+fn an_ipv4_route_may_lead_by_an_ipv6_router() {
+    let Scene { host, _service } = Scene::new();
+    host.ip_batch("rule delete from 10.0.2.1 table 120\nroute flush table 120\n");
+    host.ip("-4 route add default via inet6 fe80::2 dev wwan0 metric 700");
+    sh(&host, "echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter");
+    assert_eq!(found(&host, CONFIG), ["fault rp-filter lte"]);
+    let remedy = findings(&host, CONFIG)[0]["remedy"].as_str().expect("text").to_owned();
+    assert!(
+        remedy.starts_with("ip -4 route add default via inet6 fe80::2 dev wwan0 table 101\n"),
+        "{remedy}"
+    );
+    sh(&host, remedy.split("# or:").next().expect("a half"));
+    assert_eq!(found(&host, CONFIG), [""; 0]);
+}

@@ -172,7 +172,7 @@ fn the_limit_is_reached() {
     let probed = Probed::of(&links.client, &config, SERVICE);
     assert_eq!(probed.stages(), ["one established", "two established", "three not-tried"]);
     assert_eq!(probed.detail(2), "the limit of 1 subflow is reached");
-    assert_eq!(probed.found(), ["fault subflows-limit-low -"]);
+    assert_eq!(probed.found(), ["fault subflows-limit-low -", "hint never-used three"]);
 }
 
 /// An address of the other family, and one that is only announced, are no faults.
