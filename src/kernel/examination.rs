@@ -1,6 +1,6 @@
 //! Reads what the doctor looks at, once. What this user may not read is left out: fewer findings, no error.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -116,7 +116,7 @@ fn settled_connections(evidence: &Evidence) -> Result<Vec<Connection>, Error> {
     }
     std::thread::sleep(GRACE);
     let mut again = diag::connections()?;
-    let before: HashSet<u32> = first.iter().map(|connection| connection.token).collect();
+    let before: BTreeSet<u32> = first.iter().map(|connection| connection.token).collect();
     again.retain(|connection| before.contains(&connection.token));
     Ok(again)
 }
