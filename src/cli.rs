@@ -1,10 +1,14 @@
 //! The command line: what may be said, not what it does.
+//!
+//! The first paragraph of an option's comment is what `--help` prints. The others are for the manual page alone, which a
+//! test generates from here; what stands in backticks is bold there.
 
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::command::Exit;
 use crate::command::resolver::Target;
 use crate::kernel::namespace::Names;
 
@@ -16,7 +20,7 @@ use crate::kernel::namespace::Names;
     disable_help_flag = true,
     disable_help_subcommand = true,
     override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply schema",
-    after_help = AFTER_HELP
+    after_help = after_help()
 )]
 pub struct Cli {
     /// Another job than applying.
@@ -30,21 +34,19 @@ pub struct Cli {
     pub common: Common,
 }
 
-const AFTER_HELP: &str = "\
+fn after_help() -> String {
+    let mut text = "\
 Without PATH, reads *.yaml in /usr/lib/mptcp-apply, /etc/mptcp-apply and
 /run/mptcp-apply; a file hides those of the same name in the folders before
 its own. Later files win, in the order of their names.
 
-Exit codes:
-   0  the kernel is as desired; valid; shown; nothing to do
-   1  applying failed and everything was put back; doctor found a fault
-   2  with --detailed-exitcode: the plan was not empty
-   3  applying failed and putting back failed too
-   4  try took the change back
-   5  this kernel lacks what the configuration needs; nothing was changed
-  64  usage                    66  no input file
-  75  another run is going on  77  not permitted
-  78  the configuration is invalid";
+Exit codes:"
+        .to_owned();
+    for exit in Exit::ALL {
+        text += &format!("\n  {:2}  {}", exit.code(), exit.meaning().replace('`', ""));
+    }
+    text
+}
 
 impl Cli {
     /// What the arguments mean.
@@ -98,6 +100,8 @@ pub enum Command {
     /// Tell what happens to connections and subflows
     Monitor {
         /// A named namespace, or several
+        ///
+        /// May be repeated, and takes globs.
         #[arg(long, value_name = "NAME")]
         netns: Vec<Names>,
     },
@@ -109,12 +113,16 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Show {
     /// Show live connections and their subflows too
+    ///
+    /// They come from the kernel's socket diagnostics, each subflow with the endpoint behind it.
     #[arg(long)]
     pub connections: bool,
     /// Show the endpoint with this id only
     #[arg(long, value_name = "ID", conflicts_with = "connections")]
     pub id: Option<u8>,
     /// A named namespace, or several
+    ///
+    /// May be repeated, and takes globs.
     #[arg(long, value_name = "NAME")]
     pub netns: Vec<Names>,
 }
@@ -125,11 +133,15 @@ pub struct Try {
     /// Files and folders, `-` for standard input
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// How long to wait for a confirmation
-    #[arg(long, value_name = "SECS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    /// Wait SECS for a confirmation [120]
+    ///
+    /// From 1 to 86400 seconds.
+    #[arg(long, value_name = "SECS", default_value_t = 120, hide_default_value = true, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub timeout: u32,
     /// Keep it if this shell command succeeds
-    #[arg(long, value_name = "CMD")]
+    ///
+    /// It decides by its exit status. What it prints goes to standard error.
+    #[arg(long, value_name = "CMD", value_hint = ValueHint::CommandString)]
     pub confirm_with: Option<String>,
     /// Let a warning be an error
     #[arg(long)]
@@ -143,30 +155,50 @@ pub struct Apply {
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Print the plan and change nothing
+    ///
+    /// Needs no privilege on most kernels; from Linux 6.7 to 6.11 most releases let only CAP_NET_ADMIN read endpoints.
     #[arg(short = 'n', long, conflicts_with = "rehearse")]
     pub dry_run: bool,
     /// Try the plan out in a copy of this host
+    ///
+    /// The copy is a new user and network namespace with the interface names, addresses, sysctls, limits and endpoints of
+    /// this one. The real kernel accepts or refuses each step there, and nothing of the host changes. Interfaces that only
+    /// the configuration names are made too, with a warning. Needs no root where the kernel lets users make namespaces.
     #[arg(long)]
     pub rehearse: bool,
     /// Print the unified diff as YAML too
+    ///
+    /// It leads from the current to the desired state.
     #[arg(long)]
     pub diff: bool,
     /// Exit with 2 when the plan is not empty
+    ///
+    /// With `--dry-run` and `--rehearse` that says that there is something to do, otherwise that it was done.
     #[arg(long)]
     pub detailed_exitcode: bool,
     /// Wait up to SECS for what is not there yet
+    ///
+    /// That is: interfaces, addresses that cannot be used yet, and ports that something holds or that are closing. What
+    /// is not there in time is a warning. A rehearsal does not wait.
     #[arg(long, value_name = "SECS")]
     pub wait: Option<u32>,
     /// Let a warning be an error
     #[arg(long)]
     pub strict: bool,
     /// Stay, and keep it so
+    ///
+    /// Looks again when files, folders, links or addresses change, on SIGHUP, and every `--resync` seconds.
     #[arg(short, long, conflicts_with_all = ["dry_run", "rehearse", "wait", "detailed_exitcode"])]
     pub watch: bool,
     /// With --watch: look every SECS [30]
+    ///
+    /// The kernel tells nobody that endpoints, limits or sysctls changed, so only looking shows it. 0 is never.
     #[arg(long, value_name = "SECS", requires = "watch")]
     pub resync: Option<u32>,
     /// A named namespace, or several
+    ///
+    /// As `ip netns` lists them, instead of the one in which the program is started. May be repeated, and takes globs. A
+    /// run in each is a transaction of its own. Needs CAP_SYS_ADMIN.
     #[arg(long, value_name = "NAME", conflicts_with = "rehearse")]
     pub netns: Vec<Names>,
 }
@@ -182,10 +214,14 @@ impl Apply {
 #[derive(Debug, Args)]
 pub struct Common {
     /// text, json; show: yaml too
+    ///
+    /// For people (the default), one JSON document a line, or a configuration that changes nothing when it is applied.
     #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
     /// Colours; NO_COLOR is honoured
+    ///
+    /// With `auto`, the default, when the output is a terminal.
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "auto|always|never")]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     pub color: Color,
@@ -196,7 +232,7 @@ pub struct Common {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Put DIR before the three standard folders
-    #[arg(long, global = true, value_name = "DIR", default_value = "/", hide_default_value = true)]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = "/", hide_default_value = true)]
     pub root_dir: PathBuf,
     /// Print this help
     #[arg(short, long, global = true, action = clap::ArgAction::HelpShort)]

@@ -30,20 +30,46 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// All of them, by number.
+    pub const ALL: [Exit; 11] = [
+        Exit::Success,
+        Exit::Failed,
+        Exit::Changed,
+        Exit::Inconsistent,
+        Exit::TakenBack,
+        Exit::Unsupported,
+        Exit::Usage,
+        Exit::NoInput,
+        Exit::Locked,
+        Exit::NotPermitted,
+        Exit::Invalid,
+    ];
+
     /// The number; those from 64 on are those of `sysexits.h`.
     pub fn code(self) -> u8 {
+        self.row().0
+    }
+
+    /// What it tells, as help and manual say it. Backticks stand around what is typed.
+    pub fn meaning(self) -> &'static str {
+        self.row().1
+    }
+
+    fn row(self) -> (u8, &'static str) {
         match self {
-            Exit::Success => 0,
-            Exit::Failed => 1,
-            Exit::Changed => 2,
-            Exit::Inconsistent => 3,
-            Exit::TakenBack => 4,
-            Exit::Unsupported => 5,
-            Exit::Usage => 64,
-            Exit::NoInput => 66,
-            Exit::Locked => 75,
-            Exit::NotPermitted => 77,
-            Exit::Invalid => 78,
+            Exit::Success => (0, "the kernel is as desired; valid; printed; nothing to do"),
+            Exit::Failed => (1, "applying failed, and everything was put back; `doctor` found a fault"),
+            Exit::Changed => (2, "only with `--detailed-exitcode`: the plan was not empty"),
+            Exit::Inconsistent => {
+                (3, "applying failed, and putting back failed too; what differs is printed")
+            }
+            Exit::TakenBack => (4, "`try` took the change back"),
+            Exit::Unsupported => (5, "this kernel lacks what the configuration needs; nothing was changed"),
+            Exit::Usage => (64, "wrong usage"),
+            Exit::NoInput => (66, "no input file"),
+            Exit::Locked => (75, "another run holds the lock"),
+            Exit::NotPermitted => (77, "not permitted"),
+            Exit::Invalid => (78, "the configuration is invalid"),
         }
     }
 }

@@ -31,13 +31,15 @@ impl JsonSchema for Document {
             "additionalProperties": false,
             "properties": {
                 "version": {
-                    "description": "The version of this grammar: 1.",
+                    "description": "The version of this grammar: 1. Required.",
                     "const": Document::VERSION as u64,
+                    "examples": [Document::VERSION as u64],
                 },
                 "prune": {
                     "description": "Whether endpoints that no file declares are removed. False: only those that mptcp-apply itself added earlier. Default: true.",
                     "type": "boolean",
                     "default": true,
+                    "examples": [false],
                 },
                 "limits": generator.subschema_for::<LimitsDocument>(),
                 "sysctls": sysctls(),
@@ -47,6 +49,7 @@ impl JsonSchema for Document {
                     "maxProperties": ENDPOINTS_MAX,
                     "propertyNames": generator.subschema_for::<Name>(),
                     "additionalProperties": generator.subschema_for::<EndpointDocument>(),
+                    "examples": [{ "fiber": { "address": "192.0.2.10", "flags": ["subflow"] } }, {}],
                 },
             },
             "examples": [
@@ -83,7 +86,8 @@ impl JsonSchema for LimitsDocument {
         let subflows = "Additional subflows of one connection, from 0, or `max` for as many as the kernel allows. Absent: not managed; the kernel starts with 2.";
         let accepted = "Announced addresses (ADD_ADDR) that one connection accepts from its peer, from 0, or `max`. Absent: not managed; the kernel starts with 0.";
         json_schema!({
-            "description": "The limits of every connection. What is absent is left as it is.",
+            "description": "The limits of every connection. Absent: not managed.",
+            "examples": [{ "subflows": 4, "add-addr-accepted": "max" }],
             "type": "object",
             "additionalProperties": false,
             "properties": {
@@ -130,20 +134,24 @@ impl JsonSchema for EndpointDocument {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let address = described(
             generator.subschema_for::<AddressPattern>(),
-            "An address, which stands for one endpoint, or a prefix such as 10.0.0.0/8, which stands for every usable address in it.",
+            "An address, which stands for one endpoint, or a prefix such as 10.0.0.0/8, which stands for every usable address in it. Absent: every usable address of `dev`.",
             &[json!("192.0.2.10"), json!("2001:db8::1"), json!("10.0.0.0/8")],
         );
         let dev = described(
             generator.subschema_for::<DevicePattern>(),
-            "With an exact address: the interface that its subflows are bound to. Otherwise the interfaces whose addresses are meant: a name or glob, or a list of them; `!` before one excludes what it matches.",
+            "With an exact address: the interface that its subflows are bound to. Otherwise the interfaces whose addresses are meant: a name or glob, or a list of them; `!` before one excludes what it matches. Absent: any.",
             &[json!("eth0"), json!(["wwan*", "!wwan9"])],
         );
         let family = described(
             generator.subschema_for::<Family>(),
             "Only addresses of this family. Not with an exact address. Absent: both.",
-            &[],
+            &[json!("ipv4")],
         );
-        let flags = described(generator.subschema_for::<Flags>(), &flag_meanings(), &[json!(["subflow"])]);
+        let flags = described(
+            generator.subschema_for::<Flags>(),
+            &flag_meanings(),
+            &[json!(["subflow", "backup"]), json!(["signal"])],
+        );
         // Only what stands in the same mapping is judged: another file may say the rest.
         let exact = json!({ "properties": { "address": { "not": { "pattern": "/" } } } });
         json_schema!({
@@ -162,10 +170,11 @@ impl JsonSchema for EndpointDocument {
                 "dev": dev,
                 "family": family,
                 "id": {
-                    "description": "The address id that the endpoint must have, from 1 to 255. Only with an exact address. Absent: the kernel chooses.",
+                    "description": "The address id that the endpoint must have, from 1 to 255. Only with an exact address. Absent: the one that it has already, or the kernel's choice.",
                     "type": "integer",
                     "minimum": 1,
                     "maximum": AddressId::MAX,
+                    "examples": [1],
                 },
                 "flags": flags,
             },
@@ -264,7 +273,7 @@ fn flag_meanings() -> String {
         Flags::declarable().map(|(name, meaning)| format!("`{name}`: {meaning}")).collect();
     let purposes = PURPOSES.words().join(", ");
     format!(
-        "What the path manager does with it; at least one of {purposes}, and not signal with fullmesh. {}.",
+        "What the path manager does with it; at least one of {purposes}, and not signal with fullmesh. Required. {}.",
         meanings.join("; ")
     )
 }
@@ -282,12 +291,22 @@ fn sysctls() -> Value {
             Kind::Number(max) => format!(", from 0 to {max}"),
             _ => String::new(),
         };
-        let description = format!("net.mptcp.{}{range}: {}", sysctl.name(), sysctl.meaning());
+        let (name, meaning, initial) = (sysctl.name(), sysctl.meaning(), sysctl.initial());
+        let description = format!(
+            "net.mptcp.{name}{range}: {meaning}. Absent: not managed; the kernel starts with {initial}."
+        );
         value.insert("description".to_owned(), description.into());
+        let example = match sysctl.kind() {
+            Kind::Switch => json!(initial == "1"),
+            Kind::Number(_) => initial.parse::<u64>().map_or(Value::Null, Value::from),
+            Kind::Choice(_) | Kind::Word => json!(initial),
+        };
+        value.insert("examples".to_owned(), json!([example]));
         (sysctl.name().to_owned(), value.to_value())
     };
     json!({
-        "description": "Settings of net.mptcp, by the kernel's own names. What is absent is left as it is.",
+        "description": "Settings of net.mptcp, by the kernel's own names; path_manager and pm_type are one setting, so only one of the two. Absent: not managed.",
+        "examples": [{ "enabled": true, "scheduler": "default" }],
         "type": "object",
         "additionalProperties": false,
         "properties": Sysctl::all().map(property).collect::<Map<String, Value>>(),

@@ -32,37 +32,48 @@ pub enum SysctlValue {
 /// The longest time in seconds: the kernel counts in jiffies, 1,000 a second at the most, in an `int`.
 const SECONDS_MAX: u64 = i32::MAX as u64 / 1000;
 
-/// Name, kind and meaning; ranges are those of `mptcp_sysctl_table` in `net/mptcp/ctrl.c`.
-const TABLE: [(&str, Kind, &str); 11] = [
-    ("enabled", Kind::Switch, "whether applications may open MPTCP sockets"),
+/// Name, kind, the value that a network namespace starts with, and meaning; ranges are those of `mptcp_sysctl_table`,
+/// values those of `mptcp_pernet_set_defaults` in `net/mptcp/ctrl.c`.
+const TABLE: [(&str, Kind, &str, &str); 11] = [
+    ("enabled", Kind::Switch, "1", "whether applications may open MPTCP sockets"),
     (
         "path_manager",
         Kind::Choice(&["kernel", "userspace"]),
+        "kernel",
         "who decides on subflows (Linux 6.15; see pm_type)",
     ),
-    ("pm_type", Kind::Number(1), "the older word for path_manager: 0 kernel, 1 userspace (Linux 5.19)"),
-    ("scheduler", Kind::Word, "the packet scheduler, one of available_schedulers (Linux 6.6)"),
-    ("checksum_enabled", Kind::Switch, "whether data carries DSS checksums"),
-    ("allow_join_initial_addr_port", Kind::Switch, "whether the peer may open subflows to the first address"),
-    ("add_addr_timeout", Kind::Number(SECONDS_MAX), "seconds until ADD_ADDR is sent again; 0: never"),
+    ("pm_type", Kind::Number(1), "0", "the older word for path_manager: 0 kernel, 1 userspace (Linux 5.19)"),
+    ("scheduler", Kind::Word, "default", "the packet scheduler, one of available_schedulers (Linux 6.6)"),
+    ("checksum_enabled", Kind::Switch, "0", "whether data carries DSS checksums"),
+    (
+        "allow_join_initial_addr_port",
+        Kind::Switch,
+        "1",
+        "whether the peer may open subflows to the first address",
+    ),
+    ("add_addr_timeout", Kind::Number(SECONDS_MAX), "120", "seconds until ADD_ADDR is sent again; 0: never"),
     (
         "stale_loss_cnt",
         Kind::Number(u32::MAX as u64),
+        "4",
         "lost retransmissions that make a subflow stale; 0: never",
     ),
     (
         "close_timeout",
         Kind::Number(SECONDS_MAX),
+        "60",
         "seconds that a connection lives without subflows (after Linux 6.6)",
     ),
     (
         "blackhole_timeout",
         Kind::Number(i32::MAX as u64),
+        "3600",
         "seconds without MPTCP after a blackhole; 0: off (Linux 6.12)",
     ),
     (
         "syn_retrans_before_tcp_fallback",
         Kind::Number(u8::MAX as u64),
+        "2",
         "SYNs with MPTCP before plain TCP (Linux 6.14)",
     ),
 ];
@@ -97,9 +108,14 @@ impl Sysctl {
         TABLE[usize::from(self.0)].1
     }
 
+    /// What a network namespace starts with.
+    pub fn initial(self) -> &'static str {
+        TABLE[usize::from(self.0)].2
+    }
+
     /// What it is for, in a few words.
     pub fn meaning(self) -> &'static str {
-        TABLE[usize::from(self.0)].2
+        TABLE[usize::from(self.0)].3
     }
 }
 

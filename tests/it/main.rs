@@ -3,6 +3,7 @@
 //! - `cases`: every file below `tests/cases` is judged as its folder says, with the exact words.
 //! - `command_line`: options, exit codes, streams, a closed pipe.
 //! - `schema`: the published JSON Schema agrees with the program.
+//! - `generated`: manual pages and completions do too.
 //! - `hostile`: huge, deep and damaged input ends in an ordinary verdict, soon.
 //! - `kernel`: the real kernel in network namespaces of the tests' own, read back by `ip mptcp`; system calls that fail,
 //!   answers that lie, kills, races, and runtime folders that are of no use.
@@ -17,6 +18,7 @@
 
 mod cases;
 mod command_line;
+mod generated;
 mod host;
 mod hostile;
 mod judge;

@@ -41,7 +41,7 @@ const BEYOND_A_SCHEMA: [(&str, &str); 27] = [
     ("yaml-tag-standard", "YAML only"),
 ];
 
-fn published() -> Value {
+pub fn published() -> Value {
     let text = fs::read_to_string(project().join("schema/mptcp-apply.schema.json")).expect("the schema");
     serde_json::from_str(&text).expect("JSON")
 }
@@ -85,11 +85,11 @@ fn the_schema_is_one() {
     if let Err(error) = jsonschema::draft202012::meta::validate(&schema) {
         panic!("{}: {error}", error.instance_path());
     }
-    every_property_is_described(&schema);
+    every_property_is_described(&schema, &schema["$defs"]);
 }
 
 #[track_caller]
-fn every_property_is_described(schema: &Value) {
+fn every_property_is_described(schema: &Value, defs: &Value) {
     match schema {
         Value::Object(members) => {
             // The other mappings of properties are parts of conditions.
@@ -98,12 +98,58 @@ fn every_property_is_described(schema: &Value) {
             for (name, property) in properties.into_iter().flatten() {
                 let description = property["description"].as_str().unwrap_or_default();
                 assert!(description.len() > 10, "`{name}` is not described");
+                tells_of_absence_and_range(name, property, description);
+                has_examples(name, property, defs);
             }
-            members.values().for_each(every_property_is_described);
+            members.values().for_each(|member| every_property_is_described(member, defs));
         }
-        Value::Array(items) => items.iter().for_each(every_property_is_described),
+        Value::Array(items) => items.iter().for_each(|item| every_property_is_described(item, defs)),
         _ => {}
     }
+}
+
+/// Editors show the description alone. Most keys have no `default`: no value means that a setting is not managed.
+#[track_caller]
+fn tells_of_absence_and_range(name: &str, property: &Value, description: &str) {
+    let absence = match property.get("default") {
+        Some(default) => vec![format!("Default: {default}.")],
+        None => vec!["Absent: ".to_owned(), "Required. ".to_owned()],
+    };
+    let text = format!("{description} ");
+    assert!(absence.iter().any(|words| text.contains(words)), "`{name}` when absent: {description}");
+    // That of a limit is the kernel's, which no schema knows.
+    if let Some(maximum) = property.get("maximum") {
+        assert!(
+            text.contains(&format!("rom {} to {maximum}", property["minimum"])),
+            "`{name}`: {description}"
+        );
+    }
+}
+
+#[track_caller]
+fn has_examples(name: &str, property: &Value, defs: &Value) {
+    let examples = property["examples"].as_array().map(Vec::as_slice).unwrap_or_default();
+    assert!(!examples.is_empty(), "`{name}` has no example");
+    let mut alone = property.clone();
+    alone["$defs"] = defs.clone();
+    let validator = jsonschema::draft202012::new(&alone).expect("a schema");
+    for example in examples.iter().chain(property.get("default")) {
+        assert!(validator.is_valid(example), "`{name}`: {example} is no example");
+    }
+}
+
+/// Copied to wherever a configuration belongs, an example still finds the schema that a package installed.
+#[test]
+fn examples_name_the_installed_schema() {
+    const LINE: &str = "# yaml-language-server: $schema=/usr/share/mptcp-apply/mptcp-apply.schema.json";
+    let examples = fs::read_dir(project().join("examples")).expect("a folder");
+    let mut seen = 0;
+    for example in examples.map(|entry| entry.expect("an entry").path()) {
+        let text = fs::read_to_string(&example).expect("an example");
+        assert_eq!(text.lines().nth(1), Some(LINE), "{}", example.display());
+        seen += 1;
+    }
+    assert!(seen >= 4, "{seen}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Limits and sysctls.
 
+use mptcp_apply::model::Sysctl;
+
 use crate::support::{Namespace, kernel_release, limits_max, program_path, run};
 
 #[test]
@@ -117,6 +119,17 @@ fn exists(namespace: &Namespace, name: &str) -> bool {
     let mut command = namespace.command("test");
     command.args(["-e", &format!("/proc/sys/net/mptcp/{name}")]);
     run(command, "").code == 0
+}
+
+#[test]
+fn a_namespace_starts_with_what_the_schema_and_the_manual_say() {
+    let namespace = Namespace::new();
+    let known: Vec<Sysctl> = Sysctl::all().filter(|known| exists(&namespace, known.name())).collect();
+    // Linux 6.1 has six of them.
+    assert!(known.len() >= 6, "{known:?}");
+    for known in known {
+        assert_eq!(sysctl(&namespace, known.name()), known.initial(), "{known:?}");
+    }
 }
 
 fn sysctl(namespace: &Namespace, name: &str) -> String {

@@ -1,0 +1,123 @@
+//! The files of `packaging/` that repeat the code, written anew and compared: manual pages and completions.
+//!
+//! A manual page is a template, `packaging/man/NAME.in`, in which a line `@WORD@` stands for what the code knows. What a
+//! template leaves out fails too. `clap_mangen` is not used: it makes a page of each subcommand, and describes no keys.
+
+mod keys;
+mod options;
+mod roff;
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use mptcp_apply::cli::Cli;
+use mptcp_apply::command::Exit;
+use snapbox::Data;
+
+use super::support::project;
+
+/// Compares a file with what it should be. SNAPSHOTS=overwrite writes it anew.
+#[track_caller]
+fn fresh(file: &str, expected: impl Into<Data>) {
+    let published = Data::read_from(&project().join("packaging").join(file), None).raw();
+    snapbox::Assert::new().action_env("SNAPSHOTS").eq(expected.into().raw(), published);
+}
+
+/// The command line as users may know it: without the jobs that are hidden, and with every option in each job.
+fn command_line() -> clap::Command {
+    let mut whole = Cli::command();
+    let shown: Vec<clap::Command> =
+        whole.get_subcommands().filter(|job| !job.is_hide_set()).cloned().collect();
+    // clap can take no subcommand away, but describes one that is made anew.
+    let mut command = clap::Command::new("mptcp-apply")
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(whole.get_arguments().cloned())
+        .subcommands(shown);
+    let usage = whole.render_usage().to_string();
+    command = command.override_usage(usage.trim_start_matches("Usage: ").to_owned());
+    command.build();
+    command
+}
+
+/// What stands for `@words@` in a template.
+fn generated(words: &str, command: &clap::Command) -> String {
+    let (kind, name) = words.split_once(' ').unwrap_or((words, ""));
+    match kind {
+        "synopsis" => options::synopsis(command),
+        "job" => options::job(command, name),
+        "options" => options::of(command, name),
+        "exit-codes" => {
+            Exit::ALL.iter().map(|exit| roff::item(&exit.code().to_string(), exit.meaning())).collect()
+        }
+        "keys" => keys::of(name),
+        _ => panic!("`@{words}@` stands for nothing"),
+    }
+}
+
+/// The page of a template. Every one of `needed` has to be in it.
+fn page(name: &str, needed: &[String]) -> String {
+    let template = std::fs::read_to_string(project().join("packaging/man").join(format!("{name}.in")));
+    let command = command_line();
+    let mut missing = needed.to_vec();
+    let mut page =
+        format!(".\\\" Generated from {name}.in by a test; SNAPSHOTS=overwrite cargo test generated\n");
+    for line in template.expect("a template").lines() {
+        if let Some(words) = line.strip_prefix('@').and_then(|line| line.strip_suffix('@')) {
+            missing.retain(|needed| needed != words);
+            page += &generated(words, &command);
+        } else if !line.starts_with(".\\\"") {
+            page += &line.replace("@version@", env!("CARGO_PKG_VERSION"));
+            page.push('\n');
+        }
+    }
+    assert!(missing.is_empty(), "{name}.in lacks {missing:?}");
+    page
+}
+
+#[test]
+fn the_manual_of_the_program_is_fresh() {
+    let mut needed = ["synopsis", "options", "options everywhere", "exit-codes"].map(str::to_owned).to_vec();
+    for job in command_line().get_subcommands() {
+        needed.push(format!("job {}", job.get_name()));
+        needed.push(format!("options {}", job.get_name()));
+    }
+    fresh("man/mptcp-apply.8", page("mptcp-apply.8", &needed));
+}
+
+#[test]
+fn the_manual_of_the_configuration_is_fresh() {
+    let needed = ["keys", "keys limits", "keys sysctls", "keys endpoints"].map(str::to_owned);
+    fresh("man/mptcp-apply.yaml.5", page("mptcp-apply.yaml.5", &needed));
+}
+
+#[test]
+fn completions_are_fresh() {
+    let files = [
+        (Shell::Bash, "completions/mptcp-apply.bash"),
+        (Shell::Zsh, "completions/_mptcp-apply"),
+        (Shell::Fish, "completions/mptcp-apply.fish"),
+    ];
+    for (shell, file) in files {
+        let mut completions = Vec::new();
+        clap_complete::generate(shell, &mut command_line(), "mptcp-apply", &mut completions);
+        fresh(file, String::from_utf8(completions).expect("UTF-8"));
+    }
+}
+
+#[test]
+fn nobody_is_told_of_the_jobs_that_are_hidden() {
+    let whole = Cli::command();
+    let hidden: Vec<&str> =
+        whole.get_subcommands().filter(|job| job.is_hide_set()).map(|job| job.get_name()).collect();
+    assert_eq!(hidden, ["guard"]);
+    for file in [
+        "man/mptcp-apply.8",
+        "completions/mptcp-apply.bash",
+        "completions/_mptcp-apply",
+        "completions/mptcp-apply.fish",
+    ] {
+        let text = std::fs::read_to_string(project().join("packaging").join(file)).expect("a file");
+        assert!(!text.contains("guard"), "{file}");
+    }
+}
