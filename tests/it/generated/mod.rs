@@ -13,7 +13,7 @@ use mptcp_apply::cli::Cli;
 use mptcp_apply::command::Exit;
 use snapbox::Data;
 
-use super::support::project;
+use super::support::{clean, project, run};
 
 /// Compares a file with what it should be. SNAPSHOTS=overwrite writes it anew.
 #[track_caller]
@@ -55,6 +55,13 @@ fn generated(words: &str, command: &clap::Command) -> String {
     }
 }
 
+/// The day of the release, which stands beside the version.
+fn release_date() -> String {
+    let manifest = std::fs::read_to_string(project().join("Cargo.toml")).expect("a manifest");
+    let date = manifest.lines().find_map(|line| line.strip_prefix("release-date = "));
+    date.expect("a date").trim_matches('"').to_owned()
+}
+
 /// The page of a template. Every one of `needed` has to be in it.
 fn page(name: &str, needed: &[String]) -> String {
     let template = std::fs::read_to_string(project().join("packaging/man").join(format!("{name}.in")));
@@ -67,7 +74,7 @@ fn page(name: &str, needed: &[String]) -> String {
             missing.retain(|needed| needed != words);
             page += &generated(words, &command);
         } else if !line.starts_with(".\\\"") {
-            page += &line.replace("@version@", env!("CARGO_PKG_VERSION"));
+            page += &line.replace("@version@", env!("CARGO_PKG_VERSION")).replace("@date@", &release_date());
             page.push('\n');
         }
     }
@@ -89,6 +96,26 @@ fn the_manual_of_the_program_is_fresh() {
 fn the_manual_of_the_configuration_is_fresh() {
     let needed = ["keys", "keys limits", "keys sysctls", "keys endpoints"].map(str::to_owned);
     fresh("man/mptcp-apply.yaml.5", page("mptcp-apply.yaml.5", &needed));
+}
+
+#[test]
+fn the_changelog_of_the_debian_package_is_fresh() {
+    let (version, date) = (env!("CARGO_PKG_VERSION"), release_date());
+    let changelog = std::fs::read_to_string(project().join("CHANGELOG.md")).expect("a changelog");
+    let newest = changelog.lines().find(|line| line.starts_with("## [")).expect("a release");
+    let heading = format!("## [{version}] - ");
+    assert!(
+        newest == format!("{heading}{date}") || newest == format!("{heading}unreleased"),
+        "Cargo.toml has {version} of {date}, CHANGELOG.md {newest}"
+    );
+    let mut command = std::process::Command::new("date");
+    command.args(["--utc", "--date", &date, "--rfc-email"]);
+    let at = run(clean(command), "").expect(0).stdout;
+    let text = format!(
+        "mptcp-apply ({version}-1) unstable; urgency=medium\n\n  * Version {version}; the file changelog says what is new.\n\n \
+         -- The mptcp-apply authors <mptcp-apply@users.noreply.github.com>  {at}"
+    );
+    fresh("debian/changelog", text);
 }
 
 #[test]
