@@ -102,7 +102,7 @@ pub enum Command {
         /// A named namespace, or several
         ///
         /// May be repeated, and takes globs.
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
         netns: Vec<Names>,
     },
     /// Print the JSON Schema of the configuration
@@ -118,12 +118,12 @@ pub struct Show {
     #[arg(long)]
     pub connections: bool,
     /// Show the endpoint with this id only
-    #[arg(long, value_name = "ID", conflicts_with = "connections")]
+    #[arg(long, value_name = "ID", value_hint = ValueHint::Other, conflicts_with = "connections")]
     pub id: Option<u8>,
     /// A named namespace, or several
     ///
     /// May be repeated, and takes globs.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     pub netns: Vec<Names>,
 }
 
@@ -136,7 +136,7 @@ pub struct Try {
     /// Wait SECS for a confirmation [120]
     ///
     /// From 1 to 86400 seconds.
-    #[arg(long, value_name = "SECS", default_value_t = 120, hide_default_value = true, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(long, value_name = "SECS", value_hint = ValueHint::Other, default_value_t = 120, hide_default_value = true, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub timeout: u32,
     /// Keep it if this shell command succeeds
     ///
@@ -180,7 +180,7 @@ pub struct Apply {
     ///
     /// That is: interfaces, addresses that cannot be used yet, and ports that something holds or that are closing. What
     /// is not there in time is a warning. A rehearsal does not wait.
-    #[arg(long, value_name = "SECS")]
+    #[arg(long, value_name = "SECS", value_hint = ValueHint::Other)]
     pub wait: Option<u32>,
     /// Let a warning be an error
     #[arg(long)]
@@ -193,13 +193,13 @@ pub struct Apply {
     /// With --watch: look every SECS [30]
     ///
     /// The kernel tells nobody that endpoints, limits or sysctls changed, so only looking shows it. 0 is never.
-    #[arg(long, value_name = "SECS", requires = "watch")]
+    #[arg(long, value_name = "SECS", value_hint = ValueHint::Other, requires = "watch")]
     pub resync: Option<u32>,
     /// A named namespace, or several
     ///
     /// As `ip netns` lists them, instead of the one in which the program is started. May be repeated, and takes globs. A
     /// run in each is a transaction of its own. Needs CAP_SYS_ADMIN.
-    #[arg(long, value_name = "NAME", conflicts_with = "rehearse")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other, conflicts_with = "rehearse")]
     pub netns: Vec<Names>,
 }
 

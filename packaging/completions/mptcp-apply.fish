@@ -24,9 +24,9 @@ function __fish_mptcp_apply_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l wait -d 'Wait up to SECS for what is not there yet' -r
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l resync -d 'With --watch: look every SECS [30]' -r
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l netns -d 'A named namespace, or several' -r
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l wait -d 'Wait up to SECS for what is not there yet' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l resync -d 'With --watch: look every SECS [30]' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l netns -d 'A named namespace, or several' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l format -d 'text, json; show: yaml too' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
 yaml\t'As a configuration'"
@@ -61,8 +61,8 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l strict
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -s q -l quiet -d 'Print errors only'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -s v -l verbose -d 'Tell each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -s h -l help -d 'Print this help'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l id -d 'Show the endpoint with this id only' -r
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l netns -d 'A named namespace, or several' -r
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l id -d 'Show the endpoint with this id only' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l netns -d 'A named namespace, or several' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l format -d 'text, json; show: yaml too' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
 yaml\t'As a configuration'"
@@ -74,7 +74,7 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l connect
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s q -l quiet -d 'Print errors only'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s v -l verbose -d 'Tell each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s h -l help -d 'Print this help'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l timeout -d 'Wait SECS for a confirmation [120]' -r
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l timeout -d 'Wait SECS for a confirmation [120]' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l confirm-with -d 'Keep it if this shell command succeeds' -r -f -a "(__fish_complete_command)"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l format -d 'text, json; show: yaml too' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
@@ -97,7 +97,7 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l root-
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s q -l quiet -d 'Print errors only'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s v -l verbose -d 'Tell each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s h -l help -d 'Print this help'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l netns -d 'A named namespace, or several' -r
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l netns -d 'A named namespace, or several' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l format -d 'text, json; show: yaml too' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
 yaml\t'As a configuration'"

@@ -34,8 +34,12 @@ fn help_and_version_are_results() {
     ] {
         assert!(help.stdout.contains(word), "no {word} in {}", help.stdout);
     }
-    let longest = help.stdout.lines().map(str::len).max();
-    assert!(longest <= Some(80), "{longest:?}: {}", help.stdout);
+    // The first is no job, and so the main one.
+    for job in ["--quiet", "check", "show", "try", "doctor", "monitor", "schema"] {
+        let help = with(&[job, "--help"]).expect(0);
+        let longest = help.stdout.lines().map(str::len).max();
+        assert!(longest <= Some(80), "{longest:?}: {}", help.stdout);
+    }
     assert_eq!(
         with(&["--version"]).expect(0).stdout,
         concat!("mptcp-apply ", env!("CARGO_PKG_VERSION"), "\n")

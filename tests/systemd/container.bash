@@ -23,7 +23,8 @@ boot_container() {
 # The container does not end with the process that made it.
 end_container() {
     echo 1 >"$group/cgroup.kill"
-    wait
+    # Without what bash has to say of that.
+    wait 2>/dev/null
     for _ in {1..100}; do
         ! find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || break
         sleep 0.05

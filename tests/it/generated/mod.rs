@@ -13,7 +13,7 @@ use mptcp_apply::cli::Cli;
 use mptcp_apply::command::Exit;
 use snapbox::Data;
 
-use super::support::{clean, project, run};
+use super::support::{clean, program, project, run};
 
 /// Compares a file with what it should be. SNAPSHOTS=overwrite writes it anew.
 #[track_caller]
@@ -29,6 +29,7 @@ fn command_line() -> clap::Command {
         whole.get_subcommands().filter(|job| !job.is_hide_set()).cloned().collect();
     // clap can take no subcommand away, but describes one that is made anew.
     let mut command = clap::Command::new("mptcp-apply")
+        .bin_name("mptcp-apply")
         .disable_help_flag(true)
         .disable_help_subcommand(true)
         .version(env!("CARGO_PKG_VERSION"))
@@ -128,7 +129,10 @@ fn completions_are_fresh() {
     for (shell, file) in files {
         let mut completions = Vec::new();
         clap_complete::generate(shell, &mut command_line(), "mptcp-apply", &mut completions);
-        fresh(file, String::from_utf8(completions).expect("UTF-8"));
+        let completions = String::from_utf8(completions).expect("UTF-8");
+        // clap_complete 4.6 takes the hyphen of the program's name for the mark of a subcommand, in one of two places, and
+        // so bash would complete nothing behind a subcommand.
+        fresh(file, completions.replace("mptcp__subcmd__apply", "mptcp__apply"));
     }
 }
 
@@ -146,5 +150,33 @@ fn nobody_is_told_of_the_jobs_that_are_hidden() {
     ] {
         let text = std::fs::read_to_string(project().join("packaging").join(file)).expect("a file");
         assert!(!text.contains("guard"), "{file}");
+    }
+}
+
+#[test]
+fn the_examples_of_the_manual_are_valid() {
+    let text = std::fs::read_to_string(project().join("packaging/man/mptcp-apply.yaml.5")).expect("a manual");
+    let examples = text.split(".nf\n").skip(1).map(|rest| rest.split(".fi\n").next().expect("an end"));
+    let examples: Vec<String> = examples.map(|example| example.replace("\\-", "-")).collect();
+    let [laptop, server, later] = &examples[..] else { panic!("{examples:?}") };
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    for (name, example) in [("10-laptop.yaml", laptop), ("20-later.yaml", later), ("server.yaml", server)] {
+        std::fs::write(path(name), example).expect("written");
+    }
+    // The later one changes what the first one declares.
+    for files in [vec!["10-laptop.yaml"], vec!["10-laptop.yaml", "20-later.yaml"], vec!["server.yaml"]] {
+        let mut command = program();
+        command.args(["check", "--strict"]).args(files.into_iter().map(path));
+        run(command, "").expect(0);
+    }
+}
+
+#[test]
+fn the_readme_has_the_exit_codes() {
+    let readme = std::fs::read_to_string(project().join("README.md")).expect("a README");
+    for exit in Exit::ALL {
+        let row = format!("\n| {} | {} |\n", exit.code(), exit.meaning());
+        assert!(readme.contains(&row), "README.md lacks {row}");
     }
 }
