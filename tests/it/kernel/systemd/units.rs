@@ -10,7 +10,8 @@ const UNITS: [&str; 3] =
 fn systemd_finds_nothing_wrong_with_them() {
     let machine = Machine::new();
     let mut command = machine.command("systemd-analyze");
-    command.args(["verify", "--recursive-errors=yes"]).args(UNITS);
+    // No manual is installed there; that the units name the right pages, the packages' tests see.
+    command.args(["verify", "--recursive-errors=yes", "--man=no"]).args(UNITS);
     let ran = run(command, "").expect(0);
     assert_eq!((ran.stdout, ran.stderr), (String::new(), String::new()));
 }
