@@ -91,7 +91,10 @@ pub enum Command {
         #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
         /// Open an MPTCP connection, and watch its subflows
-        #[arg(long, value_name = "HOST:PORT")]
+        ///
+        /// It is watched for a few seconds, and of each endpoint is said whether its subflow came up, and where it stopped
+        /// otherwise. When the peer says nothing for a second, an empty line is sent. Names are looked up by `getent`.
+        #[arg(long, value_name = "HOST:PORT", value_hint = ValueHint::Other)]
         probe: Option<Target>,
     },
     /// The second process of `try`, which takes back

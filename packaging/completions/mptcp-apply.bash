@@ -120,12 +120,19 @@ _mptcp__apply() {
             return 0
             ;;
         mptcp__apply__subcmd__doctor)
-            opts="-q -v -h --format --color --quiet --verbose --root-dir --help"
+            opts="-q -v -h --probe --format --color --quiet --verbose --root-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --probe)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --format)
                     COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
                     return 0
