@@ -90,7 +90,7 @@ pub enum Command {
         /// Files and folders, `-` for standard input
         #[arg(value_name = "PATH")]
         paths: Vec<PathBuf>,
-        /// Open an MPTCP connection, and watch its subflows
+        /// Open a connection, watch its subflows
         ///
         /// It is watched for a few seconds, and of each endpoint is said whether its subflow came up, and where it stopped
         /// otherwise. When the peer says nothing for a second, an empty line is sent. Names are looked up by `getent`.

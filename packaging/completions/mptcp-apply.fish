@@ -87,7 +87,7 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l strict -
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -s q -l quiet -d 'Print errors only'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -s v -l verbose -d 'Tell each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -s h -l help -d 'Print this help'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l probe -d 'Open an MPTCP connection, and watch its subflows' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l probe -d 'Open a connection, watch its subflows' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l format -d 'text, json; show: yaml too' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
 yaml\t'As a configuration'"
