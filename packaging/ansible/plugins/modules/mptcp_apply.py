@@ -234,6 +234,7 @@ NO_ENDPOINTS = {"version": 1, "endpoints": {}}
 
 # What its return codes mean.
 HALF_WAY = 3
+TAKEN_BACK = 4
 INVALID = 78
 
 
@@ -340,6 +341,8 @@ class Run(object):
         if errors:
             result["errors"] = errors
             self.module.fail_json(msg="\n".join(placed(error) for error in errors), **result)
+        if code == TAKEN_BACK:
+            self.module.fail_json(msg=("the change was taken back: confirm_with did not succeed\n" + stderr).strip(), **result)
         self.module.fail_json(msg=stderr.strip() or "mptcp-apply ended with %d" % code, **result)
 
 

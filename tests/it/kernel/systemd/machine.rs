@@ -14,9 +14,6 @@ use tempfile::TempDir;
 
 use crate::support::{Ran, clean, ip_rows, is_root, program_path, project, run, wait_for};
 
-/// Services of a distribution that fail, or are of no use, in an empty container.
-const MASKED: [&str; 2] = ["console-getty.service", "ldconfig.service"];
-
 /// It ends with the value, or with the process that made it.
 pub struct Machine {
     boot: Child,
@@ -58,7 +55,9 @@ impl Machine {
         let folder = tempfile::Builder::new().prefix("mptcp-apply-").tempdir().expect("a temporary folder");
         let (root, extra) = (folder.path().join("root"), folder.path().join("extra"));
         fs::create_dir_all(&extra).expect("made");
-        skeleton(&root);
+        let mut skeleton = Command::new(project().join("tests/systemd/root"));
+        skeleton.arg(&root);
+        run(skeleton, "").expect(0);
         install(&extra);
         prepare(&root);
         let console = fs::File::create(folder.path().join("console")).expect("made");
@@ -245,23 +244,6 @@ pub fn enable(root: &Path, unit: &str) {
     let wants = root.join("etc/systemd/system/multi-user.target.wants");
     fs::create_dir_all(&wants).expect("made");
     symlink(Path::new("/usr/lib/systemd/system").join(unit), wants.join(unit)).expect("linked");
-}
-
-/// What a root needs for systemd to take it for one that has booted before.
-fn skeleton(root: &Path) {
-    for folder in ["dev", "etc", "proc", "root", "run", "sys", "tmp", "usr", "var"] {
-        fs::create_dir_all(root.join(folder)).expect("made");
-    }
-    for name in ["bin", "lib", "lib64", "sbin"] {
-        symlink(Path::new("usr").join(name), root.join(name)).expect("linked");
-    }
-    write(root, "etc/os-release", "ID=test\n");
-    write(root, "etc/machine-id", "0123456789abcdef0123456789abcdef\n");
-    let units = root.join("etc/systemd/system");
-    fs::create_dir_all(&units).expect("made");
-    for unit in MASKED {
-        symlink("/dev/null", units.join(unit)).expect("linked");
-    }
 }
 
 /// The units, as a package would install them; the program itself follows at boot.
