@@ -16,19 +16,19 @@ use crate::support::{Ran, clean, ip_rows, is_root, program_path, project, run, w
 
 /// It ends with the value, or with the process that made it.
 pub struct Machine {
+    usr: PathBuf,
     boot: Child,
     leader: String,
     folder: TempDir,
 }
 
-/// A `/usr` with a systemd that is new enough.
-fn usr() -> &'static str {
-    static USR: LazyLock<String> = LazyLock::new(|| {
-        let ran = run(Command::new(project().join("tests/systemd/usr")), "");
-        assert_eq!(ran.code, 0, "there is no systemd 253 or later here, and none to be had: {}", ran.stderr);
-        ran.stdout.trim().to_owned()
-    });
-    &USR
+/// A `/usr` with a systemd that is new enough, and with packages of Debian's.
+fn usr(packages: &[&str]) -> PathBuf {
+    let mut command = Command::new(project().join("tests/systemd/usr"));
+    command.args(packages);
+    let ran = run(command, "");
+    assert_eq!(ran.code, 0, "there is no systemd 253 or later here, and none to be had: {}", ran.stderr);
+    ran.stdout.trim().into()
 }
 
 impl Machine {
@@ -48,34 +48,45 @@ impl Machine {
     /// When this machine does not allow it: a test that cannot run has not passed.
     #[track_caller]
     pub fn boot(prepare: impl FnOnce(&Path)) -> Machine {
+        static USR: LazyLock<PathBuf> = LazyLock::new(|| usr(&[]));
+        Machine::on(USR.clone(), |files| prepare(&files.root))
+    }
+
+    /// The same with packages of Debian's, which `prepare` has to set up.
+    #[track_caller]
+    pub fn with(packages: &[&str], prepare: impl FnOnce(&Files)) -> Machine {
+        Machine::on(usr(packages), prepare)
+    }
+
+    #[track_caller]
+    fn on(usr: PathBuf, prepare: impl FnOnce(&Files)) -> Machine {
         assert!(
             is_root(),
             "this test boots a systemd, which takes root; `--skip kernel::systemd::` leaves such tests out"
         );
         let folder = tempfile::Builder::new().prefix("mptcp-apply-").tempdir().expect("a temporary folder");
-        let (root, extra) = (folder.path().join("root"), folder.path().join("extra"));
-        fs::create_dir_all(&extra).expect("made");
+        let files = Files::of(&folder, &usr);
+        fs::create_dir_all(&files.extra).expect("made");
         let mut skeleton = Command::new(project().join("tests/systemd/root"));
-        skeleton.arg(&root);
+        skeleton.arg(&files.root);
         run(skeleton, "").expect(0);
-        install(&extra);
-        prepare(&root);
-        let console = fs::File::create(folder.path().join("console")).expect("made");
-        let mut command = Command::new("unshare");
-        command.arg("--mount").arg(project().join("tests/systemd/boot"));
-        command.arg(&root).arg(usr()).arg(&extra).arg(program_path());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(console);
-        let mut boot = command.spawn().expect("unshare (of util-linux) starts");
-        let mut leader = String::new();
-        let mut stdout = BufReader::new(boot.stdout.take().expect("piped"));
-        stdout.read_line(&mut leader).expect("UTF-8");
-        let machine = Machine { boot, leader: leader.trim().to_owned(), folder };
-        assert!(
-            !machine.leader.is_empty(),
-            "no systemd boots here (Debian package systemd-container): {}",
-            machine.console()
-        );
-        machine
+        install(&files.extra);
+        prepare(&files);
+        let (boot, leader) = start(&files, &folder);
+        Machine { usr, boot, leader, folder }
+    }
+
+    /// Ends it, and starts it again with the files that it has by now.
+    #[track_caller]
+    pub fn reboot(&mut self) {
+        self.end();
+        (self.boot, self.leader) = start(&Files::of(&self.folder, &self.usr), &self.folder);
+    }
+
+    fn end(&mut self) {
+        // It ends by itself when its standard input closes.
+        drop(self.boot.stdin.take());
+        let _ = self.boot.wait();
     }
 
     /// Waits until it has started all that it is to start.
@@ -213,21 +224,54 @@ impl Machine {
     pub fn remove(&self, path: &str) {
         fs::remove_file(self.folder.path().join("root").join(path)).expect("removed");
     }
-
-    fn console(&self) -> String {
-        fs::read_to_string(self.folder.path().join("console")).unwrap_or_default()
-    }
 }
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        if std::thread::panicking() && !self.leader.is_empty() {
+        if std::thread::panicking() {
             eprintln!("the journal of the machine:\n{}", self.journal());
         }
-        // It ends by itself when its standard input closes.
-        drop(self.boot.stdin.take());
-        let _ = self.boot.wait();
+        self.end();
     }
+}
+
+/// Where the files of a machine are, before it is booted.
+pub struct Files {
+    /// Its root, without `/usr`.
+    pub root: PathBuf,
+    /// What its `/usr` has beside the packages.
+    pub extra: PathBuf,
+    /// What the packages have outside `/usr`.
+    pub outside: PathBuf,
+}
+
+impl Files {
+    fn of(folder: &TempDir, usr: &Path) -> Files {
+        let outside = usr.parent().expect("not the root").to_owned();
+        Files { root: folder.path().join("root"), extra: folder.path().join("extra"), outside }
+    }
+
+    /// Where that `/usr` is.
+    fn usr(&self) -> PathBuf {
+        self.outside.join("usr")
+    }
+}
+
+/// Boots: the process that ends it, and the number of the first process inside.
+#[track_caller]
+fn start(files: &Files, folder: &TempDir) -> (Child, String) {
+    let console = folder.path().join("console");
+    let mut command = Command::new("unshare");
+    command.arg("--mount").arg(project().join("tests/systemd/boot"));
+    command.args([&files.root, &files.usr(), &files.extra]).arg(program_path());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(fs::File::create(&console).expect("made"));
+    let mut boot = command.spawn().expect("unshare (of util-linux) starts");
+    let mut leader = String::new();
+    let mut stdout = BufReader::new(boot.stdout.take().expect("piped"));
+    stdout.read_line(&mut leader).expect("UTF-8");
+    let console = fs::read_to_string(console).unwrap_or_default();
+    assert!(!leader.is_empty(), "no systemd boots here (Debian package systemd-container): {console}");
+    (boot, leader.trim().to_owned())
 }
 
 /// Writes a file below a folder, with the folders on the way.
@@ -241,7 +285,13 @@ pub fn write(root: &Path, path: &str, text: &str) {
 /// Enables a unit before the machine boots, as a package or an image does.
 #[track_caller]
 pub fn enable(root: &Path, unit: &str) {
-    let wants = root.join("etc/systemd/system/multi-user.target.wants");
+    want(root, "multi-user.target", unit);
+}
+
+/// Lets a target start a unit.
+#[track_caller]
+pub fn want(root: &Path, target: &str, unit: &str) {
+    let wants = root.join(format!("etc/systemd/system/{target}.wants"));
     fs::create_dir_all(&wants).expect("made");
     symlink(Path::new("/usr/lib/systemd/system").join(unit), wants.join(unit)).expect("linked");
 }

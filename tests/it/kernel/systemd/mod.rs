@@ -1,5 +1,6 @@
 //! The units of `packaging/systemd`, under a real systemd.
 
+mod cloud_init;
 mod machine;
 mod once;
 mod sandbox;
