@@ -4,6 +4,7 @@ mod changes;
 mod concurrent;
 mod costs;
 mod doctor;
+mod elsewhere;
 mod endpoints;
 mod failures;
 mod faults;

@@ -1,6 +1,7 @@
 //! The units of `packaging/systemd`, under a real systemd.
 
 mod cloud_init;
+mod elsewhere;
 mod machine;
 mod once;
 mod sandbox;
