@@ -7,7 +7,9 @@
 //! - `hostile`: huge, deep and damaged input ends in an ordinary verdict, soon.
 //! - `kernel`: the real kernel in network namespaces of the tests' own, read back by `ip mptcp`; system calls that fail,
 //!   answers that lie, kills, races, and runtime folders that are of no use.
-//! - `kernel::systemd`: the units under a real systemd, which is booted in a container.
+//! - `fleet`: what is for many hosts agrees with the program and the README.
+//! - `kernel::elsewhere`: what the README says to those who come from `ip mptcp`, NetworkManager and mptcpd.
+//! - `kernel::systemd`: cloud-init, and the units under a real systemd, which is booted in a container.
 //! - `rehearsal`: `--rehearse` as an ordinary user and as root; the host stays as it is.
 //! - `plan`: plans without a kernel, cases as files.
 //! - `laws`: what holds for every plan, on a model of every kernel; `shortest`: no operations are fewer.
@@ -18,6 +20,7 @@
 
 mod cases;
 mod command_line;
+mod fleet;
 mod generated;
 mod host;
 mod hostile;
