@@ -18,7 +18,7 @@ description:
   - What this does lasts until the host reboots. The role P(mptcp_apply.mptcp.mptcp_apply#role) also writes the files
     and enables a unit that brings it back.
 author:
-  - The authors of mptcp-apply
+  - The authors of mptcp-apply (!UNKNOWN)
 requirements:
   - C(mptcp-apply) on the managed host
 options:
