@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::cli::{Apply, Common};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::watch::Interruption;
 
 use super::job::Job;
@@ -24,10 +24,11 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
     };
     let judged = input.judge(options);
     let interruption = Interruption::default();
+    let unmatched = if options.strict { Severity::Error } else { Severity::Warning };
     output.diagnose(&input.diagnostics, &input.sources);
     match judged {
         Err(exit) => Ok(exit),
-        Ok(()) => netns::in_each(&options.netns, &output, |entered| {
+        Ok(()) => netns::in_each(&options.netns, &output, unmatched, |entered| {
             let name = entered.map(|entered| entered.name);
             if interruption.came() {
                 let error = Diagnostic::error("interrupted", "interrupted before its turn; nothing was done");

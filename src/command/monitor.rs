@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::cli::Common;
+use crate::diagnostic::Severity;
 use crate::kernel::namespace::Names;
 use crate::kernel::{Error, Heard, Host, Source, Stream};
 use crate::model::{End, Identity};
@@ -36,7 +37,7 @@ pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let installed = Installed::read(common, &output);
     let (mut places, mut sources) = (Vec::new(), Vec::new());
-    let exit = netns::in_each(names, &output, |entered| {
+    let exit = netns::in_each(names, &output, Severity::Warning, |entered| {
         let name = entered.map(|entered| entered.name);
         match listen(name, &installed) {
             Ok((place, source)) => {

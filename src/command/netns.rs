@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::kernel;
 use crate::kernel::namespace::{self, Entered, Names};
 
@@ -10,13 +10,15 @@ use super::{Exit, Output, failure};
 
 /// Does a job in the namespaces of these names, one after the other, or in the one in which the program was started if
 /// there are no names. What happens in one is none of the others' business; the worst exit is that of all. This thread
-/// stays in the last one, since nothing follows: to go back needs permission of its own.
+/// stays in the last one, since nothing follows: to go back needs permission of its own. A glob that matches nothing is
+/// told as `unmatched` says; as an error it keeps everything from being done.
 ///
 /// # Errors
 /// When a result cannot be written.
 pub fn in_each(
     names: &[Names],
     output: &Output,
+    unmatched: Severity,
     mut job: impl FnMut(Option<Entered<'_>>) -> io::Result<Exit>,
 ) -> io::Result<Exit> {
     if names.is_empty() {
@@ -26,10 +28,17 @@ pub fn in_each(
         Ok(found) => found,
         Err(error) => return Ok(refuse(&error, None, output)),
     };
-    if found.is_empty() {
-        let globs: Vec<String> = names.iter().map(ToString::to_string).collect();
-        let message = format!("no network namespace is called {}", globs.join(" or "));
-        output.tell(Diagnostic::warning("netns-missing", message).help("`ip netns` lists them"));
+    let is_vain = |names: &&Names| !found.iter().any(|name| names.means(name));
+    let mut vain = names.iter().filter(is_vain).peekable();
+    let is_over = vain.peek().is_some() && unmatched == Severity::Error;
+    for names in vain {
+        let message = format!("no network namespace is called {names}");
+        let mut diagnostic = Diagnostic::warning("netns-missing", message).help("`ip netns` lists them");
+        diagnostic.severity = unmatched;
+        output.tell(diagnostic);
+    }
+    if is_over {
+        return Ok(Exit::Invalid);
     }
     let mut worst = Exit::Success;
     for name in &found {

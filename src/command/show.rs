@@ -5,6 +5,7 @@ use std::io;
 use std::num::NonZeroU32;
 
 use crate::cli::{Common, Format, Show};
+use crate::diagnostic::Severity;
 use crate::kernel::{Error, Host, Kernel};
 use crate::model::{Connection, Device, State, Sysctl};
 use crate::report::show::{self, Document, Shown};
@@ -20,7 +21,7 @@ use super::{Exit, Output, netns};
 pub fn run(options: &Show, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let installed = Installed::read(common, &output);
-    netns::in_each(&options.netns, &output, |entered| {
+    netns::in_each(&options.netns, &output, Severity::Warning, |entered| {
         let netns = entered.map(|entered| entered.name);
         let seen = Host::open().and_then(|mut host| Ok((look(options, &installed, &mut host)?, host)));
         match seen {
