@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::explain::{self, Explanation, Kind};
 use crate::kernel::{self, Errno};
 use crate::plan::Step;
-use crate::report::json_v1::ErrorJson;
+use crate::report::json_v1::Failed;
 
 use super::{Exit, places};
 
@@ -21,7 +21,7 @@ pub struct Told {
     /// For the shell, if everything was put back.
     pub exit: Exit,
     /// For programs.
-    pub error: ErrorJson,
+    pub error: Failed,
 }
 
 /// Explains a failure of one of `steps`.
@@ -113,8 +113,9 @@ fn explained(message: String, explanation: Explanation, step: &Step, config: &Co
 }
 
 fn listed(diagnostics: Vec<Diagnostic>, exit: Exit) -> Told {
-    let message = diagnostics.first().map(|first| first.message.clone()).unwrap_or_default();
-    Told { diagnostics, exit, error: ErrorJson { step: None, errno: None, kernel: None, message } }
+    let first = diagnostics.first().cloned();
+    let diagnostic = first.unwrap_or_else(|| Diagnostic::error("failed", "it cannot be reached"));
+    Told { diagnostics, exit, error: Failed { step: None, errno: None, kernel: None, diagnostic } }
 }
 
 /// What became of the steps before the failure.

@@ -14,7 +14,7 @@ use crate::kernel::namespace::Entered;
 use crate::kernel::{self, Host, rehearsal};
 use crate::model::{Identity, State, Sysctl};
 use crate::plan::{self, Step};
-use crate::report::json_v1::{self, ErrorJson, PlanParts};
+use crate::report::json_v1::{self, Failed, PlanParts};
 use crate::report::text::{self, Tense};
 use crate::report::{Style, yaml};
 use crate::runtime::{Lock, LockError, Runtime};
@@ -61,7 +61,7 @@ pub struct Done {
     /// For the shell.
     pub exit: Exit,
     tense: Tense,
-    error: Option<ErrorJson>,
+    error: Option<Failed>,
 }
 
 /// What a job is given that has done the same before.
@@ -339,7 +339,7 @@ impl<'a> Job<'a> {
                 before,
                 after,
                 diff: &diff()?,
-                error: error.clone(),
+                error: error.as_ref(),
             })),
             // What was tried is told by the error; what is left of it matters, also to those who want errors only.
             Form::Text if error.is_some() => self.output.print_in(self.netns, &diff()?),

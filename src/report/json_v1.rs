@@ -97,20 +97,29 @@ pub struct Plan<'a> {
     after: StateJson<'a>,
     diff: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<ErrorJson>,
+    error: Option<ErrorJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ErrorJson<'a> {
+    step: Option<usize>,
+    errno: Option<&'a str>,
+    kernel: Option<&'a str>,
+    #[serde(flatten)]
+    finding: Finding<'a>,
 }
 
 /// What went wrong.
-#[derive(Clone, Debug, Serialize)]
-pub struct ErrorJson {
-    /// The step, counted from 0 in `steps`; null when it was not one step.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// The step, counted from 0 in `steps`; none when it was not one step.
     pub step: Option<usize>,
-    /// The error's name, such as `EADDRNOTAVAIL`; null when it was not the kernel's.
+    /// The error's name, such as `EADDRNOTAVAIL`; none when it was not the kernel's.
     pub errno: Option<String>,
     /// The kernel's own words.
     pub kernel: Option<String>,
     /// What it means.
-    pub message: String,
+    pub diagnostic: Diagnostic,
 }
 
 #[derive(Debug, Serialize)]
@@ -194,7 +203,7 @@ pub struct PlanParts<'a> {
     /// From the one to the other, as YAML.
     pub diff: &'a str,
     /// What went wrong.
-    pub error: Option<ErrorJson>,
+    pub error: Option<&'a Failed>,
 }
 
 impl<'a> Plan<'a> {
@@ -206,6 +215,12 @@ impl<'a> Plan<'a> {
             .into_iter()
             .flat_map(Diagnostics::iter)
             .filter(|diagnostic| diagnostic.severity == Severity::Warning);
+        let error = error.map(|Failed { step, errno, kernel, diagnostic }| ErrorJson {
+            step: *step,
+            errno: errno.as_deref(),
+            kernel: kernel.as_deref(),
+            finding: Finding::new(diagnostic, sources),
+        });
         Plan {
             version: VERSION,
             netns,

@@ -80,6 +80,10 @@ fn the_failure_is_told_to_programs() {
     assert_eq!(document["error"]["errno"], "EADDRNOTAVAIL");
     let words = document["error"]["kernel"].as_str().expect("the kernel's words");
     assert!(words.starts_with("create listen socket error"), "{words}");
+    let error = &document["error"];
+    assert_eq!((&error["endpoint"], &error["file"]), (&"a".into(), &"<stdin>".into()));
+    assert_eq!((&error["line"], &error["column"]), (&1.into(), &49.into()), "{error:#}");
+    assert!(error["help"].as_str().is_some_and(|help| help.starts_with("assign the address")), "{error:#}");
     assert_eq!(document["before"], document["after"]);
     assert_eq!(document["steps"].as_array().map(Vec::len), Some(2));
 }
