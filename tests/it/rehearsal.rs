@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::support::{Namespace, Ran, is_root, kernel_release, program_path, project, run};
+use crate::support::{Namespace, Ran, is_root, kernel_release, program_path, project, run, wait_for};
 
 /// A host with interfaces, addresses, sysctls, limits and endpoints of its own.
 fn host() -> Namespace {
@@ -23,6 +23,10 @@ fn host() -> Namespace {
         namespace.ip(command);
     }
     namespace.apply("{version: 1, sysctls: {stale_loss_cnt: 9}}", &[]).expect(0);
+    // The kernel's own addresses of both ends of the pair come by themselves.
+    let is_settled =
+        |addresses: String| addresses.matches("fe80::").count() == 2 && !addresses.contains("tentative");
+    wait_for("the end of duplicate address detection", || is_settled(namespace.ip("-o address")));
     namespace
 }
 
