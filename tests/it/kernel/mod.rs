@@ -15,6 +15,7 @@ mod live;
 mod model;
 mod monitor;
 mod netns;
+mod openwrt;
 mod ownership;
 mod picture;
 mod races;
