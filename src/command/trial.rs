@@ -90,6 +90,7 @@ fn decide(
             session.wait(guard, timeout, |left| left)
         }
         None => {
+            session.forget_what_was_typed();
             log::warn!(
                 "to keep this, {} within {} s; otherwise it is taken back",
                 session.ways(),

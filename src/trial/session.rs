@@ -61,6 +61,12 @@ impl Session {
         Ok(())
     }
 
+    /// Forgets what was typed before there is a question: it is no answer.
+    pub fn forget_what_was_typed(&self) {
+        // Where there is no terminal, nothing was typed.
+        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
+    }
+
     /// How somebody can confirm.
     pub fn ways(&self) -> String {
         let enter = if io::stdin().is_terminal() { "press Enter or " } else { "" };
@@ -78,8 +84,6 @@ impl Session {
         at_most: Duration,
         mut tell: impl FnMut(Duration) -> Duration,
     ) -> io::Result<Decision> {
-        // Who typed before there was a question did not answer it. Where there is no terminal, nothing was typed.
-        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
         let end = self.since.elapsed() + at_most;
         loop {
             let left = end.saturating_sub(self.since.elapsed());
