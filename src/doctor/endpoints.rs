@@ -23,8 +23,7 @@ pub fn trouble(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
 /// Whether peers are told of it and no subflow is opened from it. For that the kernel needs neither address nor
 /// interface, unless it has a port to listen on.
 fn is_only_announced(row: &Endpoint) -> bool {
-    let opens = Flags::SUBFLOW.union(Flags::FULLMESH).union(Flags::LAMINAR);
-    row.flags.contains(Flags::SIGNAL) && !row.flags.intersects(opens) && row.identity.port.is_none()
+    row.flags.contains(Flags::SIGNAL) && !row.flags.intersects(Flags::OPENING) && row.identity.port.is_none()
 }
 
 fn severity(row: &Endpoint) -> Severity {

@@ -32,6 +32,8 @@ impl Flags {
     pub const IMPLICIT: Flags = Flags(1 << 4);
     /// `MPTCP_PM_ADDR_FLAG_LAMINAR`
     pub const LAMINAR: Flags = Flags(1 << 5);
+    /// All by which the kernel may open subflows from an address.
+    pub const OPENING: Flags = Flags::SUBFLOW.union(Flags::FULLMESH).union(Flags::LAMINAR);
 
     /// The flags that SET_FLAGS can change on a living endpoint; it always sets both of them
     /// (`mptcp_pm_nl_set_flags` in `net/mptcp/pm_kernel.c`).

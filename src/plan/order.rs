@@ -212,7 +212,7 @@ impl Table {
 
 /// What it gives to connections: `signal` addresses that the peer may connect to, `subflow` paths of the host's own.
 fn purpose(endpoint: &Endpoint) -> Flags {
-    let opens = endpoint.flags.intersects(Flags::SUBFLOW.union(Flags::FULLMESH).union(Flags::LAMINAR));
+    let opens = endpoint.flags.intersects(Flags::OPENING);
     let announces = endpoint.flags.contains(Flags::SIGNAL);
     let none = Flags::default();
     let opens = if opens { Flags::SUBFLOW } else { none };
