@@ -3,7 +3,8 @@
 //! The first paragraph of an option's comment is what `--help` prints. The others are for the manual page alone, which a
 //! test generates from here; what stands in backticks is bold there.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
@@ -34,6 +35,16 @@ pub struct Cli {
     pub common: Common,
 }
 
+/// The command line of the main job, for [`Cli::read`].
+#[derive(Parser)]
+#[command(name = "mptcp-apply", disable_help_flag = true)]
+struct MainJob {
+    #[command(flatten)]
+    apply: Apply,
+    #[command(flatten)]
+    common: Common,
+}
+
 fn after_help() -> String {
     let mut text = "\
 Without PATH, reads *.yaml in /usr/lib/mptcp-apply, /etc/mptcp-apply and
@@ -49,23 +60,37 @@ Exit codes:"
 }
 
 impl Cli {
-    /// What the arguments mean.
+    /// What the arguments mean, the first of which is the program's own name.
     ///
     /// # Errors
     /// When they mean nothing, and for help and version, which clap has for errors too.
-    pub fn read() -> Result<Cli, clap::Error> {
-        let cli = Cli::try_parse()?;
+    pub fn read(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+        let cli = match Cli::main_job(arguments) {
+            Some(cli) => cli,
+            None => Cli::try_parse_from(arguments)?,
+        };
         if cli.command.is_some() && cli.apply != Apply::default() {
             let message = "options and paths of the main job do not go with another one";
             return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
         }
-        if cli.common.format == Format::Yaml
+        if cli.common.format() == Format::Yaml
             && !matches!(&cli.command, Some(Command::Show(show)) if show.id.is_none())
         {
             let message = "only `show` writes YAML, and only of all that there is";
             return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
         }
         Ok(cli)
+    }
+
+    /// The main job, where no word can mean another one and nothing is wrong or to be explained. To set up the options
+    /// of all jobs takes a fifth of a run without changes.
+    fn main_job(arguments: &[OsString]) -> Option<Cli> {
+        let names_job = |word: &OsString| word.to_str().is_some_and(Command::has_subcommand);
+        if arguments.iter().skip(1).any(names_job) {
+            return None;
+        }
+        let MainJob { apply, common } = MainJob::try_parse_from(arguments).ok()?;
+        Some(Cli { command: None, apply, common })
     }
 }
 
@@ -153,6 +178,7 @@ pub struct Try {
 
 /// Options of the main job.
 #[derive(Debug, Default, PartialEq, Eq, Args)]
+#[group(skip)]
 pub struct Apply {
     /// Files and folders, `-` for standard input
     #[arg(value_name = "PATH")]
@@ -215,19 +241,18 @@ impl Apply {
 
 /// Options that go with every job.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub struct Common {
     /// text, json; show: yaml too
     ///
     /// For people (the default), one JSON document a line, or a configuration that changes nothing when it is applied.
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
-    #[arg(hide_possible_values = true, hide_default_value = true)]
-    pub format: Format,
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    format: Option<Format>,
     /// Colours; NO_COLOR is honoured
     ///
     /// With `auto`, the default, when the output is a terminal.
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "auto|always|never")]
-    #[arg(hide_possible_values = true, hide_default_value = true)]
-    pub color: Color,
+    #[arg(long, global = true, value_enum, value_name = "auto|always|never", hide_possible_values = true)]
+    color: Option<Color>,
     /// Print errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -235,11 +260,28 @@ pub struct Common {
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Put DIR before the three standard folders
-    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, default_value = "/", hide_default_value = true)]
-    pub root_dir: PathBuf,
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    root_dir: Option<PathBuf>,
     /// Print this help
     #[arg(short, long, global = true, action = clap::ArgAction::HelpShort)]
     help: Option<bool>,
+}
+
+impl Common {
+    /// How results are to be written.
+    pub fn format(&self) -> Format {
+        self.format.unwrap_or(Format::Text)
+    }
+
+    /// When to use colours.
+    pub fn color(&self) -> Color {
+        self.color.unwrap_or(Color::Auto)
+    }
+
+    /// What stands before the three standard folders.
+    pub fn root_dir(&self) -> &Path {
+        self.root_dir.as_deref().unwrap_or(Path::new("/"))
+    }
 }
 
 /// How results are written.

@@ -8,8 +8,13 @@ use mptcp_apply::cli::{Cli, Command};
 use mptcp_apply::command::{self, Exit};
 use mptcp_apply::log;
 
+/// musl's own maps and unmaps memory for every larger block, which takes longer than all else that a run does.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
-    let cli = match Cli::read() {
+    let cli = match Cli::read(&std::env::args_os().collect::<Vec<_>>()) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

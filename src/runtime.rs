@@ -24,11 +24,16 @@ const RECORD_MAX: u64 = 64 * 1024;
 /// that is gone to the next one, so an endpoint that has another id now is not the recorded one.
 pub type Owned = BTreeMap<Identity, Option<AddressId>>;
 
+/// What makes something on disk trustworthy.
+type Trust = fn(&Runtime, &Metadata) -> bool;
+
 /// One network namespace's files.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Runtime {
     folder: PathBuf,
     namespace: u64,
+    /// The user whose files they are.
+    user: u32,
 }
 
 /// Held as long as it lives; the kernel lets it go when the process dies, however it dies.
@@ -81,6 +86,7 @@ impl Runtime {
         Runtime {
             folder: folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| FOLDER.into()),
             namespace: inode,
+            user: rustix::process::geteuid().as_raw(),
         }
     }
 
@@ -91,7 +97,7 @@ impl Runtime {
     pub fn lock(&self) -> Result<Lock, LockError> {
         let path = self.file("lock");
         let unavailable = |error| LockError::Unavailable(path.clone(), error);
-        self.create_folder().and_then(|()| judge_file(&path, is_own)).map_err(unavailable)?;
+        self.create_folder().and_then(|()| self.judge_file(&path, Runtime::is_own)).map_err(unavailable)?;
         let mut options = File::options();
         let file =
             options.create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(unavailable)?;
@@ -109,7 +115,8 @@ impl Runtime {
     pub fn owned(&self) -> io::Result<Owned> {
         let (path, mut bytes) = (self.file("owned"), Vec::new());
         // What root recorded is right for others too, who may plan with it.
-        let judged = self.judge_folder(is_own_or_roots).and_then(|()| judge_file(&path, is_own_or_roots));
+        let trusted = Runtime::is_own_or_roots;
+        let judged = self.judge_folder(trusted).and_then(|()| self.judge_file(&path, trusted));
         let file = judged.and_then(|()| File::open(&path));
         match file.and_then(|file| file.take(RECORD_MAX + 1).read_to_end(&mut bytes)) {
             Ok(_) if bytes.len() as u64 > RECORD_MAX => {
@@ -148,44 +155,44 @@ impl Runtime {
     }
 
     fn create_folder(&self) -> io::Result<()> {
-        match self.judge_folder(is_own) {
+        match self.judge_folder(Runtime::is_own) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             judged => return judged,
         }
         match DirBuilder::new().mode(0o755).create(&self.folder) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-            _ => self.judge_folder(is_own),
+            _ => self.judge_folder(Runtime::is_own),
         }
     }
 
     /// In a folder that others can write to, they could lay links in the way of what root writes there.
-    fn judge_folder(&self, trusted: fn(&Metadata) -> bool) -> io::Result<()> {
+    fn judge_folder(&self, trusted: Trust) -> io::Result<()> {
         let metadata = fs::symlink_metadata(&self.folder)?;
-        match metadata.is_dir() && trusted(&metadata) {
+        match metadata.is_dir() && trusted(self, &metadata) {
             true => Ok(()),
             false => Err(io::Error::other("the folder is not this user's alone")),
         }
     }
-}
 
-/// Opening a pipe that somebody laid there would wait for ever, and a link leads elsewhere.
-fn judge_file(path: &Path, trusted: fn(&Metadata) -> bool) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_file() && trusted(&metadata) => Ok(()),
-        Ok(_) => Err(io::Error::other(format!("{} is not a file of this user's alone", path.display()))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+    /// Opening a pipe that somebody laid there would wait for ever, and a link leads elsewhere.
+    fn judge_file(&self, path: &Path, trusted: Trust) -> io::Result<()> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_file() && trusted(self, &metadata) => Ok(()),
+            Ok(_) => Err(io::Error::other(format!("{} is not a file of this user's alone", path.display()))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
-}
 
-/// Whether nobody else can write to it.
-fn is_own(metadata: &Metadata) -> bool {
-    metadata.uid() == rustix::process::geteuid().as_raw() && !others_write(metadata)
-}
+    /// Whether nobody else can write to it.
+    fn is_own(&self, metadata: &Metadata) -> bool {
+        metadata.uid() == self.user && !others_write(metadata)
+    }
 
-/// The same, or that only root can.
-fn is_own_or_roots(metadata: &Metadata) -> bool {
-    is_own(metadata) || (metadata.uid() == 0 && !others_write(metadata))
+    /// The same, or that only root can.
+    fn is_own_or_roots(&self, metadata: &Metadata) -> bool {
+        self.is_own(metadata) || (metadata.uid() == 0 && !others_write(metadata))
+    }
 }
 
 fn others_write(metadata: &Metadata) -> bool {

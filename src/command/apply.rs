@@ -18,7 +18,7 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
     if options.watch {
         return watch::run(options, common, &output);
     }
-    let mut input = match input::read(&options.paths, &common.root_dir) {
+    let mut input = match input::read(&options.paths, common.root_dir()) {
         Ok(input) => input,
         Err(none) => return Ok(none.tell(&output)),
     };

@@ -15,7 +15,7 @@ use super::{Exit, Output, input};
 /// When the result cannot be written.
 pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
-    let input = match input::read(paths, &common.root_dir) {
+    let input = match input::read(paths, common.root_dir()) {
         Ok(input) => input,
         Err(none) => return Ok(none.tell(&output)),
     };

@@ -28,7 +28,7 @@ use super::{Exit, Output, places};
 /// When the result cannot be written.
 pub fn run(paths: &[PathBuf], target: Option<&Target>, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
-    let input = match input::read(paths, &common.root_dir) {
+    let input = match input::read(paths, common.root_dir()) {
         Ok(input) => Some(input),
         Err(nothing) if !paths.is_empty() => return Ok(nothing.tell(&output)),
         Err(nothing) if nothing.exit == Exit::NoInput => None,
@@ -37,7 +37,7 @@ pub fn run(paths: &[PathBuf], target: Option<&Target>, common: &Common) -> io::R
             None
         }
     };
-    let (path_manager, configuration) = look(input.as_ref(), &command(paths, &common.root_dir));
+    let (path_manager, configuration) = look(input.as_ref(), &command(paths, common.root_dir()));
     // Its connection lives while everything else is looked at.
     let (probe, _connection) = match target {
         Some(target) => probed(target, &path_manager),

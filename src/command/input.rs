@@ -64,8 +64,8 @@ impl Input {
         if self.diagnostics.has_errors() {
             return Err(Exit::Invalid);
         }
-        let carried_out_as_root = options.applies() && rustix::process::geteuid().is_root();
         for mut finding in self.trust.clone() {
+            let carried_out_as_root = options.applies() && rustix::process::geteuid().is_root();
             if !carried_out_as_root {
                 finding.severity = Severity::Warning;
             }

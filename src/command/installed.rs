@@ -16,7 +16,7 @@ pub struct Installed(Option<Input>);
 impl Installed {
     /// Reads it. Whoever has none needs no names; one that is not valid is told.
     pub fn read(common: &Common, output: &Output) -> Installed {
-        match input::read(&[], &common.root_dir) {
+        match input::read(&[], common.root_dir()) {
             Ok(input) if !input.diagnostics.has_errors() => Installed(Some(input)),
             Ok(_) => {
                 log::warn!(

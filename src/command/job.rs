@@ -179,7 +179,7 @@ impl<'a> Job<'a> {
     }
 
     fn wanted(&self) -> Wanted<'_> {
-        Wanted { config: &self.input.config, sysctls: &self.sysctls, netns: self.netns }
+        Wanted { config: &self.input.config, sysctls: &self.sysctls }
     }
 
     fn carry_out(

@@ -36,9 +36,9 @@ impl Output {
     /// As the command line says.
     pub fn new(common: &Common) -> Output {
         Output {
-            form: if common.format == Format::Json { Form::Json } else { Form::Text },
+            form: if common.format() == Format::Json { Form::Json } else { Form::Text },
             quiet: common.quiet,
-            color: common.color,
+            color: common.color(),
             diagnosed: Cell::new(false),
         }
     }

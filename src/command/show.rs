@@ -26,7 +26,7 @@ pub fn run(options: &Show, common: &Common) -> io::Result<Exit> {
         let seen = Host::open().and_then(|mut host| Ok((look(options, &installed, &mut host)?, host)));
         match seen {
             Ok(((state, connections), host)) => {
-                show(options, (common.format, &output), netns, &state, connections, host)
+                show(options, (common.format(), &output), netns, &state, connections, host)
             }
             Err(error) => Ok(netns::refuse(&error, netns, &output)),
         }

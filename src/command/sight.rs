@@ -21,8 +21,6 @@ pub struct Wanted<'a> {
     pub config: &'a Config,
     /// The sysctls among it.
     pub sysctls: &'a [Sysctl],
-    /// The name of the network namespace, if it is one of several.
-    pub netns: Option<&'a str>,
 }
 
 /// What is seen.
@@ -90,10 +88,10 @@ pub fn look<'r>(
         Some(_) => waiting::missing(wanted.config, &sight.goal, host)?,
         None => sight.goal.warnings.clone(),
     });
-    // With many namespaces, each sysctl that is read costs more than all else where there is nothing to do.
-    let asked: &[Sysctl] = match wanted.netns {
-        Some(_) if sight.goal.steps.is_empty() => &[Sysctl::ENABLED],
-        _ => &[Sysctl::ENABLED, Sysctl::PATH_MANAGER],
+    // Looking into a namespace's sysctls takes half as long as reading its table, and far longer with many namespaces.
+    let asked: &[Sysctl] = match sight.goal.steps[..] {
+        [] => &[Sysctl::ENABLED],
+        [..] => &[Sysctl::ENABLED, Sysctl::PATH_MANAGER],
     };
     warnings.extend(desired::inert(wanted.config, host, asked)?);
     places::name_rows(&mut sight.before, &sight.goal.state);
@@ -101,7 +99,7 @@ pub fn look<'r>(
 }
 
 fn see<'r>(wanted: &Wanted<'_>, runtime: &'r Runtime, host: &mut Host) -> Result<Sight<'r>, Blind> {
-    let Wanted { config, sysctls, netns: _ } = *wanted;
+    let Wanted { config, sysctls } = *wanted;
     let before = host.read(sysctls)?;
     let ownership = Ownership::new(runtime, config, &before);
     match goal(config, &ownership, host, &before) {

@@ -18,7 +18,7 @@ use super::{Exit, Output, guard, input};
 pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let apply = Apply { paths: options.paths.clone(), strict: options.strict, ..Apply::default() };
-    let mut input = match input::read(&apply.paths, &common.root_dir) {
+    let mut input = match input::read(&apply.paths, common.root_dir()) {
         Ok(input) => input,
         Err(none) => return Ok(none.tell(&output)),
     };
@@ -104,8 +104,8 @@ fn decide(
 
 /// The options that make another process report in the same way.
 fn reporting(common: &Common) -> Vec<String> {
-    let form = if common.format == Format::Json { "json" } else { "text" };
-    let color = format!("--color={}", common.color.word());
+    let form = if common.format() == Format::Json { "json" } else { "text" };
+    let color = format!("--color={}", common.color().word());
     let quiet = common.quiet.then(|| "--quiet".to_owned());
     [format!("--format={form}"), color].into_iter().chain(quiet).collect()
 }

@@ -24,9 +24,8 @@ pub const DUMP_ATTEMPTS: usize = 5;
 /// take effect and the answers are lost.
 const BATCH_MAX: usize = 64;
 
-/// Four times as large as the kernel makes one part of a dump: from this size on malloc maps fresh memory, which is zero
-/// already. A smaller buffer is zeroed by hand, and touching its eight pages costs more than the reading.
-const BUFFER_SIZE: usize = 128 * 1024;
+/// The kernel makes the parts of a dump no larger than what it is read into, and other answers are much smaller.
+const BUFFER_SIZE: usize = 16 * 1024;
 
 /// One request, ready to be sent.
 pub struct Request {
@@ -40,6 +39,8 @@ pub struct Request {
 pub struct Netlink {
     family: NlFamily,
     socket: NlSocket,
+    /// Whether the kernel was asked for extended acknowledgements.
+    explains: bool,
     sequence: u32,
     buffer: Vec<u8>,
 }
@@ -83,18 +84,23 @@ pub fn encode(structure: &impl ToBytes) -> Result<Vec<u8>, Error> {
 impl Netlink {
     /// Opens a socket in the network namespace of this thread; it stays there.
     pub fn open(family: NlFamily) -> Result<Netlink, Error> {
-        Ok(Netlink { family, socket: socket(family)?, sequence: 0, buffer: vec![0; BUFFER_SIZE] })
+        let buffer = vec![0; BUFFER_SIZE];
+        Ok(Netlink { family, socket: socket(family)?, explains: false, sequence: 0, buffer })
     }
 
     /// Sends requests, all of which the kernel carries out in order, whatever becomes of those before; one verdict
     /// each, in the same order.
     pub fn transact(&mut self, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
         let mut verdicts = Vec::with_capacity(requests.len());
+        if requests.iter().any(|request| request.ending() == Ending::Acknowledgement) {
+            self.ask_for_explanations()?;
+        }
         for batch in requests.chunks(BATCH_MAX) {
             let answers = self.send(batch).and_then(|first| self.receive(first, batch));
             if answers.is_err() {
                 // What was not received would be taken for answers to the next requests.
                 self.socket = socket(self.family)?;
+                self.explains = false;
             }
             verdicts.extend(answers?);
         }
@@ -122,6 +128,16 @@ impl Netlink {
     pub fn request(&mut self, request: Request) -> Result<Verdict, Error> {
         let verdict = self.transact(std::slice::from_ref(&request))?.pop();
         verdict.ok_or_else(|| Error::Protocol("no verdict".into()))
+    }
+
+    /// Refusals of changes come with the kernel's words from now on. Those of questions have none worth a system call.
+    fn ask_for_explanations(&mut self) -> Result<(), Error> {
+        if !self.explains {
+            let enabled = self.socket.enable_ext_ack(true);
+            enabled.map_err(|error| Error::Io("ask for extended acknowledgements".into(), error))?;
+            self.explains = true;
+        }
+        Ok(())
     }
 
     fn send(&mut self, batch: &[Request]) -> Result<u32, Error> {
@@ -170,8 +186,5 @@ impl Netlink {
 }
 
 fn socket(family: NlFamily) -> Result<NlSocket, Error> {
-    let socket = NlSocket::new(family).map_err(|error| Error::Io("open a netlink socket".into(), error))?;
-    let enabled = socket.enable_ext_ack(true);
-    enabled.map_err(|error| Error::Io("ask for extended acknowledgements".into(), error))?;
-    Ok(socket)
+    NlSocket::new(family).map_err(|error| Error::Io("open a netlink socket".into(), error))
 }

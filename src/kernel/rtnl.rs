@@ -112,13 +112,14 @@ impl Rtnl {
 
     /// All interfaces, in the kernel's order.
     pub fn links(&mut self) -> Result<Vec<Interface>, Error> {
-        let body = link_message(None, Iff::empty(), Vec::new())?;
+        let body = link_message(None, Iff::empty(), vec![without_statistics()?])?;
         self.dump(Rtm::Getlink, &body, "list the interfaces", link)
     }
 
     /// The index of the interface of that name, if there is one.
     pub fn index(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
-        let body = link_message(None, Iff::empty(), vec![link_attribute(Ifla::Ifname, name)?])?;
+        let attributes = vec![link_attribute(Ifla::Ifname, name)?, without_statistics()?];
+        let body = link_message(None, Iff::empty(), attributes)?;
         match self.netlink.request(Request::get(Rtm::Getlink.into(), &body)?)? {
             Ok(replies) => Ok(replies.iter().find_map(|reply| link(reply)).map(|link| link.index)),
             Err(refusal) if refusal.errno == Errno::ENODEV => Ok(None),
@@ -231,6 +232,13 @@ pub fn address(reply: &[u8]) -> Option<Address> {
 pub fn ip(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(|raw| IpAddr::V4(Ipv4Addr::from(raw)));
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(|raw| IpAddr::V6(Ipv6Addr::from(raw)))).ok()
+}
+
+/// Collecting statistics takes the kernel as long as all else that it says of an interface.
+fn without_statistics() -> Result<Rtattr<Ifla, Buffer>, Error> {
+    /// `RTEXT_FILTER_SKIP_STATS`
+    const SKIP_STATS: u32 = 1 << 3;
+    link_attribute(Ifla::ExtMask, SKIP_STATS)
 }
 
 fn link_message(

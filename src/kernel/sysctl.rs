@@ -5,7 +5,9 @@
 //! each grows with the square of their number. So nothing is read here that nobody needs.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
+
+use rustix::io::retry_on_intr;
 
 use crate::model::{Sysctl, SysctlValue};
 
@@ -13,10 +15,8 @@ use super::{Errno, Error, Refusal};
 
 const FOLDER: &str = "/proc/sys/net/mptcp";
 
-/// Enough for a number or a word; lists of schedulers may take more.
-const LENGTH_USUAL: usize = 64;
 /// The most that is read of a value: a page, as much as the kernel writes.
-const LENGTH_MAX: u64 = 4096;
+const LENGTH_MAX: usize = 4096;
 
 /// The two words for one setting: `path_manager` by name and, older, `pm_type` by number.
 const PATH_MANAGERS: [(&str, u64); 2] = [("kernel", 0), ("userspace", 1)];
@@ -73,10 +73,11 @@ fn value(name: &str) -> Result<Option<SysctlValue>, Error> {
 
 fn text(name: &str) -> Result<Option<String>, Error> {
     let path = format!("{FOLDER}/{name}");
-    // Bounded and with room for all of it: files of /proc have no size that would tell.
-    let mut bytes = Vec::with_capacity(LENGTH_USUAL);
-    match File::open(&path).and_then(|file| file.take(LENGTH_MAX).read_to_end(&mut bytes)) {
-        Ok(_) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+    // One read is all: the kernel writes a value as a whole, and the files have no size that would tell.
+    let mut bytes = [0; LENGTH_MAX];
+    let read = |file| retry_on_intr(|| rustix::io::read(&file, &mut bytes)).map_err(io::Error::from);
+    match File::open(&path).and_then(read) {
+        Ok(length) => Ok(Some(String::from_utf8_lossy(&bytes[..length]).into_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::Io(format!("read {path}"), error)),
     }

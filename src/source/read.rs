@@ -1,9 +1,13 @@
 //! Reading one input: size, encoding, and whether its owner may speak for root.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
+use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
+
+use rustix::buffer::spare_capacity;
+use rustix::io::retry_on_intr;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceId, Span, lines};
 
@@ -70,13 +74,19 @@ fn file(path: &Path, standing: Standing, trust: &mut Vec<Diagnostic>) -> Result<
     bounded(file, metadata.len(), path)
 }
 
-/// Reads one byte more than allowed, so that an endless input ends too. The expected length only saves system calls.
-fn bounded(input: impl Read, expected: u64, path: &Path) -> Result<Vec<u8>, Error> {
-    // One byte more than there is, so that the end is seen without asking for more room.
+/// Reads more than allowed at most once, so that an endless input ends too. Where as much came as was expected, and not
+/// more although there was room, that is all.
+fn bounded(input: impl AsFd, expected: u64, path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::with_capacity(usize::try_from(expected.min(FILE_MAX)).unwrap_or(0) + 1);
-    let read = input.take(FILE_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|error| Error::Io { path: path.into(), error })?;
-    Ok(bytes)
+    loop {
+        bytes.reserve(1);
+        let read = retry_on_intr(|| rustix::io::read(&input, spare_capacity(&mut bytes)));
+        let count = read.map_err(|error| Error::Io { path: path.into(), error: error.into() })?;
+        let length = bytes.len() as u64;
+        if count == 0 || length == expected || length > FILE_MAX {
+            return Ok(bytes);
+        }
+    }
 }
 
 /// What the bytes of a file say as text. One byte more than [`FILE_MAX`] stands for a file that is too large.

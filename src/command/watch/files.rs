@@ -11,7 +11,7 @@ impl Watch<'_> {
     pub fn read_files(&mut self) -> bool {
         // First, so that nothing changes unnoticed after it was read.
         self.ears.attend(&origins(self.options, self.common));
-        let mut input = match input::read(&self.options.paths, &self.common.root_dir) {
+        let mut input = match input::read(&self.options.paths, self.common.root_dir()) {
             Ok(input) => input,
             Err(nothing) => {
                 self.refuse(None, *nothing.diagnostic);

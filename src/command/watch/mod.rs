@@ -35,7 +35,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
     }
     let mut ears = Ears::open()?;
     ears.attend(&origins(options, common));
-    let mut input = match input::read(&options.paths, &common.root_dir) {
+    let mut input = match input::read(&options.paths, common.root_dir()) {
         Ok(input) => input,
         Err(none) => return Ok(none.tell(output)),
     };
@@ -77,7 +77,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
 
 /// What the files are found by, and the folder of named namespaces where these matter.
 fn origins(options: &Apply, common: &Common) -> Vec<PathBuf> {
-    let mut paths = source::origins(&options.paths, &common.root_dir);
+    let mut paths = source::origins(&options.paths, common.root_dir());
     if !options.netns.is_empty() {
         paths.push(namespace::FOLDER.into());
     }
