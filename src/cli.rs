@@ -82,12 +82,16 @@ impl Cli {
         Ok(cli)
     }
 
-    /// The main job, where no word can mean another one and nothing is wrong or to be explained. To set up the options
-    /// of all jobs takes a fifth of a run without changes.
+    /// The main job, where no word can mean another one and nothing is wrong or to be explained. To set up the options of
+    /// all jobs would take a third of a run without changes, and those of this one a sixth.
     fn main_job(arguments: &[OsString]) -> Option<Cli> {
-        let names_job = |word: &OsString| word.to_str().is_some_and(Command::has_subcommand);
-        if arguments.iter().skip(1).any(names_job) {
+        let words = arguments.get(1..).unwrap_or_default();
+        if words.iter().any(|word| word.to_str().is_some_and(Command::has_subcommand)) {
             return None;
+        }
+        if words.iter().all(|word| !word.is_empty() && !word.as_encoded_bytes().starts_with(b"-")) {
+            let apply = Apply { paths: words.iter().map(PathBuf::from).collect(), ..Apply::default() };
+            return Some(Cli { command: None, apply, common: Common::default() });
         }
         let MainJob { apply, common } = MainJob::try_parse_from(arguments).ok()?;
         Some(Cli { command: None, apply, common })
@@ -240,7 +244,7 @@ impl Apply {
 }
 
 /// Options that go with every job.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[group(skip)]
 pub struct Common {
     /// text, json; show: yaml too
@@ -315,4 +319,65 @@ pub enum Color {
     Always,
     /// Never
     Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    /// The short ways to the main job lead where the long one does.
+    #[test]
+    fn short_ways_mean_the_same() {
+        let lines = [
+            "",
+            "a.yaml",
+            "a.yaml dir ./show",
+            "-",
+            "a.yaml -",
+            "-n a.yaml",
+            "a.yaml --dry-run --format json",
+            "--format=yaml",
+            "-qn -- -odd check.yaml",
+            "-vv --root-dir /x --color never --netns web-* --netns db",
+            "--watch --resync 0",
+            "--wait 3 --diff --strict --detailed-exitcode",
+        ];
+        let mut lines: Vec<Vec<OsString>> =
+            lines.map(|line| line.split_whitespace().map(OsString::from).collect()).into();
+        lines.push(vec![OsString::from_vec(b"\xff.yaml".to_vec())]);
+        for line in lines {
+            let arguments: Vec<OsString> = ["mptcp-apply".into()].into_iter().chain(line).collect();
+            let short = Cli::main_job(&arguments).map(|cli| format!("{cli:?}"));
+            let long = Cli::try_parse_from(&arguments).map(|cli| format!("{cli:?}"));
+            assert_eq!(short, Some(long.expect("a command line")), "{arguments:?}");
+        }
+    }
+
+    /// Other jobs, and what is wrong or to be explained, take the long way, which has the words for it.
+    #[test]
+    fn the_long_way_has_the_rest() {
+        for line in [
+            "check",
+            "show a",
+            "a check",
+            "--root-dir show",
+            "-- schema",
+            "--help",
+            "-h a",
+            "--version",
+            "--odd",
+            "a --wait",
+            "--wait x",
+            "-n --rehearse",
+            "--resync 3",
+            "-q -v",
+        ] {
+            let words = line.split_whitespace().map(OsString::from);
+            let arguments: Vec<OsString> = ["mptcp-apply".into()].into_iter().chain(words).collect();
+            assert!(Cli::main_job(&arguments).is_none(), "{line}");
+        }
+        assert!(Cli::main_job(&["mptcp-apply".into(), OsString::new()]).is_none());
+    }
 }

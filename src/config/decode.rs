@@ -27,7 +27,7 @@ impl Decoder<'_> {
     fn document(&mut self, node: &Node) -> Document {
         let mut document = Document::default();
         let mut version = None;
-        let entries = self.mapping(node, "the configuration");
+        let entries = self.mapping(node, format_args!("the configuration"));
         let complete = matches!(node.value, Value::Mapping(_)) && self.refused == 0;
         for (key, value) in entries {
             match key.text.as_str() {
@@ -64,7 +64,7 @@ impl Decoder<'_> {
 
     fn limits(&mut self, node: &Node) -> LimitsDocument {
         let mut limits = LimitsDocument::default();
-        for (key, value) in self.mapping(node, "`limits`") {
+        for (key, value) in self.mapping(node, format_args!("`limits`")) {
             match key.text.as_str() {
                 "subflows" => limits.subflows = self.limit(value, "subflows"),
                 "add-addr-accepted" => limits.add_addr_accepted = self.limit(value, "add-addr-accepted"),
@@ -79,15 +79,15 @@ impl Decoder<'_> {
         if matches!(&node.value, Value::Scalar(scalar) if scalar.text == MAX) {
             return located(node, LimitValue::Max);
         }
-        let wanted = format!("`{what}` must be a number from 0 to {}, or `max`", u32::MAX);
-        let number = self.integer(node, &wanted, 0..=u32::MAX.into(), &[MAX])?;
+        let wanted = format_args!("`{what}` must be a number from 0 to {}, or `max`", u32::MAX);
+        let number = self.integer(node, wanted, 0..=u32::MAX.into(), &[MAX])?;
         located(node, LimitValue::Number(number.try_into().ok()?))
     }
 
     fn sysctls(&mut self, node: &Node) -> Vec<(Sysctl, Place, Located<SysctlValue>)> {
         let names: Vec<&str> = Sysctl::all().map(Sysctl::name).collect();
         let mut sysctls = Vec::new();
-        for (key, value) in self.mapping(node, "`sysctls`") {
+        for (key, value) in self.mapping(node, format_args!("`sysctls`")) {
             match Sysctl::named(&key.text) {
                 Some(sysctl) => {
                     let value = self.sysctl(sysctl, value);
@@ -126,21 +126,21 @@ impl Decoder<'_> {
         match (sysctl.kind(), boolean) {
             (Kind::Switch, Some(on)) => located(node, SysctlValue::Number(u64::from(on))),
             (Kind::Switch, None) => {
-                let wanted = format!("`{name}` must be true, false, 1 or 0");
-                let number = self.integer(node, &wanted, 0..=1, &[])?;
+                let wanted = format_args!("`{name}` must be true, false, 1 or 0");
+                let number = self.integer(node, wanted, 0..=1, &[])?;
                 located(node, SysctlValue::Number(number.try_into().ok()?))
             }
             (Kind::Number(max), _) => {
-                let wanted = format!("`{name}` must be a number from 0 to {max}");
-                let number = self.integer(node, &wanted, 0..=max.into(), &[])?;
+                let wanted = format_args!("`{name}` must be a number from 0 to {max}");
+                let number = self.integer(node, wanted, 0..=max.into(), &[])?;
                 located(node, SysctlValue::Number(number.try_into().ok()?))
             }
             (Kind::Choice(words), _) => {
-                let word = self.word(node, &format!("`{name}`"), words)?;
+                let word = self.word(node, format_args!("`{name}`"), words)?;
                 located(node, SysctlValue::Word((*word).to_owned()))
             }
             (Kind::Word, _) => {
-                let word = self.text(node, &format!("`{name}`"))?;
+                let word = self.text(node, format_args!("`{name}`"))?;
                 let fit = !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic());
                 if !fit {
                     self.report_value(node, "value", format!("`{name}` must be one word"), None);

@@ -1,6 +1,7 @@
 //! A YAML text as a tree in which every node knows its place, and what YAML's core schema makes of its words.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::diagnostic::Place;
 
@@ -111,11 +112,21 @@ impl Value {
 }
 
 /// A word of the user's for a message: between backquotes, shortened, control characters escaped.
-pub fn quoted(text: &str) -> String {
-    const SHOWN_MAX: usize = 60;
-    let shortened: Cow<'_, str> = match text.char_indices().nth(SHOWN_MAX) {
-        Some((end, _)) => format!("{}...", &text[..end]).into(),
-        None => text.into(),
-    };
-    format!("`{}`", shortened.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'"))
+pub fn quoted(text: &str) -> Quoted<'_> {
+    Quoted(text)
+}
+
+/// See [`quoted`]. It does its work when it is written, that is when there is something wrong.
+pub struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN_MAX: usize = 60;
+        let shortened: Cow<'_, str> = match self.0.char_indices().nth(SHOWN_MAX) {
+            Some((end, _)) => format!("{}...", &self.0[..end]).into(),
+            None => self.0.into(),
+        };
+        let escaped = shortened.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'");
+        write!(f, "`{escaped}`")
+    }
 }

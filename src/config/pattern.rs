@@ -204,13 +204,14 @@ impl DevicePattern {
     /// Why this word can be no name or glob of an interface (`dev_valid_name` in `net/core/dev.c`).
     pub fn flaw(word: &str) -> Option<&'static str> {
         let name = word.strip_prefix('!').unwrap_or(word);
-        let too_long = name.len() > INTERFACE_NAME_MAX && !is_glob(name);
+        let is_glob = is_glob(name);
+        let too_long = name.len() > INTERFACE_NAME_MAX && !is_glob;
         match name {
             "" => Some("an interface name cannot be empty"),
             "." | ".." => Some("no interface can have this name"),
             _ if name.split('[').skip(1).any(|rest| !rest.contains(']')) => Some("a `[` lacks its `]`"),
             _ if name.contains("**") => Some("one `*` stands for any number of characters"),
-            _ if Pattern::new(name).is_err() => Some("this is no glob"),
+            _ if is_glob && Pattern::new(name).is_err() => Some("this is no glob"),
             _ if too_long => Some("an interface name has at most 15 bytes"),
             _ if name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control()) => {
                 Some("an interface name has no `/`, `:` or blank")

@@ -29,7 +29,7 @@ impl Decoder<'_> {
             self.report_value(node, "type", message, Some(help.to_owned()));
             return None;
         }
-        let entries = self.mapping(node, "`endpoints`");
+        let entries = self.mapping(node, format_args!("`endpoints`"));
         Some(entries.filter_map(|(key, value)| self.declaration(key, value)).collect())
     }
 
@@ -54,7 +54,7 @@ impl Decoder<'_> {
     fn endpoint(&mut self, node: &Node, name: &str) -> EndpointDocument {
         let mut endpoint = EndpointDocument::default();
         let refused = self.refused;
-        let entries = self.mapping(node, &format!("endpoint {}", quoted(name)));
+        let entries = self.mapping(node, format_args!("endpoint {}", quoted(name)));
         if self.refused > refused || !matches!(node.value, Value::Mapping(_)) {
             endpoint.unsure.extend(EndpointDocument::KEYS);
         }
@@ -83,13 +83,13 @@ impl Decoder<'_> {
 
     fn family(&mut self, node: &Node) -> Option<Located<Family>> {
         let names = Family::NAMES.map(|(name, _)| name);
-        let chosen = self.word(node, "`family`", &names)?;
+        let chosen = self.word(node, format_args!("`family`"), &names)?;
         let (_, family) = Family::NAMES.into_iter().find(|(name, _)| name == chosen)?;
         located(node, family)
     }
 
     fn address(&mut self, node: &Node) -> Option<Located<AddressPattern>> {
-        let text = self.text(node, "`address`")?;
+        let text = self.text(node, format_args!("`address`"))?;
         match AddressPattern::parse(text) {
             Ok(pattern) => located(node, pattern),
             Err(error) => {
@@ -101,14 +101,14 @@ impl Decoder<'_> {
     }
 
     fn port(&mut self, node: &Node) -> Option<Located<NonZeroU16>> {
-        let wanted = format!("`port` must be a number from 1 to {}", u16::MAX);
-        let number = self.integer(node, &wanted, 1..=u16::MAX.into(), &[])?;
+        let wanted = format_args!("`port` must be a number from 1 to {}", u16::MAX);
+        let number = self.integer(node, wanted, 1..=u16::MAX.into(), &[])?;
         located(node, NonZeroU16::new(number.try_into().ok()?)?)
     }
 
     fn id(&mut self, node: &Node) -> Option<Located<AddressId>> {
-        let wanted = format!("`id` must be a number from 1 to {}", AddressId::MAX);
-        let number = self.integer(node, &wanted, 1..=AddressId::MAX.into(), &[])?;
+        let wanted = format_args!("`id` must be a number from 1 to {}", AddressId::MAX);
+        let number = self.integer(node, wanted, 1..=AddressId::MAX.into(), &[])?;
         located(node, AddressId::new(number.try_into().ok()?)?)
     }
 
@@ -123,7 +123,7 @@ impl Decoder<'_> {
         };
         let mut globs = Vec::with_capacity(items.len());
         for item in items {
-            let word = self.text(item, "an interface in `dev`")?;
+            let word = self.text(item, format_args!("an interface in `dev`"))?;
             if let Some(flaw) = DevicePattern::flaw(word) {
                 self.report_value(
                     item,
@@ -157,7 +157,7 @@ impl Decoder<'_> {
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         let mut sound = true;
         for item in items {
-            let Some(word) = self.text(item, "a flag") else {
+            let Some(word) = self.text(item, format_args!("a flag")) else {
                 sound = false;
                 continue;
             };

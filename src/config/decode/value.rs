@@ -1,5 +1,7 @@
-//! Single values: one function a type, each of which reports what is not of it.
+//! Single values: one function a type, each of which reports what is not of it. What it is called in a report is
+//! formatted then, and not before.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use crate::config::document::Located;
@@ -13,7 +15,7 @@ impl Decoder<'_> {
     pub(super) fn mapping<'n>(
         &mut self,
         node: &'n Node,
-        what: &str,
+        what: fmt::Arguments<'_>,
     ) -> impl Iterator<Item = &'n (Key, Node)> + use<'n> {
         let entries = match &node.value {
             Value::Mapping(entries) => entries.as_slice(),
@@ -43,7 +45,7 @@ impl Decoder<'_> {
         boolean.and_then(|value| located(node, value))
     }
 
-    pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+    pub(super) fn text<'n>(&mut self, node: &'n Node, what: fmt::Arguments<'_>) -> Option<&'n str> {
         let (message, help) = match &node.value {
             Value::Scalar(scalar) if !scalar.is_null() && scalar.boolean().is_none() => {
                 return Some(&scalar.text);
@@ -58,7 +60,12 @@ impl Decoder<'_> {
         None
     }
 
-    pub(super) fn word<'w>(&mut self, node: &Node, what: &str, words: &'w [&'w str]) -> Option<&'w &'w str> {
+    pub(super) fn word<'w>(
+        &mut self,
+        node: &Node,
+        what: fmt::Arguments<'_>,
+        words: &'w [&'w str],
+    ) -> Option<&'w &'w str> {
         let text = self.text(node, what)?;
         let found = words.iter().find(|word| **word == text);
         if found.is_none() {
@@ -72,7 +79,7 @@ impl Decoder<'_> {
     pub(super) fn integer(
         &mut self,
         node: &Node,
-        wanted: &str,
+        wanted: fmt::Arguments<'_>,
         range: RangeInclusive<i128>,
         words: &[&str],
     ) -> Option<i128> {
@@ -139,8 +146,8 @@ pub(super) fn located<T>(node: &Node, value: T) -> Option<Located<T>> {
 
 pub(super) fn shown(node: &Node) -> String {
     match &node.value {
-        Value::Scalar(scalar) if !scalar.plain => quoted(&format!("\"{}\"", scalar.text)),
-        Value::Scalar(scalar) if !scalar.is_null() => quoted(&scalar.text),
+        Value::Scalar(scalar) if !scalar.plain => quoted(&format!("\"{}\"", scalar.text)).to_string(),
+        Value::Scalar(scalar) if !scalar.is_null() => quoted(&scalar.text).to_string(),
         other => other.kind().to_owned(),
     }
 }
