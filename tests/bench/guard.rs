@@ -1,0 +1,104 @@
+//! The guard against getting slower unnoticed: instructions of a no-op and of a first apply beside those in
+//! `baseline.json`, and the bounds of what else repeats exactly. It measures no time.
+//!
+//! Instructions repeat to the last one on one machine. [`TOLERANCE`] is for others: the C library picks its string
+//! functions by the processor, which was seen to make 0.4 %. Another compiler makes another program, so then there is
+//! nothing to compare, which is said. Being faster than the baseline fails too, since what comes back later, up to the old
+//! figure, would not be seen.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde::{Deserialize, Serialize};
+
+use super::Result;
+use super::cases::{Programs, Tables};
+use super::goals::{BOUNDS, rounded};
+use super::measure::{Figures, Measured, Tools};
+use super::report::Machine;
+use super::scene::Scene;
+
+/// Where the baseline is kept.
+const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/baseline.json");
+/// How far instructions may be from the baseline, in percent.
+const TOLERANCE: f64 = 1.0;
+/// The cases that are guarded.
+const CASES: [&str; 2] = ["no-op", "first-apply"];
+/// What to do about figures that are no more those of the baseline.
+const RENEW: &str = "if that is meant, renew the baseline with `tests/bench/run --renew` and commit it";
+
+/// Figures of an earlier build.
+#[derive(Serialize, Deserialize)]
+struct Baseline {
+    rustc: String,
+    libc: String,
+    instructions: BTreeMap<String, u64>,
+}
+
+/// What the guard is to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    /// Compare, and fail on a difference.
+    Compare,
+    /// Write the baseline anew.
+    Renew,
+}
+
+/// Counts, prints each figure with its verdict, and fails when one is bad.
+pub fn run(scene: &Scene, programs: &Programs, tools: &Tools, bytes: u64, job: Job) -> Result<()> {
+    let tables = Tables::usual()?;
+    let mut measured = Vec::new();
+    for name in CASES {
+        let mut case = tables.case(scene, programs, name)?;
+        case.contestants.truncate(1);
+        let mut figures = vec![Figures { name: case.contestants[0].name.to_owned(), ..Figures::default() }];
+        case.count(scene, tools, &mut figures)?;
+        measured.push(Measured { case: case.name, title: case.title, contestants: figures });
+    }
+    let counted: BTreeMap<String, u64> = measured
+        .iter()
+        .filter_map(|measured| Some((measured.case.clone(), measured.contestants.first()?.instructions?)))
+        .collect();
+    let Machine { rustc, libc, .. } = Machine::here();
+    let now = Baseline { rustc, libc, instructions: counted };
+    let mut complaints = Vec::new();
+    if job == Job::Renew {
+        fs::write(BASELINE, serde_json::to_string_pretty(&now)? + "\n")?;
+        println!("wrote {BASELINE}");
+    } else {
+        complaints.extend(compare(&serde_json::from_str(&fs::read_to_string(BASELINE)?)?, &now)?);
+    }
+    for (what, exact, most) in BOUNDS {
+        let figure = exact.find(&measured, bytes).ok_or(what)?;
+        let verdict = if figure <= most { "ok" } else { "too many" };
+        println!("{what}: {}, at most {}: {verdict}", rounded(figure), rounded(most));
+        if figure > most {
+            complaints.push(format!("{what}: {} is more than {}", rounded(figure), rounded(most)));
+        }
+    }
+    if complaints.is_empty() { Ok(()) } else { Err(complaints.join("\n").into()) }
+}
+
+/// Prints all differences; those that are too large.
+fn compare(baseline: &Baseline, now: &Baseline) -> Result<Vec<String>> {
+    if baseline.rustc != now.rustc {
+        println!("the baseline was made with {}, and this is {}:", baseline.rustc, now.rustc);
+        println!("skipped: the comparison of instructions, which would mean nothing");
+        return Ok(Vec::new());
+    }
+    if baseline.libc != now.libc {
+        println!("note: the baseline was made with {}, and this is {}", baseline.libc, now.libc);
+    }
+    let mut complaints = Vec::new();
+    for (case, counted) in &now.instructions {
+        let before =
+            baseline.instructions.get(case).ok_or_else(|| format!("no baseline of {case}; {RENEW}"))?;
+        let percent = (*counted as f64 / *before as f64 - 1.0) * 100.0;
+        println!("instructions of {case}: {counted}, {percent:+.2} % of the baseline's {before}");
+        if percent.abs() > TOLERANCE {
+            let more = if percent > 0.0 { "more" } else { "fewer" };
+            complaints.push(format!("{case} takes {:.1} % {more} instructions; {RENEW}", percent.abs()));
+        }
+    }
+    Ok(complaints)
+}

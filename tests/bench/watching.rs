@@ -1,0 +1,207 @@
+//! How soon `--watch` acts: from the rename of a configuration file, and from the appearance of an address that a selector
+//! is waiting for, to the endpoint in the kernel's table. The table is asked for again and again all the while.
+//!
+//! By contract it lets bursts settle for 200 ms of quiet, so that is most of the time; what is beyond it is shown beside.
+//! The peer is what is often written instead: a shell that reads `ip monitor` and adds at once, lets nothing settle,
+//! compares nothing, and removes nothing. The kernel is asked anew every 50 microseconds, so no time is exact to less.
+
+use std::fs;
+use std::io::Write;
+use std::net::IpAddr;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mptcp_apply::kernel::{Host, Kernel};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::Result;
+use super::cases::{Programs, name};
+use super::measure::{Figures, Measured};
+use super::process::Program;
+use super::scene::Scene;
+
+/// The most that is waited for anything.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it has to be quiet before a run.
+const SETTLING: Duration = Duration::from_millis(200);
+/// Rounds: each waits for two settlings.
+const ROUNDS: usize = 20;
+/// What is declared by the file, and what comes as an address.
+const DECLARED: &str = "10.76.0.1";
+const SELECTED: &str = "10.77.0.1";
+
+/// Measures both.
+pub fn measure(scene: &Scene, programs: &Programs, rounds: usize) -> Result<Vec<Measured>> {
+    let rounds = rounds.min(ROUNDS);
+    Ok(vec![file(scene, programs, rounds)?, address(scene, programs, rounds)?])
+}
+
+/// Something that runs until this is dropped, with all that it started.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Result<Running> {
+        Ok(Running(command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn()?))
+    }
+
+    /// The most memory that was resident so far, in KiB.
+    fn peak(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("it has ended")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
+        let _ = self.0.wait();
+    }
+}
+
+/// What becomes of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Comes {
+    In,
+    Out,
+}
+
+/// Waits until an endpoint is there, or is not.
+fn wait_for(host: &mut Host, address: &str, comes: Comes) -> Result<()> {
+    let address: IpAddr = address.parse()?;
+    let start = Instant::now();
+    loop {
+        let state = host.read(&[])?;
+        let found = state.endpoints.iter().any(|row| row.identity.address == address);
+        if found == (comes == Comes::In) {
+            return Ok(());
+        }
+        if start.elapsed() > PATIENCE {
+            return Err(format!("after {PATIENCE:?} the endpoint {address} did not come {comes:?}").into());
+        }
+        std::thread::sleep(Duration::from_micros(50));
+    }
+}
+
+fn watch(scene: &Scene, programs: &Programs, yaml: &str) -> Result<Running> {
+    let config = scene.write("watched.yaml", yaml)?;
+    let program = programs.ours.clone().arg("--watch").args(["--resync", "0"]).arg(config);
+    Running::start(&mut program.command())
+}
+
+fn file(scene: &Scene, programs: &Programs, rounds: usize) -> Result<Measured> {
+    scene.batch("prepare", "mptcp endpoint flush\n")?.run()?;
+    let first = "version: 1\nendpoints:\n  one: {address: 10.75.0.1, flags: [subflow]}\n";
+    let both = format!("{first}  two: {{address: {DECLARED}, flags: [subflow]}}\n");
+    let mut host = Host::open()?;
+    let running = watch(scene, programs, first)?;
+    wait_for(&mut host, "10.75.0.1", Comes::In)?;
+    let mut times = Vec::new();
+    for round in 0..=rounds {
+        let next = scene.write("next.yaml", &both)?;
+        let start = Instant::now();
+        fs::rename(next, scene.path("watched.yaml"))?;
+        wait_for(&mut host, DECLARED, Comes::In)?;
+        if round > 0 {
+            times.push(start.elapsed());
+        }
+        let next = scene.write("next.yaml", first)?;
+        fs::rename(next, scene.path("watched.yaml"))?;
+        wait_for(&mut host, DECLARED, Comes::Out)?;
+    }
+    let contestants = with_settling(times, running.peak()?);
+    let title = "--watch: from a file's rename to its endpoint in the kernel".to_owned();
+    Ok(Measured { case: "watch-file".to_owned(), title, contestants })
+}
+
+fn address(scene: &Scene, programs: &Programs, rounds: usize) -> Result<Measured> {
+    scene.batch("prepare", "mptcp endpoint flush\n")?.run()?;
+    let mut host = Host::open()?;
+    let yaml = "version: 1\nendpoints:\n  lan: {address: 10.77.0.0/16, flags: [subflow]}\n";
+    let running =
+        watch(scene, programs, &format!("{yaml}  one: {{address: 10.75.0.1, flags: [subflow]}}\n"))?;
+    wait_for(&mut host, "10.75.0.1", Comes::In)?;
+    let mut ip = Feed::start(scene)?;
+    let mut times = Vec::new();
+    for round in 0..=rounds {
+        let start = ip.tell(&format!("address add {SELECTED}/16 dev bench0"))?;
+        wait_for(&mut host, SELECTED, Comes::In)?;
+        if round > 0 {
+            times.push(start.elapsed());
+        }
+        ip.tell(&format!("address delete {SELECTED}/16 dev bench0"))?;
+        wait_for(&mut host, SELECTED, Comes::Out)?;
+    }
+    let mut contestants = with_settling(times, running.peak()?);
+    drop(running);
+    contestants.push(Figures::of("ip monitor | sh", script(scene, &mut host, &mut ip, rounds)?));
+    let title = "--watch: from an address's appearance to its endpoint in the kernel".to_owned();
+    Ok(Measured { case: "watch-address".to_owned(), title, contestants })
+}
+
+/// How soon the script adds.
+fn script(scene: &Scene, host: &mut Host, ip: &mut Feed, rounds: usize) -> Result<Vec<Duration>> {
+    let path = scene.ip.display();
+    let text = format!(
+        "{path} -o monitor address | while read -r index dev family address rest; do\n\
+         \x20   [ \"$index\" = Deleted ] || {path} mptcp endpoint add \"${{address%/*}}\" dev \"$dev\" subflow\n\
+         done\n"
+    );
+    let mut running =
+        Running::start(&mut Program::new("/bin/sh").arg(scene.write("monitor.sh", &text)?).command())?;
+    let mut times = Vec::new();
+    let start = Instant::now();
+    let mut listens = false;
+    while times.len() < rounds {
+        let told = ip.tell(&format!("address add {SELECTED}/16 dev bench0"))?;
+        if listens {
+            wait_for(host, SELECTED, Comes::In)?;
+            times.push(told.elapsed());
+        } else {
+            // What comes before it listens is lost. Nobody else can tell when it does.
+            std::thread::sleep(Duration::from_millis(20));
+            listens =
+                host.read(&[])?.endpoints.iter().any(|row| row.identity.address.to_string() == SELECTED);
+            if start.elapsed() > PATIENCE || running.0.try_wait()?.is_some() {
+                return Err("`ip monitor` told of no address".into());
+            }
+        }
+        ip.tell(&format!("address delete {SELECTED}/16 dev bench0"))?;
+        ip.tell("mptcp endpoint flush")?;
+        wait_for(host, SELECTED, Comes::Out)?;
+    }
+    Ok(times)
+}
+
+/// The times, and what of them the program needed itself.
+fn with_settling(times: Vec<Duration>, peak: u64) -> Vec<Figures> {
+    let beyond = times.iter().map(|time| time.saturating_sub(SETTLING)).collect();
+    let whole = Figures { peak_kib: Some(peak), ..Figures::of(name::OURS, times) };
+    vec![whole, Figures::of("beyond the 200 ms", beyond)]
+}
+
+/// An `ip` that is there already and waits for lines.
+struct Feed(Child);
+
+impl Feed {
+    fn start(scene: &Scene) -> Result<Feed> {
+        let mut command = Program::new(&scene.ip).args(["-batch", "-"]).command();
+        Ok(Feed(command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?))
+    }
+
+    /// Hands it a line; when that was.
+    fn tell(&mut self, line: &str) -> Result<Instant> {
+        let start = Instant::now();
+        writeln!(self.0.stdin.as_ref().ok_or("piped")?, "{line}")?;
+        Ok(start)
+    }
+}
+
+/// It ends when there can be no more lines.
+impl Drop for Feed {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
