@@ -2,6 +2,7 @@
 # emulation, so that no permission is needed, and the same happens everywhere. A guest is an initial RAM disk of what it is
 # given, and nothing else. Kernels are kept in $MPTCP_APPLY_KERNELS, by default in ~/.cache/mptcp-apply/kernels.
 
+# shellcheck disable=SC2034 # for those that source this
 guest_kernels=${MPTCP_APPLY_KERNELS:-${XDG_CACHE_HOME:-$HOME/.cache}/mptcp-apply/kernels}
 
 # Prints a Debian package for each tool that is not there.
