@@ -149,7 +149,7 @@ impl Exact {
 
 /// A number as short as it can be told.
 pub fn rounded(number: f64) -> String {
-    if number >= 100.0 { format!("{number:.0}") } else { format!("{number:.2}") }
+    if number >= 100.0 || number.fract() == 0.0 { format!("{number:.0}") } else { format!("{number:.2}") }
 }
 
 /// A case by its name.

@@ -52,7 +52,7 @@ pub fn run(scene: &Scene, programs: &Programs, tools: &Tools, bytes: u64, job: J
         let mut case = tables.case(scene, programs, name)?;
         case.contestants.truncate(1);
         let mut figures = vec![Figures { name: case.contestants[0].name.to_owned(), ..Figures::default() }];
-        case.count(scene, tools, &mut figures)?;
+        case.count(scene, tools, &mut figures, None)?;
         measured.push(Measured { case: case.name, title: case.title, contestants: figures });
     }
     let counted: BTreeMap<String, u64> = measured

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use super::Result;
 use super::cases::{Programs, name};
-use super::measure::{Case, Contestant, Figures, Measured, Proof, Tools};
+use super::measure::{Case, Contestant, Measured, Proof, Tools};
 use super::process::Program;
 use super::scene::{self, Scene, Words};
 use super::with_ratios;
@@ -38,26 +38,12 @@ pub fn measure(scene: &Scene, programs: &Programs, tools: &Tools, rounds: usize)
         let case = case(scene, programs, &table.yaml(), &names)?;
         let rounds = if count < MANY { rounds } else { rounds.min(ROUNDS_OF_MANY) };
         let mut figures = case.measure(scene, rounds)?;
-        if count < MANY {
-            case.count(scene, tools, &mut figures)?;
-        } else {
-            count_all_but_the_loop(&case, scene, tools, &mut figures)?;
-        }
+        // Hundreds of processes under callgrind would take minutes, to say what ten of them say.
+        let without = (count >= MANY).then_some(name::LOOP);
+        case.count(scene, tools, &mut figures, without)?;
         measured.push(with_ratios(Measured { case: case.name, title: case.title, contestants: figures }));
     }
     Ok(measured)
-}
-
-/// Hundreds of processes under callgrind would take minutes, to say what ten of them say.
-fn count_all_but_the_loop(case: &Case, scene: &Scene, tools: &Tools, figures: &mut [Figures]) -> Result<()> {
-    for (contestant, figures) in case.contestants.iter().zip(figures) {
-        if contestant.name != name::LOOP {
-            figures.instructions = Some(tools.instructions(scene, &contestant.program)?);
-            figures.system_calls = Some(tools.system_calls(scene, &contestant.program)?);
-            figures.peak_kib = Some(tools.peak(scene, &contestant.program)?);
-        }
-    }
-    Ok(())
 }
 
 fn case(scene: &Scene, programs: &Programs, yaml: &str, names: &[String]) -> Result<Case> {
@@ -84,7 +70,7 @@ fn case(scene: &Scene, programs: &Programs, yaml: &str, names: &[String]) -> Res
     contestants.push(Contestant { name: name::LOOP, program: each, proof: Proof::Lines(count * 9) });
     Ok(Case {
         name: case_name(count),
-        title: format!("{count} network namespaces, in each 8 endpoints and limits as declared"),
+        title: format!("in {count} network namespaces, each: 8 endpoints and limits are as declared"),
         prepare: None,
         wanted: None,
         contestants,

@@ -36,7 +36,7 @@ pub fn measure(scene: &Scene, programs: &Programs, tools: &Tools, rounds: usize)
     let title = "a dry run over declarations, most of which select nothing".to_owned();
     let case = Case { name: NAME.to_owned(), title, prepare: None, wanted: None, contestants };
     let mut figures = case.measure(scene, rounds.min(30))?;
-    case.count(scene, tools, &mut figures)?;
+    case.count(scene, tools, &mut figures, None)?;
     Ok(Measured { case: case.name, title: case.title, contestants: figures })
 }
 

@@ -48,10 +48,13 @@ impl Scene {
         let mut links = String::from("link set lo up\n");
         for (one, other) in [("bench0", "bench1"), ("bench2", "bench3")] {
             links += &format!("link add {one} type veth peer name {other}\n");
+            // Nothing is to happen later by itself: no link-local addresses, no duplicate address detection.
+            links += &format!("link set {one} addrgenmode none\nlink set {other} addrgenmode none\n");
             links += &format!("link set {one} up\nlink set {other} up\n");
         }
         for (address, _, _, dev) in ENDPOINTS {
-            links += &format!("address add {address} dev {}\n", dev.unwrap_or("lo"));
+            let nodad = if address.contains(':') { " nodad" } else { "" };
+            links += &format!("address add {address} dev {}{nodad}\n", dev.unwrap_or("lo"));
         }
         scene.batch("links", &links)?.run()?;
         Ok(scene)

@@ -6,10 +6,10 @@
 //! compares nothing, and removes nothing. The kernel is asked anew every 50 microseconds, so no time is exact to less.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mptcp_apply::kernel::{Host, Kernel};
@@ -38,11 +38,26 @@ pub fn measure(scene: &Scene, programs: &Programs, rounds: usize) -> Result<Vec<
 }
 
 /// Something that runs until this is dropped, with all that it started.
-struct Running(Child);
+struct Running(Child, BufReader<ChildStdout>);
 
 impl Running {
     fn start(command: &mut Command) -> Result<Running> {
-        Ok(Running(command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn()?))
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0).spawn()?;
+        let said = child.stdout.take().ok_or("piped")?;
+        Ok(Running(child, BufReader::new(said)))
+    }
+
+    /// Waits until the program has reported a run that changed something. Only then can another begin to settle.
+    fn wait_for_run(&mut self) -> Result<()> {
+        let mut line = String::new();
+        while self.1.read_line(&mut line)? > 0 {
+            let document: serde_json::Value = serde_json::from_str(&line)?;
+            if document["result"] == "applied" {
+                return Ok(());
+            }
+            line.clear();
+        }
+        Err("--watch has ended".into())
     }
 
     /// The most memory that was resident so far, in KiB.
@@ -86,7 +101,8 @@ fn wait_for(host: &mut Host, address: &str, comes: Comes) -> Result<()> {
 
 fn watch(scene: &Scene, programs: &Programs, yaml: &str) -> Result<Running> {
     let config = scene.write("watched.yaml", yaml)?;
-    let program = programs.ours.clone().arg("--watch").args(["--resync", "0"]).arg(config);
+    let program =
+        programs.ours.clone().arg("--watch").args(["--resync", "0", "--format", "json"]).arg(config);
     Running::start(&mut program.command())
 }
 
@@ -95,20 +111,24 @@ fn file(scene: &Scene, programs: &Programs, rounds: usize) -> Result<Measured> {
     let first = "version: 1\nendpoints:\n  one: {address: 10.75.0.1, flags: [subflow]}\n";
     let both = format!("{first}  two: {{address: {DECLARED}, flags: [subflow]}}\n");
     let mut host = Host::open()?;
-    let running = watch(scene, programs, first)?;
+    let mut running = watch(scene, programs, first)?;
     wait_for(&mut host, "10.75.0.1", Comes::In)?;
+    running.wait_for_run()?;
     let mut times = Vec::new();
     for round in 0..=rounds {
         let next = scene.write("next.yaml", &both)?;
         let start = Instant::now();
         fs::rename(next, scene.path("watched.yaml"))?;
         wait_for(&mut host, DECLARED, Comes::In)?;
+        let time = start.elapsed();
         if round > 0 {
-            times.push(start.elapsed());
+            times.push(time);
         }
+        running.wait_for_run()?;
         let next = scene.write("next.yaml", first)?;
         fs::rename(next, scene.path("watched.yaml"))?;
         wait_for(&mut host, DECLARED, Comes::Out)?;
+        running.wait_for_run()?;
     }
     let contestants = with_settling(times, running.peak()?);
     let title = "--watch: from a file's rename to its endpoint in the kernel".to_owned();
@@ -119,19 +139,23 @@ fn address(scene: &Scene, programs: &Programs, rounds: usize) -> Result<Measured
     scene.batch("prepare", "mptcp endpoint flush\n")?.run()?;
     let mut host = Host::open()?;
     let yaml = "version: 1\nendpoints:\n  lan: {address: 10.77.0.0/16, flags: [subflow]}\n";
-    let running =
+    let mut running =
         watch(scene, programs, &format!("{yaml}  one: {{address: 10.75.0.1, flags: [subflow]}}\n"))?;
     wait_for(&mut host, "10.75.0.1", Comes::In)?;
+    running.wait_for_run()?;
     let mut ip = Feed::start(scene)?;
     let mut times = Vec::new();
     for round in 0..=rounds {
         let start = ip.tell(&format!("address add {SELECTED}/16 dev bench0"))?;
         wait_for(&mut host, SELECTED, Comes::In)?;
+        let time = start.elapsed();
         if round > 0 {
-            times.push(start.elapsed());
+            times.push(time);
         }
+        running.wait_for_run()?;
         ip.tell(&format!("address delete {SELECTED}/16 dev bench0"))?;
         wait_for(&mut host, SELECTED, Comes::Out)?;
+        running.wait_for_run()?;
     }
     let mut contestants = with_settling(times, running.peak()?);
     drop(running);
