@@ -15,6 +15,7 @@ use super::Result;
 use super::cases::{Programs, Tables};
 use super::goals::{BOUNDS, rounded};
 use super::measure::{Figures, Measured, Tools};
+use super::process::UNKNOWN;
 use super::report::Machine;
 use super::scene::Scene;
 
@@ -61,6 +62,9 @@ pub fn run(scene: &Scene, programs: &Programs, tools: &Tools, bytes: u64, job: J
         .collect();
     let Machine { rustc, libc, .. } = Machine::here();
     let now = Baseline { rustc, libc, instructions: counted };
+    if now.rustc == UNKNOWN {
+        return Err("there is no rustc here that could be asked for its version".into());
+    }
     let mut complaints = Vec::new();
     if job == Job::Renew {
         fs::write(BASELINE, serde_json::to_string_pretty(&now)? + "\n")?;

@@ -11,7 +11,7 @@ use super::Result;
 use super::process::Program;
 use super::scene::{self, Scene};
 
-/// Rounds at the start that do not count: they fill caches that all later ones find filled.
+/// Rounds at the start that do not count, of few rounds fewer: they fill caches that all later ones find filled.
 const WARM_UP: usize = 3;
 /// How often memory is looked at: the kernel maps what else of a file is at hand, some pages more or less. The least counts.
 const PEAKS: usize = 5;
@@ -52,7 +52,7 @@ pub struct Case {
 }
 
 /// A case with its figures.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Measured {
     /// What it is called.
     pub case: String,
@@ -63,17 +63,21 @@ pub struct Measured {
 }
 
 /// What one contestant needed.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Figures {
     /// Whose figures these are.
     pub name: String,
     /// How many runs were timed.
     pub n: usize,
     /// In microseconds.
+    #[serde(rename = "median-us")]
     pub median: f64,
     /// Nine of ten runs took longer.
+    #[serde(rename = "p10-us")]
     pub p10: f64,
     /// One of ten runs took longer.
+    #[serde(rename = "p90-us")]
     pub p90: f64,
     /// The median divided by that of the C program that is linked to musl, or of the other one where that is missing.
     pub ratio_to_floor: Option<f64>,
@@ -103,13 +107,14 @@ impl Case {
         }
         let count = self.contestants.len();
         let mut times = vec![Vec::with_capacity(rounds); count];
-        for round in 0..WARM_UP + rounds {
+        let warm_up = WARM_UP.min(rounds / 2);
+        for round in 0..warm_up + rounds {
             for index in (0..count).map(|index| (index + round) % count) {
                 self.prepare(scene)?;
                 let program = &self.contestants[index].program;
                 let time = program.run()?;
                 self.judge(program)?;
-                if round >= WARM_UP {
+                if round >= warm_up {
                     times[index].push(time);
                 }
             }

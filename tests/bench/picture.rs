@@ -24,7 +24,7 @@ const BAR: f64 = 20.0;
 const TOP: f64 = 58.0;
 const BOTTOM: f64 = 88.0;
 /// Bars begin at once the floor.
-const TICKS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0];
+const TICKS: [f64; 7] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0];
 /// Readable on light and on dark ground.
 const STYLE: &str = "\
     text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-size: 16px; font-weight: 600 }
@@ -34,10 +34,20 @@ const STYLE: &str = "\
     text { fill: #e6edf3 } .small { fill: #8d96a0 } .tick { stroke: #30363d } .ground { fill: #0d1117 }
     .ours { fill: #3fb950 } .floor { fill: #6e7681 } .peer { fill: #d29922 } }";
 
+/// What is told apart by colour, in the order in which it is shown.
+const KINDS: [&str; 3] = ["ours", "peer", "floor"];
+
 /// A group of bars.
 struct Group {
     heading: String,
-    bars: Vec<(String, &'static str, f64)>,
+    bars: Vec<Bar>,
+}
+
+/// What one contestant takes, as a multiple of the C program that is 1.
+struct Bar {
+    name: String,
+    kind: &'static str,
+    multiple: f64,
 }
 
 /// Draws it.
@@ -53,7 +63,9 @@ pub fn svg(machine: &Machine, measured: &[Measured]) -> Result<String> {
         .chain([(netns::case_name(largest), many)])
         .map(|(case, heading)| {
             let case = goals::case(measured, &case).ok_or_else(|| format!("{case} was not measured"))?;
-            Ok(Group { heading, bars: case.contestants.iter().filter_map(bar).collect() })
+            let mut bars: Vec<Bar> = case.contestants.iter().filter_map(bar).collect();
+            bars.sort_by_key(|bar| KINDS.iter().position(|kind| *kind == bar.kind));
+            Ok(Group { heading, bars })
         })
         .collect::<Result<_>>()?;
     let heights = groups.iter().map(|group| HEADING + BAR * group.bars.len() as f64);
@@ -85,14 +97,13 @@ pub fn svg(machine: &Machine, measured: &[Measured]) -> Result<String> {
     Ok(text + "</svg>\n")
 }
 
-/// Name, kind and multiple of what has one, but for the C program that is 1.
-fn bar(figures: &Figures) -> Option<(String, &'static str, f64)> {
+fn bar(figures: &Figures) -> Option<Bar> {
     let kind = match figures.name.as_str() {
-        name::OURS | name::OURS_MUSL => "ours",
-        name::FLOOR_MUSL | name::FLOOR | name::BARE => "floor",
-        _ => "peer",
+        name::OURS | name::OURS_MUSL => KINDS[0],
+        name::FLOOR_MUSL | name::FLOOR | name::BARE => KINDS[2],
+        _ => KINDS[1],
     };
-    Some((figures.name.clone(), kind, figures.ratio_to_floor?))
+    Some(Bar { name: figures.name.clone(), kind, multiple: figures.ratio_to_floor? })
 }
 
 /// How far to the right a multiple is.
@@ -121,7 +132,7 @@ fn bars(text: &mut String, groups: &[Group]) -> Result<()> {
     for Group { heading, bars } in groups {
         y += HEADING;
         line(text, "case", 12.0, y - 10.0, heading)?;
-        for (name, kind, multiple) in bars {
+        for Bar { name, kind, multiple } in bars {
             line(text, "name", 24.0, y + 14.0, name)?;
             // The floor itself would have no width.
             let width = (x(*multiple) - NAMES).max(2.0);
@@ -131,7 +142,9 @@ fn bars(text: &mut String, groups: &[Group]) -> Result<()> {
                 "<rect class=\"{kind}\" x=\"{NAMES}\" y=\"{:.0}\" width=\"{width:.1}\" height=\"{height}\"/>",
                 y + 2.0
             )?;
-            line(text, "figure", NAMES + width + 6.0, y + 14.0, &format!("{multiple:.1}x"))?;
+            let figure =
+                if *multiple < 100.0 { format!("{multiple:.1}x") } else { format!("{multiple:.0}x") };
+            line(text, "figure", NAMES + width + 6.0, y + 14.0, &figure)?;
             y += BAR;
         }
     }

@@ -85,11 +85,14 @@ impl std::fmt::Display for Program {
     }
 }
 
+/// What is said of what cannot be asked.
+pub const UNKNOWN: &str = "unknown";
+
 /// The first line that a program of this system prints, for what is said of the machine.
 pub fn first_line(name: &str, argument: impl AsRef<OsStr>) -> String {
     let output = Command::new(name).arg(argument).output();
     let line = output
         .ok()
         .and_then(|output| String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned));
-    line.unwrap_or_else(|| "unknown".to_owned())
+    line.unwrap_or_else(|| UNKNOWN.to_owned())
 }

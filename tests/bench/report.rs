@@ -9,7 +9,7 @@ use serde_json::json;
 use super::Result;
 use super::goals::{Judged, rounded};
 use super::measure::Measured;
-use super::process::first_line;
+use super::process::{UNKNOWN, first_line};
 
 /// What the figures depend on.
 #[derive(Serialize)]
@@ -32,13 +32,19 @@ impl Machine {
     /// This one.
     pub fn here() -> Machine {
         let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        // "ip utility, iproute2-6.1.0, libbpf 1.1.2"
+        let iproute2 = first_line("ip", "-V");
         let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         Machine {
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
-            iproute2: first_line("ip", "-V"),
+            iproute2: iproute2
+                .split([' ', ','])
+                .find(|word| word.starts_with("iproute2"))
+                .unwrap_or(&iproute2)
+                .to_owned(),
             rustc: first_line("rustc", "--version"),
             libc: first_line("getconf", "GNU_LIBC_VERSION"),
-            cpu: model.map_or("unknown", |(_, name)| name).to_owned(),
+            cpu: model.map_or(UNKNOWN, |(_, name)| name).to_owned(),
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
