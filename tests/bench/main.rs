@@ -149,7 +149,7 @@ fn run(options: &Options) -> Result<()> {
     let programs = cases::install(&scene, &options.paths)?;
     if options.full {
         let measured = full(&scene, &programs, options)?;
-        return write(options.json.as_ref(), &serde_json::to_string(&measured)?);
+        return write(options.json.as_ref(), &(serde_json::to_string(&measured)? + "\n"));
     }
     let peak = options.paths.peak.as_ref().ok_or("--peak is missing")?;
     let tools = Tools::new(Program::new(scene.install("peak", peak)?))?;
