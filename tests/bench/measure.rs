@@ -93,8 +93,10 @@ impl Figures {
     /// Of these times.
     pub fn of(name: &str, mut times: Vec<Duration>) -> Figures {
         times.sort_unstable();
-        let [median, p10, p90] =
-            [50, 10, 90].map(|percent| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e6);
+        let at = |index: usize| times[index].as_secs_f64() * 1e6;
+        let last = times.len() - 1;
+        // Of few times the bounds are the outer ones.
+        let [median, p10, p90] = [at(last / 2), at(last / 10), at((last * 9).div_ceil(10))];
         Figures { name: name.to_owned(), n: times.len(), median, p10, p90, ..Figures::default() }
     }
 }

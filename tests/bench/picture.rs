@@ -35,7 +35,23 @@ const STYLE: &str = "\
     .ours { fill: #3fb950 } .floor { fill: #6e7681 } .peer { fill: #d29922 } }";
 
 /// What is told apart by colour, in the order in which it is shown.
-const KINDS: [&str; 3] = ["ours", "peer", "floor"];
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Ours,
+    Peer,
+    Floor,
+}
+
+impl Kind {
+    /// What the style calls it.
+    fn class(self) -> &'static str {
+        match self {
+            Kind::Ours => "ours",
+            Kind::Peer => "peer",
+            Kind::Floor => "floor",
+        }
+    }
+}
 
 /// A group of bars.
 struct Group {
@@ -46,7 +62,7 @@ struct Group {
 /// What one contestant takes, as a multiple of the C program that is 1.
 struct Bar {
     name: String,
-    kind: &'static str,
+    kind: Kind,
     multiple: f64,
 }
 
@@ -64,7 +80,9 @@ pub fn svg(machine: &Machine, measured: &[Measured]) -> Result<String> {
         .map(|(case, heading)| {
             let case = goals::case(measured, &case).ok_or_else(|| format!("{case} was not measured"))?;
             let mut bars: Vec<Bar> = case.contestants.iter().filter_map(bar).collect();
-            bars.sort_by_key(|bar| KINDS.iter().position(|kind| *kind == bar.kind));
+            bars.sort_by(|one, other| {
+                one.kind.cmp(&other.kind).then(one.multiple.total_cmp(&other.multiple))
+            });
             Ok(Group { heading, bars })
         })
         .collect::<Result<_>>()?;
@@ -99,9 +117,9 @@ pub fn svg(machine: &Machine, measured: &[Measured]) -> Result<String> {
 
 fn bar(figures: &Figures) -> Option<Bar> {
     let kind = match figures.name.as_str() {
-        name::OURS | name::OURS_MUSL => KINDS[0],
-        name::FLOOR_MUSL | name::FLOOR | name::BARE => KINDS[2],
-        _ => KINDS[1],
+        name::OURS | name::OURS_MUSL => Kind::Ours,
+        name::FLOOR_MUSL | name::FLOOR | name::BARE => Kind::Floor,
+        _ => Kind::Peer,
     };
     Some(Bar { name: figures.name.clone(), kind, multiple: figures.ratio_to_floor? })
 }
@@ -139,7 +157,8 @@ fn bars(text: &mut String, groups: &[Group]) -> Result<()> {
             let height = BAR - 5.0;
             writeln!(
                 text,
-                "<rect class=\"{kind}\" x=\"{NAMES}\" y=\"{:.0}\" width=\"{width:.1}\" height=\"{height}\"/>",
+                "<rect class=\"{}\" x=\"{NAMES}\" y=\"{:.0}\" width=\"{width:.1}\" height=\"{height}\"/>",
+                kind.class(),
                 y + 2.0
             )?;
             let figure =
