@@ -108,6 +108,10 @@ pub struct Paths {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().any(|argument| argument == "--bench") {
+        eprintln!("error: `cargo bench` does not build the peers; tests/bench/run does, and starts this");
+        return ExitCode::from(FAILED);
+    }
     let options = Options::parse();
     let result = if options.inside { run(&options).map(|()| 0) } else { enter() };
     match result {
