@@ -29,6 +29,7 @@
 
 /* The kernel answers each request with a buffer of its own; a few hundred of them would be lost. */
 #define REQUESTS_MAX 64
+/* More than any request here has. */
 #define REQUEST_SIZE 128
 
 /* Aligned as netlink messages have to be. */
@@ -37,6 +38,7 @@ union buffer {
 	char bytes[32768];
 };
 static union buffer requests, answer;
+_Static_assert(REQUESTS_MAX * REQUEST_SIZE <= sizeof(requests), "room for as many as are sent at once");
 static size_t filled;
 static int pending;
 static int fd;
@@ -103,7 +105,7 @@ static struct nlmsghdr *request(unsigned short type, unsigned short flags, unsig
 	struct nlmsghdr *header;
 	struct genlmsghdr *generic;
 
-	if (pending == REQUESTS_MAX || filled + REQUEST_SIZE > sizeof(requests))
+	if (pending == REQUESTS_MAX)
 		exchange(NULL);
 	header = (struct nlmsghdr *)(requests.bytes + filled);
 	generic = NLMSG_DATA(header);
