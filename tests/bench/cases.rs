@@ -19,9 +19,9 @@ use super::scene::{self, Scene, Words};
 
 /// What contestants are called, in tables, JSON and goals.
 pub mod name {
-    /// The program, as it is released for Debian and RPM.
+    /// The program, as `cargo build --release` makes it.
     pub const OURS: &str = "mptcp-apply";
-    /// The program, as it is released for OpenWrt.
+    /// The program, linked to musl.
     pub const OURS_MUSL: &str = "mptcp-apply (musl)";
     /// `floor.c`
     pub const FLOOR_MUSL: &str = "C floor (musl)";
@@ -43,7 +43,7 @@ pub mod name {
 pub struct Programs {
     /// The release build.
     pub ours: Program,
-    /// That for OpenWrt, where it is there.
+    /// That linked to musl, where it is there.
     pub ours_musl: Option<Program>,
     /// All that understand the words of `floor.c`, with what they are called.
     pub peers: Vec<(&'static str, Program)>,
