@@ -10,7 +10,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::fs::OFlags;
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
 use crate::model::{AddressId, Identity};
 
@@ -97,10 +98,15 @@ impl Runtime {
     pub fn lock(&self) -> Result<Lock, LockError> {
         let path = self.file("lock");
         let unavailable = |error| LockError::Unavailable(path.clone(), error);
-        self.create_folder().and_then(|()| self.judge_file(&path, Runtime::is_own)).map_err(unavailable)?;
+        self.create_folder().map_err(unavailable)?;
+        // Neither through a link nor waiting for a pipe's other end.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
         let mut options = File::options();
-        let file =
-            options.create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(unavailable)?;
+        options.create(true).truncate(false).write(true).mode(0o600).custom_flags(flags);
+        let file = options.open(&path).map_err(|error| match Errno::from_io_error(&error) {
+            Some(Errno::LOOP | Errno::NXIO | Errno::ISDIR) => unavailable(no_own_file(&path)),
+            _ => unavailable(error),
+        })?;
         match file.try_lock() {
             Ok(()) => Ok(Lock(file)),
             Err(TryLockError::WouldBlock) => Err(LockError::Held(path)),
@@ -178,7 +184,7 @@ impl Runtime {
     fn judge_file(&self, path: &Path, trusted: Trust) -> io::Result<()> {
         match fs::symlink_metadata(path) {
             Ok(metadata) if metadata.is_file() && trusted(self, &metadata) => Ok(()),
-            Ok(_) => Err(io::Error::other(format!("{} is not a file of this user's alone", path.display()))),
+            Ok(_) => Err(no_own_file(path)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }
@@ -193,6 +199,10 @@ impl Runtime {
     fn is_own_or_roots(&self, metadata: &Metadata) -> bool {
         self.is_own(metadata) || (metadata.uid() == 0 && !others_write(metadata))
     }
+}
+
+fn no_own_file(path: &Path) -> io::Error {
+    io::Error::other(format!("{} is not a file of this user's alone", path.display()))
 }
 
 fn others_write(metadata: &Metadata) -> bool {

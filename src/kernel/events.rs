@@ -18,7 +18,8 @@ use crate::model::Event;
 
 use super::answers::Message;
 use super::host::ask_for_family;
-use super::interfaces::Interfaces;
+use super::interfaces;
+use super::listener::AnySocket;
 use super::netlink::Netlink;
 use super::{Errno, Error, mptcp_event, mptcp_pm};
 
@@ -35,7 +36,8 @@ const READER: Token = Token(usize::MAX);
 pub struct Source {
     socket: NlSocket,
     family: u16,
-    interfaces: Interfaces,
+    /// In the namespace that the events are from.
+    any_socket: AnySocket,
     /// Whether the kernel had more than it had room for, and it was not told yet.
     overrun: bool,
 }
@@ -70,7 +72,7 @@ impl Source {
         let socket = socket.map_err(failed("open a socket for"))?;
         socket.set_recv_buffer_size(BACKLOG).map_err(failed("make room for"))?;
         socket.add_mcast_membership(Groups::new_groups(&[group])).map_err(failed("listen to"))?;
-        Ok(Source { socket, family, interfaces: Interfaces::of_this_namespace()?, overrun: false })
+        Ok(Source { socket, family, any_socket: AnySocket::open()?, overrun: false })
     }
 
     /// All that came up to now.
@@ -118,9 +120,7 @@ impl Source {
         if let Heard::Event(event) = &mut heard
             && let Some(dev) = &mut event.dev
         {
-            // Interfaces come and go, and their names are not to add up.
-            self.interfaces.forget();
-            dev.name = self.interfaces.name(dev.index)?;
+            dev.name = interfaces::name(&self.any_socket, dev.index)?;
         }
         Ok(heard)
     }

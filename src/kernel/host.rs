@@ -12,7 +12,8 @@ use neli::consts::socket::NlFamily;
 use crate::model::{Capabilities, Connection, Endpoint, Identity, State, Sysctl, SysctlValue, canonical};
 use crate::plan::{Reason, Step};
 
-use super::interfaces::Interfaces;
+use super::interfaces::{self, Interfaces};
+use super::listener::AnySocket;
 use super::mptcp_pm::{self, Family};
 use super::netlink::{DUMP_ATTEMPTS, Netlink, Request};
 use super::rtnl::{Address, Rtnl};
@@ -26,6 +27,8 @@ pub struct Host {
     netlink: Netlink,
     family: Family,
     interfaces: Interfaces,
+    /// Opened when something is asked for by ioctl, or whether MPTCP is on, and kept until the state is read again.
+    any_socket: Option<AnySocket>,
     /// Read when somebody asks for them first, and kept until the state is read again.
     addresses: Option<Addresses>,
     opened: Instant,
@@ -61,6 +64,7 @@ impl Host {
             netlink,
             family,
             interfaces: Interfaces::default(),
+            any_socket: None,
             addresses: None,
             opened: Instant::now(),
             hurry: None,
@@ -98,7 +102,7 @@ impl Host {
     /// # Errors
     /// When the kernel does not answer.
     pub fn interface_name(&mut self, index: NonZeroU32) -> Result<String, Error> {
-        Ok(self.interfaces.name(index)?.unwrap_or_else(|| format!("if{index}")))
+        Ok(interfaces::name(self.any_socket()?, index)?.unwrap_or_else(|| format!("if{index}")))
     }
 
     /// The live MPTCP connections, by token.
@@ -111,9 +115,20 @@ impl Host {
 
     fn with_device_name(&mut self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {
         if let Some(dev) = &mut endpoint.dev {
-            dev.name = self.interfaces.name(dev.index)?;
+            dev.name = interfaces::name(self.any_socket()?, dev.index)?;
+            if let Some(name) = &dev.name {
+                self.interfaces.remember(name, dev.index);
+            }
         }
         Ok(endpoint)
+    }
+
+    fn any_socket(&mut self) -> Result<&AnySocket, Error> {
+        let socket = match self.any_socket.take() {
+            Some(socket) => socket,
+            None => AnySocket::open()?,
+        };
+        Ok(self.any_socket.insert(socket))
     }
 
     /// Whether a socket can be bound to the address now: it is on an interface that is up, on that one if one is given,
@@ -204,6 +219,7 @@ fn is_carried_out(step: &Step, now: &State) -> bool {
 impl Kernel for Host {
     fn read(&mut self, sysctls: &[Sysctl]) -> Result<State, Error> {
         self.interfaces.forget();
+        self.any_socket = None;
         self.addresses = None;
         let Table { limits, rows } = self.table()?;
         let limits = limits.iter().find_map(|reply| mptcp_pm::limits(reply));
@@ -316,7 +332,7 @@ impl Facts for Host {
 
     fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error> {
         // Where a socket can be made it is 1, and a socket costs the same however many network namespaces there are.
-        if name == Sysctl::ENABLED && listener::can_open() {
+        if name == Sysctl::ENABLED && self.any_socket()?.is_mptcp() {
             return Ok(Some(SysctlValue::Number(1)));
         }
         sysctl::read(name)

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroU32;
-use std::os::unix::net::UnixDatagram;
+use std::os::fd::AsFd;
 
 use rustix::io::Errno;
 use rustix::net::netdevice;
@@ -15,44 +15,35 @@ use rustix::net::netdevice;
 use super::Error;
 use super::rtnl::Rtnl;
 
-/// Looks names and indexes up in the network namespace in which it is used first; many a table names no interface.
+/// Looks indexes up in the network namespace in which it is used first, and remembers.
 #[derive(Default)]
 pub struct Interfaces {
-    /// Any socket serves for these requests; one that is bound to nothing is the cheapest.
-    socket: Option<UnixDatagram>,
     /// What was looked up since [`Interfaces::forget`]; mostly the names that are asked for afterwards.
     known: BTreeMap<String, NonZeroU32>,
     /// Opened when a name is not among these.
     rtnl: Option<Rtnl>,
 }
 
-impl Interfaces {
-    /// Those of this thread's network namespace, wherever it goes before it looks something up.
-    pub fn of_this_namespace() -> Result<Interfaces, Error> {
-        Ok(Interfaces { socket: Some(open_socket()?), ..Interfaces::default() })
+/// The name of the interface with that index, if there is one, in the network namespace of that socket, for which any
+/// serves. A name is any bytes; one that is no UTF-8 is given as `if7`, by which no configuration can mean it.
+pub fn name(socket: impl AsFd, index: NonZeroU32) -> Result<Option<String>, Error> {
+    match netdevice::index_to_name(socket, index.get()) {
+        Ok(name) => Ok(Some(name)),
+        Err(Errno::ILSEQ) => Ok(Some(format!("if{index}"))),
+        Err(Errno::NODEV | Errno::NXIO) => Ok(None),
+        Err(error) => Err(Error::Io(format!("look up interface {index}"), io::Error::from(error))),
     }
+}
 
+impl Interfaces {
     /// Forgets what was looked up, for interfaces come and go.
     pub fn forget(&mut self) {
         self.known.clear();
     }
 
-    /// The name of the interface with that index, if there is one. A name is any bytes; one that is no UTF-8 is given
-    /// as `if7`, by which no configuration can mean it.
-    pub fn name(&mut self, index: NonZeroU32) -> Result<Option<String>, Error> {
-        let socket = match self.socket.take() {
-            Some(socket) => socket,
-            None => open_socket()?,
-        };
-        match netdevice::index_to_name(self.socket.insert(socket), index.get()) {
-            Ok(name) => {
-                self.known.insert(name.clone(), index);
-                Ok(Some(name))
-            }
-            Err(Errno::ILSEQ) => Ok(Some(format!("if{index}"))),
-            Err(Errno::NODEV | Errno::NXIO) => Ok(None),
-            Err(error) => Err(Error::Io(format!("look up interface {index}"), io::Error::from(error))),
-        }
+    /// Remembers what [`name`] said.
+    pub fn remember(&mut self, name: &str, index: NonZeroU32) {
+        self.known.insert(name.to_owned(), index);
     }
 
     /// The index of the interface of that name, if there is one.
@@ -68,8 +59,4 @@ impl Interfaces {
         self.known.extend(index.map(|index| (name.to_owned(), index)));
         Ok(index)
     }
-}
-
-fn open_socket() -> Result<UnixDatagram, Error> {
-    UnixDatagram::unbound().map_err(|error| Error::Io("open a socket".into(), error))
 }

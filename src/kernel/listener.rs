@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
 
 use rustix::net::{AddressFamily, SocketType, bind, ipproto, socket};
 
@@ -13,9 +15,33 @@ use super::{Errno, Error, Refusal};
 /// State `TCP_LISTEN` in `/proc/net/tcp`.
 const LISTEN: &str = "0A";
 
-/// Whether the kernel makes an MPTCP socket, which it does where `net.mptcp.enabled` is 1.
-pub fn can_open() -> bool {
-    socket(AddressFamily::INET, SocketType::STREAM, Some(ipproto::MPTCP)).is_ok()
+/// A socket that is there for being one.
+pub struct AnySocket {
+    socket: OwnedFd,
+    is_mptcp: bool,
+}
+
+impl AnySocket {
+    /// One of MPTCP where the kernel makes that, which is then known too, and else one that is bound to nothing.
+    pub fn open() -> Result<AnySocket, Error> {
+        if let Ok(socket) = socket(AddressFamily::INET, SocketType::STREAM, Some(ipproto::MPTCP)) {
+            return Ok(AnySocket { socket, is_mptcp: true });
+        }
+        let socket = UnixDatagram::unbound().map_err(|error| Error::Io("open a socket".into(), error))?;
+        Ok(AnySocket { socket: socket.into(), is_mptcp: false })
+    }
+
+    /// Whether the kernel makes MPTCP sockets, which it does where `net.mptcp.enabled` is 1. In a sandbox it may not even
+    /// then.
+    pub fn is_mptcp(&self) -> bool {
+        self.is_mptcp
+    }
+}
+
+impl AsFd for AnySocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 /// Binds a socket there and lets it go again: without SO_REUSEADDR, as the path manager binds its own, so that
