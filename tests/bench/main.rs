@@ -42,6 +42,7 @@ use std::process::{Command, ExitCode};
 use clap::Parser;
 
 use cases::{Programs, Tables, name};
+use goals::Sizes;
 use measure::{Measured, Tools};
 use process::Program;
 use report::Machine;
@@ -148,7 +149,9 @@ fn enter() -> Result<u8> {
 }
 
 fn run(options: &Options) -> Result<()> {
-    let bytes = fs::metadata(&options.paths.program)?.len();
+    let bytes = |path: &PathBuf| fs::metadata(path).map(|metadata| metadata.len());
+    let musl = options.paths.musl.as_ref().map(bytes).transpose()?;
+    let sizes = Sizes { program: bytes(&options.paths.program)?, musl };
     let scene = Scene::new()?;
     let programs = cases::install(&scene, &options.paths)?;
     if options.full {
@@ -159,7 +162,7 @@ fn run(options: &Options) -> Result<()> {
     let tools = Tools::new(Program::new(scene.install("peak", peak)?))?;
     if options.guard || options.renew {
         let job = if options.renew { guard::Job::Renew } else { guard::Job::Compare };
-        return guard::run(&scene, &programs, &tools, bytes, job);
+        return guard::run(&scene, &programs, &tools, sizes.program, job);
     }
     let machine = Machine::here();
     println!("{machine}\n{} rounds", options.rounds);
@@ -172,9 +175,9 @@ fn run(options: &Options) -> Result<()> {
         print!("{}", report::tables(&guest)?);
         measured.extend(guest);
     }
-    let judged = goals::judge(&measured, bytes);
+    let judged = goals::judge(&measured, sizes);
     print!("{}", report::goals(&judged)?);
-    write(options.json.as_ref(), &report::json(&machine, &measured, &judged, bytes)?)?;
+    write(options.json.as_ref(), &report::json(&machine, &measured, &judged, sizes)?)?;
     match &options.picture {
         Some(path) => Ok(fs::write(path, picture::svg(&machine, &measured)?)?),
         None => Ok(()),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::Result;
-use super::goals::{Judged, rounded};
+use super::goals::{Judged, Sizes, rounded};
 use super::measure::Measured;
 use super::process::{UNKNOWN, first_line};
 
@@ -59,9 +59,9 @@ impl std::fmt::Display for Machine {
 }
 
 /// One document.
-pub fn json(machine: &Machine, measured: &[Measured], goals: &[Judged], bytes: u64) -> Result<String> {
+pub fn json(machine: &Machine, measured: &[Measured], goals: &[Judged], sizes: Sizes) -> Result<String> {
     let document =
-        json!({ "version": 1, "machine": machine, "cases": measured, "binary-bytes": bytes, "goals": goals });
+        json!({ "version": 1, "machine": machine, "cases": measured, "bytes": sizes, "goals": goals });
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }
 
