@@ -2,7 +2,7 @@
 //! program needs, in C (`floor.c`) and in Rust (`bare.rs`). `tests/bench/run` builds them all and starts this.
 //!
 //! It times whole processes, from spawn to exit, in a network namespace of its own. In every round each contestant of a
-//! case runs once, in an order that rotates, so that whatever else the machine does meets all alike. After each run the
+//! case runs once, in another order, so that whatever else the machine does meets all alike. After each run the
 //! kernel's table is compared with what it has to be: who does less is not measured, but ends the benchmark.
 //!
 //! How to read it: compare ratios, not microseconds; p10 and p90 tell how restless the machine was. Beside a busy machine
@@ -152,7 +152,7 @@ fn run(options: &Options) -> Result<()> {
     let bytes = |path: &PathBuf| fs::metadata(path).map(|metadata| metadata.len());
     let musl = options.paths.musl.as_ref().map(bytes).transpose()?;
     let sizes = Sizes { program: bytes(&options.paths.program)?, musl };
-    let scene = Scene::new()?;
+    let scene = Scene::new(&options.paths.program)?;
     let programs = cases::install(&scene, &options.paths)?;
     if options.full {
         let measured = full(&scene, &programs, options)?;

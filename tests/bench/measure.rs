@@ -102,7 +102,8 @@ impl Figures {
 }
 
 impl Case {
-    /// Times everybody, in an order that rotates, so that whatever else the machine does meets all alike.
+    /// Times everybody in turn, so that whatever else the machine does meets all alike, and each round in another order:
+    /// who comes after a large program finds the processor's caches filled with that.
     pub fn measure(&self, scene: &Scene, rounds: usize) -> Result<Vec<Figures>> {
         for contestant in &self.contestants {
             self.prove(scene, contestant)?;
@@ -110,8 +111,11 @@ impl Case {
         let count = self.contestants.len();
         let mut times = vec![Vec::with_capacity(rounds); count];
         let warm_up = WARM_UP.min(rounds / 2);
+        let mut order: Vec<usize> = (0..count).collect();
+        let mut random = Random(1);
         for round in 0..warm_up + rounds {
-            for index in (0..count).map(|index| (index + round) % count) {
+            random.shuffle(&mut order);
+            for &index in &order {
                 self.prepare(scene)?;
                 let program = &self.contestants[index].program;
                 let time = program.run()?;
@@ -184,6 +188,20 @@ impl Case {
                 + &format!("{}\n", state.limits)
         };
         Err(format!("{}: {program} left\n{}and not\n{}", self.name, text(&found), text(wanted)).into())
+    }
+}
+
+/// Marsaglia's xorshift: the same orders in every run.
+struct Random(u64);
+
+impl Random {
+    fn shuffle(&mut self, order: &mut [usize]) {
+        for last in (1..order.len()).rev() {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            order.swap(last, (self.0 % (last as u64 + 1)) as usize);
+        }
     }
 }
 

@@ -9,12 +9,16 @@ use std::path::{Path, PathBuf};
 
 use mptcp_apply::kernel::{Facts, Host, Kernel};
 use mptcp_apply::model::{AddressId, Device, Endpoint, Flags, Identity, Limits, State};
+use tempfile::TempDir;
 
 use super::Result;
 use super::process::Program;
 
 /// On a file system of this process's own. Always the same, since the length of a path is work too.
 const FOLDER: &str = "/run/bench";
+/// Where programs are started: a folder on disk, as the one of `ip` is. From memory each page of a file is mapped by itself,
+/// which costs a large program a quarter of its time.
+const PROGRAMS: &str = "/run/bench/programs";
 
 /// Address, id, flags and device.
 const ENDPOINTS: [(&str, u8, &str, Option<&str>); 8] = [
@@ -34,17 +38,23 @@ pub const LIMITS: Limits = Limits { subflows: 8, add_addr_accepted: 4 };
 pub struct Scene {
     /// `ip`, by its whole path: looking it up would count too.
     pub ip: PathBuf,
+    /// What [`PROGRAMS`] is elsewhere.
+    _disk: TempDir,
 }
 
 impl Scene {
-    /// Takes this process's namespaces for it.
+    /// Takes this process's namespaces for it. Copies of programs will lie beside the one that was `built`, if this user
+    /// can write there.
     ///
     /// # Errors
-    /// When they are not its own, or `ip` is not there.
-    pub fn new() -> Result<Scene> {
-        Program::find("mount")?.args(["-t", "tmpfs", "-o", "mode=755", "none", "/run"]).run()?;
-        fs::create_dir(FOLDER)?;
-        let scene = Scene { ip: Program::which("ip")? };
+    /// When the namespaces are not its own, or `ip` is not there.
+    pub fn new(built: &Path) -> Result<Scene> {
+        let disk = TempDir::new_in(built.parent().unwrap_or(built)).or_else(|_| TempDir::new())?;
+        let mount = Program::find("mount")?;
+        mount.clone().args(["-t", "tmpfs", "-o", "mode=755", "none", "/run"]).run()?;
+        fs::create_dir_all(PROGRAMS)?;
+        mount.arg("--bind").arg(disk.path()).arg(PROGRAMS).run()?;
+        let scene = Scene { ip: Program::which("ip")?, _disk: disk };
         let mut links = String::from("link set lo up\n");
         for (one, other) in [("bench0", "bench1"), ("bench2", "bench3")] {
             links += &format!("link add {one} type veth peer name {other}\n");
@@ -76,7 +86,7 @@ impl Scene {
 
     /// A copy of a program, at a path that is the same on every machine.
     pub fn install(&self, name: &str, from: &Path) -> Result<PathBuf> {
-        let path = self.path(name);
+        let path = Path::new(PROGRAMS).join(name);
         fs::copy(from, &path).map_err(|error| format!("{}: {error}", from.display()))?;
         fs::set_permissions(&path, Permissions::from_mode(0o755))?;
         Ok(path)
