@@ -41,9 +41,11 @@ impl Interfaces {
         self.known.clear();
     }
 
-    /// Remembers what [`name`] said.
+    /// Remembers what [`name`] said. What stands for a name that is no UTF-8 is not one by which it can be looked up.
     pub fn remember(&mut self, name: &str, index: NonZeroU32) {
-        self.known.insert(name.to_owned(), index);
+        if name.strip_prefix("if").and_then(|number| number.parse().ok()) != Some(index) {
+            self.known.insert(name.to_owned(), index);
+        }
     }
 
     /// The index of the interface of that name, if there is one.
@@ -58,5 +60,20 @@ impl Interfaces {
         let index = self.rtnl.insert(rtnl).index(name)?;
         self.known.extend(index.map(|index| (name.to_owned(), index)));
         Ok(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_for_a_name_is_not_remembered() {
+        let mut interfaces = Interfaces::default();
+        let seven = NonZeroU32::MIN.saturating_add(6);
+        for name in ["if7", "if8", "eth0"] {
+            interfaces.remember(name, seven);
+        }
+        assert_eq!(interfaces.known.keys().collect::<Vec<_>>(), ["eth0", "if8"]);
     }
 }

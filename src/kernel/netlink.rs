@@ -24,8 +24,13 @@ pub const DUMP_ATTEMPTS: usize = 5;
 /// take effect and the answers are lost.
 const BATCH_MAX: usize = 64;
 
-/// The kernel makes the parts of a dump no larger than what it is read into, and other answers are much smaller.
+/// Room for an answer of generic netlink: those about the path manager have no large parts, and a dump comes in as many
+/// as it needs.
 const BUFFER_SIZE: usize = 16 * 1024;
+
+/// Room for an answer of the others, whose dumps have parts for the largest row, such as an interface with many names.
+/// From this size on malloc maps fresh memory, which is zero already.
+const BUFFER_SIZE_OF_ROWS: usize = 128 * 1024;
 
 /// One request, ready to be sent.
 pub struct Request {
@@ -84,7 +89,7 @@ pub fn encode(structure: &impl ToBytes) -> Result<Vec<u8>, Error> {
 impl Netlink {
     /// Opens a socket in the network namespace of this thread; it stays there.
     pub fn open(family: NlFamily) -> Result<Netlink, Error> {
-        let buffer = vec![0; BUFFER_SIZE];
+        let buffer = vec![0; if family == NlFamily::Generic { BUFFER_SIZE } else { BUFFER_SIZE_OF_ROWS }];
         Ok(Netlink { family, socket: socket(family)?, explains: false, sequence: 0, buffer })
     }
 
