@@ -13,9 +13,9 @@ use super::with_ratios;
 
 /// How many namespaces.
 pub const COUNTS: [usize; 4] = [1, 10, 100, 500];
-/// Rounds for one namespace; a hundred of them are rested from after fewer.
+/// The most rounds where there are many: one of the script's runs over 500 takes more than a second.
 const ROUNDS_OF_MANY: usize = 20;
-/// From how many on it is.
+/// From how many namespaces on that is.
 const MANY: usize = 100;
 
 /// What the case of so many is called.
