@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::command::Exit;
 use crate::command::resolver::Target;
-use crate::kernel::namespace::Names;
+use crate::linux::netns::Names;
+use crate::model::Exit;
 
 /// Bring this host's MPTCP endpoints and limits to what YAML files declare
 #[derive(Debug, Parser)]

@@ -1,13 +1,14 @@
 //! The main job: bring network namespaces to what the files say.
 
-use std::io;
-
 use crate::cli::{Apply, Common};
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::watch::Interruption;
+use crate::linux::signals::Interruption;
+use crate::model::Exit;
+use crate::model::diagnostic::{Diagnostic, Severity};
 
 use super::job::Job;
-use super::{Exit, Output, input, netns, watch};
+use super::{Output, input, netns, watch};
+
+use std::io;
 
 /// Does the main job.
 ///

@@ -1,13 +1,14 @@
 //! `mptcp-apply check`: judges the files alone.
 
-use std::io;
-use std::path::PathBuf;
-
 use crate::cli::Common;
+use crate::model::Exit;
 use crate::report::json_v1;
 
 use super::output::Form;
-use super::{Exit, Output, input};
+use super::{Output, input};
+
+use std::io;
+use std::path::PathBuf;
 
 /// Reads the files, says what is wrong with them, touches nothing.
 ///
@@ -21,7 +22,7 @@ pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit>
     };
     let mut diagnostics = input.diagnostics;
     diagnostics.extend(input.trust.into_iter().map(|mut finding| {
-        finding.severity = crate::diagnostic::Severity::Warning;
+        finding.severity = crate::model::diagnostic::Severity::Warning;
         finding
     }));
     if strict {

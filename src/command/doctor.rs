@@ -1,26 +1,27 @@
 //! `mptcp-apply doctor`: why subflows are not made.
 
-use std::collections::BTreeSet;
-use std::io;
-use std::net::{IpAddr, TcpStream};
-use std::path::{Path, PathBuf};
-
 use crate::cli::Common;
 use crate::config::Config;
-use crate::desired::{self, Unreachable};
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::doctor::{self, Configuration, Declared, PathManager, shell_word};
-use crate::kernel::{Error, Host, Kernel, examination, probe};
-use crate::model::{Course, Identity, Probe, State, Sysctl};
+use crate::desired::{self, ResolveError};
+use crate::doctor::{self, Configuration, Declared, Table, shell_word};
+use crate::linux::{LinuxPathManager, evidence, probe};
+use crate::model::diagnostic::{Diagnostic, Severity};
+use crate::model::{Course, Exit, Identity, Probe, State, Sysctl};
 use crate::plan;
 use crate::report::doctor::{Document, text};
-use crate::runtime::Runtime;
+use crate::rundir::RunDir;
+use crate::system::{Error, PathManager};
 
 use super::input::{self, Input};
 use super::output::Form;
 use super::ownership::Ownership;
 use super::resolver::Target;
-use super::{Exit, Output, places};
+use super::{Output, places};
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, TcpStream};
+use std::path::{Path, PathBuf};
 
 /// Looks, says what is wrong, and changes nothing.
 ///
@@ -43,7 +44,7 @@ pub fn run(paths: &[PathBuf], target: Option<&Target>, common: &Common) -> io::R
         Some(target) => probed(target, &path_manager),
         None => (None, None),
     };
-    let evidence = examination::examine(path_manager, configuration, probe);
+    let evidence = evidence::examine(path_manager, configuration, probe);
     let findings = doctor::examine(&evidence);
     let sources = input.map_or(Vec::new(), |input| input.sources);
     match output.form {
@@ -54,15 +55,15 @@ pub fn run(paths: &[PathBuf], target: Option<&Target>, common: &Common) -> io::R
     Ok(if fault { Exit::Failed } else { Exit::Success })
 }
 
-fn probed(target: &Target, path_manager: &PathManager) -> (Option<Probe>, Option<TcpStream>) {
+fn probed(target: &Target, path_manager: &Table) -> (Option<Probe>, Option<TcpStream>) {
     let wanted: Vec<IpAddr> = match path_manager {
-        PathManager::Read(state) => state
+        Table::Read(state) => state
             .endpoints
             .iter()
             .filter(|row| row.opens_subflows())
             .map(|row| row.identity.address)
             .collect(),
-        PathManager::Missing | PathManager::Unreadable(_) => Vec::new(),
+        Table::Missing | Table::Unreadable(_) => Vec::new(),
     };
     match target.addresses() {
         Ok(addresses) => {
@@ -75,21 +76,21 @@ fn probed(target: &Target, path_manager: &PathManager) -> (Option<Probe>, Option
     }
 }
 
-fn look(input: Option<&Input>, command: &str) -> (PathManager, Configuration) {
-    let read = || -> Result<(Host, State), Error> {
-        let mut host = Host::open()?;
-        let state = host.read(&Sysctl::all().collect::<Vec<_>>())?;
+fn look(input: Option<&Input>, command: &str) -> (Table, Configuration) {
+    let read = || -> Result<(LinuxPathManager, State), Error> {
+        let mut host = LinuxPathManager::open()?;
+        let state = host.observe(&Sysctl::all().collect::<Vec<_>>())?.state;
         Ok((host, state))
     };
     match read() {
         Ok((mut host, mut state)) => {
             let configuration = configuration(input, command, &mut state, &mut host);
-            (PathManager::Read(state), configuration)
+            (Table::Read(state), configuration)
         }
-        Err(Error::NoMptcp) => (PathManager::Missing, judged(input).err().unwrap_or(Configuration::Absent)),
+        Err(Error::NoMptcp) => (Table::Missing, judged(input).err().unwrap_or(Configuration::Absent)),
         Err(error) => {
             let configuration = judged(input).err().unwrap_or(Configuration::Absent);
-            (PathManager::Unreadable(error.to_string()), configuration)
+            (Table::Unreadable(error.to_string()), configuration)
         }
     }
 }
@@ -107,7 +108,12 @@ fn judged(input: Option<&Input>) -> Result<&Input, Configuration> {
 }
 
 /// Holds the files against the kernel, and gives the rows their names.
-fn configuration(input: Option<&Input>, command: &str, state: &mut State, host: &mut Host) -> Configuration {
+fn configuration(
+    input: Option<&Input>,
+    command: &str,
+    state: &mut State,
+    host: &mut LinuxPathManager,
+) -> Configuration {
     let input = match judged(input) {
         Ok(input) => input,
         Err(configuration) => return configuration,
@@ -120,7 +126,7 @@ fn configuration(input: Option<&Input>, command: &str, state: &mut State, host: 
             .collect(),
         ..Declared::default()
     };
-    let capabilities = Host::capabilities().corrected_by(state);
+    let capabilities = LinuxPathManager::capabilities().corrected_by(state);
     let owned = own(&input.config, state);
     match desired::resolve(&input.config, state, capabilities, &owned, host) {
         Ok(desired) => {
@@ -133,17 +139,17 @@ fn configuration(input: Option<&Input>, command: &str, state: &mut State, host: 
                 }
             }
         }
-        Err(Unreachable::Unsupported(reasons) | Unreachable::Conflict(reasons)) => {
+        Err(ResolveError::Unsupported(reasons) | ResolveError::Conflict(reasons)) => {
             declared.impossible = reasons;
         }
-        Err(Unreachable::Kernel(error)) => log::warn!("the configuration is left out: {error}"),
+        Err(ResolveError::Kernel(error)) => log::warn!("the configuration is left out: {error}"),
     }
     Configuration::Valid(declared)
 }
 
 /// The endpoints that applying may remove although the configuration says `prune: false`.
 fn own(config: &Config, state: &State) -> BTreeSet<Identity> {
-    let Ok(runtime) = Runtime::of_this_namespace() else { return BTreeSet::new() };
+    let Ok(runtime) = RunDir::of_this_namespace() else { return BTreeSet::new() };
     let ownership = Ownership::new(&runtime, config, state);
     if let Some(trouble) = ownership.trouble() {
         log::debug!("{}", trouble.message);

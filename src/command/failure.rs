@@ -1,18 +1,18 @@
 //! Failures in words, with their exit codes.
 
+use crate::config::Config;
+use crate::desired::ResolveError;
+use crate::model::diagnostic::{Diagnostic, Severity};
+use crate::model::{Exit, Step};
+use crate::reconcile::refusal::{self, Explanation, Kind};
+use crate::reconcile::{Cause, Closing, Failure};
+use crate::report::json_v1::Failed;
+use crate::system::{self, Errno};
+
+use super::places;
+
 use std::io;
 use std::time::Duration;
-
-use crate::apply::{Cause, Closing, Failure};
-use crate::config::Config;
-use crate::desired::Unreachable;
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::explain::{self, Explanation, Kind};
-use crate::kernel::{self, Errno};
-use crate::plan::Step;
-use crate::report::json_v1::Failed;
-
-use super::{Exit, places};
 
 /// What there is to say about a failure.
 pub struct Told {
@@ -31,21 +31,21 @@ pub fn tell(failure: &Failure, steps: &[Step], config: &Config, put_back: bool) 
         (Cause::Refused(refusal, now), Some(step)) => {
             let message = format!("the kernel refused to {step}");
             let mut told =
-                explained(message, explain::refusal(step, refusal, now), step, config, &refusal.to_string());
+                explained(message, refusal::refusal(step, refusal, now), step, config, &refusal.to_string());
             told.error.errno = Some(format!("{:?}", refusal.errno));
             told.error.kernel = refusal.text.clone();
             told
         }
         (Cause::FlagsDropped(flags), Some(step)) => {
             let message = format!("the kernel did not {step} as it is declared");
-            explained(message, explain::flags_dropped(*flags), step, config, "")
+            explained(message, refusal::flags_dropped(*flags), step, config, "")
         }
         (Cause::Closing { what, needed }, Some(_)) => {
             let mut told = listed(vec![closing(what, *needed, steps, Severity::Error)], Exit::Failed);
             told.error.errno = Some(format!("{:?}", Errno::EADDRINUSE));
             told
         }
-        (Cause::Unreachable(reason), _) => unreachable(reason),
+        (Cause::ResolveError(reason), _) => unreachable(reason),
         (Cause::Unreadable(error), _) => kernel_error(error),
         (Cause::Interrupted, _) => {
             let message =
@@ -86,11 +86,11 @@ pub fn closing(closing: &Closing, needed: Duration, steps: &[Step], severity: Se
 }
 
 /// Says why there is no goal.
-pub fn unreachable(reason: &Unreachable) -> Told {
+pub fn unreachable(reason: &ResolveError) -> Told {
     match reason {
-        Unreachable::Unsupported(diagnostics) => listed(diagnostics.clone(), Exit::Unsupported),
-        Unreachable::Conflict(diagnostics) => listed(diagnostics.clone(), Exit::Failed),
-        Unreachable::Kernel(error) => kernel_error(error),
+        ResolveError::Unsupported(diagnostics) => listed(diagnostics.clone(), Exit::Unsupported),
+        ResolveError::Conflict(diagnostics) => listed(diagnostics.clone(), Exit::Failed),
+        ResolveError::Kernel(error) => kernel_error(error),
     }
 }
 
@@ -135,18 +135,18 @@ fn aftermath(failure: &Failure, put_back: bool) -> Diagnostic {
 }
 
 /// Says why the kernel could not be asked, with the remedy.
-pub fn kernel_error(error: &kernel::Error) -> Told {
+pub fn kernel_error(error: &system::Error) -> Told {
     let (exit, help) = match error {
-        kernel::Error::NoMptcp => {
+        system::Error::NoMptcp => {
             (Exit::Unsupported, "use a kernel with CONFIG_MPTCP=y; Linux 6.1 or later is known to work")
         }
-        kernel::Error::NoNamespace(_) => {
+        system::Error::NoNamespace(_) => {
             (Exit::Failed, "`ip netns` lists those that there are, and `ip netns add` makes one")
         }
-        kernel::Error::Enter(..) if error.is_permission() => {
+        system::Error::Enter(..) if error.is_permission() => {
             (Exit::NotPermitted, "run it as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN")
         }
-        kernel::Error::Enter(_, cause) if cause.kind() == io::ErrorKind::InvalidInput => {
+        system::Error::Enter(_, cause) if cause.kind() == io::ErrorKind::InvalidInput => {
             let help = "its file in /run/netns is no network namespace: `ip netns delete` removes the file, and \
                         `ip netns add` makes a namespace; or it was made where other mounts are to be seen";
             (Exit::Failed, help)
@@ -154,7 +154,7 @@ pub fn kernel_error(error: &kernel::Error) -> Told {
         error if error.is_permission() => {
             (Exit::NotPermitted, "run it as root, or with CAP_NET_ADMIN in this network namespace")
         }
-        kernel::Error::NoSandbox(_) => {
+        system::Error::NoSandbox(_) => {
             let help = "run it as root, or let users make namespaces: sysctl user.max_user_namespaces above 0, \
                         and kernel.apparmor_restrict_unprivileged_userns=0 or \
                         kernel.unprivileged_userns_clone=1 where these exist";

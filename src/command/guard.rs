@@ -1,22 +1,23 @@
 //! The guard of a trial: takes back what was tried, unless it hears that it stays.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::time::Duration;
-
-use crate::apply::{self, Goal, Outcome, Terms, Verdict};
 use crate::cli::{Apply, Common};
-use crate::desired::Unreachable;
-use crate::diagnostic::Diagnostic;
-use crate::kernel::{Host, Kernel};
-use crate::model::State;
-use crate::plan::{self, Reason, Stage, Step};
-use crate::runtime::Runtime;
-use crate::trial::{Handover, News, Post};
+use crate::desired::ResolveError;
+use crate::linux::LinuxPathManager;
+use crate::model::diagnostic::Diagnostic;
+use crate::model::{Exit, Reason, State, Step};
+use crate::plan::{self, Stage};
+use crate::reconcile::{self, Goal, Outcome, Terms, Verdict};
+use crate::rundir::RunDir;
+use crate::system::PathManager;
+use crate::trial::{GuardEnd, GuardMessage, TrialSpec};
 
 use super::input::Input;
 use super::job::Job;
-use super::{Exit, Output, netns};
+use super::{Output, netns};
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
 
 /// How long a plan may take to be carried out, with ports that close one after the other, before nobody is expected to
 /// come back from it. Whoever died is missed at once.
@@ -31,15 +32,15 @@ const PATIENCE: Duration = Duration::from_secs(130);
 /// When nobody hands anything over.
 pub fn run(common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
-    let (mut post, handover) = Post::take()?;
+    let (mut post, handover) = GuardEnd::take()?;
     post.ready()?;
     let mut tried = None;
     let mut left = handover.timeout.max(PLAN_MAX);
     loop {
         match post.hear(left) {
-            Some(News::Applied(state)) => (tried, left) = (Some(state), handover.timeout),
-            Some(News::Keep) => return Ok(Exit::Success),
-            Some(News::Back) | None => return take_back(&handover, tried.as_ref(), &output),
+            Some(GuardMessage::Applied(state)) => (tried, left) = (Some(state), handover.timeout),
+            Some(GuardMessage::Keep) => return Ok(Exit::Success),
+            Some(GuardMessage::Back) | None => return take_back(&handover, tried.as_ref(), &output),
         }
     }
 }
@@ -48,12 +49,12 @@ pub fn run(common: &Common) -> io::Result<Exit> {
 ///
 /// # Errors
 /// When that cannot be reported.
-pub fn take_back(handover: &Handover, tried: Option<&State>, output: &Output) -> io::Result<Exit> {
+pub fn take_back(handover: &TrialSpec, tried: Option<&State>, output: &Output) -> io::Result<Exit> {
     let (input, options) = (Input::none(), Apply::default());
     let mut job = Job::new(&options, output, &input, None);
     let done = match undo(handover, tried) {
         Ok((outcome, target)) => Ok(job.taken_back(outcome, &target)),
-        Err(Unreachable::Kernel(error)) => {
+        Err(ResolveError::Kernel(error)) => {
             return Ok(netns::refuse(&error, None, output).worse(Exit::Inconsistent));
         }
         Err(unreachable) => job.cannot(&unreachable),
@@ -62,16 +63,16 @@ pub fn take_back(handover: &Handover, tried: Option<&State>, output: &Output) ->
     Ok(done.map_or_else(|exit| exit, |done| done.exit))
 }
 
-fn undo(handover: &Handover, tried: Option<&State>) -> Result<(Outcome, State), Unreachable> {
-    let Handover { before, goal, sysctls, owned, timeout: _ } = handover;
-    let mut host = Host::open()?;
-    let now = host.read(sysctls)?;
+fn undo(handover: &TrialSpec, tried: Option<&State>) -> Result<(Outcome, State), ResolveError> {
+    let TrialSpec { before, goal, sysctls, owned, timeout: _ } = handover;
+    let mut host = LinuxPathManager::open()?;
+    let now = host.observe(sysctls)?.state;
     let (tried, stage) = tried.map_or((goal, Stage::Begun), |tried| (tried, Stage::Applied));
     let way = |now: &State, stage: &Stage| {
         let state = plan::taken_back(before, tried, now, stage);
-        let steps = plan::plan(now, &state, Host::capabilities().corrected_by(now));
+        let steps = plan::plan(now, &state, LinuxPathManager::capabilities().corrected_by(now));
         let steps = steps.map_err(|impossible| {
-            Unreachable::Conflict(vec![Diagnostic::error("table", impossible.to_string())])
+            ResolveError::Conflict(vec![Diagnostic::error("table", impossible.to_string())])
         })?;
         let steps = steps.into_iter().map(|step| step.because(Reason::PutBack)).collect();
         Ok(Goal { state, steps, warnings: Vec::new() })
@@ -87,10 +88,10 @@ fn undo(handover: &Handover, tried: Option<&State>) -> Result<(Outcome, State), 
         _ => Stage::TakingBack(first.steps.iter().filter_map(removed).collect()),
     };
     let terms = Terms { sysctls, patience: PATIENCE };
-    let outcome = apply::apply(&mut host, terms, now, first, |_, now| way(now, &later), |_, _| ());
+    let outcome = reconcile::apply(&mut host, terms, now, first, |_, now| way(now, &later), |_, _| ());
     // What could not be put back is still recorded as the trial left it.
     let is_back = matches!(outcome.verdict, Verdict::Unchanged | Verdict::Applied);
-    if let (true, Ok(runtime), Some(owned)) = (is_back, Runtime::of_this_namespace(), owned) {
+    if let (true, Ok(runtime), Some(owned)) = (is_back, RunDir::of_this_namespace(), owned) {
         let id = |identity| outcome.after.endpoint(identity).and_then(|row| row.id);
         let owned: BTreeMap<_, _> =
             owned.iter().map(|(identity, old)| (*identity, id(*identity).or(*old))).collect();

@@ -1,14 +1,15 @@
 //! The installed configuration, for the names that it gives to what is there.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::cli::Common;
 use crate::desired;
-use crate::kernel::{Error, Host};
-use crate::model::{Identity, State};
+use crate::linux::LinuxPathManager;
+use crate::model::{Capabilities, Exit, Identity, State};
+use crate::system::Error;
 
 use super::input::{self, Input};
-use super::{Exit, Output, places};
+use super::{Output, places};
+
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the standard folders say, if it can be understood.
 pub struct Installed(Option<Input>);
@@ -37,15 +38,14 @@ impl Installed {
     ///
     /// # Errors
     /// When the host cannot be asked.
-    pub fn names(&self, host: &mut Host) -> Result<BTreeMap<Identity, String>, Error> {
+    pub fn names(&self, host: &mut LinuxPathManager) -> Result<BTreeMap<Identity, String>, Error> {
         let Some(input) = &self.0 else { return Ok(BTreeMap::new()) };
         desired::names(&input.config, host)
     }
 
     /// Gives the rows of a state their names.
-    pub fn name(&self, state: &mut State, host: &mut Host) {
+    pub fn name(&self, state: &mut State, capabilities: Capabilities, host: &mut LinuxPathManager) {
         let Some(input) = &self.0 else { return };
-        let capabilities = Host::capabilities().corrected_by(state);
         // What this kernel cannot carry out has no rows to be named.
         if let Ok(desired) = desired::resolve(&input.config, state, capabilities, &BTreeSet::new(), host) {
             places::name_rows(state, &desired.state);

@@ -2,30 +2,30 @@
 
 mod trial;
 
-use std::collections::BTreeSet;
-use std::io;
-use std::time::Duration;
-
-use crate::apply::{self, Goal, Outcome, Terms, Verdict};
 use crate::cli::Apply;
-use crate::desired::Unreachable;
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::kernel::namespace::Entered;
-use crate::kernel::{self, Host, rehearsal};
-use crate::model::{Identity, State, Sysctl};
-use crate::plan::{self, Step};
+use crate::desired::ResolveError;
+use crate::linux::netns::Entered;
+use crate::linux::signals::Interruption;
+use crate::linux::{LinuxPathManager, sandbox};
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::model::{Exit, Identity, State, Step, Sysctl};
+use crate::reconcile::{self, Goal, Outcome, Terms, Verdict};
 use crate::report::json_v1::{self, Failed, PlanParts};
 use crate::report::text::{self, Tense};
 use crate::report::{Style, yaml};
-use crate::runtime::{Lock, LockError, Runtime};
-use crate::trial::{Guard, Handover};
-use crate::watch::Interruption;
+use crate::rundir::{Lock, LockError, RunDir};
+use crate::trial::{Guard, TrialSpec};
+use crate::{plan, system};
 
 use super::failure::{self, Told};
 use super::input::Input;
 use super::output::Form;
 use super::sight::{self, Blind, Sight, Wanted};
-use super::{Exit, Output, places};
+use super::{Output, places};
+
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
 
 /// What to do, where, and what there is to say about it.
 pub struct Job<'a> {
@@ -43,7 +43,7 @@ pub struct Job<'a> {
     lock: Option<Lock>,
     /// How long to try it, and how the guard is to report; none if it is meant to last.
     trial: Option<(Duration, Vec<String>)>,
-    guard: Option<(Guard, Handover)>,
+    guard: Option<(Guard, TrialSpec)>,
     /// What may keep it from waiting for connections.
     interruption: Option<&'a Interruption>,
 }
@@ -67,7 +67,7 @@ pub struct Done {
 /// What a job is given that has done the same before.
 pub struct Again<'a> {
     /// The namespace's files; whoever holds them has the lock.
-    pub runtime: &'a Runtime,
+    pub runtime: &'a RunDir,
     /// The endpoints that are to be added anew.
     pub renewed: &'a BTreeSet<Identity>,
 }
@@ -125,9 +125,9 @@ impl<'a> Job<'a> {
     pub fn once(&mut self) -> Result<Done, Exit> {
         let runtime = self.runtime()?;
         let opened = if self.options.rehearse {
-            rehearsal::enter(&places::declared_interfaces(&self.input.config))
+            sandbox::enter(&places::declared_interfaces(&self.input.config))
         } else {
-            Host::open().map(|host| (host, Vec::new()))
+            LinuxPathManager::open().map(|host| (host, Vec::new()))
         };
         let (mut host, warnings) = opened.map_err(|error| self.kernel_failed(&error))?;
         self.diagnostics.extend(warnings);
@@ -143,7 +143,7 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// When it could not start; the diagnostics say why.
-    pub fn once_more(&mut self, again: &Again<'_>, host: &mut Host) -> Result<Done, Exit> {
+    pub fn once_more(&mut self, again: &Again<'_>, host: &mut LinuxPathManager) -> Result<Done, Exit> {
         self.carry_out(again, host, None)
     }
 
@@ -151,9 +151,9 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// As [`Job::once_more`].
-    pub fn runtime(&mut self) -> Result<Runtime, Exit> {
+    pub fn runtime(&mut self) -> Result<RunDir, Exit> {
         self.inode
-            .map_or_else(Runtime::of_this_namespace, |inode| Ok(Runtime::of_namespace(inode)))
+            .map_or_else(RunDir::of_this_namespace, |inode| Ok(RunDir::of_namespace(inode)))
             .map_err(|error| self.fail(Exit::Failed, format!("cannot read /proc/self/ns/net: {error}"), None))
     }
 
@@ -161,7 +161,7 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// When others do.
-    pub fn lock(&mut self, runtime: &Runtime) -> Result<Option<Lock>, Exit> {
+    pub fn lock(&mut self, runtime: &RunDir) -> Result<Option<Lock>, Exit> {
         match runtime.lock() {
             Ok(lock) => Ok(Some(lock)),
             Err(error @ LockError::Held(_)) => {
@@ -185,13 +185,13 @@ impl<'a> Job<'a> {
     fn carry_out(
         &mut self,
         Again { runtime, renewed }: &Again<'_>,
-        host: &mut Host,
+        host: &mut LinuxPathManager,
         patience: Option<Duration>,
     ) -> Result<Done, Exit> {
         let (sight, warnings) = match sight::look(&self.wanted(), runtime, host, patience) {
             Ok(seen) => seen,
             Err(Blind::Kernel(error)) => return Err(self.kernel_failed(&error)),
-            Err(Blind::Unreachable(unreachable, before)) => return self.unreachable(unreachable, before),
+            Err(Blind::ResolveError(unreachable, before)) => return self.unreachable(unreachable, before),
         };
         self.diagnostics.extend(warnings);
         let (Sight { before, mut ownership, mut goal }, patience) = (sight, patience.unwrap_or_default());
@@ -215,8 +215,10 @@ impl<'a> Job<'a> {
         }
         let (known, target) = (ownership.clone(), goal.state.clone());
         let terms = Terms { sysctls: &self.sysctls, patience };
-        let replan = |host: &mut Host, now: &State| sight::goal_anew(&self.input.config, &known, host, now);
-        let outcome = apply::apply(host, terms, before, goal, replan, |steps, now| {
+        let replan = |host: &mut LinuxPathManager, now: &State| {
+            sight::goal_anew(&self.input.config, &known, host, now)
+        };
+        let outcome = reconcile::apply(host, terms, before, goal, replan, |steps, now| {
             if !self.options.rehearse {
                 ownership.announce(steps, now);
             }
@@ -232,9 +234,9 @@ impl<'a> Job<'a> {
     }
 
     /// Warns of what would end the run before its first step.
-    fn foretell(&mut self, steps: &[Step], patience: Duration, host: &mut Host) {
-        let closing = apply::closing(host, steps);
-        let needed = apply::patience_for(&closing);
+    fn foretell(&mut self, steps: &[Step], patience: Duration, host: &mut LinuxPathManager) {
+        let closing = reconcile::closing(host, steps);
+        let needed = reconcile::patience_for(&closing);
         let too_much = closing.iter().filter(|_| patience < needed);
         let warnings = too_much.map(|closing| failure::closing(closing, needed, steps, Severity::Warning));
         self.diagnostics.extend(warnings.collect::<Vec<_>>());
@@ -278,10 +280,10 @@ impl<'a> Job<'a> {
         if self.options.detailed_exitcode && !steps.is_empty() { Exit::Changed } else { Exit::Success }
     }
 
-    fn unreachable(&mut self, unreachable: Unreachable, state: State) -> Result<Done, Exit> {
+    fn unreachable(&mut self, unreachable: ResolveError, state: State) -> Result<Done, Exit> {
         let Told { diagnostics, exit, error } = failure::unreachable(&unreachable);
         self.diagnostics.extend(diagnostics);
-        if let Unreachable::Kernel(_) = unreachable {
+        if let ResolveError::Kernel(_) = unreachable {
             return Err(exit);
         }
         let (before, after, error) = (state.clone(), state, Some(error));
@@ -289,7 +291,7 @@ impl<'a> Job<'a> {
     }
 
     /// Takes note of a failure of the kernel.
-    pub fn kernel_failed(&mut self, error: &kernel::Error) -> Exit {
+    pub fn kernel_failed(&mut self, error: &system::Error) -> Exit {
         let told = failure::kernel_error(error);
         self.diagnostics.extend(told.diagnostics);
         told.exit

@@ -11,7 +11,7 @@ pub mod show;
 pub mod trial;
 
 mod countdown;
-mod exit;
+
 mod failure;
 mod input;
 mod installed;
@@ -24,5 +24,4 @@ mod sight;
 mod waiting;
 mod watch;
 
-pub use exit::Exit;
 pub use output::Output;

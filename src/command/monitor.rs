@@ -1,21 +1,22 @@
 //! Tells what path managers do, as it happens.
 
-use std::collections::BTreeMap;
-use std::io;
-
 use crate::cli::Common;
-use crate::diagnostic::Severity;
-use crate::kernel::namespace::Names;
-use crate::kernel::{Error, Heard, Host, Source, Stream};
-use crate::model::{End, Identity};
+use crate::linux::mptcp_events::{Heard, Source, Stream};
+use crate::linux::netns::Names;
+use crate::linux::{LinuxPathManager, rlimit, signals};
+use crate::model::diagnostic::Severity;
+use crate::model::{End, Exit, Identity};
 use crate::report::ToldEvent;
 use crate::report::json_v1::event::EventJson;
 use crate::report::text::event::Columns;
-use crate::watch;
+use crate::system::Error;
 
 use super::installed::Installed;
 use super::output::Form;
-use super::{Exit, Output, netns};
+use super::{Output, netns};
+
+use std::collections::BTreeMap;
+use std::io;
 
 /// A network namespace that is listened to.
 struct Place {
@@ -29,10 +30,10 @@ struct Place {
 /// # Errors
 /// When an event cannot be written.
 pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
-    watch::end_at_signals()?;
+    signals::end_at_signals()?;
     if !names.is_empty() {
         // Each takes two sockets.
-        watch::descriptors::raise_limit();
+        rlimit::raise_limit();
     }
     let output = Output::new(common);
     let installed = Installed::read(common, &output);
@@ -56,7 +57,7 @@ pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
 /// not of what else he may not.
 fn listen(name: Option<&str>, installed: &Installed) -> Result<(Place, Source), Error> {
     let source = Source::open()?;
-    let endpoints = installed.names(&mut Host::open()?)?;
+    let endpoints = installed.names(&mut LinuxPathManager::open()?)?;
     Ok((Place { name: name.map(str::to_owned), endpoints }, source))
 }
 

@@ -1,12 +1,13 @@
 //! The same job in several network namespaces.
 
+use crate::linux::netns::{self, Entered, Names};
+use crate::model::Exit;
+use crate::model::diagnostic::{Diagnostic, Severity};
+use crate::system;
+
+use super::{Output, failure};
+
 use std::io;
-
-use crate::diagnostic::{Diagnostic, Severity};
-use crate::kernel;
-use crate::kernel::namespace::{self, Entered, Names};
-
-use super::{Exit, Output, failure};
 
 /// Does a job in the namespaces of these names, one after the other, or in the one in which the program was started if
 /// there are no names. What happens in one is none of the others' business; the worst exit is that of all. This thread
@@ -24,7 +25,7 @@ pub fn in_each(
     if names.is_empty() {
         return job(None);
     }
-    let found = match namespace::find(names) {
+    let found = match netns::find(names) {
         Ok(found) => found,
         Err(error) => return Ok(refuse(&error, None, output)),
     };
@@ -42,7 +43,7 @@ pub fn in_each(
     }
     let mut worst = Exit::Success;
     for name in &found {
-        worst = worst.worse(match namespace::enter(name) {
+        worst = worst.worse(match netns::enter(name) {
             Ok(entered) => job(Some(entered))?,
             Err(error) => refuse(&error, Some(name), output),
         });
@@ -51,7 +52,7 @@ pub fn in_each(
 }
 
 /// Says why the kernel could not be asked.
-pub fn refuse(error: &kernel::Error, netns: Option<&str>, output: &Output) -> Exit {
+pub fn refuse(error: &system::Error, netns: Option<&str>, output: &Output) -> Exit {
     let told = failure::kernel_error(error);
     output.diagnose_in(netns, &told.diagnostics.into_iter().collect(), &[]);
     told.exit

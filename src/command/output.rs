@@ -6,8 +6,8 @@ use std::io::{self, IsTerminal, Write};
 use ::log::Level;
 
 use crate::cli::{Color, Common, Format};
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::log;
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::report::Style;
 use crate::report::snippet::Snippets;
 use crate::source::Source;

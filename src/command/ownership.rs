@@ -2,18 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use crate::apply::{Outcome, Verdict};
 use crate::config::Config;
-use crate::diagnostic::Diagnostic;
-use crate::model::{AddressId, Endpoint, Identity, State};
-use crate::plan::Step;
-use crate::runtime::{Owned, Runtime};
+use crate::model::diagnostic::Diagnostic;
+use crate::model::{AddressId, Endpoint, Identity, State, Step};
+use crate::reconcile::{Outcome, Verdict};
+use crate::rundir::{Owned, RunDir};
 
 /// The endpoints that this program made in one network namespace. Read when it is first needed: a run that finds
 /// nothing to do, and prunes everything anyway, never touches the file.
 #[derive(Clone)]
 pub struct Ownership<'r> {
-    runtime: &'r Runtime,
+    runtime: &'r RunDir,
     /// What the file says, as far as the kernel has it; none while it was not read.
     start: Option<Owned>,
     /// That, and what the plans so far were to add.
@@ -25,7 +24,7 @@ pub struct Ownership<'r> {
 
 impl<'r> Ownership<'r> {
     /// The record as it stands, if the configuration depends on it.
-    pub fn new(runtime: &'r Runtime, config: &Config, now: &State) -> Ownership<'r> {
+    pub fn new(runtime: &'r RunDir, config: &Config, now: &State) -> Ownership<'r> {
         let mut ownership =
             Ownership { runtime, start: None, announced: Owned::new(), written: Owned::new(), trouble: None };
         if !config.prune {

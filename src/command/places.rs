@@ -1,10 +1,9 @@
 //! Between declarations and the host: which stands behind a row, where it is written, what interfaces it names.
 
 use crate::config::{Config, Target};
-use crate::diagnostic::Place;
-use crate::kernel::rehearsal::DeclaredInterfaces;
-use crate::model::State;
-use crate::plan::Step;
+use crate::linux::sandbox::DeclaredInterfaces;
+use crate::model::diagnostic::Location;
+use crate::model::{State, Step};
 
 /// Gives rows the names that those of the goal have.
 pub fn name_rows(state: &mut State, goal: &State) {
@@ -25,7 +24,7 @@ pub fn declared_interfaces(config: &Config) -> DeclaredInterfaces {
 }
 
 /// The place in the files that a step comes from.
-pub fn of_step(step: &Step, config: &Config) -> Option<Place> {
+pub fn of_step(step: &Step, config: &Config) -> Option<Location> {
     match step {
         Step::SetSysctl { sysctl, .. } => config.sysctls.get(sysctl).map(|value| value.place),
         Step::SetLimits { .. } => {

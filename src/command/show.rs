@@ -1,18 +1,19 @@
 //! `mptcp-apply show`: what there is.
 
+use crate::cli::{Common, Format, Show};
+use crate::linux::LinuxPathManager;
+use crate::model::diagnostic::Severity;
+use crate::model::{Connection, Device, Exit, State, Sysctl};
+use crate::report::show::{self, Document, Shown};
+use crate::report::yaml;
+use crate::system::{Error, Observed, PathManager};
+
+use super::installed::Installed;
+use super::{Output, netns};
+
 use std::cell::RefCell;
 use std::io;
 use std::num::NonZeroU32;
-
-use crate::cli::{Common, Format, Show};
-use crate::diagnostic::Severity;
-use crate::kernel::{Error, Host, Kernel};
-use crate::model::{Connection, Device, State, Sysctl};
-use crate::report::show::{self, Document, Shown};
-use crate::report::yaml;
-
-use super::installed::Installed;
-use super::{Exit, Output, netns};
 
 /// Shows the kernel's state in each of the namespaces.
 ///
@@ -23,7 +24,8 @@ pub fn run(options: &Show, common: &Common) -> io::Result<Exit> {
     let installed = Installed::read(common, &output);
     netns::in_each(&options.netns, &output, Severity::Warning, |entered| {
         let netns = entered.map(|entered| entered.name);
-        let seen = Host::open().and_then(|mut host| Ok((look(options, &installed, &mut host)?, host)));
+        let seen =
+            LinuxPathManager::open().and_then(|mut host| Ok((look(options, &installed, &mut host)?, host)));
         match seen {
             Ok(((state, connections), host)) => {
                 show(options, (common.format(), &output), netns, &state, connections, host)
@@ -36,10 +38,10 @@ pub fn run(options: &Show, common: &Common) -> io::Result<Exit> {
 fn look(
     options: &Show,
     installed: &Installed,
-    host: &mut Host,
+    host: &mut LinuxPathManager,
 ) -> Result<(State, Option<Vec<Connection>>), Error> {
-    let mut state = host.read(&Sysctl::all().collect::<Vec<_>>())?;
-    installed.name(&mut state, host);
+    let Observed { mut state, capabilities } = host.observe(&Sysctl::all().collect::<Vec<_>>())?;
+    installed.name(&mut state, capabilities, host);
     if let Some(id) = options.id {
         state.endpoints.retain(|row| row.id.is_some_and(|own| own.get() == id));
     }
@@ -53,7 +55,7 @@ fn show(
     netns: Option<&str>,
     state: &State,
     connections: Option<Vec<Connection>>,
-    host: Host,
+    host: LinuxPathManager,
 ) -> io::Result<Exit> {
     if let Some(id) = options.id.filter(|_| state.endpoints.is_empty()) {
         output.error(&format!("there is no endpoint with id {id}"), Some("`mptcp-apply show` lists all"));

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use crate::apply::Goal;
 use crate::config::Config;
-use crate::desired::{self, Unreachable};
-use crate::diagnostic::Diagnostic;
-use crate::kernel::{Error, Host, Kernel};
+use crate::desired::{self, ResolveError};
+use crate::linux::LinuxPathManager;
+use crate::model::diagnostic::Diagnostic;
 use crate::model::{State, Sysctl};
 use crate::plan;
-use crate::runtime::Runtime;
+use crate::reconcile::Goal;
+use crate::rundir::RunDir;
+use crate::system::{Error, Observed, PathManager};
 
 use super::ownership::Ownership;
 use super::places;
@@ -38,7 +39,7 @@ pub enum Blind {
     /// The kernel cannot be read.
     Kernel(Error),
     /// There is no goal in this state.
-    Unreachable(Unreachable, State),
+    ResolveError(ResolveError, State),
 }
 
 impl From<Error> for Blind {
@@ -53,8 +54,8 @@ impl From<Error> for Blind {
 /// When the kernel cannot be read.
 pub fn await_missing(
     wanted: &Wanted<'_>,
-    runtime: &Runtime,
-    host: &mut Host,
+    runtime: &RunDir,
+    host: &mut LinuxPathManager,
     seconds: u32,
 ) -> Result<Duration, Error> {
     let mut waiting = Waiting::start(Duration::from_secs(seconds.into()))?;
@@ -63,7 +64,7 @@ pub fn await_missing(
             Ok(sight) => waiting::missing(wanted.config, &sight.goal, host)?,
             Err(Blind::Kernel(error)) => return Err(error),
             // Why there is no goal is told by whoever looks for one next.
-            Err(Blind::Unreachable(..)) => Vec::new(),
+            Err(Blind::ResolveError(..)) => Vec::new(),
         };
         if missing.is_empty() || waiting.left().is_zero() {
             return Ok(waiting.left());
@@ -78,8 +79,8 @@ pub fn await_missing(
 /// When there is no goal.
 pub fn look<'r>(
     wanted: &Wanted<'_>,
-    runtime: &'r Runtime,
-    host: &mut Host,
+    runtime: &'r RunDir,
+    host: &mut LinuxPathManager,
     patience: Option<Duration>,
 ) -> Result<(Sight<'r>, Vec<Diagnostic>), Blind> {
     let mut sight = see(wanted, runtime, host)?;
@@ -98,24 +99,33 @@ pub fn look<'r>(
     Ok((sight, warnings))
 }
 
-fn see<'r>(wanted: &Wanted<'_>, runtime: &'r Runtime, host: &mut Host) -> Result<Sight<'r>, Blind> {
+fn see<'r>(
+    wanted: &Wanted<'_>,
+    runtime: &'r RunDir,
+    host: &mut LinuxPathManager,
+) -> Result<Sight<'r>, Blind> {
     let Wanted { config, sysctls } = *wanted;
-    let before = host.read(sysctls)?;
+    let Observed { state: before, capabilities: _ } = host.observe(sysctls)?;
     let ownership = Ownership::new(runtime, config, &before);
     match goal(config, &ownership, host, &before) {
         Ok(goal) => Ok(Sight { before, ownership, goal }),
-        Err(unreachable) => Err(Blind::Unreachable(unreachable, before)),
+        Err(unreachable) => Err(Blind::ResolveError(unreachable, before)),
     }
 }
 
 /// What the configuration means in this state, and the way there.
-fn goal(config: &Config, ownership: &Ownership, host: &mut Host, now: &State) -> Result<Goal, Unreachable> {
-    let capabilities = Host::capabilities().corrected_by(now);
+fn goal(
+    config: &Config,
+    ownership: &Ownership,
+    host: &mut LinuxPathManager,
+    now: &State,
+) -> Result<Goal, ResolveError> {
+    let capabilities = LinuxPathManager::capabilities().corrected_by(now);
     let desired = desired::resolve(config, now, capabilities, &ownership.identities(), host)?;
     let steps = plan::plan(now, &desired.state, capabilities).map_err(|impossible| {
         let help = "declare fewer endpoints; Linux 7.2 and later hold 255";
         let diagnostic = Diagnostic::error("table", impossible.to_string()).help(help);
-        Unreachable::Unsupported(vec![diagnostic])
+        ResolveError::Unsupported(vec![diagnostic])
     })?;
     Ok(Goal { state: desired.state, steps, warnings: desired.warnings })
 }
@@ -124,9 +134,9 @@ fn goal(config: &Config, ownership: &Ownership, host: &mut Host, now: &State) ->
 pub fn goal_anew(
     config: &Config,
     ownership: &Ownership,
-    host: &mut Host,
+    host: &mut LinuxPathManager,
     now: &State,
-) -> Result<Goal, Unreachable> {
+) -> Result<Goal, ResolveError> {
     let goal = goal(config, ownership, host, now)?;
     if !goal.steps.is_empty() {
         log::info!("there is something left to do; planning again");

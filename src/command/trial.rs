@@ -1,15 +1,16 @@
 //! `mptcp-apply try`: applies, and takes it back unless that is confirmed.
 
-use std::io;
-use std::time::Duration;
-
 use crate::cli::{Apply, Common, Format, Try};
-use crate::trial::{Decision, News, Session};
+use crate::model::Exit;
+use crate::trial::{Decision, GuardMessage, Session};
 
 use super::countdown::Countdown;
 use super::job::Job;
 use super::output::Form;
-use super::{Exit, Output, guard, input};
+use super::{Output, guard, input};
+
+use std::io;
+use std::time::Duration;
 
 /// Does it, and waits for somebody's word.
 ///
@@ -40,20 +41,20 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
         Ok(done) if done.exit == Exit::Success => done,
         // It was taken back already, as far as possible.
         other => {
-            guard.tell(&News::Keep)?;
+            guard.tell(&GuardMessage::Keep)?;
             guard.end()?;
             return Ok(other.map_or_else(|exit| exit, |done| done.exit));
         }
     };
     // Without the guard there would be nobody to hear it.
-    let _ = guard.tell(&News::Applied(done.after.clone()));
+    let _ = guard.tell(&GuardMessage::Applied(done.after.clone()));
     let decision = decide(options, &mut session, &guard, timeout).unwrap_or_else(|error| {
         output.error(&format!("cannot wait for a confirmation: {error}"), None);
         Decision::Back("nobody can confirm it")
     });
     let (word, news) = match decision {
-        Decision::Keep(word) => (word, News::Keep),
-        Decision::Back(word) => (word, News::Back),
+        Decision::Keep(word) => (word, GuardMessage::Keep),
+        Decision::Back(word) => (word, GuardMessage::Back),
     };
     let told = guard.tell(&news).and_then(|()| guard.end());
     match (decision, told) {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::apply::{self, Goal};
 use crate::config::{Config, Located, Name, Target};
-use crate::diagnostic::Diagnostic;
-use crate::kernel::{Changes, Error, Facts, Host};
+use crate::linux::{Changes, LinuxPathManager};
 use crate::model::Identity;
+use crate::model::diagnostic::Diagnostic;
+use crate::reconcile::{self, Goal};
+use crate::system::{Error, HostFacts};
 
 use super::countdown::Countdown;
 
@@ -50,7 +51,7 @@ impl Waiting {
         let port = missing.iter().any(|what| what.code == PORT_TAKEN);
         let left = self.left();
         let at_most = self.countdown.tell(left).min(left);
-        self.changes.wait(if port { at_most.min(apply::RETRY) } else { at_most })
+        self.changes.wait(if port { at_most.min(reconcile::RETRY) } else { at_most })
     }
 }
 
@@ -61,7 +62,7 @@ const PORT_TAKEN: &str = "port-taken";
 ///
 /// # Errors
 /// When the host cannot be asked.
-pub fn missing(config: &Config, goal: &Goal, host: &mut Host) -> Result<Vec<Diagnostic>, Error> {
+pub fn missing(config: &Config, goal: &Goal, host: &mut LinuxPathManager) -> Result<Vec<Diagnostic>, Error> {
     let mut missing = goal.warnings.clone();
     for declaration in config.endpoints.iter().flatten() {
         let Target::Address { identity, dev, .. } = &declaration.target else { continue };
@@ -74,8 +75,8 @@ pub fn missing(config: &Config, goal: &Goal, host: &mut Host) -> Result<Vec<Diag
             missing.push(address_missing(&declaration.name, *identity, dev.as_ref()));
         }
     }
-    for (index, refusal) in apply::taken(host, &goal.steps) {
-        if let Some(endpoint) = goal.steps[index].endpoint().filter(|_| apply::is_closed(&refusal)) {
+    for (index, refusal) in reconcile::taken(host, &goal.steps) {
+        if let Some(endpoint) = goal.steps[index].endpoint().filter(|_| reconcile::is_closed(&refusal)) {
             let name = endpoint.name.clone().unwrap_or_default();
             let message = format!("endpoint `{name}` needs its port ({refusal})");
             missing.push(Diagnostic::warning(PORT_TAKEN, message).endpoint(name));

@@ -4,7 +4,7 @@
 mod endpoint;
 mod value;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, Severity};
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 use crate::model::{Kind, Sysctl, SysctlValue};
 
 use super::document::{Document, LimitValue, LimitsDocument, Located};
@@ -45,7 +45,7 @@ impl Decoder<'_> {
         document
     }
 
-    fn version(&mut self, version: Option<&Node>, start: Place) {
+    fn version(&mut self, version: Option<&Node>, start: Location) {
         let help = format!("write `version: {}`", Document::VERSION);
         let Some(node) = version else {
             let message = "the configuration has no `version`";
@@ -84,7 +84,7 @@ impl Decoder<'_> {
         located(node, LimitValue::Number(number.try_into().ok()?))
     }
 
-    fn sysctls(&mut self, node: &Node) -> Vec<(Sysctl, Place, Located<SysctlValue>)> {
+    fn sysctls(&mut self, node: &Node) -> Vec<(Sysctl, Location, Located<SysctlValue>)> {
         let names: Vec<&str> = Sysctl::all().map(Sysctl::name).collect();
         let mut sysctls = Vec::new();
         for (key, value) in self.mapping(node, format_args!("`sysctls`")) {

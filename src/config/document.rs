@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::diagnostic::Place;
+use crate::model::diagnostic::Location;
 use crate::model::{AddressId, Flags, Sysctl, SysctlValue};
 
 use super::pattern::{AddressPattern, DevicePattern, Family};
@@ -14,7 +14,7 @@ pub struct Located<T> {
     /// The value.
     pub value: T,
     /// Where it stands; of an entry of a mapping: its value.
-    pub place: Place,
+    pub place: Location,
 }
 
 /// The most characters of a [`Name`].
@@ -53,7 +53,7 @@ pub struct Document {
     /// `limits`
     pub limits: LimitsDocument,
     /// `sysctls`; the place is the key's
-    pub sysctls: Vec<(Sysctl, Place, Located<SysctlValue>)>,
+    pub sysctls: Vec<(Sysctl, Location, Located<SysctlValue>)>,
     /// `endpoints`; an entry without a body withdraws an earlier declaration
     pub endpoints: Option<Vec<(Located<Name>, Option<EndpointDocument>)>>,
 }

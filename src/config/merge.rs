@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::Place;
+use crate::model::diagnostic::Location;
 use crate::model::{Sysctl, SysctlValue};
 
 use super::document::{Document, EndpointDocument, LimitValue, Located, Name};
@@ -25,7 +25,7 @@ pub struct Merged {
     /// `limits`
     pub limits: ManagedLimits,
     /// `sysctls`, with the place of the key
-    pub sysctls: BTreeMap<Sysctl, (Place, Located<SysctlValue>)>,
+    pub sysctls: BTreeMap<Sysctl, (Location, Located<SysctlValue>)>,
     /// `endpoints`, none when no file has the key
     pub endpoints: Option<Endpoints>,
     /// Whether a file could not be read, so that what is absent may stand there.

@@ -29,7 +29,7 @@ pub use pattern::{AddressPattern, DevicePattern, Family};
 pub use selector::Selector;
 pub use validate::{Config, Declaration, Target};
 
-use crate::diagnostic::{Diagnostics, SourceId};
+use crate::model::diagnostic::{Diagnostics, SourceId};
 
 /// The most endpoints that one configuration may declare.
 pub const ENDPOINTS_MAX: usize = 4096;

@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::diagnostic::Place;
+use crate::model::diagnostic::Location;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Of a mapping or sequence: its first line.
-    pub place: Place,
+    pub place: Location,
     /// What it is.
     pub value: Value,
 }
@@ -52,7 +52,7 @@ pub struct Scalar {
 #[derive(Clone, Debug)]
 pub struct Key {
     /// Where it stands.
-    pub place: Place,
+    pub place: Location,
     /// The key itself.
     pub text: String,
     /// Whether it is YAML that no configuration needs, which is reported; it has no text then.

@@ -1,7 +1,7 @@
 //! What the YAML parser stumbled over, in words for people: what is wrong, at the place where it can be seen, and what
 //! to do.
 
-use crate::diagnostic::{Diagnostic, Place, Span, lines};
+use crate::model::diagnostic::{Diagnostic, Location, Span, lines};
 
 /// The deepest nesting of mappings and sequences.
 pub const DEPTH_MAX: usize = 16;
@@ -74,7 +74,7 @@ const ESCAPE: &str = "no such character in this escape sequence";
 const ESCAPE_HELP: &str = "write `\\\\` for a backslash, or use single quotes";
 
 /// The parser's error as a diagnostic.
-pub fn error(info: &str, text: &str, mut place: Place) -> Diagnostic {
+pub fn error(info: &str, text: &str, mut place: Location) -> Diagnostic {
     let (code, message, help) = explain(info, text, &mut place.span);
     // In the lines of directives the parser counts bytes, not characters.
     let end = line(text, place.span.line).chars().count() + 1;

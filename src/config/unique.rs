@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::model::{AddressId, Identity};
 
 use super::document::{EndpointDocument, Located, Name};
@@ -35,8 +35,8 @@ impl Claim {
 
 /// No id and no identity may be declared twice.
 pub fn unique(claims: &[Claim], diagnostics: &mut Diagnostics) {
-    let mut identities: BTreeMap<Identity, (Place, &Name)> = BTreeMap::new();
-    let mut ids: BTreeMap<AddressId, (Place, &Name)> = BTreeMap::new();
+    let mut identities: BTreeMap<Identity, (Location, &Name)> = BTreeMap::new();
+    let mut ids: BTreeMap<AddressId, (Location, &Name)> = BTreeMap::new();
     for Claim { name, identity, id } in claims {
         if let Some(Located { value, place }) = *identity {
             match identities.entry(value) {
@@ -61,7 +61,7 @@ pub fn unique(claims: &[Claim], diagnostics: &mut Diagnostics) {
     }
 }
 
-fn twice(message: String, second: (Place, &Name), first: (Place, &Name), help: &str) -> Diagnostic {
+fn twice(message: String, second: (Location, &Name), first: (Location, &Name), help: &str) -> Diagnostic {
     Diagnostic::error("duplicate-endpoint", message)
         .at(second.0, format!("by `{}`", second.1))
         .at(first.0, format!("first by `{}`", first.1))

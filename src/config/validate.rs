@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::model::{AddressId, Flags, Identity, Sysctl, SysctlValue};
 
 use super::ENDPOINTS_MAX;
@@ -104,7 +104,7 @@ pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
 }
 
 fn one_word_for_the_path_manager(
-    sysctls: &BTreeMap<Sysctl, (Place, Located<SysctlValue>)>,
+    sysctls: &BTreeMap<Sysctl, (Location, Located<SysctlValue>)>,
     diagnostics: &mut Diagnostics,
 ) {
     if let (Some((newer, _)), Some((older, _))) =
@@ -244,14 +244,14 @@ impl Judge<'_> {
     }
 
     /// A key that only makes sense with one address.
-    fn selector_key(&mut self, key: &str, place: Option<Place>, many: Option<(Place, &str)>) {
+    fn selector_key(&mut self, key: &str, place: Option<Location>, many: Option<(Location, &str)>) {
         let (Some(place), Some((selector, what))) = (place, many) else { return };
         let message = format!("`{key}` needs an exact address; {what} may stand for many");
         let help = format!("write the one `address`, or leave `{key}` out");
         self.error("selector", message, &[(place, ""), (selector, "may stand for many")], &help);
     }
 
-    fn address(&mut self, address: IpAddr, place: Place, has_port: bool) {
+    fn address(&mut self, address: IpAddr, place: Location, has_port: bool) {
         if address.is_loopback() {
             let message = format!("{address} is a loopback address; no other host can reach it");
             self.warning("loopback-address", message, place, "use an address of a network interface");
@@ -277,7 +277,7 @@ impl Judge<'_> {
         &mut self,
         code: &'static str,
         message: impl Into<String>,
-        places: &[(Place, &str)],
+        places: &[(Location, &str)],
         help: &str,
     ) {
         let mut diagnostic = Diagnostic::error(code, message).help(help).endpoint(self.name.value.as_str());
@@ -287,7 +287,7 @@ impl Judge<'_> {
         self.diagnostics.push(diagnostic);
     }
 
-    fn warning(&mut self, code: &'static str, message: impl Into<String>, place: Place, help: &str) {
+    fn warning(&mut self, code: &'static str, message: impl Into<String>, place: Location, help: &str) {
         self.diagnostics.push(
             Diagnostic::warning(code, message).at(place, "").help(help).endpoint(self.name.value.as_str()),
         );

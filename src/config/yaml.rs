@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Range, StrInput};
 
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity, SourceId, Span, lines};
+
 use super::node::{Key, Node, Scalar, Value, quoted};
 use super::syntax::{self, ALIAS, ALIAS_HELP, ANCHOR, ANCHOR_HELP, DEPTH_HELP, DEPTH_MAX, depth_message};
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, Severity, SourceId, Span, lines};
 
 /// Reads one document. None when the text holds nothing at all; an error, which is reported, when it cannot be read
 /// to its end.
@@ -130,7 +131,7 @@ impl<'text> Reader<'text, '_> {
 
     fn mapping(&mut self, depth: usize) -> Result<Vec<(Key, Node)>, Stop> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
-        let mut seen: BTreeMap<String, Place> = BTreeMap::new();
+        let mut seen: BTreeMap<String, Location> = BTreeMap::new();
         loop {
             let (event, range) = self.next()?;
             if event == Event::MappingEnd {
@@ -222,11 +223,11 @@ impl<'text> Reader<'text, '_> {
             .push_with(Severity::Error, || Diagnostic::error(code, message).at(place, "").help(help));
     }
 
-    fn place(&self, range: Range) -> Place {
+    fn place(&self, range: Range) -> Location {
         let (start, end) = (range.start, range.end);
         let (line, column) = (start.line().max(1), start.col() + 1).min(self.end);
         let length = end.index().saturating_sub(start.index());
         let span = Span { line, column, length };
-        Place { source: self.source, span }
+        Location { source: self.source, span }
     }
 }

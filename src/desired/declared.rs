@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use crate::config::{Declaration, Family, Located, Name, Selector, Target};
-use crate::diagnostic::{Diagnostic, Place};
-use crate::kernel::{Error, Facts, UsableAddress};
+use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{Device, Endpoint, Flags, Identity};
+use crate::system::{Error, HostFacts, UsableAddress};
 
 /// What the declarations come to, those included that wait.
 #[derive(Default)]
 pub struct Declared {
     /// In the declared order, each with the place of its fixed id.
-    pub rows: Vec<(Endpoint, Option<Place>)>,
+    pub rows: Vec<(Endpoint, Option<Location>)>,
     /// Endpoints whose interface does not exist, with the names of their declarations.
     pub waiting: BTreeMap<Identity, Name>,
 }
@@ -25,7 +25,7 @@ impl Declared {
     /// When the host cannot be asked.
     pub fn resolve(
         declarations: &[Declaration],
-        facts: &mut impl Facts,
+        facts: &mut impl HostFacts,
         warnings: &mut Vec<Diagnostic>,
     ) -> Result<Declared, Error> {
         let exact = declarations.iter().filter_map(|declaration| match &declaration.target {
@@ -76,7 +76,7 @@ fn select(
     name: &Located<Name>,
     selector: &Selector,
     flags: Flags,
-    facts: &mut impl Facts,
+    facts: &mut impl HostFacts,
 ) -> Result<Vec<Endpoint>, Error> {
     let Selector { prefix, dev, family } = selector;
     let on_interface = dev.as_ref().map(|dev| dev.value.matcher());

@@ -5,9 +5,9 @@ mod declared;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Config, LimitValue, Located};
-use crate::diagnostic::{Diagnostic, Place};
-use crate::kernel::{self, Facts};
+use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{AddressId, Capabilities, Endpoint, Identity, Limits, State, Sysctl, SysctlValue};
+use crate::system::{self, HostFacts};
 
 use declared::Declared;
 
@@ -22,18 +22,18 @@ pub struct Desired {
 
 /// Why there is no goal.
 #[derive(Debug)]
-pub enum Unreachable {
+pub enum ResolveError {
     /// The kernel lacks what the configuration needs.
     Unsupported(Vec<Diagnostic>),
     /// What has to stay is in the way of what has to come.
     Conflict(Vec<Diagnostic>),
     /// The host could not be asked.
-    Kernel(kernel::Error),
+    Kernel(system::Error),
 }
 
-impl From<kernel::Error> for Unreachable {
-    fn from(error: kernel::Error) -> Unreachable {
-        Unreachable::Kernel(error)
+impl From<system::Error> for ResolveError {
+    fn from(error: system::Error) -> ResolveError {
+        ResolveError::Kernel(error)
     }
 }
 
@@ -46,13 +46,13 @@ pub fn resolve(
     current: &State,
     capabilities: Capabilities,
     owned: &BTreeSet<Identity>,
-    facts: &mut impl Facts,
-) -> Result<Desired, Unreachable> {
+    facts: &mut impl HostFacts,
+) -> Result<Desired, ResolveError> {
     let mut lacking = Vec::new();
     let limits = limits(config, current.limits, capabilities, &mut lacking);
     let sysctls = sysctls(config, current, facts, &mut lacking)?;
     if !lacking.is_empty() {
-        return Err(Unreachable::Unsupported(lacking));
+        return Err(ResolveError::Unsupported(lacking));
     }
     let mut warnings = Vec::new();
     let endpoints = match &config.endpoints {
@@ -69,7 +69,10 @@ pub fn resolve(
 ///
 /// # Errors
 /// When the host cannot be asked.
-pub fn names(config: &Config, facts: &mut impl Facts) -> Result<BTreeMap<Identity, String>, kernel::Error> {
+pub fn names(
+    config: &Config,
+    facts: &mut impl HostFacts,
+) -> Result<BTreeMap<Identity, String>, system::Error> {
     let declarations = config.endpoints.as_deref().unwrap_or_default();
     let declared = Declared::resolve(declarations, facts, &mut Vec::new())?;
     let waiting = declared.waiting.into_iter().map(|(identity, name)| (identity, name.to_string()));
@@ -109,9 +112,9 @@ fn limits(
 fn sysctls(
     config: &Config,
     current: &State,
-    facts: &mut impl Facts,
+    facts: &mut impl HostFacts,
     lacking: &mut Vec<Diagnostic>,
-) -> Result<std::collections::BTreeMap<Sysctl, SysctlValue>, kernel::Error> {
+) -> Result<std::collections::BTreeMap<Sysctl, SysctlValue>, system::Error> {
     let mut target = current.sysctls.clone();
     for (&sysctl, Located { value, place }) in &config.sysctls {
         let name = sysctl.name();
@@ -140,9 +143,9 @@ fn sysctls(
 /// When they cannot be read.
 pub fn inert(
     config: &Config,
-    facts: &mut impl Facts,
+    facts: &mut impl HostFacts,
     asked: &[Sysctl],
-) -> Result<Vec<Diagnostic>, kernel::Error> {
+) -> Result<Vec<Diagnostic>, system::Error> {
     let mut warnings = Vec::new();
     if config.endpoints.is_none() {
         return Ok(warnings);
@@ -161,7 +164,7 @@ pub fn inert(
                 None => warning,
             });
         }
-        Ok::<_, kernel::Error>(())
+        Ok::<_, system::Error>(())
     };
     let message = "net.mptcp.enabled is 0: no application can open an MPTCP connection";
     inspect(Sysctl::ENABLED, &[SysctlValue::Number(0)], "mptcp-disabled", message, "enabled: true")?;
@@ -180,7 +183,7 @@ fn table(
     current: &State,
     capabilities: Capabilities,
     owned: &BTreeSet<Identity>,
-) -> Result<Vec<Endpoint>, Unreachable> {
+) -> Result<Vec<Endpoint>, ResolveError> {
     let Declared { rows, waiting } = declared;
     let fixed: BTreeSet<AddressId> = rows.iter().filter_map(|(row, _)| row.id).collect();
     let identities: BTreeSet<Identity> = rows.iter().map(|(row, _)| row.identity).collect();
@@ -198,7 +201,7 @@ fn table(
         }
     }
     if !conflicts.is_empty() {
-        return Err(Unreachable::Conflict(conflicts));
+        return Err(ResolveError::Conflict(conflicts));
     }
     make_room(&mut staying, rows.len(), capabilities);
     let keep_id = |mut row: Endpoint| {
@@ -222,7 +225,7 @@ fn make_room(staying: &mut Vec<Endpoint>, declared: usize, capabilities: Capabil
     });
 }
 
-fn id_conflict(row: &Endpoint, declared: &[(Endpoint, Option<Place>)]) -> Diagnostic {
+fn id_conflict(row: &Endpoint, declared: &[(Endpoint, Option<Location>)]) -> Diagnostic {
     let wants = declared.iter().find(|(declared, _)| declared.id == row.id);
     let message = format!("the id is held by {row}, which `prune: false` leaves alone");
     let diagnostic = Diagnostic::error("id-held", message)

@@ -1,21 +1,20 @@
-//! Everything that the doctor looks at, read once. `kernel::examination` reads it.
+//! Everything that the doctor looks at, read once. `linux::evidence` reads it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use crate::diagnostic::{Diagnostic, Place};
+use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{
-    Capabilities, Connection, Counters, Endpoint, HostAddress, Interface, Listener, Path, Probe, Routing,
-    State, Sysctl, SysctlValue,
+    Capabilities, Connection, Counters, Endpoint, HostAddress, Interface, Listener, Probe, Routing, State,
+    Step, Subflow, Sysctl, SysctlValue,
 };
-use crate::plan::Step;
 
 /// What there is on this host.
 #[derive(Debug)]
 pub struct Evidence {
     /// The path manager's state.
-    pub path_manager: PathManager,
+    pub path_manager: Table,
     /// What this kernel can hold.
     pub capabilities: Capabilities,
     /// All interfaces; none where they could not be read.
@@ -48,7 +47,7 @@ pub struct Evidence {
 
 /// The path manager, as far as it could be read.
 #[derive(Debug)]
-pub enum PathManager {
+pub enum Table {
     /// The kernel has none.
     Missing,
     /// It could not be read, for this reason.
@@ -85,7 +84,7 @@ pub enum Configuration {
     /// There is none.
     Absent,
     /// It cannot be used: how many errors, and the first of them.
-    Invalid(usize, String, Option<Place>),
+    Invalid(usize, String, Option<Location>),
     /// It can be.
     Valid(Declared),
 }
@@ -102,15 +101,15 @@ pub struct Declared {
     /// Why it cannot be applied to this kernel.
     pub impossible: Vec<Diagnostic>,
     /// The names of the endpoints, and where they are declared.
-    pub places: BTreeMap<String, Place>,
+    pub places: BTreeMap<String, Location>,
 }
 
 impl Evidence {
     /// The state, if it could be read.
     pub fn state(&self) -> Option<&State> {
         match &self.path_manager {
-            PathManager::Read(state) => Some(state),
-            PathManager::Missing | PathManager::Unreadable(_) => None,
+            Table::Read(state) => Some(state),
+            Table::Missing | Table::Unreadable(_) => None,
         }
     }
 
@@ -147,7 +146,7 @@ impl Evidence {
     }
 
     /// All live subflows.
-    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+    pub fn paths(&self) -> impl Iterator<Item = &Subflow> {
         self.connections.iter().flat_map(|connection| &connection.subflows)
     }
 
@@ -160,7 +159,7 @@ impl Evidence {
     /// subflows that are bound to an interface never arrive.
     pub fn begun(&self) -> impl Iterator<Item = &Connection> {
         let own: HashSet<IpAddr> = self.addresses.iter().map(|own| own.address).collect();
-        let leaves = move |path: &Path| {
+        let leaves = move |path: &Subflow| {
             let remote = path.remote.ip();
             !remote.is_loopback() && !own.contains(&remote)
         };

@@ -1,7 +1,7 @@
 //! What the doctor says.
 
-use crate::diagnostic::Place;
 use crate::model::Endpoint;
+use crate::model::diagnostic::Location;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct Finding {
     /// The name of the endpoint that it is about, or its address where it has no name.
     pub endpoint: Option<String>,
     /// Where that is declared.
-    pub place: Option<Place>,
+    pub place: Option<Location>,
 }
 
 impl Finding {

@@ -3,14 +3,13 @@
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{Endpoint, Sysctl, SysctlValue};
-use crate::plan::Step;
+use crate::model::{Endpoint, Step, Sysctl, SysctlValue};
 
-use super::{Configuration, Evidence, Finding, PathManager};
+use super::{Configuration, Evidence, Finding, Table};
 
 /// The kernel has no MPTCP.
 pub fn no_mptcp(evidence: &Evidence) -> Vec<Finding> {
-    let PathManager::Missing = evidence.path_manager else { return Vec::new() };
+    let Table::Missing = evidence.path_manager else { return Vec::new() };
     let finding = Finding::fault("no-mptcp", "this kernel has no MPTCP")
         .evidence("there is no generic netlink family `mptcp_pm`")
         .meaning("No application can use MPTCP, and there is nothing to configure.")
@@ -20,7 +19,7 @@ pub fn no_mptcp(evidence: &Evidence) -> Vec<Finding> {
 
 /// The table may not be read.
 pub fn unreadable(evidence: &Evidence) -> Vec<Finding> {
-    let PathManager::Unreadable(reason) = &evidence.path_manager else { return Vec::new() };
+    let Table::Unreadable(reason) = &evidence.path_manager else { return Vec::new() };
     let finding = Finding::hint("table-unreadable", "the endpoints could not be read")
         .evidence(reason.as_str())
         .meaning("Most findings need them. Linux 6.7 to 6.11 let root alone read them.")

@@ -1,4 +1,4 @@
-//! Why subflows are, or are not, made: evidence in, findings out. Pure; `kernel::examination` reads the evidence.
+//! Why subflows are, or are not, made: evidence in, findings out. Pure; `linux::evidence` reads the evidence.
 //!
 //! Counters count since boot, and what they tell of may be mended long ago. So a counter alone makes a hint; it makes a
 //! fault only together with what is wrong now, such as a live connection that lacks a subflow.
@@ -6,16 +6,16 @@
 mod endpoints;
 mod evidence;
 mod finding;
+#[cfg(test)]
+mod fixture;
 mod host;
 mod limits;
-#[cfg(test)]
-mod made_up;
 mod peers;
 mod probe;
 mod routes;
 mod subflows;
 
-pub use evidence::{Configuration, Declared, Evidence, PathManager, RouteCheck};
+pub use evidence::{Configuration, Declared, Evidence, RouteCheck, Table};
 pub use finding::{Finding, Severity, shell_word};
 pub use probe::{Stage, Verdict, verdicts};
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::kernel::Errno;
 use crate::model::{
-    Course, Endpoint, Event, EventFlags, EventKind, Flags, Path, Probe, Protocol, Sighting, Watched,
+    Course, Endpoint, Event, EventFlags, EventKind, Flags, Probe, Protocol, Sighting, Subflow, Watched,
 };
+use crate::system::Errno;
 
 use super::finding::label;
 use super::{Evidence, Finding, Severity, endpoints, host, peers, routes};
@@ -133,7 +133,7 @@ fn not_tried(evidence: &Evidence, watched: &Watched, row: &Endpoint) -> String {
     let there =
         || watched.subflows.iter().filter(|seen| seen.is_there || watched.ended).map(|seen| &seen.path);
     let limit = evidence.state().map_or(0, |state| state.limits.subflows);
-    let same_family = |path: &Path| path.remote.is_ipv4() == row.identity.address.is_ipv4();
+    let same_family = |path: &Subflow| path.remote.is_ipv4() == row.identity.address.is_ipv4();
     let denied = |event: &Event| event.flags.is_some_and(|flags| flags.contains(EventFlags::DENY_JOIN_ID0));
     if !there().any(|path| path.flags.is_fully_established()) {
         "the peer acknowledged no data, so that none may follow".to_owned()
@@ -235,9 +235,9 @@ const EXPLAIN_ALL: [&str; 6] = [
 
 #[cfg(test)]
 mod tests {
-    use super::super::made_up::{codes, healthy};
+    use super::super::fixture::{codes, healthy};
     use super::*;
-    use crate::model::{End, PathFlags, ResetReason};
+    use crate::model::{End, ResetReason, SubflowFlags};
 
     /// A probe whose connection is the one that a healthy host has.
     fn probed(change: impl Fn(&mut Watched)) -> Evidence {
@@ -364,10 +364,10 @@ mod tests {
     fn a_blackhole_says_more_than_plain_tcp() {
         let mut evidence = probed(|watched| watched.protocol = Protocol::Tcp);
         assert_eq!(codes(&evidence), ["fault peer-without-mptcp"]);
-        super::super::made_up::count(&mut evidence, "MPCapableSYNTXDrop", 1);
-        super::super::made_up::count(&mut evidence, "MPCapableSYNACKRX", 0);
+        super::super::fixture::count(&mut evidence, "MPCapableSYNTXDrop", 1);
+        super::super::fixture::count(&mut evidence, "MPCapableSYNACKRX", 0);
         evidence.connections[0].subflows.truncate(1);
-        evidence.connections[0].subflows[0].flags = PathFlags(0b10);
+        evidence.connections[0].subflows[0].flags = SubflowFlags(0b10);
         assert_eq!(codes(&evidence), ["fault blackhole"]);
     }
 }

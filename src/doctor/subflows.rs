@@ -1,6 +1,6 @@
 //! Subflows that live connections should have, and lack.
 
-use crate::model::{Connection, Endpoint, Path};
+use crate::model::{Connection, Endpoint, Subflow};
 
 use super::endpoints::{renew, trouble};
 use super::finding::label;
@@ -46,7 +46,7 @@ pub fn all(evidence: &Evidence) -> Vec<Missing<'_>> {
     evidence.opening().filter(fine).map(missing).filter(|missing| missing.connections > 0).collect()
 }
 
-fn is_from(path: &Path, row: &Endpoint) -> bool {
+fn is_from(path: &Subflow, row: &Endpoint) -> bool {
     path.local.ip() == row.identity.address
 }
 
@@ -54,7 +54,7 @@ fn lacks(connection: &Connection, row: &Endpoint, limit: usize) -> bool {
     let own = || connection.subflows.iter().filter(|path| is_from(path, row));
     // One that is closing was there.
     let had = own().any(|path| !path.is_asking());
-    let same_family = |path: &Path| path.remote.is_ipv4() == row.identity.address.is_ipv4();
+    let same_family = |path: &Subflow| path.remote.is_ipv4() == row.identity.address.is_ipv4();
     // A subflow that is being opened takes one of the limit already.
     let has_room = own().next().is_some() || connection.additional() < limit;
     !had && connection.is_fully_established() && connection.subflows.iter().any(same_family) && has_room

@@ -2,13 +2,14 @@
 
 use std::num::{NonZeroU16, NonZeroU32};
 
-use super::made_up::{codes, count, healthy};
-use super::*;
-use crate::diagnostic::{Place, SourceId, Span};
+use crate::model::diagnostic::{Location, SourceId, Span};
 use crate::model::{
-    Connection, DefaultRoute, Flags, Identity, Listener, PathFlags, State, Sysctl, SysctlValue,
+    Connection, DefaultRoute, Flags, Identity, Listener, Reason, State, Step, SubflowFlags, Sysctl,
+    SysctlValue,
 };
-use crate::plan::{Reason, Step};
+
+use super::fixture::{codes, count, healthy};
+use super::*;
 
 #[test]
 fn good_health_is_silent() {
@@ -18,13 +19,13 @@ fn good_health_is_silent() {
 #[test]
 fn without_mptcp_there_is_nothing_else_to_say() {
     let evidence =
-        Evidence { path_manager: PathManager::Missing, counters: None, connections: Vec::new(), ..healthy() };
+        Evidence { path_manager: Table::Missing, counters: None, connections: Vec::new(), ..healthy() };
     assert_eq!(codes(&evidence), ["fault no-mptcp"]);
 }
 
 #[test]
 fn a_table_that_only_root_may_read_is_a_hint() {
-    let path_manager = PathManager::Unreadable("cannot read the endpoints: EPERM".to_owned());
+    let path_manager = Table::Unreadable("cannot read the endpoints: EPERM".to_owned());
     assert_eq!(codes(&Evidence { path_manager, ..healthy() }), ["hint table-unreadable"]);
 }
 
@@ -72,7 +73,7 @@ fn a_blackhole_is_a_hint_unless_it_is_switched_off() {
     count(&mut evidence, "Blackhole", 1);
     let timeout = Sysctl::named("blackhole_timeout").expect("a sysctl");
     for (seconds, expected) in [(3600, &["hint blackhole"][..]), (0, &[])] {
-        if let PathManager::Read(state) = &mut evidence.path_manager {
+        if let Table::Read(state) = &mut evidence.path_manager {
             state.sysctls.insert(timeout, SysctlValue::Number(seconds));
         }
         assert_eq!(codes(&evidence), expected, "{seconds}");
@@ -109,7 +110,7 @@ fn faults_come_first() {
 /// The state of the made-up host.
 fn state(evidence: &mut Evidence) -> &mut State {
     match &mut evidence.path_manager {
-        PathManager::Read(state) => state,
+        Table::Read(state) => state,
         other => panic!("no state: {other:?}"),
     }
 }
@@ -140,7 +141,7 @@ fn a_silent_connection_lacks_nothing() {
     let mut evidence = healthy();
     evidence.connections[0].subflows.truncate(1);
     assert_eq!(codes(&evidence), ["hint subflow-missing"]);
-    evidence.connections[0].subflows[0].flags = PathFlags(0b11);
+    evidence.connections[0].subflows[0].flags = SubflowFlags(0b11);
     assert_eq!(codes(&evidence), [""; 0]);
 }
 
@@ -180,7 +181,7 @@ fn a_peer_without_mptcp_is_a_fault_while_a_connection_shows_it() {
     assert_eq!(codes(&evidence), ["hint peer-without-mptcp"]);
     evidence.connections = connections;
     evidence.connections[0].subflows.truncate(1);
-    evidence.connections[0].subflows[0].flags = PathFlags(0b10);
+    evidence.connections[0].subflows[0].flags = SubflowFlags(0b10);
     assert_eq!(codes(&evidence), ["fault peer-without-mptcp"]);
 }
 
@@ -217,7 +218,7 @@ fn a_mesh_beyond_the_kernel_is_a_hint() {
 /// The endpoints of a configuration, each declared at its column of one line.
 fn declared(names: &[&str]) -> Declared {
     let place =
-        |column: usize| Place { source: SourceId(0), span: Span { line: 1, column, ..Span::default() } };
+        |column: usize| Location { source: SourceId(0), span: Span { line: 1, column, ..Span::default() } };
     let places = names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), place(at + 1)));
     Declared { command: "mptcp-apply x.yaml".to_owned(), places: places.collect(), ..Declared::default() }
 }

@@ -10,7 +10,7 @@ pub struct Connection {
     /// Its token at this end.
     pub token: u32,
     /// The TCP connections that it consists of.
-    pub subflows: Vec<Path>,
+    pub subflows: Vec<Subflow>,
 }
 
 impl Connection {
@@ -26,14 +26,14 @@ impl Connection {
     /// Whether it goes on as plain TCP: the other end never agreed to MPTCP.
     pub fn is_plain(&self) -> bool {
         const AGREED: u32 = 1 << 0;
-        let agreed = |path: &Path| path.flags.is_join() || path.flags.0 & AGREED != 0;
-        self.subflows.iter().any(Path::is_established) && !self.subflows.iter().any(agreed)
+        let agreed = |path: &Subflow| path.flags.is_join() || path.flags.0 & AGREED != 0;
+        self.subflows.iter().any(Subflow::is_established) && !self.subflows.iter().any(agreed)
     }
 
     /// Whether both ends have used it: only then does the kernel open more subflows. A connection on which nothing was
     /// sent yet is none.
     pub fn is_fully_established(&self) -> bool {
-        let confirmed = |path: &Path| path.flags.is_fully_established() || path.flags.is_join();
+        let confirmed = |path: &Subflow| path.flags.is_fully_established() || path.flags.is_join();
         self.subflows.iter().any(|path| path.is_established() && confirmed(path))
     }
 
@@ -45,7 +45,7 @@ impl Connection {
 
 /// One of the TCP connections beneath an MPTCP connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Path {
+pub struct Subflow {
     /// This end. Never an IPv4-mapped IPv6 address.
     pub local: SocketAddr,
     /// The other end. Never an IPv4-mapped IPv6 address.
@@ -59,7 +59,7 @@ pub struct Path {
     /// The address id of the other end.
     pub remote_id: u8,
     /// What the kernel says of it.
-    pub flags: PathFlags,
+    pub flags: SubflowFlags,
     /// What the other end calls the connection.
     pub remote_token: u32,
     /// The sequence number of the connection's data that this subflow received last.
@@ -83,7 +83,7 @@ pub struct Traffic {
 
 /// `MPTCP_SUBFLOW_FLAG_*`
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PathFlags(pub u32);
+pub struct SubflowFlags(pub u32);
 
 /// Bits and their words.
 const FLAGS: [(u32, &str); 9] = [
@@ -98,7 +98,7 @@ const FLAGS: [(u32, &str); 9] = [
     (1 << 8, "map-valid"),
 ];
 
-impl PathFlags {
+impl SubflowFlags {
     /// Whether this end began the subflow (`capable-local` or `join-local`), and the other end agreed to MPTCP
     /// (`capable-remote` or `join-remote`). A connection that fell back to TCP has only the former.
     pub fn is_begun_here(self) -> bool {
@@ -147,7 +147,7 @@ const STATES: [&str; 13] = [
     "new-syn-recv",
 ];
 
-impl Path {
+impl Subflow {
     /// Whether its handshake is over and it is not closing.
     pub fn is_established(&self) -> bool {
         self.state_word() == "established"

@@ -5,22 +5,27 @@
 
 mod capabilities;
 mod connection;
+pub mod diagnostic;
 mod endpoint;
 mod event;
+mod exit;
 mod flags;
 mod host;
 mod limits;
 mod probe;
 mod state;
+mod step;
 mod sysctl;
 
 pub use capabilities::Capabilities;
-pub use connection::{Connection, Path, PathFlags, Traffic};
+pub use connection::{Connection, Subflow, SubflowFlags, Traffic};
 pub use endpoint::{AddressId, Device, Endpoint, Identity, canonical};
 pub use event::{End, Event, EventFlags, EventKind, ResetFlags, ResetReason, Token};
+pub use exit::Exit;
 pub use flags::Flags;
 pub use host::{AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing};
 pub use limits::Limits;
 pub use probe::{Course, Probe, Protocol, Sighting, Watched};
 pub use state::State;
+pub use step::{Disruption, Reason, Step};
 pub use sysctl::{Kind, Sysctl, SysctlValue};

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Event, Path};
+use super::{Event, Subflow};
 
 /// What was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Protocol {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     /// As it was at the last look that showed it.
-    pub path: Path,
+    pub path: Subflow,
     /// Whether any look showed it as established.
     pub was_established: bool,
     /// Whether the last look showed it.

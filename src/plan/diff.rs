@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Endpoint, Flags, Identity, State};
-
-use super::step::{Reason, Step};
+use crate::model::{Endpoint, Flags, Identity, Reason, State, Step};
 
 /// A row that has to go, or to come, and why.
 #[derive(Clone, Debug)]

@@ -2,16 +2,16 @@
 
 mod diff;
 mod order;
-mod step;
+
 mod takeback;
 
-pub use order::Impossible;
-pub use step::{Disruption, Reason, Step};
+pub use order::PlanError;
+
 pub use takeback::{Stage, taken_back};
 
 use std::collections::BTreeSet;
 
-use crate::model::{Capabilities, Identity, State};
+use crate::model::{Capabilities, Identity, Reason, State, Step};
 
 /// The smallest sequence of steps from `current` to `target`, in an order that the kernel accepts at every step.
 ///
@@ -20,7 +20,7 @@ use crate::model::{Capabilities, Identity, State};
 ///
 /// # Errors
 /// When no order leads there.
-pub fn plan(current: &State, target: &State, capabilities: Capabilities) -> Result<Vec<Step>, Impossible> {
+pub fn plan(current: &State, target: &State, capabilities: Capabilities) -> Result<Vec<Step>, PlanError> {
     let mut steps = diff::settings(current, target);
     let rows = diff::rows(&current.endpoints, &target.endpoints);
     steps.extend(rows.in_place);

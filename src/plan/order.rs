@@ -8,14 +8,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{AddressId, Capabilities, Endpoint, Flags, Identity};
+use crate::model::{AddressId, Capabilities, Endpoint, Flags, Identity, Reason, Step};
 
 use super::diff::Change;
-use super::step::{Reason, Step};
 
 /// Why no order leads to the target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Impossible {
+pub enum PlanError {
     /// The target has more rows than the kernel can hold.
     #[error("{needed} endpoints are needed, and this kernel holds {max} at most")]
     TableTooSmall {
@@ -36,12 +35,12 @@ pub fn order(
     removals: Vec<Change>,
     additions: Vec<Change>,
     capabilities: Capabilities,
-) -> Result<Vec<Step>, Impossible> {
+) -> Result<Vec<Step>, PlanError> {
     let added = additions.iter().filter(|addition| addition.why != Reason::Adopted).count();
     let needed = current.len() - removals.len() + added;
     let grows = added > removals.len();
     if grows && needed > capabilities.endpoints_max {
-        return Err(Impossible::TableTooSmall { needed, max: capabilities.endpoints_max });
+        return Err(PlanError::TableTooSmall { needed, max: capabilities.endpoints_max });
     }
     let mut table = Table::new(current, removals, &additions, capabilities);
     let replaceable = table.replaceable(&additions);
@@ -114,7 +113,7 @@ impl Table {
         }
     }
 
-    fn add(&mut self, addition: Change, before_a_fixed_id: bool) -> Result<(), Impossible> {
+    fn add(&mut self, addition: Change, before_a_fixed_id: bool) -> Result<(), PlanError> {
         let Change { mut endpoint, mut why } = addition;
         if let Some(&index) = self.removal_of.get(&endpoint.identity) {
             self.remove(index);
@@ -140,7 +139,7 @@ impl Table {
         self.to_adopt.retain(|implicit| implicit.identity != endpoint.identity);
         if endpoint.id.is_none() && before_a_fixed_id {
             // Left to itself, the kernel might choose the very id that a later endpoint has to get.
-            endpoint.id = Some(self.free_id().ok_or(Impossible::NoFreeId(endpoint.identity))?);
+            endpoint.id = Some(self.free_id().ok_or(PlanError::NoFreeId(endpoint.identity))?);
         }
         if why != Reason::Adopted {
             self.rows += 1;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::doctor::{Evidence, Finding, PathManager, Severity};
+use crate::doctor::{Evidence, Finding, Severity, Table};
 use crate::source::Source;
 
 use super::json_v1::VERSION;
@@ -111,12 +111,12 @@ fn summary(findings: &[Finding], evidence: &Evidence) -> String {
     let (faults, hints) = (count(Severity::Fault), count(Severity::Hint));
     let plural = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let seen = match &evidence.path_manager {
-        PathManager::Read(_) => format!(
+        Table::Read(_) => format!(
             "looked at {} and {}",
             plural(evidence.endpoints().count(), "endpoint"),
             plural(evidence.connections.iter().filter(|live| !live.is_plain()).count(), "live connection")
         ),
-        PathManager::Missing | PathManager::Unreadable(_) => "the endpoints were not looked at".to_owned(),
+        Table::Missing | Table::Unreadable(_) => "the endpoints were not looked at".to_owned(),
     };
     if findings.is_empty() {
         return format!("nothing wrong found; {seen}\n");

@@ -8,9 +8,8 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::config::{Config, Name, Selector};
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::model::{AddressId, Endpoint, Limits, State, SysctlValue};
-use crate::plan::{Reason, Step};
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::model::{AddressId, Endpoint, Limits, Reason, State, Step, SysctlValue};
 use crate::source::Source;
 
 /// The version that every document carries.

@@ -2,11 +2,11 @@
 
 pub mod doctor;
 pub mod json_v1;
+mod names;
 mod probe;
 pub mod show;
 pub mod snippet;
 pub mod text;
-mod words;
 pub mod yaml;
 
 use crate::model::Event;

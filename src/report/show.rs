@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::model::{Connection, Endpoint, Identity, Path, State};
+use crate::model::{Connection, Endpoint, Identity, State, Subflow};
 
 use super::json_v1::{StateJson, VERSION};
 use super::{Colour, Style};
@@ -64,7 +64,7 @@ struct SubflowJson<'a> {
 }
 
 /// The endpoint that a subflow uses: the one with its address at this end, and with its port where it has one.
-pub fn endpoint_of<'a>(path: &Path, state: &'a State) -> Option<&'a Endpoint> {
+pub fn endpoint_of<'a>(path: &Subflow, state: &'a State) -> Option<&'a Endpoint> {
     let local = path.local;
     Identity::candidates(local.ip(), NonZeroU16::new(local.port()))
         .find_map(|identity| state.endpoint(identity))
@@ -74,7 +74,7 @@ impl<'a> Document<'a> {
     /// The document.
     pub fn new(shown: &Shown<'a>) -> Document<'a> {
         let Shown { netns, state, connections, interface } = shown;
-        let subflow = |path: &'a Path| {
+        let subflow = |path: &'a Subflow| {
             let row = endpoint_of(path, state);
             SubflowJson {
                 local: path.local,
@@ -135,7 +135,7 @@ pub fn text(shown: &Shown<'_>, style: Style, screen: Option<usize>) -> String {
 }
 
 /// One subflow: state, ends, ids, round-trip time, bytes sent and received, the endpoint, and what is unusual.
-fn cells(path: &Path, state: &State, interface: &dyn Fn(NonZeroU32) -> String) -> Vec<Cell> {
+fn cells(path: &Subflow, state: &State, interface: &dyn Fn(NonZeroU32) -> String) -> Vec<Cell> {
     let row = endpoint_of(path, state);
     let at = path.interface.map_or(String::new(), |index| format!("%{}", interface(index)));
     let local = match path.local {

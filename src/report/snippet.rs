@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet};
 
-use crate::diagnostic::{Diagnostic, Label, Severity, lines};
+use crate::model::diagnostic::{Diagnostic, Label, Severity, lines};
 use crate::source::Source;
 
 use super::Style;

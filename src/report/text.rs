@@ -4,8 +4,7 @@ pub mod event;
 
 use std::fmt::Write;
 
-use crate::model::Limits;
-use crate::plan::{Disruption, Reason, Step};
+use crate::model::{Disruption, Limits, Reason, Step};
 
 use super::{Colour, Style};
 

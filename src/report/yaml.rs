@@ -9,7 +9,7 @@ use similar::algorithms::{Capture, Compact, Replace, myers};
 use similar::udiff::UnifiedHunkHeader;
 
 use crate::config::{self, NAME_MAX};
-use crate::diagnostic::Diagnostics;
+use crate::model::diagnostic::Diagnostics;
 use crate::model::{self, Endpoint, State, Sysctl};
 
 #[derive(Serialize)]

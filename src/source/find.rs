@@ -21,13 +21,13 @@ pub enum Input {
         /// Its path.
         path: PathBuf,
         /// How it was found, which decides whose word it may carry.
-        standing: Standing,
+        standing: Origin,
     },
 }
 
 /// How a file was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Origin {
     /// In a standard folder: read at every boot without anybody asking for it.
     Installed,
     /// On the command line: somebody asked for it.
@@ -69,13 +69,13 @@ fn named(path: &Path) -> Result<Vec<Input>, Error> {
         _ => Error::Io { path: path.into(), error },
     })?;
     if !metadata.is_dir() {
-        return Ok(vec![Input::File { path: path.into(), standing: Standing::Named }]);
+        return Ok(vec![Input::File { path: path.into(), standing: Origin::Named }]);
     }
     let names = yaml_files(path).map_err(|error| Error::Io { path: path.into(), error })?;
     if names.is_empty() {
         return Err(Error::EmptyFolder(path.into()));
     }
-    let file = |name| Input::File { path: path.join(name), standing: Standing::InNamedFolder };
+    let file = |name| Input::File { path: path.join(name), standing: Origin::InNamedFolder };
     Ok(names.into_iter().map(file).collect())
 }
 
@@ -97,7 +97,7 @@ fn standard(root: &Path) -> Result<Vec<Input>, Error> {
     if by_name.is_empty() {
         return Err(Error::NoneFound(folders.into()));
     }
-    Ok(by_name.into_values().map(|path| Input::File { path, standing: Standing::Installed }).collect())
+    Ok(by_name.into_values().map(|path| Input::File { path, standing: Origin::Installed }).collect())
 }
 
 /// The names of the `*.yaml` in a folder, in order; hidden files are left out, as a shell's glob leaves them out.

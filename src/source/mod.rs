@@ -3,7 +3,7 @@
 mod find;
 mod read;
 
-pub use find::{Input, Standing, find, origins};
+pub use find::{Input, Origin, find, origins};
 pub use read::{FILE_MAX, Source, decode, read};
 
 use std::io;

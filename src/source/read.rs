@@ -9,9 +9,9 @@ use std::path::Path;
 use rustix::buffer::spare_capacity;
 use rustix::io::retry_on_intr;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, SourceId, Span, lines};
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, SourceId, Span, lines};
 
-use super::{Error, Input, Standing};
+use super::{Error, Input, Origin};
 
 /// The largest file, in bytes.
 pub const FILE_MAX: u64 = 1 << 20;
@@ -51,10 +51,10 @@ pub fn read(
     Ok(sources)
 }
 
-fn file(path: &Path, standing: Standing, trust: &mut Vec<Diagnostic>) -> Result<Vec<u8>, Error> {
+fn file(path: &Path, standing: Origin, trust: &mut Vec<Diagnostic>) -> Result<Vec<u8>, Error> {
     let failed = |error| Error::Io { path: path.into(), error };
     // A pipe that somebody names is meant; one that lies in a folder would only keep the program waiting.
-    if standing != Standing::Named && fs::metadata(path).map_err(failed)?.file_type().is_fifo() {
+    if standing != Origin::Named && fs::metadata(path).map_err(failed)?.file_type().is_fifo() {
         return Err(failed(io::Error::other("it is a pipe, not a file")));
     }
     let file = File::open(path).map_err(failed)?;
@@ -65,7 +65,7 @@ fn file(path: &Path, standing: Standing, trust: &mut Vec<Diagnostic>) -> Result<
     trust.extend(distrust(path, &metadata, standing));
     // Whoever can write to the folder can add files. That of a single named file does not matter: nothing else in it
     // is read.
-    if let Some(folder) = path.parent().filter(|_| standing != Standing::Named) {
+    if let Some(folder) = path.parent().filter(|_| standing != Origin::Named) {
         let metadata = fs::metadata(folder).map_err(failed)?;
         // Once for all files of the folder.
         let finding = distrust(folder, &metadata, standing);
@@ -91,7 +91,7 @@ fn bounded(input: impl AsFd, expected: u64, path: &Path) -> Result<Vec<u8>, Erro
 
 /// What the bytes of a file say as text. One byte more than [`FILE_MAX`] stands for a file that is too large.
 pub fn decode(name: String, bytes: Vec<u8>, source: SourceId, diagnostics: &mut Diagnostics) -> Source {
-    let at = |line, column| Place { source, span: Span { line, column, length: 1 } };
+    let at = |line, column| Location { source, span: Span { line, column, length: 1 } };
     if bytes.len() as u64 > FILE_MAX {
         let message = format!("{name} is larger than 1 MiB");
         diagnostics.push(
@@ -130,7 +130,7 @@ fn is_unmapped(owner: u32) -> bool {
 }
 
 /// What speaks against carrying out with root's rights what this file or folder says.
-fn distrust(path: &Path, metadata: &Metadata, standing: Standing) -> Option<Diagnostic> {
+fn distrust(path: &Path, metadata: &Metadata, standing: Origin) -> Option<Diagnostic> {
     const OTHERS_WRITE: u32 = 0o002;
     const GROUP_WRITES: u32 = 0o020;
     let path = path.display();
@@ -150,7 +150,7 @@ fn distrust(path: &Path, metadata: &Metadata, standing: Standing) -> Option<Diag
     };
     let message = format!("{path} decides what root does, but {reason}");
     let diagnostic = match standing {
-        Standing::Named | Standing::InNamedFolder if mode & OTHERS_WRITE == 0 => {
+        Origin::Named | Origin::InNamedFolder if mode & OTHERS_WRITE == 0 => {
             Diagnostic::warning("file-permissions", message)
         }
         _ => Diagnostic::error("file-permissions", message),

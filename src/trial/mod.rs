@@ -28,7 +28,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// What the guard has to know.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Handover {
+pub struct TrialSpec {
     /// The state to go back to.
     pub before: State,
     /// What is tried.
@@ -43,7 +43,7 @@ pub struct Handover {
 
 /// What the guard is told.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum News {
+pub enum GuardMessage {
     /// What is tried is there, and this is the state.
     Applied(State),
     /// It stays.
@@ -63,7 +63,7 @@ impl Guard {
     ///
     /// # Errors
     /// When there is none afterwards.
-    pub fn start(options: &[String], handover: &Handover) -> io::Result<Guard> {
+    pub fn start(options: &[String], handover: &TrialSpec) -> io::Result<Guard> {
         let (socket, its) = UnixStream::pair()?;
         // The very program that runs, also when its file has been replaced or removed.
         let mut command = Command::new("/proc/self/exe");
@@ -82,7 +82,7 @@ impl Guard {
     ///
     /// # Errors
     /// When it is gone.
-    pub fn tell(&mut self, news: &News) -> io::Result<()> {
+    pub fn tell(&mut self, news: &GuardMessage) -> io::Result<()> {
         send(&mut self.socket, news)
     }
 
@@ -113,17 +113,17 @@ fn send(socket: &mut UnixStream, message: &impl Serialize) -> io::Result<()> {
 }
 
 /// The other end: what the guard itself hears.
-pub struct Post {
+pub struct GuardEnd {
     reader: BufReader<UnixStream>,
 }
 
-impl Post {
+impl GuardEnd {
     /// The socket that the guard was given as standard input, and what it was handed over. From here on the terminal can
     /// go away, and signals meant for whoever tries something are not for the guard.
     ///
     /// # Errors
     /// When nobody hands anything over.
-    pub fn take() -> io::Result<(Post, Handover)> {
+    pub fn take() -> io::Result<(GuardEnd, TrialSpec)> {
         // It fails only for the leader of a session, which then needs no other.
         let _ = rustix::process::setsid();
         for signal in [signal_hook::consts::SIGHUP, signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM]
@@ -131,7 +131,7 @@ impl Post {
             signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
         }
         let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-        let mut post = Post { reader: BufReader::new(socket) };
+        let mut post = GuardEnd { reader: BufReader::new(socket) };
         let handover = post.read()?.ok_or_else(|| io::Error::other("nobody handed anything over"))?;
         Ok((post, handover))
     }
@@ -145,7 +145,7 @@ impl Post {
     }
 
     /// The next news; none when there will be none, or none came in the time that the trial has and some more.
-    pub fn hear(&mut self, left: Duration) -> Option<News> {
+    pub fn hear(&mut self, left: Duration) -> Option<GuardMessage> {
         let at_most =
             Timespec { tv_sec: (left + GRACE).as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
         let mut sockets = [PollFd::new(self.reader.get_ref(), PollFlags::IN)];

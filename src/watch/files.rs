@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::trail::Trail;
+use super::watch_set::WatchSet;
 use super::{drain, pair};
 
 /// The files and folders that are watched. The watcher has a thread of its own, which sleeps until the kernel has news.
 pub struct Files {
     watcher: RecommendedWatcher,
     watched: BTreeSet<PathBuf>,
-    trail: Arc<Mutex<Trail>>,
+    trail: Arc<Mutex<WatchSet>>,
     news: UnixStream,
 }
 
@@ -25,7 +25,7 @@ impl Files {
     /// Hears of nothing yet.
     pub fn open() -> io::Result<Files> {
         let (news, mut tell) = pair()?;
-        let trail = Arc::new(Mutex::new(Trail::default()));
+        let trail = Arc::new(Mutex::new(WatchSet::default()));
         let concerns = Arc::clone(&trail);
         let hear = move |event: notify::Result<Event>| {
             let trail = concerns.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,7 +40,7 @@ impl Files {
 
     /// Hears of what leads to these paths, and of nothing else.
     pub fn attend(&mut self, paths: &[PathBuf]) {
-        let trail = Trail::to(paths);
+        let trail = WatchSet::to(paths);
         // A watch is on what a path led to, which may be another folder now. So all are made anew.
         for folder in std::mem::take(&mut self.watched) {
             // The kernel may have ended it, with the folder.
@@ -70,7 +70,7 @@ impl AsFd for Files {
 }
 
 /// Reading is news too, that of this program most of all.
-fn matters(event: &notify::Result<Event>, trail: &Trail) -> bool {
+fn matters(event: &notify::Result<Event>, trail: &WatchSet) -> bool {
     let Ok(event) = event else { return true };
     let changes = match event.kind {
         EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),

@@ -1,12 +1,11 @@
 //! Hearing that something may have changed: files, links, addresses, and signals. What is heard is never trusted for its
 //! content, and may be too much or too little: whoever hears it looks again, and looks from time to time anyway.
 
-pub mod descriptors;
+mod debounce;
 mod files;
-mod service;
-mod settling;
-mod signals;
-mod trail;
+mod systemd;
+
+mod watch_set;
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -20,15 +19,14 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level::pipe};
 
-use crate::kernel::Changes;
+use crate::linux::Changes;
 
+pub use debounce::Debounce;
 use files::Files;
-pub use service::Service;
-pub use settling::Settling;
-pub use signals::{Interruption, end_at_signals};
+pub use systemd::Systemd;
 
 /// What there is to hear.
-pub struct Ears {
+pub struct EventSources {
     files: Files,
     /// Gets a byte from each SIGHUP.
     reload: UnixStream,
@@ -40,7 +38,7 @@ pub struct Ears {
 
 /// What was heard.
 #[derive(Debug, Default)]
-pub struct Heard {
+pub struct Wakeup {
     /// A file, or a folder on the way to one, may have changed.
     pub files: bool,
     /// SIGHUP: everything is to be read again now.
@@ -51,12 +49,12 @@ pub struct Heard {
     pub changes: Vec<usize>,
 }
 
-impl Ears {
+impl EventSources {
     /// Hears signals from now on, which do nothing else then.
     ///
     /// # Errors
     /// When the kernel has no more sockets or watches to give.
-    pub fn open() -> io::Result<Ears> {
+    pub fn open() -> io::Result<EventSources> {
         let (reload, hangs_up) = pair()?;
         pipe::register(SIGHUP, hangs_up)?;
         let (end, ends) = pair()?;
@@ -65,7 +63,7 @@ impl Ears {
             flag::register(signal, Arc::clone(&ending))?;
             pipe::register(signal, ends.try_clone()?)?;
         }
-        Ok(Ears { files: Files::open()?, reload, end, ending, since: Instant::now() })
+        Ok(EventSources { files: Files::open()?, reload, end, ending, since: Instant::now() })
     }
 
     /// Hears of these files and folders from now on, and of nothing else: of their content, of their being replaced, and
@@ -88,7 +86,7 @@ impl Ears {
     ///
     /// # Errors
     /// When the kernel does not let it wait.
-    pub fn listen(&mut self, changes: &[&Changes], at_most: Option<Duration>) -> io::Result<Heard> {
+    pub fn listen(&mut self, changes: &[&Changes], at_most: Option<Duration>) -> io::Result<Wakeup> {
         const OWN: usize = 3;
         let timeout = at_most
             .map(|time| Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() });
@@ -97,13 +95,13 @@ impl Ears {
         let mut all: Vec<PollFd<'_>> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         match poll(&mut all, timeout.as_ref()) {
             Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => return Ok(Heard::default()),
+            Err(rustix::io::Errno::INTR) => return Ok(Wakeup::default()),
             Err(error) => return Err(error.into()),
         }
         let ready: Vec<bool> = all.iter().map(|fd| !fd.revents().is_empty()).collect();
         let heard = |index: usize| ready.get(index).is_some_and(|ready| *ready);
         let changes = (0..changes.len()).filter(|index| heard(OWN + index)).collect();
-        Ok(Heard {
+        Ok(Wakeup {
             files: heard(0) && self.files.hear(),
             reload: heard(1) && drain(&self.reload),
             end: heard(2),

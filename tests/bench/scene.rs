@@ -7,12 +7,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use mptcp_apply::kernel::{Facts, Host, Kernel};
+use mptcp_apply::linux::LinuxPathManager;
 use mptcp_apply::model::{AddressId, Device, Endpoint, Flags, Identity, Limits, State};
-use tempfile::TempDir;
+use mptcp_apply::system::{HostFacts, PathManager};
 
 use super::Result;
 use super::process::Program;
+
+use tempfile::TempDir;
 
 /// On a file system of this process's own. Always the same, since the length of a path is work too.
 const FOLDER: &str = "/run/bench";
@@ -115,12 +117,12 @@ impl Scene {
 
 /// What is in the kernel now.
 pub fn read() -> Result<State> {
-    Ok(Host::open()?.read(&[])?)
+    Ok(LinuxPathManager::open()?.observe(&[])?.state)
 }
 
 /// The usual table: all kinds of flags, both families, half of the rows with a device.
 pub fn usual() -> Result<State> {
-    let mut host = Host::open()?;
+    let mut host = LinuxPathManager::open()?;
     let mut endpoints = Vec::new();
     for (address, id, flags, dev) in ENDPOINTS {
         let mut row = endpoint(address.parse()?, id);

@@ -12,14 +12,16 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mptcp_apply::kernel::{Host, Kernel};
-use rustix::process::{Pid, Signal, kill_process_group};
+use mptcp_apply::linux::LinuxPathManager;
+use mptcp_apply::system::PathManager;
 
 use super::Result;
 use super::cases::{Programs, name};
 use super::measure::{Figures, Measured};
 use super::process::Program;
 use super::scene::Scene;
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// The most that is waited for anything.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -83,11 +85,11 @@ enum Comes {
 }
 
 /// Waits until an endpoint is there, or is not.
-fn wait_for(host: &mut Host, address: &str, comes: Comes) -> Result<()> {
+fn wait_for(host: &mut LinuxPathManager, address: &str, comes: Comes) -> Result<()> {
     let address: IpAddr = address.parse()?;
     let start = Instant::now();
     loop {
-        let state = host.read(&[])?;
+        let state = host.observe(&[])?.state;
         let found = state.endpoints.iter().any(|row| row.identity.address == address);
         if found == (comes == Comes::In) {
             return Ok(());
@@ -110,7 +112,7 @@ fn file(scene: &Scene, programs: &Programs, rounds: usize) -> Result<Measured> {
     scene.batch("prepare", "mptcp endpoint flush\n")?.run()?;
     let first = "version: 1\nendpoints:\n  one: {address: 10.75.0.1, flags: [subflow]}\n";
     let both = format!("{first}  two: {{address: {DECLARED}, flags: [subflow]}}\n");
-    let mut host = Host::open()?;
+    let mut host = LinuxPathManager::open()?;
     let mut running = watch(scene, programs, first)?;
     wait_for(&mut host, "10.75.0.1", Comes::In)?;
     running.wait_for_run()?;
@@ -137,7 +139,7 @@ fn file(scene: &Scene, programs: &Programs, rounds: usize) -> Result<Measured> {
 
 fn address(scene: &Scene, programs: &Programs, rounds: usize) -> Result<Measured> {
     scene.batch("prepare", "mptcp endpoint flush\n")?.run()?;
-    let mut host = Host::open()?;
+    let mut host = LinuxPathManager::open()?;
     let yaml = "version: 1\nendpoints:\n  lan: {address: 10.77.0.0/16, flags: [subflow]}\n";
     let mut running =
         watch(scene, programs, &format!("{yaml}  one: {{address: 10.75.0.1, flags: [subflow]}}\n"))?;
@@ -165,7 +167,7 @@ fn address(scene: &Scene, programs: &Programs, rounds: usize) -> Result<Measured
 }
 
 /// How soon the script adds.
-fn script(scene: &Scene, host: &mut Host, ip: &mut Feed, rounds: usize) -> Result<Vec<Duration>> {
+fn script(scene: &Scene, host: &mut LinuxPathManager, ip: &mut Feed, rounds: usize) -> Result<Vec<Duration>> {
     let path = scene.ip.display();
     let text = format!(
         "{path} -o monitor address | while read -r index dev family address rest; do\n\
@@ -185,8 +187,12 @@ fn script(scene: &Scene, host: &mut Host, ip: &mut Feed, rounds: usize) -> Resul
         } else {
             // What comes before it listens is lost. Nobody else can tell when it does.
             std::thread::sleep(Duration::from_millis(20));
-            listens =
-                host.read(&[])?.endpoints.iter().any(|row| row.identity.address.to_string() == SELECTED);
+            listens = host
+                .observe(&[])?
+                .state
+                .endpoints
+                .iter()
+                .any(|row| row.identity.address.to_string() == SELECTED);
             if start.elapsed() > PATIENCE || running.0.try_wait()?.is_some() {
                 return Err("`ip monitor` told of no address".into());
             }

@@ -2,8 +2,8 @@
 
 use std::num::NonZeroU32;
 
-use mptcp_apply::kernel::{Error, Facts, UsableAddress};
 use mptcp_apply::model::{Sysctl, SysctlValue};
+use mptcp_apply::system::{Error, HostFacts, UsableAddress};
 
 /// A host with interfaces eth0 to eth9, and these addresses.
 pub struct Host(Vec<UsableAddress>);
@@ -26,7 +26,7 @@ impl Host {
     }
 }
 
-impl Facts for Host {
+impl HostFacts for Host {
     fn interface(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
         let number = name.strip_prefix("eth").and_then(|number| number.parse::<u32>().ok());
         Ok(number.filter(|number| *number < 10).and_then(|number| NonZeroU32::new(number + 2)))

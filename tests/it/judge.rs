@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use mptcp_apply::config::{self, Config, Name, Target};
-use mptcp_apply::desired::{self, Unreachable};
-use mptcp_apply::diagnostic::{Diagnostic, Diagnostics, SourceId, lines};
+use mptcp_apply::desired::{self, ResolveError};
+use mptcp_apply::model::diagnostic::{Diagnostic, Diagnostics, SourceId, lines};
 use mptcp_apply::model::{
     AddressId, Capabilities, Endpoint, Flags, Identity, Limits, State, Sysctl, SysctlValue,
 };
@@ -138,11 +138,11 @@ fn planned(judged: &Judged, host: Before) {
             drawn(desired.warnings.iter(), &judged.sources);
             carried_out(judged, &current, &desired.state, capabilities);
         }
-        Err(Unreachable::Unsupported(found) | Unreachable::Conflict(found)) => {
+        Err(ResolveError::Unsupported(found) | ResolveError::Conflict(found)) => {
             assert!(!found.is_empty(), "no reason");
             drawn(found.iter(), &judged.sources);
         }
-        Err(Unreachable::Kernel(error)) => panic!("{error}"),
+        Err(ResolveError::Kernel(error)) => panic!("{error}"),
     }
 }
 

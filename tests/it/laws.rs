@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use mptcp_apply::kernel::Kernel;
-use mptcp_apply::model::{Endpoint, Flags, State};
-use mptcp_apply::plan::{Impossible, Reason, Step, plan};
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
+use mptcp_apply::model::{Endpoint, Flags, Reason, State, Step};
+use mptcp_apply::plan::{PlanError, plan};
+use mptcp_apply::system::PathManager;
 
 use crate::model::Model;
 use crate::model::situation::{Situation, situation};
 use crate::support::repeatable;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 /// Carries a plan out on the model, which refuses what the kernel would, and panics where it does. `desired` is
 /// reached at the end, and each step does what the program thinks it does.
@@ -63,7 +64,7 @@ pub fn planned(situation: &Situation) -> Option<(State, Vec<Step>)> {
     }
     match plan(&current, &desired, capabilities) {
         Ok(steps) => Some((desired, steps)),
-        Err(Impossible::TableTooSmall { needed, max }) => {
+        Err(PlanError::TableTooSmall { needed, max }) => {
             assert_eq!((needed, max), (desired.endpoints.len(), capabilities.endpoints_max));
             assert!(needed > max);
             None

@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use mptcp_apply::apply::{Cause, Failure, Goal, Outcome, Terms, Verdict, apply};
-use mptcp_apply::kernel::{Errno, Error, Joins, Kernel, Refusal, Subflow};
-use mptcp_apply::model::{AddressId, Capabilities, Endpoint, Flags, Identity, Limits, State, Sysctl};
-use mptcp_apply::plan::{Step, plan};
+use mptcp_apply::model::{AddressId, Capabilities, Endpoint, Flags, Identity, Limits, State, Step, Sysctl};
+use mptcp_apply::plan::plan;
+use mptcp_apply::reconcile::{Cause, Failure, Goal, Outcome, Terms, Verdict, apply};
+use mptcp_apply::system::{Errno, Error, Joins, Observed, PathManager, Refusal, SubflowSummary};
 
 use crate::model::{Model, Version};
 
@@ -143,9 +143,9 @@ impl Talking {
     }
 }
 
-impl Kernel for Talking {
-    fn read(&mut self, sysctls: &[Sysctl]) -> Result<State, Error> {
-        self.kernel.read(sysctls)
+impl PathManager for Talking {
+    fn observe(&mut self, sysctls: &[Sysctl]) -> Result<Observed, Error> {
+        self.kernel.observe(sysctls)
     }
 
     fn check(&mut self, step: &Step) -> Result<(), Refusal> {
@@ -157,10 +157,10 @@ impl Kernel for Talking {
         Ok(if endpoint.port.is_some() { 2 } else { 0 })
     }
 
-    fn subflows(&mut self) -> Result<Vec<Subflow>, Error> {
+    fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error> {
         let now = self.now;
         let of = |(token, paths): (usize, &Vec<Path>)| {
-            let subflow = move |path: &Path| Subflow {
+            let subflow = move |path: &Path| SubflowSummary {
                 connection: token as u32,
                 local: path.local,
                 established: path.is_established(now),
@@ -257,7 +257,7 @@ fn attempt(kernel: &mut Talking, target: &State, patience: Duration) -> Outcome 
         let steps = plan(now, target, Capabilities::SMALL).expect("possible");
         Goal { state: target.clone(), steps, warnings: Vec::new() }
     };
-    let before = kernel.read(&[]).expect("a state");
+    let before = kernel.observe(&[]).expect("a state").state;
     let first = goal(&before);
     apply(kernel, terms, before, first, |_, now| Ok(goal(now)), |_, _| ())
 }

@@ -10,7 +10,7 @@ use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
 
-use mptcp_apply::desired::Unreachable;
+use mptcp_apply::desired::ResolveError;
 use mptcp_apply::model::{AddressId, Capabilities, Device, Endpoint, Flags, Identity, State};
 use mptcp_apply::plan::plan;
 use mptcp_apply::report::Style;
@@ -70,10 +70,10 @@ fn judge(folder: &Path) -> String {
     let (current, owned) = current(&read("current.yaml"));
     let desired = match resolve(&parse(&read("desired.yaml")), &current, SMALL, &owned) {
         Ok(desired) => desired,
-        Err(Unreachable::Unsupported(found) | Unreachable::Conflict(found)) => {
+        Err(ResolveError::Unsupported(found) | ResolveError::Conflict(found)) => {
             return found.iter().map(|finding| format!("error: {}\n", finding.message)).collect();
         }
-        Err(Unreachable::Kernel(error)) => panic!("{error}"),
+        Err(ResolveError::Kernel(error)) => panic!("{error}"),
     };
     match plan(&current, &desired, SMALL) {
         Ok(steps) => {

@@ -7,15 +7,16 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
-use mptcp_apply::kernel::Kernel;
-use mptcp_apply::model::{AddressId, Endpoint, Flags, Identity, State};
-use mptcp_apply::plan::{Reason, Step, plan};
-use proptest::prelude::*;
-use proptest::sample::Index;
+use mptcp_apply::model::{AddressId, Endpoint, Flags, Identity, Reason, State, Step};
+use mptcp_apply::plan::plan;
+use mptcp_apply::system::PathManager;
 
 use crate::model::{Model, Version};
 use crate::support::repeatable;
 use crate::world::{parse, resolve};
+
+use proptest::prelude::*;
+use proptest::sample::Index;
 
 const ADDRESSES: u8 = 3;
 /// Those that are declared.

@@ -6,14 +6,14 @@ mod situations;
 
 use std::time::Duration;
 
-use mptcp_apply::apply::{Cause, Failure, Goal, Outcome, Terms, Verdict, apply};
-use mptcp_apply::desired::Unreachable;
-use mptcp_apply::kernel::{Errno, Refusal};
+use mptcp_apply::desired::ResolveError;
 use mptcp_apply::model::{
-    AddressId, Capabilities, Endpoint, Flags, Identity, Limits, State, Sysctl, SysctlValue,
+    AddressId, Capabilities, Endpoint, Flags, Identity, Limits, State, Step, Sysctl, SysctlValue,
 };
-use mptcp_apply::plan::{Step, plan};
+use mptcp_apply::plan::plan;
+use mptcp_apply::reconcile::{Cause, Failure, Goal, Outcome, Terms, Verdict, apply};
 use mptcp_apply::report::yaml;
+use mptcp_apply::system::{Errno, Refusal};
 
 use crate::model::{Faulty, Model, Version};
 
@@ -69,16 +69,16 @@ fn host(version: Version) -> Faulty<Model> {
     Faulty::new(Model::holding(version, &before()))
 }
 
-fn goal(now: &State, target: &State, capabilities: Capabilities) -> Result<Goal, Unreachable> {
-    let steps = plan(now, target, capabilities).map_err(|_| Unreachable::Conflict(Vec::new()))?;
+fn goal(now: &State, target: &State, capabilities: Capabilities) -> Result<Goal, ResolveError> {
+    let steps = plan(now, target, capabilities).map_err(|_| ResolveError::Conflict(Vec::new()))?;
     Ok(Goal { state: target.clone(), steps, warnings: Vec::new() })
 }
 
 /// Goes where `desired` says, in whatever state it finds the kernel.
 fn carry_out(
     kernel: &mut Faulty<Model>,
-    desired: impl Fn(&State) -> Result<State, Unreachable>,
-) -> Result<Outcome, Unreachable> {
+    desired: impl Fn(&State) -> Result<State, ResolveError>,
+) -> Result<Outcome, ResolveError> {
     let capabilities = kernel.kernel.version().capabilities;
     let plan = |now: &State| goal(now, &desired(now)?, capabilities);
     let before = kernel.kernel.state();

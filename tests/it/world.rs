@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mptcp_apply::config::{self, Config};
-use mptcp_apply::desired::{self, Unreachable};
-use mptcp_apply::diagnostic::Diagnostics;
+use mptcp_apply::desired::{self, ResolveError};
+use mptcp_apply::model::diagnostic::Diagnostics;
 use mptcp_apply::model::{Capabilities, Identity, Limits, State, Sysctl, SysctlValue};
 
 use crate::host::Host;
@@ -33,6 +33,6 @@ pub fn resolve(
     current: &State,
     capabilities: Capabilities,
     owned: &BTreeSet<Identity>,
-) -> Result<State, Unreachable> {
+) -> Result<State, ResolveError> {
     desired::resolve(config, current, capabilities, owned, &mut Host::new()).map(|desired| desired.state)
 }

@@ -1,16 +1,16 @@
 //! Jobs that are tried only, and those that take back what was tried.
 
-use std::time::Duration;
-
-use crate::apply::{Goal, Outcome};
-use crate::command::{Exit, failure};
-use crate::desired::Unreachable;
-use crate::model::State;
+use crate::command::failure;
+use crate::desired::ResolveError;
+use crate::model::{Exit, State};
+use crate::reconcile::{Goal, Outcome};
 use crate::report::text::Tense;
-use crate::runtime::{Lock, Runtime};
-use crate::trial::{Guard, Handover};
+use crate::rundir::{Lock, RunDir};
+use crate::trial::{Guard, TrialSpec};
 
 use super::{Done, Job};
+
+use std::time::Duration;
 
 impl<'a> Job<'a> {
     /// Tries it only: before the first write there is a guard that takes it back.
@@ -20,7 +20,7 @@ impl<'a> Job<'a> {
     }
 
     /// The guard, if there is anything to be taken back, and what it was handed over.
-    pub fn into_guard(self) -> Option<(Guard, Handover)> {
+    pub fn into_guard(self) -> Option<(Guard, TrialSpec)> {
         self.guard
     }
 
@@ -28,11 +28,11 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// When there is no guard to be had.
-    pub fn set_guard(&mut self, runtime: &Runtime, before: &State, goal: &Goal) -> Result<(), Exit> {
+    pub fn set_guard(&mut self, runtime: &RunDir, before: &State, goal: &Goal) -> Result<(), Exit> {
         let Some((timeout, reporting)) = self.trial.take().filter(|_| !goal.steps.is_empty()) else {
             return Ok(());
         };
-        let handover = Handover {
+        let handover = TrialSpec {
             before: before.clone(),
             goal: goal.state.clone(),
             sysctls: self.sysctls.clone(),
@@ -67,7 +67,7 @@ impl<'a> Job<'a> {
     }
 
     /// Takes note that something cannot be taken back.
-    pub fn cannot(&mut self, unreachable: &Unreachable) -> Result<Done, Exit> {
+    pub fn cannot(&mut self, unreachable: &ResolveError) -> Result<Done, Exit> {
         self.diagnostics.extend(failure::unreachable(unreachable).diagnostics);
         Err(Exit::Inconsistent)
     }

@@ -1,7 +1,6 @@
 //! What somebody else did to a table, in words. Pure.
 
-use crate::model::State;
-use crate::plan::Step;
+use crate::model::{State, Step};
 
 /// What differs between the state that was reached and the one that was found, as far as the steps mend it.
 pub fn between(reached: &State, found: &State, steps: &[Step]) -> Vec<String> {

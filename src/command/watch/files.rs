@@ -1,7 +1,7 @@
 //! The configuration that is in force, and what is said of it.
 
 use crate::command::input::{self, Input};
-use crate::diagnostic::{self, Diagnostic, Severity};
+use crate::model::diagnostic::{self, Diagnostic, Severity};
 
 use super::place::Place;
 use super::{Refused, Watch, origins};
@@ -44,7 +44,7 @@ impl Watch<'_> {
     fn refuse(&mut self, input: Option<Input>, error: Diagnostic) {
         let message = match (error.labels.first(), &input) {
             (Some(label), Some(input)) => {
-                let diagnostic::Place { source, span } = label.place;
+                let diagnostic::Location { source, span } = label.place;
                 let file = input.sources.get(source.0).map_or("", |source| source.name.as_str());
                 format!("{file}:{}:{}: {}", span.line, span.column, error.message)
             }

@@ -4,20 +4,21 @@ mod drift;
 mod files;
 mod place;
 
+use crate::cli::{Apply, Common};
+use crate::linux::netns::{self, Home, Names};
+use crate::linux::{Changes, rlimit};
+use crate::model::Exit;
+use crate::source;
+use crate::watch::{Debounce, EventSources, Systemd, Wakeup};
+
+use super::Output;
+use super::input::{self, Input};
+
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use crate::cli::{Apply, Common};
-use crate::kernel::Changes;
-use crate::kernel::namespace::{self, Home, Names};
-use crate::source;
-use crate::watch::{Ears, Heard, Service, Settling, descriptors};
-
-use super::input::{self, Input};
-use super::{Exit, Output};
 
 use place::{Place, Trigger};
 
@@ -33,7 +34,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         output.error("standard input cannot be watched", Some("name a file or a folder"));
         return Ok(Exit::Usage);
     }
-    let mut ears = Ears::open()?;
+    let mut ears = EventSources::open()?;
     ears.attend(&origins(options, common));
     let mut input = match input::read(&options.paths, common.root_dir()) {
         Ok(input) => input,
@@ -46,7 +47,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
     }
     if !options.netns.is_empty() {
         // A socket and a lock for each.
-        descriptors::raise_limit();
+        rlimit::raise_limit();
     }
     let home = match Home::remember() {
         Ok(home) => home,
@@ -66,8 +67,8 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         home,
         places,
         awaited: Vec::new(),
-        service: Service::from_environment(),
-        settling: Settling::default(),
+        service: Systemd::from_environment(),
+        settling: Debounce::default(),
         pending: Pending::default(),
         looked: Duration::ZERO,
         told: Duration::ZERO,
@@ -79,7 +80,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
 fn origins(options: &Apply, common: &Common) -> Vec<PathBuf> {
     let mut paths = source::origins(&options.paths, common.root_dir());
     if !options.netns.is_empty() {
-        paths.push(namespace::FOLDER.into());
+        paths.push(netns::FOLDER.into());
     }
     paths
 }
@@ -88,7 +89,7 @@ struct Watch<'a> {
     options: &'a Apply,
     common: &'a Common,
     output: &'a Output,
-    ears: Ears,
+    ears: EventSources,
     /// The last good configuration.
     input: Input,
     /// A newer one that is not good.
@@ -97,8 +98,8 @@ struct Watch<'a> {
     places: Vec<Place>,
     /// What was asked for and is not there.
     awaited: Vec<Names>,
-    service: Service,
-    settling: Settling,
+    service: Systemd,
+    settling: Debounce,
     pending: Pending,
     /// When everything was looked at last.
     looked: Duration,
@@ -172,7 +173,7 @@ impl Watch<'_> {
         self.service.heartbeat().map(|period| self.told + period)
     }
 
-    fn take_note(&mut self, heard: &Heard, numbers: &[usize]) {
+    fn take_note(&mut self, heard: &Wakeup, numbers: &[usize]) {
         for number in heard.changes.iter().filter_map(|index| numbers.get(*index)) {
             // What it was is seen by looking.
             if let Some(Err(error)) = self.places[*number].changes().map(Changes::hear) {
@@ -261,11 +262,11 @@ impl Watch<'_> {
         if self.options.netns.is_empty() {
             return;
         }
-        let names = match namespace::find(&self.options.netns) {
+        let names = match netns::find(&self.options.netns) {
             Ok(names) => names,
             Err(error) => return log::warn!("{error}"),
         };
-        let there = names.into_iter().filter_map(|name| Some((namespace::identity(&name)?, name)));
+        let there = names.into_iter().filter_map(|name| Some((netns::identity(&name)?, name)));
         let there: Vec<_> = there.collect();
         let awaited = |wanted: &&Names| !there.iter().any(|(_, name)| wanted.means(name));
         let awaited: Vec<Names> = self.options.netns.iter().filter(awaited).cloned().collect();

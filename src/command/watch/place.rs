@@ -1,22 +1,23 @@
 //! One network namespace that is kept as declared.
 
+use crate::cli::Apply;
+use crate::command::Output;
+use crate::command::input::Input;
+use crate::command::job::{Again, Done, Job};
+use crate::command::output::Form;
+use crate::config::{Config, Target};
+use crate::linux::{Changes, LinuxPathManager, netns};
+use crate::model::diagnostic::Severity;
+use crate::model::{Exit, Identity, State};
+use crate::rundir::{Lock, RunDir};
+use crate::system::{Error, HostFacts, PathManager};
+
+use super::drift;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-
-use crate::cli::Apply;
-use crate::command::input::Input;
-use crate::command::job::{Again, Done, Job};
-use crate::command::output::Form;
-use crate::command::{Exit, Output};
-use crate::config::{Config, Target};
-use crate::diagnostic::Severity;
-use crate::kernel::{Changes, Error, Facts, Host, Kernel, namespace};
-use crate::model::{Identity, State};
-use crate::runtime::{Lock, Runtime};
-
-use super::drift;
 
 /// The longest pause before a failed run is tried again.
 const RETRY_MAX: Duration = Duration::from_secs(60);
@@ -81,7 +82,7 @@ pub struct Place {
 
 /// What is kept as long as the namespace is there.
 struct Standing {
-    runtime: Runtime,
+    runtime: RunDir,
     _lock: Option<Lock>,
     changes: Changes,
 }
@@ -158,7 +159,7 @@ impl Place {
     /// Goes there, and makes sure that it is still the same namespace, which nobody else keeps.
     fn stand(&mut self, job: &mut Job<'_>) -> Result<(), Exit> {
         if let Some(name) = &self.name {
-            let entered = namespace::enter(name).map_err(|error| job.kernel_failed(&error));
+            let entered = netns::enter(name).map_err(|error| job.kernel_failed(&error));
             // Whatever the name meant before: a socket there would keep it from ending.
             job.stands_in(Some(entered.inspect_err(|_| self.standing = None)?));
         }
@@ -174,12 +175,12 @@ impl Place {
         Ok(())
     }
 
-    fn open(&self, shared: &Shared<'_>, job: &mut Job<'_>) -> Result<Host, Exit> {
+    fn open(&self, shared: &Shared<'_>, job: &mut Job<'_>) -> Result<LinuxPathManager, Exit> {
         if let Some(standing) = &self.standing {
             // Whatever came before is seen by looking now.
             standing.changes.hear().map_err(|error| job.kernel_failed(&error))?;
         }
-        let mut host = Host::open().map_err(|error| job.kernel_failed(&error))?;
+        let mut host = LinuxPathManager::open().map_err(|error| job.kernel_failed(&error))?;
         host.hurry_when(Arc::clone(&shared.ending));
         Ok(host)
     }
@@ -188,7 +189,7 @@ impl Place {
         &mut self,
         shared: &Shared<'_>,
         job: &mut Job<'_>,
-        host: &mut Host,
+        host: &mut LinuxPathManager,
         trigger: Trigger,
     ) -> Result<Done, Exit> {
         let Some(standing) = &self.standing else { return Err(Exit::Failed) };
@@ -245,7 +246,7 @@ fn literal(config: &Config) -> impl Iterator<Item = (Identity, Option<&str>)> {
     })
 }
 
-fn is_usable(identity: Identity, dev: Option<&str>, host: &mut Host) -> Result<bool, Error> {
+fn is_usable(identity: Identity, dev: Option<&str>, host: &mut LinuxPathManager) -> Result<bool, Error> {
     match dev.map(|dev| host.interface(dev)).transpose()? {
         // Its interface is not there.
         Some(None) => Ok(false),
@@ -254,7 +255,11 @@ fn is_usable(identity: Identity, dev: Option<&str>, host: &mut Host) -> Result<b
 }
 
 /// Those endpoints that the table has although their address cannot be used. One with a port needs it to be added at all.
-fn too_early(config: &Config, state: &State, host: &mut Host) -> Result<BTreeSet<Identity>, Error> {
+fn too_early(
+    config: &Config,
+    state: &State,
+    host: &mut LinuxPathManager,
+) -> Result<BTreeSet<Identity>, Error> {
     let mut early = BTreeSet::new();
     for (identity, dev) in literal(config).filter(|(identity, _)| identity.port.is_none()) {
         if state.endpoint(identity).is_some() && !is_usable(identity, dev, host)? {
@@ -265,7 +270,11 @@ fn too_early(config: &Config, state: &State, host: &mut Host) -> Result<BTreeSet
 }
 
 /// Those of the early endpoints whose address can be used now.
-fn ripe(early: &BTreeSet<Identity>, config: &Config, host: &mut Host) -> Result<BTreeSet<Identity>, Error> {
+fn ripe(
+    early: &BTreeSet<Identity>,
+    config: &Config,
+    host: &mut LinuxPathManager,
+) -> Result<BTreeSet<Identity>, Error> {
     let mut ripe = BTreeSet::new();
     for (identity, dev) in literal(config).filter(|(identity, _)| early.contains(identity)) {
         if is_usable(identity, dev, host)? {
@@ -276,7 +285,7 @@ fn ripe(early: &BTreeSet<Identity>, config: &Config, host: &mut Host) -> Result<
 }
 
 /// Those that no connection uses: its address may have gone and come back so soon that the subflows outlived it.
-fn without_subflows(ripe: &BTreeSet<Identity>, host: &mut Host) -> BTreeSet<Identity> {
+fn without_subflows(ripe: &BTreeSet<Identity>, host: &mut LinuxPathManager) -> BTreeSet<Identity> {
     if ripe.is_empty() {
         return BTreeSet::new();
     }

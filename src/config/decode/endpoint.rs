@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use crate::config::document::{EndpointDocument, Located, NAME_MAX, Name};
 use crate::config::node::{Key, Node, Value, quoted};
 use crate::config::pattern::{AddressPattern, DevicePattern, Family};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::{AddressId, Flags};
 
 use super::Decoder;

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use crate::config::document::Located;
 use crate::config::node::{Key, Node, Value, quoted};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::model::diagnostic::{Diagnostic, Severity};
 
 use super::Decoder;
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::model::{Event, EventFlags};
 use crate::report::ToldEvent;
-use crate::report::words::{errno, family_word, hex};
+use crate::report::names::{errno, family_word, hex};
 
 use super::VERSION;
 

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use crate::model::{Event, EventFlags, EventKind};
-use crate::report::words::{errno, family_word, hex};
+use crate::report::names::{errno, family_word, hex};
 use crate::report::{Colour, Style, ToldEvent};
 
 /// `listener-created`

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| mptcp_apply::kernel::untrusted::judge(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| mptcp_apply::linux::netlink::fuzz::judge(input));

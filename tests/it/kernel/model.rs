@@ -6,16 +6,20 @@ use std::net::IpAddr;
 use std::num::{NonZeroU16, NonZeroU32};
 use std::process::Command;
 
-use mptcp_apply::kernel::{Host, Kernel, Refusal};
-use mptcp_apply::model::{AddressId, Device, Endpoint, Flags, Identity, Limits, Sysctl, SysctlValue};
-use mptcp_apply::plan::{Reason, Step};
-use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
+use mptcp_apply::linux::LinuxPathManager;
+use mptcp_apply::model::{
+    AddressId, Device, Endpoint, Flags, Identity, Limits, Reason, Step, Sysctl, SysctlValue,
+};
+use mptcp_apply::system::{PathManager, Refusal};
+
+use crate::model::{Model, Version};
+use crate::support::{Namespace, ip_rows, kernel_release, repeatable, run, seed};
 
 use super::live::Implicit;
 use super::seam::{inside, inside_with_seed, is_inside};
-use crate::model::{Model, Version};
-use crate::support::{Namespace, ip_rows, kernel_release, repeatable, run, seed};
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 /// Addresses of the namespace's own, mapped ones, one of nobody's, wildcards, and one that needs an interface.
 const ADDRESSES: [&str; 11] = [
@@ -166,8 +170,8 @@ fn managed() -> Vec<Sysctl> {
 }
 
 /// A model of what is there.
-fn model_of(host: &mut Host, own_addresses: &[&str]) -> Model {
-    let state = host.read(&managed()).expect("a state");
+fn model_of(host: &mut LinuxPathManager, own_addresses: &[&str]) -> Model {
+    let state = host.observe(&managed()).expect("a state").state;
     let mut model = Model::holding(Version::of(kernel_release()), &state);
     own_addresses.iter().for_each(|address| model.assign(ip(address)));
     model.link(1, "lo");
@@ -175,7 +179,7 @@ fn model_of(host: &mut Host, own_addresses: &[&str]) -> Model {
 }
 
 /// Has `ip` print everything, and brings the namespace back to where it began.
-fn printed_by_ip_and_reset(host: &mut Host) -> Vec<String> {
+fn printed_by_ip_and_reset(host: &mut LinuxPathManager) -> Vec<String> {
     let mut command = Command::new("ip");
     command.args(["-batch", "-"]);
     let lines = "mptcp endpoint show\nmptcp limits show\nmptcp endpoint flush\n\
@@ -193,7 +197,11 @@ fn as_ip_prints(model: &Model) -> Vec<String> {
     lines
 }
 
-fn carry_out_both(host: &mut Host, model: &mut Model, operations: &[Operation]) -> Result<(), TestCaseError> {
+fn carry_out_both(
+    host: &mut LinuxPathManager,
+    model: &mut Model,
+    operations: &[Operation],
+) -> Result<(), TestCaseError> {
     let mut so_far = Vec::new();
     for operation in operations {
         for step in operation.steps(model) {
@@ -201,7 +209,7 @@ fn carry_out_both(host: &mut Host, model: &mut Model, operations: &[Operation]) 
             so_far.push(format!("{step} -> {:?}", answers[0]));
             prop_assert_eq!(&answers[0], &answers[1], "the kernel, then the model; {:#?}", so_far);
         }
-        let now = host.read(&managed()).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let now = host.observe(&managed()).map_err(|error| TestCaseError::fail(error.to_string()))?.state;
         prop_assert_eq!(now, model.state(), "the kernel, then the model; {:#?}", so_far);
     }
     Ok(())
@@ -209,7 +217,7 @@ fn carry_out_both(host: &mut Host, model: &mut Model, operations: &[Operation]) 
 
 /// One sequence, at the end of which the namespace is as new.
 fn compare(own_addresses: &[&str], operations: &[Operation]) -> Result<(), TestCaseError> {
-    let mut host = Host::open().expect("a path manager");
+    let mut host = LinuxPathManager::open().expect("a path manager");
     let mut model = model_of(&mut host, own_addresses);
     let judged = carry_out_both(&mut host, &mut model, operations);
     let printed = printed_by_ip_and_reset(&mut host);

@@ -6,14 +6,15 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::process::Command;
 
-use mptcp_apply::explain::{self, Explanation, Kind};
-use mptcp_apply::kernel::{Errno, Host, Kernel};
-use mptcp_apply::model::{AddressId, Endpoint, Flags, Identity, Limits};
-use mptcp_apply::plan::{Reason, Step};
+use mptcp_apply::linux::LinuxPathManager;
+use mptcp_apply::model::{AddressId, Endpoint, Flags, Identity, Limits, Reason, Step};
+use mptcp_apply::reconcile::refusal::{self, Explanation, Kind};
+use mptcp_apply::system::{Errno, PathManager};
+
+use crate::support::{Namespace, kernel_release, limits_max, run, table_size};
 
 use super::live::Implicit;
 use super::seam::{inside, is_inside};
-use crate::support::{Namespace, kernel_release, limits_max, run, table_size};
 
 fn endpoint(address: [u8; 4], id: u8, port: u16) -> Endpoint {
     let identity = Identity { address: IpAddr::from(address), port: NonZeroU16::new(port) };
@@ -33,10 +34,10 @@ fn since_6_6(errno: Errno) -> Errno {
 /// Takes the step, which the kernel refuses with this number, and says what that means.
 #[track_caller]
 fn explained(step: &Step, errno: Errno) -> Explanation {
-    let mut host = Host::open().expect("a path manager");
+    let mut host = LinuxPathManager::open().expect("a path manager");
     let refusal = host.execute(step).expect_err("refused");
     assert_eq!(refusal.errno, errno, "{step}: {refusal}");
-    explain::refusal(step, &refusal, &host.read(&[]).expect("a state"))
+    refusal::refusal(step, &refusal, &host.observe(&[]).expect("a state").state)
 }
 
 #[track_caller]

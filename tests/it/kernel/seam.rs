@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use mptcp_apply::kernel::{Errno, Host, Kernel, Refusal};
-use mptcp_apply::model::{AddressId, Endpoint, Flags, Identity, Limits};
-use mptcp_apply::plan::{Reason, Step};
+use mptcp_apply::linux::LinuxPathManager;
+use mptcp_apply::model::{AddressId, Endpoint, Flags, Identity, Limits, Reason, Step};
+use mptcp_apply::system::{Errno, PathManager, Refusal};
 
 use crate::peer::Peer;
 use crate::support::{Namespace, Ran, kernel_release, run, seed};
@@ -52,7 +52,7 @@ fn remove_rows_that_are_others() {
     if !is_inside() {
         return;
     }
-    let mut host = Host::open().expect("a path manager");
+    let mut host = LinuxPathManager::open().expect("a path manager");
     for endpoint in [row([10, 0, 0, 1], 1), row([10, 0, 0, 2], 2)] {
         let step = Step::DelAddr { endpoint, why: Reason::NotDeclared };
         assert_eq!(host.execute(&step), Err(Refusal::changed()));
@@ -71,15 +71,15 @@ fn exceed_a_limit() {
     if !is_inside() {
         return;
     }
-    let mut host = Host::open().expect("a path manager");
-    let from = host.read(&[]).expect("a state").limits;
+    let mut host = LinuxPathManager::open().expect("a path manager");
+    let from = host.observe(&[]).expect("a state").state.limits;
     let to = Limits { subflows: 100_000, ..from };
     let refusal = host.execute(&Step::SetLimits { from, to }).expect_err("too many");
     assert_eq!(refusal.errno, Errno::EINVAL);
     assert!(refusal.text.is_some_and(|text| text.starts_with("limit greater than maximum")));
-    let named = Some(mptcp_apply::kernel::ATTR_SUBFLOWS);
+    let named = Some(mptcp_apply::system::ATTR_SUBFLOWS);
     assert!(refusal.attribute == named || (refusal.attribute.is_none() && kernel_release() < (6, 18)));
-    assert_eq!(host.read(&[]).expect("a state").limits, from);
+    assert_eq!(host.observe(&[]).expect("a state").state.limits, from);
 }
 
 /// Who does not see what is live would interrupt it. Both ends of the one connection are here.
@@ -97,7 +97,7 @@ fn see_subflows() {
     if !is_inside() {
         return;
     }
-    let subflows = Host::open().expect("a path manager").subflows().expect("subflows");
+    let subflows = LinuxPathManager::open().expect("a path manager").subflows().expect("subflows");
     let [one, other] = subflows[..] else { panic!("{subflows:?}") };
     assert_ne!(one.connection, other.connection);
     assert!(

@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mptcp_apply::kernel::{Errno, Error, Joins, Kernel, Refusal, Subflow};
-use mptcp_apply::model::{Identity, State, Sysctl};
-use mptcp_apply::plan::Step;
+use mptcp_apply::model::{Identity, State, Step, Sysctl};
+use mptcp_apply::system::{Errno, Error, Joins, Observed, PathManager, Refusal, SubflowSummary};
 
 /// When somebody else acts. Calls of `execute` and `read` are counted from 0, each for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Moment {
     /// Before this call of `execute`: the first one follows the read that the plan was made from.
     BeforeWrite(usize),
-    /// Before this call of `read`.
+    /// Before this call of `observe`.
     BeforeRead(usize),
 }
 
@@ -34,7 +33,7 @@ pub struct Faulty<K> {
     reads: usize,
 }
 
-impl<K: Kernel> Faulty<K> {
+impl<K: PathManager> Faulty<K> {
     /// No fault yet.
     pub fn new(kernel: K) -> Faulty<K> {
         Faulty {
@@ -62,13 +61,13 @@ impl<K: Kernel> Faulty<K> {
         self
     }
 
-    /// Fails one call of `read`.
+    /// Fails one call of `observe`.
     pub fn unreadable(mut self, read: usize, errno: Errno) -> Faulty<K> {
         self.unreadable.insert(read, errno);
         self
     }
 
-    /// Fails this call of `read` and all later ones.
+    /// Fails this call of `observe` and all later ones.
     pub fn unreadable_from(mut self, read: usize) -> Faulty<K> {
         self.unreadable_from = read;
         self
@@ -87,8 +86,8 @@ impl<K: Kernel> Faulty<K> {
     }
 }
 
-impl<K: Kernel> Kernel for Faulty<K> {
-    fn read(&mut self, sysctls: &[Sysctl]) -> Result<State, Error> {
+impl<K: PathManager> PathManager for Faulty<K> {
+    fn observe(&mut self, sysctls: &[Sysctl]) -> Result<Observed, Error> {
         let read = self.reads;
         self.reads += 1;
         self.let_others_act(Moment::BeforeRead(read));
@@ -98,7 +97,7 @@ impl<K: Kernel> Kernel for Faulty<K> {
         if read >= self.unreadable_from {
             return Err(Error::Protocol("the kernel says nothing".into()));
         }
-        self.kernel.read(sysctls)
+        self.kernel.observe(sysctls)
     }
 
     fn check(&mut self, step: &Step) -> Result<(), Refusal> {
@@ -109,7 +108,7 @@ impl<K: Kernel> Kernel for Faulty<K> {
         self.kernel.connections(endpoint)
     }
 
-    fn subflows(&mut self) -> Result<Vec<Subflow>, Error> {
+    fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error> {
         self.kernel.subflows()
     }
 
@@ -137,7 +136,7 @@ impl<K: Kernel> Kernel for Faulty<K> {
         if let Some(errno) = self.refused.get(&call).copied().or(late) {
             return Err(Refusal::new(errno));
         }
-        let before = self.kernel.read(&[]).map_err(Refusal::from)?;
+        let before = self.kernel.observe(&[]).map_err(Refusal::from)?.state;
         self.kernel.execute(step)?;
         self.carried_out.push((step.clone(), before));
         Ok(())

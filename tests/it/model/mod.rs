@@ -15,10 +15,10 @@ pub use version::Version;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use mptcp_apply::kernel::{Errno, Refusal};
 use mptcp_apply::model::{
     AddressId, Device, Endpoint, Flags, Identity, Limits, State, Sysctl, SysctlValue, canonical,
 };
+use mptcp_apply::system::{Errno, Refusal};
 
 use version::refusal;
 

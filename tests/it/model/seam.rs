@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use mptcp_apply::kernel::{Errno, Error, Joins, Kernel, Refusal, Subflow};
-use mptcp_apply::model::{AddressId, Endpoint, Identity, State, Sysctl, SysctlValue};
-use mptcp_apply::plan::{Reason, Step};
+use mptcp_apply::model::{AddressId, Endpoint, Identity, Reason, Step, Sysctl, SysctlValue};
+use mptcp_apply::system::{Errno, Error, Joins, Observed, PathManager, Refusal, SubflowSummary};
 
 use super::Model;
 
@@ -24,11 +23,11 @@ impl Model {
     }
 }
 
-impl Kernel for Model {
-    fn read(&mut self, sysctls: &[Sysctl]) -> Result<State, Error> {
+impl PathManager for Model {
+    fn observe(&mut self, sysctls: &[Sysctl]) -> Result<Observed, Error> {
         let mut state = self.state();
         state.sysctls.retain(|name, _| sysctls.contains(name));
-        Ok(state)
+        Ok(Observed { state, capabilities: self.version.capabilities })
     }
 
     fn check(&mut self, step: &Step) -> Result<(), Refusal> {
@@ -43,7 +42,7 @@ impl Kernel for Model {
         Ok(0)
     }
 
-    fn subflows(&mut self) -> Result<Vec<Subflow>, Error> {
+    fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error> {
         Ok(Vec::new())
     }
 

@@ -7,12 +7,14 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::rc::Rc;
 
 use mptcp_apply::config::Config;
-use mptcp_apply::desired::Unreachable;
+use mptcp_apply::desired::ResolveError;
 use mptcp_apply::model::{AddressId, Device, Endpoint, Flags, Identity, State};
-use proptest::prelude::*;
+
+use crate::world::{parse, resolve};
 
 use super::{Model, Version};
-use crate::world::{parse, resolve};
+
+use proptest::prelude::*;
 
 /// An interface that is gone, and those of [`crate::world`] that are there.
 const INDEXES: [u32; 3] = [99, 2, 3];
@@ -49,7 +51,7 @@ impl Situation {
     }
 
     /// What the configuration means in this state.
-    pub fn desired(&self, now: &State) -> Result<State, Unreachable> {
+    pub fn desired(&self, now: &State) -> Result<State, ResolveError> {
         resolve(&self.config, now, self.model.version().capabilities, &self.owned)
     }
 }

@@ -1,7 +1,7 @@
 //! What differs between the kernels that the model stands for.
 
-use mptcp_apply::kernel::{Errno, Refusal};
 use mptcp_apply::model::{Capabilities, Flags};
+use mptcp_apply::system::{Errno, Refusal};
 
 /// One kernel's path manager, as far as it differs from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

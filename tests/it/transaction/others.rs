@@ -1,14 +1,16 @@
 //! Somebody else changes the table between what is read and what is written: the goal is reached all the same, and
 //! no row is removed that is another one than the plan means.
 
-use mptcp_apply::plan::Reason;
-use proptest::prelude::*;
+use mptcp_apply::model::Reason;
 
-use super::*;
 use crate::laws::{is_listened_for, planned};
 use crate::model::Moment;
 use crate::model::situation::{Situation, event, situation};
 use crate::support::repeatable;
+
+use super::*;
+
+use proptest::prelude::*;
 
 type Meddling = fn(&mut Model);
 
@@ -119,7 +121,7 @@ fn judge(
                 prop_assert!(!situation.model.version().known.contains(*flags));
             }
             // The other one's endpoint is not to be removed, and is in the way.
-            Cause::Unreachable(_) => {}
+            Cause::ResolveError(_) => {}
             Cause::Refused(refusal, now) => {
                 let desired = situation.desired(now).expect("a goal");
                 let taken = desired.endpoints.iter().any(|row| is_listened_for(row, &desired));

@@ -1,15 +1,16 @@
 //! Transactions in random situations.
 
-use mptcp_apply::apply::{Cause, Verdict};
-use mptcp_apply::model::State;
-use mptcp_apply::plan::Step;
-use proptest::prelude::*;
+use mptcp_apply::model::{State, Step};
+use mptcp_apply::reconcile::{Cause, Verdict};
 
-use super::{ERRNOS, carry_out};
 use crate::laws::{kept, not_restored, planned};
 use crate::model::Faulty;
 use crate::model::situation::{Situation, situation};
 use crate::support::repeatable;
+
+use super::{ERRNOS, carry_out};
+
+use proptest::prelude::*;
 
 proptest! {
     #![proptest_config(repeatable(400))]

@@ -6,11 +6,12 @@ use std::process::{Child, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Both, command, listeners, start};
 use crate::kernel::links::{Links, SERVICE};
 use crate::kernel::watcher::Watcher;
 use crate::peer::Peer;
 use crate::support::{Namespace, program_path, run, wait_for};
+
+use super::{Both, command, listeners, start};
 
 /// A namespace whose loopback is all it needs, and a service there.
 const LOCAL: &str = "127.0.0.1:5000";

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use nix::errno::Errno;
 use serde_json::Value;
 
-use super::Both;
 use crate::kernel::links::{Links, SERVICE};
 use crate::peer::Peer;
 use crate::support::{Namespace, kernel_release};
+
+use super::Both;
 
 /// What Linux calls its event, by the word of `ip`.
 const WORDS: [(&str, &str); 10] = [

@@ -1,8 +1,9 @@
 //! The README's "Coming from elsewhere": NetworkManager and mptcpd themselves, and then the snippets beside theirs.
 
-use super::machine::{Files, Machine, write};
 use crate::kernel::elsewhere::{snippets, without_id};
 use crate::support::{run, wait_for};
+
+use super::machine::{Files, Machine, write};
 
 /// The two programs, and what they and the snippets start.
 const PACKAGES: [&str; 6] = ["coreutils", "dash", "dbus", "mptcpd", "mptcpd-plugins", "network-manager"];

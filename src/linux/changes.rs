@@ -1,0 +1,82 @@
+//! Hearing that links or addresses changed. What changed is read anew: no notice is trusted for its content, and one
+//! that was lost is a change too.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
+
+use crate::system::Error;
+
+/// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR`
+const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+
+/// Notices of one network namespace.
+pub struct Changes {
+    socket: OwnedFd,
+    since: Instant,
+}
+
+impl Changes {
+    /// Hears everything from now on, in the network namespace of this thread.
+    ///
+    /// # Errors
+    /// When there is no such socket to be had.
+    pub fn subscribe() -> Result<Changes, Error> {
+        // Protocol 0 is NETLINK_ROUTE.
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None);
+        let socket = socket.map_err(|error| failed("open a netlink socket", error))?;
+        bind(&socket, &SocketAddrNetlink::new(0, GROUPS))
+            .map_err(|error| failed("hear of links and addresses", error))?;
+        Ok(Changes { socket, since: Instant::now() })
+    }
+
+    /// How long it has been listening.
+    pub fn elapsed(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Waits for a change, `at_most` that long. Afterwards, all that there was to hear is heard.
+    ///
+    /// # Errors
+    /// When the socket does not work.
+    pub fn wait(&mut self, at_most: Duration) -> Result<(), Error> {
+        let timeout = Timespec { tv_sec: at_most.as_secs() as i64, tv_nsec: at_most.subsec_nanos().into() };
+        match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(failed("wait for links and addresses", error)),
+        }
+        self.hear()
+    }
+
+    /// Hears all that there is to hear.
+    ///
+    /// # Errors
+    /// As [`Changes::wait`].
+    pub fn hear(&self) -> Result<(), Error> {
+        let mut notice = [0; 1];
+        loop {
+            match recv(&self.socket, &mut notice, RecvFlags::TRUNC) {
+                // ENOBUFS: there were more than the socket holds.
+                Ok(_) | Err(rustix::io::Errno::INTR | rustix::io::Errno::NOBUFS) => {}
+                Err(rustix::io::Errno::AGAIN) => return Ok(()),
+                Err(error) => return Err(failed("hear of links and addresses", error)),
+            }
+        }
+    }
+}
+
+/// Readable when there is something to hear.
+impl AsFd for Changes {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn failed(what: &str, error: rustix::io::Errno) -> Error {
+    Error::Io(what.to_owned(), io::Error::from(error))
+}

@@ -1,0 +1,181 @@
+//! Reads what the doctor looks at, once. What this user may not read is left out: fewer findings, no error.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::doctor::{Configuration, Evidence, RouteCheck, Table, shell_word};
+use crate::linux::routes::{Route, Routes};
+use crate::linux::rtnl::Rtnl;
+use crate::linux::{LinuxPathManager, probe_socket, processes, sock_diag};
+use crate::model::{Connection, Endpoint, HostAddress, Interface, Probe, Routing, canonical};
+use crate::system::{Errno, Error};
+
+/// Two public resolvers stand for the Internet, as in most examples of `ip route get`. Nothing is sent to them.
+const INTERNET: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(1, 1, 1, 1)),
+    IpAddr::V6(Ipv6Addr::new(0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111)),
+];
+/// How many peers of live connections are asked for, of each family.
+const PEERS_MAX: usize = 4;
+/// How long a connection that lacks a subflow is given to open it.
+const GRACE: Duration = Duration::from_millis(500);
+/// Programs that write to the table too.
+const MANAGERS: [&str; 2] = ["NetworkManager", "mptcpd"];
+
+/// Everything about this thread's network namespace but the path manager's state, the configuration, and what was probed.
+pub fn examine(path_manager: Table, configuration: Configuration, probe: Option<Probe>) -> Evidence {
+    let mut evidence = Evidence {
+        path_manager,
+        capabilities: LinuxPathManager::capabilities(),
+        interfaces: Vec::new(),
+        addresses: Vec::new(),
+        bindable: Vec::new(),
+        routes: Vec::new(),
+        routing: Routing::default(),
+        first_addresses: Vec::new(),
+        rp_filter: BTreeMap::new(),
+        counters: None,
+        connections: Vec::new(),
+        listeners: Vec::new(),
+        managers: Vec::new(),
+        configuration,
+        probe,
+    };
+    if let Some(state) = evidence.state() {
+        evidence.capabilities = evidence.capabilities.corrected_by(state);
+    }
+    if let Some((interfaces, addresses)) = told("interfaces", interfaces()) {
+        (evidence.interfaces, evidence.addresses) = (interfaces, addresses);
+        evidence.rp_filter = rp_filter(&evidence.interfaces);
+    }
+    quote_names(&mut evidence);
+    let is_own = |row: &Endpoint| evidence.addresses.iter().any(|own| own.address == row.identity.address);
+    let elsewhere = evidence.endpoints().filter(|row| !is_own(row)).map(|row| row.identity.address);
+    evidence.bindable =
+        elsewhere.filter(|own| matches!(probe_socket::try_bind((*own, 0).into()), Some(Ok(())))).collect();
+    evidence.connections = told("connections", settled_connections(&evidence)).unwrap_or_default();
+    evidence.listeners = told("listeners", sock_diag::listeners()).unwrap_or_default();
+    // Last, so that they count what those connections did.
+    evidence.counters = sock_diag::counters();
+    evidence.managers = processes::running(&MANAGERS);
+    if let Err(error) = routes(&mut evidence) {
+        log::debug!("routes are left out: {error}");
+    }
+    evidence
+}
+
+/// From here on names of interfaces are for remedies.
+fn quote_names(evidence: &mut Evidence) {
+    for interface in &mut evidence.interfaces {
+        interface.name = shell_word(&interface.name);
+    }
+    if let Table::Read(state) = &mut evidence.path_manager {
+        let names = state.endpoints.iter_mut().filter_map(|row| row.dev.as_mut()?.name.as_mut());
+        names.for_each(|name| *name = shell_word(name));
+    }
+}
+
+fn told<T>(what: &str, result: Result<T, Error>) -> Option<T> {
+    result.inspect_err(|error| log::debug!("{what} are left out: {error}")).ok()
+}
+
+fn interfaces() -> Result<(Vec<Interface>, Vec<HostAddress>), Error> {
+    let mut rtnl = Rtnl::open()?;
+    Ok((rtnl.links()?, rtnl.addresses()?.iter().map(super::rtnl::Address::as_found).collect()))
+}
+
+fn rp_filter(interfaces: &[Interface]) -> BTreeMap<NonZeroU32, u64> {
+    let value = |name: &str| -> Option<u64> {
+        // A name may hold anything but a slash.
+        fs::read_to_string(format!("/proc/sys/net/ipv4/conf/{name}/rp_filter")).ok()?.trim().parse().ok()
+    };
+    let all = value("all").unwrap_or(0);
+    let of = |interface: &Interface| Some((interface.index, value(&interface.name)?.max(all)));
+    interfaces.iter().filter_map(of).collect()
+}
+
+/// The live connections. A subflow takes some round trips, so where one is missing they are read once more, and only
+/// those count that are still there.
+fn settled_connections(evidence: &Evidence) -> Result<Vec<Connection>, Error> {
+    let first = sock_diag::connections()?;
+    let endpoints: BTreeSet<IpAddr> = evidence.opening().map(|row| row.identity.address).collect();
+    let lacks = |connection: &Connection| {
+        let locals: BTreeSet<IpAddr> = connection
+            .subflows
+            .iter()
+            .filter(|path| path.is_established())
+            .map(|path| path.local.ip())
+            .collect();
+        !endpoints.is_subset(&locals)
+    };
+    if !first.iter().any(lacks) {
+        return Ok(first);
+    }
+    std::thread::sleep(GRACE);
+    let mut again = sock_diag::connections()?;
+    let before: BTreeSet<u32> = first.iter().map(|connection| connection.token).collect();
+    again.retain(|connection| before.contains(&connection.token));
+    Ok(again)
+}
+
+fn routes(evidence: &mut Evidence) -> Result<(), Error> {
+    let mut routes = Routes::open()?;
+    let (mut checks, mut first_addresses) = (Vec::new(), Vec::new());
+    for (destination, peer) in destinations(evidence) {
+        let Ok(found) = routes.get(destination, None, None)? else { continue };
+        first_addresses.extend(found.source.map(canonical));
+        for row in evidence.opening() {
+            let source = row.identity.address;
+            let own = evidence.addresses.iter().find(|own| own.address == source);
+            if own.is_none() || source.is_ipv4() != destination.is_ipv4() {
+                continue;
+            }
+            let bound = row.dev.as_ref().map(|dev| dev.index);
+            let by_source = answer(routes.get(destination, Some(source), None)?);
+            let by_device = match bound.filter(|index| evidence.interface(*index).is_some()) {
+                Some(index) => Some(answer(routes.get(destination, Some(source), Some(index))?)),
+                None => None,
+            };
+            checks.push(RouteCheck { source, destination, peer, by_source, by_device });
+        }
+    }
+    let home = |check: &RouteCheck| {
+        let row = evidence.opening().find(|row| row.identity.address == check.source);
+        row.and_then(|row| evidence.home(row)).map(|interface| interface.index)
+    };
+    let is_odd = |check: &RouteCheck| {
+        check.taken().is_err()
+            || check.by_source.is_err()
+            || check.by_source.as_ref().ok() != home(check).as_ref()
+    };
+    // A router may have a million routes; only a remedy needs them.
+    if checks.iter().any(is_odd) {
+        evidence.routing = told("routing tables", routes.routing()).unwrap_or_default();
+    }
+    (evidence.routes, evidence.first_addresses) = (checks, first_addresses);
+    Ok(())
+}
+
+fn answer(route: Result<Route, Errno>) -> Result<NonZeroU32, String> {
+    match route {
+        Ok(Route { interface: Some(interface), .. }) => Ok(interface),
+        Ok(_) => Err("a route without an interface".to_owned()),
+        Err(errno) => Err(errno.desc().to_owned()),
+    }
+}
+
+/// Where live connections that this host began lead, and what stands for the Internet where there is none.
+fn destinations(evidence: &Evidence) -> Vec<(IpAddr, bool)> {
+    let begun = evidence.begun().flat_map(|connection| &connection.subflows);
+    let peers: BTreeSet<IpAddr> = begun.map(|path| path.remote.ip()).collect();
+    let mut destinations = Vec::new();
+    for internet in INTERNET {
+        let family = peers.iter().filter(|peer| peer.is_ipv4() == internet.is_ipv4());
+        let family: Vec<(IpAddr, bool)> = family.take(PEERS_MAX).map(|peer| (*peer, true)).collect();
+        destinations.extend(if family.is_empty() { vec![(internet, false)] } else { family });
+    }
+    destinations
+}

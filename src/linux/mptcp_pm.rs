@@ -1,0 +1,278 @@
+//! The generic netlink family `mptcp_pm`, version 1: endpoints and limits to attributes and back.
+//!
+//! Numbers are those of `include/uapi/linux/mptcp_pm.h`. All values are in the host's byte order, the port included;
+//! only addresses are not.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::{NonZeroU16, NonZeroU32};
+
+use neli::consts::nl::{GenlId, NlmF};
+use neli::genl::{AttrTypeBuilder, Genlmsghdr, GenlmsghdrBuilder, Nlattr, NlattrBuilder, NoUserHeader};
+use neli::types::{Buffer, GenlBuffer};
+use neli::{Size, ToBytes};
+
+use crate::linux::netlink::Request;
+use crate::linux::netlink::decode::{attributes, number};
+use crate::model::{AddressId, Device, Endpoint, Flags, Identity, Limits, canonical};
+use crate::system::Error;
+
+/// The family's name.
+const FAMILY_NAME: &str = "mptcp_pm";
+/// The name of its multicast group of events.
+const EVENTS_NAME: &str = "mptcp_pm_events";
+/// The family's version.
+const FAMILY_VERSION: u8 = 1;
+
+/// `enum`s of `include/uapi/linux/genetlink.h`.
+mod ctrl {
+    pub const CMD_GETFAMILY: u8 = 3;
+    pub const ATTR_FAMILY_ID: u16 = 1;
+    pub const ATTR_FAMILY_NAME: u16 = 2;
+    pub const ATTR_MCAST_GROUPS: u16 = 7;
+    pub const ATTR_MCAST_GRP_NAME: u16 = 1;
+    pub const ATTR_MCAST_GRP_ID: u16 = 2;
+}
+
+/// `MPTCP_PM_CMD_*`
+mod cmd {
+    pub const ADD_ADDR: u8 = 1;
+    pub const DEL_ADDR: u8 = 2;
+    pub const GET_ADDR: u8 = 3;
+    pub const SET_LIMITS: u8 = 5;
+    pub const GET_LIMITS: u8 = 6;
+    pub const SET_FLAGS: u8 = 7;
+}
+
+/// `MPTCP_PM_ATTR_SUBFLOWS`, which a refusal may point at.
+pub const ATTR_SUBFLOWS: u16 = 3;
+
+/// `MPTCP_PM_ATTR_*`
+mod attr {
+    pub const ADDR: u16 = 1;
+    pub const RCV_ADD_ADDRS: u16 = 2;
+    pub const SUBFLOWS: u16 = super::ATTR_SUBFLOWS;
+}
+
+/// `MPTCP_PM_ADDR_ATTR_*`
+mod addr {
+    pub const FAMILY: u16 = 1;
+    pub const ID: u16 = 2;
+    pub const ADDR4: u16 = 3;
+    pub const ADDR6: u16 = 4;
+    pub const PORT: u16 = 5;
+    pub const FLAGS: u16 = 6;
+    pub const IF_IDX: u16 = 7;
+}
+
+/// `AF_INET`
+const AF_INET: u16 = 2;
+/// `AF_INET6`
+const AF_INET6: u16 = 10;
+
+/// Asks for the family's number, which is the same in every network namespace of a host.
+pub fn get_family() -> Result<Request, Error> {
+    let body = message(ctrl::CMD_GETFAMILY, vec![attribute(ctrl::ATTR_FAMILY_NAME, FAMILY_NAME)?])?;
+    Request::get(GenlId::Ctrl.into(), &body)
+}
+
+/// The family's number in the answer to [`get_family`].
+pub fn family(reply: &[u8]) -> Option<u16> {
+    let id = genl_attributes(reply).find(|(kind, _)| *kind == ctrl::ATTR_FAMILY_ID)?.1;
+    number(id)?.try_into().ok()
+}
+
+/// The number of the multicast group of events in that answer.
+pub fn events_group(reply: &[u8]) -> Option<u32> {
+    let (_, groups) = genl_attributes(reply).find(|(kind, _)| *kind == ctrl::ATTR_MCAST_GROUPS)?;
+    let find = |group, wanted| attributes(group).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
+    let is_wanted = |group| {
+        let name = find(group, ctrl::ATTR_MCAST_GRP_NAME);
+        name.is_some_and(|name| name.strip_suffix(b"\0").unwrap_or(name) == EVENTS_NAME.as_bytes())
+    };
+    let (_, group) = attributes(groups).find(|(_, group)| is_wanted(group))?;
+    number(find(group, ctrl::ATTR_MCAST_GRP_ID)?)
+}
+
+/// Requests of the family with this number.
+#[derive(Clone, Copy)]
+pub struct Family(pub u16);
+
+impl Family {
+    /// Asks for the limits.
+    pub fn get_limits(self) -> Result<Request, Error> {
+        Request::get(self.0, &message(cmd::GET_LIMITS, Vec::new())?)
+    }
+
+    /// Asks for the whole table.
+    pub fn dump_endpoints(self) -> Result<Request, Error> {
+        Request::dump(self.0, &message(cmd::GET_ADDR, Vec::new())?)
+    }
+
+    /// Asks for one row.
+    pub fn get_endpoint(self, id: AddressId) -> Result<Request, Error> {
+        let row = nest(attr::ADDR, &[attribute(addr::ID, id.get())?])?;
+        Request::get(self.0, &message(cmd::GET_ADDR, vec![row])?)
+    }
+
+    /// Sets those limits that differ, both or none; the kernel keeps the one that is not sent.
+    pub fn set_limits(self, from: Limits, to: Limits) -> Result<Request, Error> {
+        let mut attributes = Vec::new();
+        if from.add_addr_accepted != to.add_addr_accepted {
+            attributes.push(attribute(attr::RCV_ADD_ADDRS, to.add_addr_accepted)?);
+        }
+        if from.subflows != to.subflows {
+            attributes.push(attribute(attr::SUBFLOWS, to.subflows)?);
+        }
+        self.request(cmd::SET_LIMITS, attributes)
+    }
+
+    /// Adds a row; without `id` the kernel chooses one, or keeps that of the implicit endpoint in its place. An id of
+    /// 0 is never sent: some kernels make a row of it that cannot be seen nor deleted.
+    pub fn add(self, endpoint: &Endpoint, id: Option<AddressId>) -> Result<Request, Error> {
+        let mut row = identity(&endpoint.identity)?;
+        row.push(attribute(addr::FLAGS, endpoint.flags.bits())?);
+        if let Some(dev) = &endpoint.dev {
+            row.push(attribute(addr::IF_IDX, dev.index.get())?);
+        }
+        if let Some(id) = id {
+            row.push(attribute(addr::ID, id.get())?);
+        }
+        self.request(cmd::ADD_ADDR, vec![nest(attr::ADDR, &row)?])
+    }
+
+    /// Removes the row with this id. The kernel looks at nothing else; without an id it would report success and
+    /// close first subflows instead.
+    pub fn delete(self, id: AddressId, of: &Identity) -> Result<Request, Error> {
+        let mut row = identity(of)?;
+        row.push(attribute(addr::ID, id.get())?);
+        self.request(cmd::DEL_ADDR, vec![nest(attr::ADDR, &row)?])
+    }
+
+    /// Sets `backup` and `fullmesh`, always both.
+    ///
+    /// The row is looked up by address, which no other writer can have given to another row, unless it has a port:
+    /// then a row without a port and with the same address would match too, so that the id has to decide.
+    pub fn set_flags(self, endpoint: &Endpoint, flags: Flags) -> Result<Request, Error> {
+        let mut row = match endpoint.id {
+            Some(id) if endpoint.identity.port.is_some() => vec![attribute(addr::ID, id.get())?],
+            _ => identity(&endpoint.identity)?,
+        };
+        row.push(attribute(addr::FLAGS, flags.bits())?);
+        self.request(cmd::SET_FLAGS, vec![nest(attr::ADDR, &row)?])
+    }
+
+    fn request(self, command: u8, attributes: Vec<Nlattr<u16, Buffer>>) -> Result<Request, Error> {
+        Request::new(self.0, NlmF::empty(), &message(command, attributes)?)
+    }
+}
+
+/// The limits in the answer to [`Family::get_limits`].
+pub fn limits(reply: &[u8]) -> Option<Limits> {
+    let find = |wanted| {
+        genl_attributes(reply).find(|(kind, _)| *kind == wanted).and_then(|(_, value)| number(value))
+    };
+    Some(Limits { subflows: find(attr::SUBFLOWS)?, add_addr_accepted: find(attr::RCV_ADD_ADDRS)? })
+}
+
+/// The row in an answer to [`Family::dump_endpoints`] or [`Family::get_endpoint`]; its device has no name yet.
+pub fn endpoint(reply: &[u8]) -> Option<Endpoint> {
+    let (_, row) = genl_attributes(reply).find(|(kind, _)| *kind == attr::ADDR)?;
+    let (mut address, mut port, mut id, mut dev, mut flags) = (None, None, None, None, None);
+    for (kind, value) in attributes(row) {
+        match kind {
+            addr::ID => id = number(value).and_then(|id| AddressId::new(id.try_into().ok()?)),
+            addr::ADDR4 => {
+                address = <[u8; 4]>::try_from(value).ok().map(|raw| IpAddr::V4(Ipv4Addr::from(raw)))
+            }
+            addr::ADDR6 => {
+                address = <[u8; 16]>::try_from(value).ok().map(|raw| IpAddr::V6(Ipv6Addr::from(raw)))
+            }
+            addr::PORT => port = number(value).and_then(|port| NonZeroU16::new(port.try_into().ok()?)),
+            addr::FLAGS => flags = number(value).map(Flags::from_bits),
+            addr::IF_IDX => dev = number(value).and_then(NonZeroU32::new),
+            _ => {}
+        }
+    }
+    Some(Endpoint {
+        name: None,
+        identity: Identity { address: canonical(address?), port },
+        id: Some(id?),
+        dev: dev.map(|index| Device { index, name: None }),
+        flags: flags?,
+    })
+}
+
+/// The attributes behind the four bytes of `struct genlmsghdr`.
+pub fn genl_attributes(reply: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    attributes(reply.get(4..).unwrap_or_default())
+}
+
+fn identity(identity: &Identity) -> Result<Vec<Nlattr<u16, Buffer>>, Error> {
+    let mut row = match identity.address {
+        IpAddr::V4(v4) => vec![attribute(addr::FAMILY, AF_INET)?, attribute(addr::ADDR4, &v4.octets()[..])?],
+        IpAddr::V6(v6) => vec![attribute(addr::FAMILY, AF_INET6)?, attribute(addr::ADDR6, &v6.octets()[..])?],
+    };
+    if let Some(port) = identity.port {
+        row.push(attribute(addr::PORT, port.get())?);
+    }
+    Ok(row)
+}
+
+fn message(
+    command: u8,
+    attributes: Vec<Nlattr<u16, Buffer>>,
+) -> Result<Genlmsghdr<u8, u16, NoUserHeader>, Error> {
+    GenlmsghdrBuilder::default()
+        .cmd(command)
+        .version(FAMILY_VERSION)
+        .attrs(attributes.into_iter().collect::<GenlBuffer<u16, Buffer>>())
+        .build()
+        .map_err(|error| Error::Protocol(error.to_string()))
+}
+
+fn nest(kind: u16, inner: &[Nlattr<u16, Buffer>]) -> Result<Nlattr<u16, Buffer>, Error> {
+    inner.iter().try_fold(attribute(kind, Buffer::new())?, |outer, attribute| {
+        outer.nest(attribute).map_err(|error| Error::Protocol(error.to_string()))
+    })
+}
+
+fn attribute(kind: u16, value: impl Size + ToBytes) -> Result<Nlattr<u16, Buffer>, Error> {
+    let kind = AttrTypeBuilder::default().nla_type(kind).build();
+    let kind = kind.map_err(|error| Error::Protocol(error.to_string()))?;
+    let built = NlattrBuilder::default().nla_type(kind).nla_payload(value).build();
+    built.map_err(|error| Error::Protocol(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn endpoint_like(port: u16, dev: Option<u32>) -> Endpoint {
+        let identity = Identity { address: IpAddr::from([192, 0, 2, 1]), port: NonZeroU16::new(port) };
+        let dev = dev.and_then(NonZeroU32::new).map(|index| Device { index, name: None });
+        Endpoint { name: None, identity, id: AddressId::new(7), dev, flags: Flags::SIGNAL }
+    }
+
+    proptest! {
+        /// Requests and replies have the same attributes, so that what is sent can be read.
+        #[test]
+        fn what_is_encoded_can_be_decoded(port: u16, dev in proptest::option::of(1u32..)) {
+            let endpoint = endpoint_like(port, dev);
+            let mut row = identity(&endpoint.identity).unwrap();
+            row.push(attribute(addr::FLAGS, endpoint.flags.bits()).unwrap());
+            row.push(attribute(addr::ID, 7u8).unwrap());
+            if let Some(dev) = &endpoint.dev {
+                row.push(attribute(addr::IF_IDX, dev.index.get()).unwrap());
+            }
+            let message = message(cmd::GET_ADDR, vec![nest(attr::ADDR, &row).unwrap()]).unwrap();
+            let bytes = super::super::netlink::encode(&message).unwrap();
+            prop_assert_eq!(super::endpoint(&bytes), Some(endpoint));
+        }
+
+        #[test]
+        fn no_reply_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
+            let _ = (super::endpoint(&bytes), limits(&bytes), family(&bytes));
+        }
+    }
+}

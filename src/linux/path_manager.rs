@@ -1,0 +1,365 @@
+//! The real kernel, as the namespace of this thread shows it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use neli::consts::socket::NlFamily;
+
+use crate::linux::interfaces::{self, Interfaces};
+use crate::linux::mptcp_pm::{self, Family};
+use crate::linux::netlink::{DUMP_ATTEMPTS, Netlink, Request};
+use crate::linux::probe_socket::{self, ProbeSocket};
+use crate::linux::rtnl::{Address, Rtnl};
+use crate::linux::{sock_diag, sysctl};
+use crate::model::{
+    Capabilities, Connection, Endpoint, Identity, Reason, State, Step, Sysctl, SysctlValue, canonical,
+};
+use crate::system::{
+    Errno, Error, HostFacts, Joins, Observed, PathManager, Refusal, SubflowSummary, UsableAddress,
+};
+
+/// How long a pause goes on when it is to be over.
+const PAUSE_MAX: Duration = Duration::from_millis(100);
+
+/// One network namespace's path manager.
+pub struct LinuxPathManager {
+    netlink: Netlink,
+    family: Family,
+    interfaces: Interfaces,
+    /// Opened when something is asked for by ioctl, or whether MPTCP is on, and kept until the state is read again.
+    any_socket: Option<ProbeSocket>,
+    /// Read when somebody asks for them first, and kept until the state is read again.
+    addresses: Option<Addresses>,
+    opened: Instant,
+    /// When it is set, pauses are over at once.
+    hurry: Option<Arc<AtomicBool>>,
+    /// What was left of pauses then.
+    skipped: Duration,
+}
+
+/// The addresses of interfaces that are up.
+struct Addresses {
+    /// Those that a selector may pick, by interface index and then in the kernel's order.
+    usable: Vec<UsableAddress>,
+    /// Those that a socket can be bound to.
+    bindable: Vec<(IpAddr, NonZeroU32)>,
+}
+
+/// The replies to the requests for limits and endpoints.
+struct Table {
+    limits: Vec<Vec<u8>>,
+    rows: Vec<Vec<u8>>,
+}
+
+impl LinuxPathManager {
+    /// Opens the path manager of the network namespace that this thread is in.
+    ///
+    /// # Errors
+    /// [`Error::NoMptcp`] when the kernel has none.
+    pub fn open() -> Result<LinuxPathManager, Error> {
+        let mut netlink = Netlink::open(NlFamily::Generic)?;
+        let family = find_family(&mut netlink)?;
+        Ok(LinuxPathManager {
+            netlink,
+            family,
+            interfaces: Interfaces::default(),
+            any_socket: None,
+            addresses: None,
+            opened: Instant::now(),
+            hurry: None,
+            skipped: Duration::ZERO,
+        })
+    }
+
+    /// Lets pauses be over as soon as that is set, as if their time had passed: what waits for something gives up then.
+    pub fn hurry_when(&mut self, set: Arc<AtomicBool>) {
+        self.hurry = Some(set);
+    }
+
+    /// What this kernel can hold, as far as its release tells.
+    pub fn capabilities() -> Capabilities {
+        let name = rustix::system::uname();
+        Capabilities::of_release(&name.release().to_string_lossy())
+    }
+
+    /// One dump cannot be told from one that another writer disturbed: the kernel never sets NLM_F_DUMP_INTR for
+    /// this family. Whoever acts on it compares again, before each removal and after the last step.
+    fn table(&mut self) -> Result<Table, Error> {
+        let requests = [self.family.get_limits()?, self.family.dump_endpoints()?];
+        let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the endpoints were disturbed"));
+        let mut verdicts = self.netlink.read(&requests)?.ok_or_else(disturbed)?.into_iter();
+        let (Some(limits), Some(rows)) = (verdicts.next(), verdicts.next()) else {
+            return Err(Error::Protocol("too few verdicts".into()));
+        };
+        let limits = limits.map_err(|refusal| Error::Refused("read the limits", refusal))?;
+        let rows = rows.map_err(|refusal| Error::Refused("read the endpoints", refusal))?;
+        Ok(Table { limits, rows })
+    }
+
+    /// The name of the interface with that index, or `if7` where there is none.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub fn interface_name(&mut self, index: NonZeroU32) -> Result<String, Error> {
+        Ok(interfaces::name(self.any_socket()?, index)?.unwrap_or_else(|| format!("if{index}")))
+    }
+
+    /// The live MPTCP connections, by token.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub fn live_connections(&self) -> Result<Vec<Connection>, Error> {
+        sock_diag::connections()
+    }
+
+    fn with_device_name(&mut self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {
+        if let Some(dev) = &mut endpoint.dev {
+            dev.name = interfaces::name(self.any_socket()?, dev.index)?;
+            if let Some(name) = &dev.name {
+                self.interfaces.remember(name, dev.index);
+            }
+        }
+        Ok(endpoint)
+    }
+
+    fn any_socket(&mut self) -> Result<&ProbeSocket, Error> {
+        let socket = match self.any_socket.take() {
+            Some(socket) => socket,
+            None => ProbeSocket::open()?,
+        };
+        Ok(self.any_socket.insert(socket))
+    }
+
+    /// Whether a socket can be bound to the address now: it is on an interface that is up, on that one if one is given,
+    /// and its duplicate address detection has ended well.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub fn has_address(&mut self, wanted: IpAddr, on: Option<NonZeroU32>) -> Result<bool, Error> {
+        let bindable = &self.read_addresses()?.bindable;
+        let is_there =
+            bindable.iter().any(|(address, index)| *address == wanted && on.is_none_or(|on| on == *index));
+        // Local routes and sysctls make more addresses usable than interfaces have.
+        Ok(is_there || (on.is_none() && matches!(probe_socket::try_bind((wanted, 0).into()), Some(Ok(())))))
+    }
+
+    fn read_addresses(&mut self) -> Result<&Addresses, Error> {
+        let addresses = match self.addresses.take() {
+            Some(addresses) => addresses,
+            None => Addresses::read()?,
+        };
+        Ok(self.addresses.insert(addresses))
+    }
+
+    /// Compares the row at an endpoint's id with it.
+    fn is_still(&mut self, expected: &Endpoint) -> Result<bool, Error> {
+        let Some(id) = expected.id else { return Ok(false) };
+        let request = self.family.get_endpoint(id)?;
+        let row = match self.netlink.request(request)? {
+            Ok(replies) => replies.iter().find_map(|reply| mptcp_pm::endpoint(reply)),
+            Err(refusal) if refusal.errno == Errno::EINVAL => None,
+            Err(refusal) => return Err(Error::Refused("read an endpoint", refusal)),
+        };
+        Ok(row.is_some_and(|row| row.same_row(expected)))
+    }
+
+    /// Sends the request of a step. A lost answer leaves open whether the step was carried out, and the table tells:
+    /// who takes it for refused neither undoes it nor remembers whose row it is.
+    fn write(&mut self, step: &Step, request: Request) -> Result<(), Refusal> {
+        match self.netlink.request(request) {
+            Ok(verdict) => verdict.map(|_| ()),
+            Err(error) => {
+                log::info!("the answer is lost: {error}");
+                let carried_out = self.observe(&[]).is_ok_and(|now| is_carried_out(step, &now.state));
+                if carried_out { Ok(()) } else { Err(error.into()) }
+            }
+        }
+    }
+}
+
+/// Asks for the path manager's family, once: it is part of the kernel itself and no module, so that its number stays the
+/// same, in all network namespaces.
+fn find_family(netlink: &mut Netlink) -> Result<Family, Error> {
+    static NUMBER: OnceLock<u16> = OnceLock::new();
+    if let Some(number) = NUMBER.get() {
+        return Ok(Family(*number));
+    }
+    let replies = ask_for_family(netlink)?;
+    let number = replies.iter().find_map(|reply| mptcp_pm::family(reply));
+    let number = number.ok_or_else(|| Error::Protocol("a family without a number".into()))?;
+    log::trace!("generic netlink family mptcp_pm has number {number}");
+    Ok(Family(*NUMBER.get_or_init(|| number)))
+}
+
+/// What the kernel says of the path manager's family.
+pub fn ask_for_family(netlink: &mut Netlink) -> Result<Vec<Vec<u8>>, Error> {
+    match netlink.request(mptcp_pm::get_family()?)? {
+        Ok(replies) => Ok(replies),
+        Err(refusal) if refusal.errno == Errno::ENOENT => Err(Error::NoMptcp),
+        Err(refusal) => Err(Error::Refused("find the MPTCP path manager", refusal)),
+    }
+}
+
+/// Whether a step that the kernel had to carry out, or not, is to be seen in the state afterwards.
+fn is_carried_out(step: &Step, now: &State) -> bool {
+    match step {
+        Step::SetSysctl { sysctl, to, .. } => now.sysctls.get(sysctl) == Some(to),
+        Step::SetLimits { to, .. } => now.limits == *to,
+        Step::SetFlags { endpoint, to, .. } => {
+            now.endpoint(endpoint.identity).is_some_and(|row| row.flags == *to)
+        }
+        Step::DelAddr { endpoint, .. } => now.endpoint(endpoint.identity).is_none(),
+        Step::AddAddr { endpoint, .. } => {
+            now.endpoint(endpoint.identity).is_some_and(|row| endpoint.becomes(row))
+        }
+    }
+}
+
+impl PathManager for LinuxPathManager {
+    fn observe(&mut self, sysctls: &[Sysctl]) -> Result<Observed, Error> {
+        self.interfaces.forget();
+        self.any_socket = None;
+        self.addresses = None;
+        let Table { limits, rows } = self.table()?;
+        let limits = limits.iter().find_map(|reply| mptcp_pm::limits(reply));
+        let limits = limits.ok_or_else(|| Error::Protocol("limits without values".into()))?;
+        let mut endpoints = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let row = mptcp_pm::endpoint(row)
+                .ok_or_else(|| Error::Protocol("an endpoint without address".into()))?;
+            endpoints.push(self.with_device_name(row)?);
+        }
+        let mut values = std::collections::BTreeMap::new();
+        for &name in sysctls {
+            values.extend(sysctl::read(name)?.map(|value| (name, value)));
+        }
+        let state = State { limits, sysctls: values, endpoints };
+        Ok(Observed { capabilities: LinuxPathManager::capabilities().corrected_by(&state), state })
+    }
+
+    /// A port makes the kernel listen, which is refused for reasons that no table shows. Binding a socket there tells
+    /// them beforehand.
+    fn check(&mut self, step: &Step) -> Result<(), Refusal> {
+        match step {
+            Step::AddAddr {
+                endpoint: Endpoint { identity: Identity { address, port: Some(port) }, .. },
+                ..
+            } => probe_socket::try_bind((*address, port.get()).into()).unwrap_or(Ok(())),
+            _ => Ok(()),
+        }
+    }
+
+    fn connections(&mut self, endpoint: Identity) -> Result<usize, Error> {
+        let Identity { address, port } = endpoint;
+        port.map_or(Ok(0), |port| probe_socket::connections((address, port.get()).into()))
+    }
+
+    fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error> {
+        sock_diag::subflows()
+    }
+
+    fn joins(&mut self) -> Joins {
+        sock_diag::joins()
+    }
+
+    fn pause(&mut self, duration: Duration) {
+        let start = Instant::now();
+        loop {
+            let left = duration.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            if self.is_interrupted() {
+                self.skipped += left;
+                return;
+            }
+            std::thread::sleep(left.min(PAUSE_MAX));
+        }
+    }
+
+    fn elapsed(&mut self) -> Duration {
+        self.opened.elapsed() + self.skipped
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.hurry.as_ref().is_some_and(|hurry| hurry.load(Ordering::Relaxed))
+    }
+
+    fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
+        match step {
+            Step::SetSysctl { sysctl, from: _, to } => sysctl::write(*sysctl, to),
+            Step::SetLimits { from, to } => {
+                let request = self.family.set_limits(*from, *to)?;
+                self.write(step, request)
+            }
+            Step::SetFlags { endpoint, to, why: _ } => {
+                if endpoint.identity.port.is_some() && !self.is_still(endpoint)? {
+                    return Err(Refusal::changed());
+                }
+                let request = self.family.set_flags(endpoint, *to)?;
+                self.write(step, request)
+            }
+            Step::DelAddr { endpoint, why: _ } => {
+                let Some(id) = endpoint.id else { return Err(Refusal::changed()) };
+                if !self.is_still(endpoint)? {
+                    return Err(Refusal::changed());
+                }
+                let request = self.family.delete(id, &endpoint.identity)?;
+                self.write(step, request)
+            }
+            Step::AddAddr { endpoint, why } => {
+                // An implicit endpoint gives way only to an addition without an id, and its id is kept then.
+                let id = endpoint.id.filter(|_| *why != Reason::Adopted);
+                let request = self.family.add(endpoint, id)?;
+                self.write(step, request)
+            }
+        }
+    }
+}
+
+impl HostFacts for LinuxPathManager {
+    fn interface(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
+        self.interfaces.index(name)
+    }
+
+    fn addresses(&mut self) -> Result<&[UsableAddress], Error> {
+        Ok(&self.read_addresses()?.usable)
+    }
+
+    fn schedulers(&mut self) -> Result<Option<Vec<String>>, Error> {
+        sysctl::available_schedulers()
+    }
+
+    fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error> {
+        // Where a socket can be made it is 1, and a socket costs the same however many network namespaces there are.
+        if name == Sysctl::ENABLED && self.any_socket()?.is_mptcp() {
+            return Ok(Some(SysctlValue::Number(1)));
+        }
+        sysctl::read(name)
+    }
+}
+
+impl Addresses {
+    fn read() -> Result<Addresses, Error> {
+        let mut rtnl = Rtnl::open()?;
+        let (links, addresses) = (rtnl.links()?, rtnl.addresses()?);
+        let up: BTreeMap<NonZeroU32, String> =
+            links.into_iter().filter(|link| link.up).map(|link| (link.index, link.name)).collect();
+        let mut known = Addresses { usable: Vec::new(), bindable: Vec::new() };
+        for Address { address, index, .. } in addresses.iter().filter(|address| address.can_be_bound()) {
+            known.bindable.extend(up.contains_key(index).then_some((canonical(*address), *index)));
+        }
+        for Address { address, index, .. } in addresses.iter().filter(|address| address.is_usable()) {
+            let (address, index) = (canonical(*address), *index);
+            let of_interface = |name: &String| UsableAddress { address, index, interface: name.clone() };
+            known.usable.extend(up.get(&index).map(of_interface));
+        }
+        // Stable: addresses of one interface stay in the kernel's order.
+        known.usable.sort_by_key(|usable| usable.index);
+        Ok(known)
+    }
+}

@@ -1,0 +1,195 @@
+//! Opens an MPTCP connection and watches what becomes of it.
+
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, socket_with, sockopt};
+
+use crate::linux::mptcp_events::{Heard, Source};
+use crate::linux::sock_diag;
+use crate::model::{Connection, Course, Event, Probe, Protocol, Sighting, Subflow, Watched};
+
+/// How many of a name's addresses are tried.
+const ATTEMPTS_MAX: usize = 4;
+/// How long one may take to answer. The kernel leaves MPTCP out of the SYN after the third, 7 s after the first.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long the peer may take to say something by itself.
+const GREETING: Duration = Duration::from_secs(1);
+/// How long subflows are watched after that: two repetitions of a SYN.
+const WATCH: Duration = Duration::from_secs(5);
+/// How long all subflows have to be there for more watching to be pointless.
+const STEADY: Duration = Duration::from_millis(500);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+/// The kernel opens no further subflow before the peer has acknowledged data. So some has to be sent, and an empty line is
+/// what most protocols overlook before a request (HTTP: RFC 9112, 2.2).
+const EMPTY_LINE: &[u8] = b"\r\n";
+
+/// Opens a connection to the first of the addresses that answers, and watches it for some seconds; less when there are
+/// subflows from all of `wanted`. The connection ends when what is returned is dropped.
+pub fn probe(target: String, addresses: &[SocketAddr], wanted: &[IpAddr]) -> (Probe, Option<TcpStream>) {
+    let mut failures = Vec::new();
+    for address in addresses.iter().take(ATTEMPTS_MAX) {
+        // Before the connection, so that nothing is missed.
+        let events = Source::open().inspect_err(|error| log::debug!("events are left out: {error}")).ok();
+        match open(*address) {
+            Ok(stream) => {
+                let watched = Watch::new(&stream, *address, events).until_settled(wanted);
+                return (Probe { target, course: Course::Connected(watched) }, Some(stream));
+            }
+            Err(error) => failures.push(format!("{address}: {}", words(&error))),
+        }
+    }
+    (Probe { target, course: Course::Failed(failures) }, None)
+}
+
+fn words(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::TimedOut => format!("no answer within {} s", ANSWER.as_secs()),
+        _ => rustix::io::Errno::from_io_error(error).map_or_else(
+            || error.to_string(),
+            |errno| crate::system::Errno::from_raw(errno.raw_os_error()).desc().to_owned(),
+        ),
+    }
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, Some(ipproto::MPTCP))?;
+    match connect(&socket, &address) {
+        Err(rustix::io::Errno::INPROGRESS) | Ok(()) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let patience = Timespec { tv_sec: ANSWER.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: 0 };
+    if poll(&mut [PollFd::new(&socket, PollFlags::OUT)], Some(&patience))? == 0 {
+        return Err(ErrorKind::TimedOut.into());
+    }
+    sockopt::socket_error(&socket)??;
+    Ok(TcpStream::from(socket))
+}
+
+/// What was seen so far.
+struct Watch<'a> {
+    stream: &'a TcpStream,
+    peer: SocketAddr,
+    events: Option<Source>,
+    heard: Vec<Event>,
+    /// By their two ends.
+    seen: BTreeMap<(SocketAddr, SocketAddr), Sighting>,
+    token: Option<u32>,
+    protocol: Protocol,
+    ended: bool,
+}
+
+impl<'a> Watch<'a> {
+    fn new(stream: &'a TcpStream, peer: SocketAddr, events: Option<Source>) -> Watch<'a> {
+        let (heard, seen) = (Vec::new(), BTreeMap::new());
+        Watch { stream, peer, events, heard, seen, token: None, protocol: Protocol::Untold, ended: false }
+    }
+
+    fn until_settled(mut self, wanted: &[IpAddr]) -> Watched {
+        let begin = Instant::now();
+        let (mut spoken, mut steady) = (None, None);
+        loop {
+            self.look();
+            if self.protocol == Protocol::Tcp || self.ended {
+                break;
+            }
+            let now = begin.elapsed();
+            if spoken.is_none() && (self.is_fully_established() || now > GREETING) {
+                if !self.is_fully_established() {
+                    self.speak();
+                }
+                spoken = Some(now);
+            }
+            let complete = wanted.iter().all(|address| self.is_up(*address));
+            steady = if complete { steady.or(Some(now)) } else { None };
+            let over = |since: Option<Duration>, time| since.is_some_and(|since| now > since + time);
+            if over(spoken, WATCH) || (spoken.is_some() && over(steady, STEADY)) {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        let token = self.token;
+        self.heard.retain(|event| event.token.map(|token| token.0) == token);
+        Watched {
+            peer: self.peer,
+            protocol: self.protocol,
+            lasted: begin.elapsed(),
+            ended: self.ended,
+            subflows: self.seen.into_values().collect(),
+            events: self.heard,
+        }
+    }
+
+    /// What the peer says is of no interest, only whether it is still there.
+    fn speak(&mut self) {
+        let mut stream = self.stream;
+        if let Err(error) = stream.write(EMPTY_LINE) {
+            log::debug!("nothing could be sent: {error}");
+        }
+    }
+
+    fn look(&mut self) {
+        let mut buffer = [0; 4096];
+        let mut stream = self.stream;
+        match stream.read(&mut buffer) {
+            Ok(0) => self.ended = true,
+            Err(error) if !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+                self.ended = true;
+            }
+            _ => {}
+        }
+        // Both before it is said that the connection is over.
+        if let Some(connection) = self.connection() {
+            self.protocol = if connection.is_plain() { Protocol::Tcp } else { Protocol::Mptcp };
+            self.token = Some(connection.token);
+            self.seen.values_mut().for_each(|sighting| sighting.is_there = false);
+            for path in connection.subflows {
+                let before = self.seen.get(&(path.local, path.remote));
+                let was_established =
+                    path.is_established() || before.is_some_and(|before| before.was_established);
+                let sighting = Sighting { was_established, is_there: true, path };
+                self.seen.insert((sighting.path.local, sighting.path.remote), sighting);
+            }
+        }
+        let heard = self.events.as_mut().map(Source::drain);
+        match heard {
+            Some(Ok(heard)) => self.heard.extend(heard.into_iter().filter_map(|heard| match heard {
+                Heard::Event(event) => Some(*event),
+                Heard::Lost => None,
+            })),
+            Some(Err(error)) => log::debug!("events are left out: {error}"),
+            None => {}
+        }
+    }
+
+    /// The connection as the kernel's socket diagnostics have it.
+    fn connection(&self) -> Option<Connection> {
+        let connections = sock_diag::connections().inspect_err(|error| log::debug!("{error}")).ok()?;
+        let local = self.stream.local_addr().ok()?;
+        // Link-local addresses have a scope here, and none there.
+        let same = |one: SocketAddr, other: SocketAddr| (one.ip(), one.port()) == (other.ip(), other.port());
+        let is_own = |path: &Subflow| same(path.local, local) && same(path.remote, self.peer);
+        let found = |connection: &Connection| match self.token {
+            Some(token) => connection.token == token,
+            None => connection.subflows.iter().any(is_own),
+        };
+        connections.into_iter().find(found)
+    }
+
+    fn is_fully_established(&self) -> bool {
+        self.seen.values().any(|sighting| sighting.path.flags.is_fully_established())
+    }
+
+    fn is_up(&self, address: IpAddr) -> bool {
+        let up = |sighting: &Sighting| {
+            sighting.is_there && sighting.path.is_established() && sighting.path.local.ip() == address
+        };
+        self.seen.values().any(up)
+    }
+}

@@ -1,0 +1,196 @@
+//! Socket diagnostics: the subflows of live MPTCP connections (`inet_diag` with the information of the MPTCP "upper
+//! layer protocol", `include/uapi/linux/inet_diag.h` and `mptcp.h`).
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use neli::consts::socket::NlFamily;
+use neli::types::Buffer;
+
+use crate::linux::netlink::decode::{attributes, number};
+use crate::linux::netlink::{DUMP_ATTEMPTS, Netlink, Request};
+use crate::linux::rtnl::ip;
+use crate::model::{Connection, Counters, Listener, Subflow, SubflowFlags, Traffic, canonical};
+use crate::system::{Error, Joins, SubflowSummary};
+
+/// `SOCK_DIAG_BY_FAMILY`
+const BY_FAMILY: u16 = 20;
+/// `AF_INET`, `AF_INET6`
+const FAMILIES: [u8; 2] = [2, 10];
+/// `IPPROTO_TCP`
+const TCP: u8 = 6;
+/// `INET_DIAG_INFO` as a bit. Only with it does the kernel tell of the upper layer protocol.
+const INFO: u8 = 1 << 1;
+/// `TCP_ESTABLISHED`
+const ESTABLISHED: u8 = 1;
+/// `TCP_ESTABLISHED`, `TCP_SYN_SENT` and `TCP_SYN_RECV`, as bits
+const OPEN: u32 = 1 << 1 | 1 << 2 | 1 << 3;
+/// All but `TCP_TIME_WAIT`, `TCP_CLOSE` and `TCP_LISTEN`
+const ALIVE: u32 = 0xfff & !(1 << 6 | 1 << 7 | 1 << 10);
+/// `TCP_LISTEN`, as a bit
+const LISTENING: u32 = 1 << 10;
+/// The length of `struct inet_diag_msg`
+const HEADER: usize = 72;
+/// `MPTCP_SUBFLOW_ATTR_*`
+const TOKEN_REMOTE: u16 = 1;
+const TOKEN_LOCAL: u16 = 2;
+const MAP_SEQUENCE: u16 = 4;
+const FLAGS: u16 = 8;
+const ID_REMOTE: u16 = 9;
+const ID_LOCAL: u16 = 10;
+
+/// The subflows of this thread's network namespace that are established or being opened. None, too, where this kernel
+/// does not tell of sockets: whoever asks wants to know what he may lose, and acts without knowing otherwise.
+pub fn subflows() -> Result<Vec<SubflowSummary>, Error> {
+    if !has_connections() {
+        return Ok(Vec::new());
+    }
+    all(OPEN, subflow)
+}
+
+/// All live MPTCP connections of this thread's network namespace, by token. Their first subflow comes first, then by
+/// the address ids: the kernel's own order is that of a hash table, another one each time.
+pub fn connections() -> Result<Vec<Connection>, Error> {
+    let mut by_token: BTreeMap<u32, Vec<Subflow>> = BTreeMap::new();
+    for (token, path) in all(ALIVE, path)? {
+        by_token.entry(token).or_default().push(path);
+    }
+    let connection = |(token, mut subflows): (u32, Vec<Subflow>)| {
+        subflows.sort_by_key(|path| (path.flags.is_join(), path.local_id, path.remote_id, path.local));
+        Connection { token, subflows }
+    };
+    Ok(by_token.into_iter().map(connection).collect())
+}
+
+fn all<T>(states: u32, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Error> {
+    let mut netlink = Netlink::open(NlFamily::SockOrInetDiag)?;
+    let mut found = Vec::new();
+    for family in FAMILIES {
+        found.extend(dump(&mut netlink, family, states)?.iter().filter_map(|reply| read(reply)));
+    }
+    Ok(found)
+}
+
+/// The sockets of this thread's network namespace that listen for TCP connections.
+pub fn listeners() -> Result<Vec<Listener>, Error> {
+    all(LISTENING, listener)
+}
+
+/// The kernel's counters `MPJoinSynAckRx` and `MPJoinSynRx`. 0 where they cannot be read.
+pub fn joins() -> Joins {
+    let counters = counters().unwrap_or_default();
+    Joins { answered: counters.get("MPJoinSynAckRx"), heard: counters.get("MPJoinSynRx") }
+}
+
+/// Whether there may be MPTCP connections: whether any was asked for since this namespace was made. Looking through all
+/// TCP sockets of a busy host costs far more. (`/proc/net/protocols` does not count MPTCP sockets.)
+fn has_connections() -> bool {
+    let none =
+        |counters: Counters| ["MPCapableSYNTX", "MPCapableSYNRX"].iter().all(|name| counters.get(name) == 0);
+    !counters().is_some_and(none)
+}
+
+/// The kernel's MPTCP counters of this thread's network namespace; none where they cannot be read.
+pub fn counters() -> Option<Counters> {
+    Counters::parse(&fs::read_to_string("/proc/thread-self/net/netstat").ok()?)
+}
+
+fn dump(netlink: &mut Netlink, family: u8, states: u32) -> Result<Vec<Vec<u8>>, Error> {
+    let request = Request::dump(BY_FAMILY, &Buffer::from(request(family, states)))?;
+    let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the sockets were disturbed"));
+    let mut replies = Vec::new();
+    for verdict in netlink.read(std::slice::from_ref(&request))?.ok_or_else(disturbed)? {
+        match verdict {
+            Ok(answers) => replies.extend(answers),
+            Err(refusal) => log::debug!("this kernel does not tell of sockets ({refusal})"),
+        }
+    }
+    Ok(replies)
+}
+
+/// `struct inet_diag_req_v2` without any address.
+fn request(family: u8, states: u32) -> Vec<u8> {
+    const LENGTH: usize = 56;
+    let mut request = vec![family, TCP, INFO, 0];
+    request.extend(states.to_ne_bytes());
+    request.resize(LENGTH, 0);
+    request
+}
+
+/// Reads `struct inet_diag_msg` and its attributes; none when the socket is no subflow.
+pub fn subflow(reply: &[u8]) -> Option<SubflowSummary> {
+    let (family, state) = (*reply.first()?, *reply.get(1)?);
+    let connection =
+        mptcp(reply)?.find_map(|(kind, value)| (kind == TOKEN_LOCAL).then(|| number(value)))??;
+    let local = address(family, reply.get(8..24)?)?;
+    Some(SubflowSummary { connection, local, established: state == ESTABLISHED })
+}
+
+/// The same with everything that there is to know, and the token of the connection.
+pub fn path(reply: &[u8]) -> Option<(u32, Subflow)> {
+    const INTERFACE: usize = 40;
+    let (family, state) = (*reply.first()?, *reply.get(1)?);
+    let (local, remote) = (address(family, reply.get(8..24)?)?, address(family, reply.get(24..40)?)?);
+    let values: BTreeMap<u16, &[u8]> = mptcp(reply)?.collect();
+    let value = |kind: u16| values.get(&kind).and_then(|value| number(value)).unwrap_or(0);
+    let map_sequence = values.get(&MAP_SEQUENCE).and_then(|value| value.first_chunk().copied());
+    let path = Subflow {
+        local: (local, port(reply, 4)?).into(),
+        remote: (remote, port(reply, 6)?).into(),
+        interface: NonZeroU32::new(u32::from_ne_bytes(*reply.get(INTERFACE..)?.first_chunk()?)),
+        state,
+        local_id: value(ID_LOCAL).try_into().unwrap_or(0),
+        remote_id: value(ID_REMOTE).try_into().unwrap_or(0),
+        flags: SubflowFlags(value(FLAGS)),
+        remote_token: value(TOKEN_REMOTE),
+        map_sequence: map_sequence.map_or(0, u64::from_ne_bytes),
+        traffic: traffic(reply).unwrap_or_default(),
+    };
+    Some((value(TOKEN_LOCAL), path))
+}
+
+fn address(family: u8, bytes: &[u8]) -> Option<IpAddr> {
+    ip(if family == FAMILIES[0] { bytes.get(..4)? } else { bytes }).map(canonical)
+}
+
+/// A socket that listens. It has no connection, and so only the name of the "upper layer protocol".
+pub fn listener(reply: &[u8]) -> Option<Listener> {
+    const NAME: u16 = 1;
+    let local = (address(*reply.first()?, reply.get(8..24)?)?, port(reply, 4)?).into();
+    let name = upper_layer(reply).and_then(|mut ulp| ulp.find(|(kind, _)| *kind == NAME));
+    Some(Listener { local, mptcp: name.is_some_and(|(_, name)| name.starts_with(b"mptcp")) })
+}
+
+fn port(reply: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(*reply.get(at..)?.first_chunk()?))
+}
+
+/// The attributes of the MPTCP "upper layer protocol".
+fn mptcp(reply: &[u8]) -> Option<impl Iterator<Item = (u16, &[u8])>> {
+    const MPTCP: u16 = 3;
+    let (_, mptcp) = upper_layer(reply)?.find(|(kind, _)| *kind == MPTCP)?;
+    Some(attributes(mptcp))
+}
+
+fn upper_layer(reply: &[u8]) -> Option<impl Iterator<Item = (u16, &[u8])>> {
+    const ULP_INFO: u16 = 19;
+    let (_, ulp) = attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == ULP_INFO)?;
+    Some(attributes(ulp))
+}
+
+/// Reads `struct tcp_info`, which grows from kernel to kernel at its end.
+fn traffic(reply: &[u8]) -> Option<Traffic> {
+    const TCP_INFO: u16 = 2;
+    let (_, info) = attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == TCP_INFO)?;
+    let small = |at: usize| Some(u32::from_ne_bytes(*info.get(at..)?.first_chunk()?));
+    let large = |at: usize| Some(u64::from_ne_bytes(*info.get(at..)?.first_chunk()?));
+    Some(Traffic {
+        rtt: Duration::from_micros(small(68)?.into()),
+        retransmitted: small(100)?,
+        acknowledged: large(120)?,
+        received: large(128)?,
+    })
+}

@@ -1,0 +1,249 @@
+//! Live connections while endpoints are replaced: their new subflows come before the old ones go, and those that do not
+//! come are asked for again.
+//!
+//! The kernel opens subflows when an endpoint is added, once, and asks nobody whether they came to be. What decides is
+//! the other end. Up to Linux 6.12 it resets a subflow that joins while data has arrived there out of order
+//! (`__mptcp_finish_join` in `net/mptcp/protocol.c`), which it does as soon as a connection sends on two paths: 94 of 119
+//! joins in trials on 6.1 and 6.12 over links with some delay, whichever order of ADD and DEL, pause (0.3 or 1 s) or id was
+//! chosen, and 18 of 24 where nothing was removed at all. Worse, each one that was reset counts towards the peer's limit
+//! of subflows as long as the connection lives. None of 60 were lost on idle connections, none of 30 to Linux 7.3. A peer
+//! that is at its limit refuses, too, as long as the old subflow is there. Nothing tries again.
+//!
+//! So what was lost is added anew until it stays, and meanwhile connections send on one path alone, since all other
+//! endpoints, the new ones too, are `backup` for that moment. `cargo test what_replacing_costs`
+//! measures it; the README has figures.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::model::{Endpoint, Flags, Identity, Reason, State, Step};
+use crate::system::{Joins, PathManager, SubflowSummary};
+
+use super::settle::{Outlook, Wait, subflows, wait};
+
+/// How long a run may wait for connections in all.
+const TOGETHER: Duration = Duration::from_secs(30);
+
+/// How often lost subflows are asked for again. The first time is nearly always enough; each one that is refused costs
+/// a place on the other end.
+const RENEWALS_MAX: usize = 6;
+
+/// For how many a renewal counts after which nothing was seen to come: it took longer, and promises less.
+const IN_VAIN: usize = 3;
+
+/// What there was on connections, and what became of the endpoints beneath.
+#[derive(Debug, Default)]
+pub struct Paths {
+    /// The subflows before the first removal.
+    before: Option<Vec<SubflowSummary>>,
+    removed: BTreeSet<IpAddr>,
+    /// The endpoints that were added, and their names.
+    added: BTreeMap<Identity, Option<String>>,
+    /// Whether any of them is for peers to ask for. The kernel does not show such a subflow while it is being opened.
+    announced: bool,
+    /// What had been asked for when endpoints were added last.
+    joins: Joins,
+    /// How long all waiting took.
+    waited: Duration,
+    renewals: usize,
+    /// How the last waiting ended.
+    last: Wait,
+    /// Whether waiting for other paths was in vain.
+    hopeless: bool,
+    lost: Vec<Endpoint>,
+}
+
+impl Paths {
+    /// Looks at the connections before the first steps that may cost subflows.
+    pub fn begin<K: PathManager>(&mut self, kernel: &mut K, steps: &[Step]) {
+        let removes = steps.iter().any(|step| matches!(step, Step::DelAddr { .. }));
+        if removes && self.before.is_none() {
+            self.before = Some(subflows(kernel));
+            self.joins = kernel.joins();
+        }
+    }
+
+    /// Takes note of a step that was carried out.
+    pub fn note(&mut self, step: &Step) {
+        match step {
+            Step::DelAddr { endpoint, .. } => {
+                self.removed.insert(endpoint.identity.address);
+            }
+            // One with a port is never renewed: that would close the port for a minute.
+            Step::AddAddr { endpoint, why: _ } if endpoint.identity.port.is_some() => {}
+            Step::AddAddr { endpoint: _, why: Reason::Adopted } => {}
+            Step::AddAddr { endpoint, why: _ } => {
+                self.added.insert(endpoint.identity, endpoint.name.clone());
+                self.announced |= endpoint.flags.contains(Flags::SIGNAL);
+            }
+            Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::SetFlags { .. } => {}
+        }
+    }
+
+    /// The connections that would have no path left without this endpoint, though others were added that should have
+    /// given them one. Waits for those.
+    pub fn stranded_by<K: PathManager>(&mut self, kernel: &mut K, removal: &Endpoint) -> BTreeSet<u32> {
+        let going = removal.identity.address;
+        let mut before = self.before.iter().flatten();
+        if self.hopeless || self.added.is_empty() || !before.any(|subflow| subflow.local == going) {
+            return BTreeSet::new();
+        }
+        let outlook = |subflows: &[SubflowSummary], joins: Joins| {
+            let stranded = stranded(subflows, going);
+            let opening =
+                |subflow: &SubflowSummary| !subflow.established && stranded.contains(&subflow.connection);
+            match stranded.is_empty() {
+                true => Outlook::Fulfilled,
+                false if !self.is_refused(joins) || subflows.iter().any(opening) => Outlook::Open,
+                false => Outlook::Hopeless,
+            }
+        };
+        if stranded(&subflows(kernel), going).is_empty() {
+            return BTreeSet::new();
+        }
+        match wait(kernel, outlook) {
+            (Wait::Settled, _) => BTreeSet::new(),
+            (other, waited) => {
+                self.take_note(other, waited);
+                stranded(&subflows(kernel), going)
+            }
+        }
+    }
+
+    /// The added endpoints that most of these connections lack.
+    pub fn lacked_by<K: PathManager>(
+        &self,
+        connections: &BTreeSet<u32>,
+        kernel: &mut K,
+        now: &State,
+    ) -> Vec<Endpoint> {
+        self.lacked(connections, &subflows(kernel), now)
+    }
+
+    /// The connections that have fewer subflows than before, if most of them lack an added endpoint. Waits for these.
+    pub fn find_short<K: PathManager>(&mut self, kernel: &mut K, now: &State) -> BTreeSet<u32> {
+        let touched = self.before.iter().flatten().any(|subflow| self.removed.contains(&subflow.local));
+        let is_short = |subflows: &[SubflowSummary]| !self.short_of_added(subflows, now).is_empty();
+        let outlook = |subflows: &[SubflowSummary], joins: Joins| self.outlook(subflows, joins, is_short);
+        if !touched {
+            return BTreeSet::new();
+        }
+        match wait(kernel, outlook) {
+            (Wait::Settled, _) => BTreeSet::new(),
+            (other, waited) => {
+                self.take_note(other, waited);
+                self.short_of_added(&subflows(kernel), now)
+            }
+        }
+    }
+
+    /// Waits until most of these connections have subflows from all added endpoints, or there is no hope.
+    pub fn await_added<K: PathManager>(&mut self, kernel: &mut K, connections: &BTreeSet<u32>, now: &State) {
+        let is_lacking = |subflows: &[SubflowSummary]| !self.lacked(connections, subflows, now).is_empty();
+        let outlook = |subflows: &[SubflowSummary], joins: Joins| self.outlook(subflows, joins, is_lacking);
+        let (last, waited) = wait(kernel, outlook);
+        self.take_note(last, waited);
+    }
+
+    /// How it looks as long as something is missing. What is being opened still may come, and would be stopped by asking
+    /// again.
+    fn outlook(
+        &self,
+        subflows: &[SubflowSummary],
+        joins: Joins,
+        is_missing: impl Fn(&[SubflowSummary]) -> bool,
+    ) -> Outlook {
+        if !is_missing(&established(subflows)) {
+            Outlook::Fulfilled
+        } else if !self.is_refused(joins) || !is_missing(subflows) {
+            Outlook::Open
+        } else {
+            Outlook::Hopeless
+        }
+    }
+
+    /// Whether peers have answered since endpoints were added; what is not there then was refused.
+    fn is_refused(&self, joins: Joins) -> bool {
+        !self.announced && joins.answered != self.joins.answered
+    }
+
+    fn take_note(&mut self, last: Wait, waited: Duration) {
+        self.last = last;
+        self.waited += waited;
+    }
+
+    /// Whether it is worth while to add endpoints anew: not for ever, and not when nobody answered the last time.
+    pub fn may_renew<K: PathManager>(&mut self, kernel: &mut K) -> bool {
+        let joins = kernel.joins();
+        let any = joins != self.joins;
+        self.joins = joins;
+        self.renewals += if self.last == Wait::InVain { IN_VAIN } else { 1 };
+        any && self.renewals <= RENEWALS_MAX && self.waited < TOGETHER
+    }
+
+    /// Takes note that connections find no other paths, so that no removal waits for that again.
+    pub fn despair(&mut self) {
+        self.hopeless = true;
+    }
+
+    /// Takes note that these endpoints are given up.
+    pub fn give_up(&mut self, lost: Vec<Endpoint>) {
+        self.lost = lost;
+    }
+
+    /// The endpoints that were given up.
+    pub fn lost(&self) -> &[Endpoint] {
+        &self.lost
+    }
+
+    fn short_of_added(&self, subflows: &[SubflowSummary], now: &State) -> BTreeSet<u32> {
+        let short = self.short_of(subflows, now);
+        if self.lacked(&short, subflows, now).is_empty() { BTreeSet::new() } else { short }
+    }
+
+    fn lacked(&self, by: &BTreeSet<u32>, subflows: &[SubflowSummary], now: &State) -> Vec<Endpoint> {
+        let most_lack = |row: &&Endpoint| {
+            let at_row = |subflow: &&SubflowSummary| subflow.local == row.identity.address;
+            let having: BTreeSet<u32> =
+                subflows.iter().filter(at_row).map(|subflow| subflow.connection).collect();
+            by.difference(&having).count() > having.len()
+        };
+        let added = |row: &Endpoint| {
+            let name = self.added.get(&row.identity)?.clone();
+            Some(Endpoint { name, ..row.clone() })
+        };
+        now.endpoints.iter().filter(most_lack).filter_map(added).collect()
+    }
+
+    /// The connections of before that are still there and have fewer subflows, though the limits allow more.
+    fn short_of(&self, subflows: &[SubflowSummary], now: &State) -> BTreeSet<u32> {
+        let allowed = 1 + now.limits.subflows as usize;
+        let had = by_connection(self.before.iter().flatten().filter(|subflow| subflow.established));
+        let have = by_connection(subflows.iter());
+        let is_short =
+            |(token, had): &(u32, usize)| have.get(token).is_some_and(|have| *have < (*had).min(allowed));
+        had.into_iter().filter(is_short).map(|(token, _)| token).collect()
+    }
+}
+
+/// Connections all of whose established subflows are on this address.
+fn stranded(subflows: &[SubflowSummary], going: IpAddr) -> BTreeSet<u32> {
+    let (on_it, others): (Vec<&SubflowSummary>, Vec<&SubflowSummary>) =
+        subflows.iter().partition(|subflow| subflow.local == going);
+    let elsewhere = others.into_iter().filter(|subflow| subflow.established);
+    let elsewhere: BTreeSet<u32> = elsewhere.map(|subflow| subflow.connection).collect();
+    on_it.into_iter().map(|subflow| subflow.connection).filter(|token| !elsewhere.contains(token)).collect()
+}
+
+fn established(subflows: &[SubflowSummary]) -> Vec<SubflowSummary> {
+    subflows.iter().filter(|subflow| subflow.established).copied().collect()
+}
+
+fn by_connection<'a>(subflows: impl Iterator<Item = &'a SubflowSummary>) -> BTreeMap<u32, usize> {
+    let mut counts = BTreeMap::new();
+    for subflow in subflows {
+        *counts.entry(subflow.connection).or_default() += 1;
+    }
+    counts
+}

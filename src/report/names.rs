@@ -1,0 +1,25 @@
+//! Words for numbers, for people and for programs.
+
+use crate::system::Errno;
+
+/// `ipv4`, `ipv6`, or the number of another family.
+pub fn family_word(family: u16) -> String {
+    match family {
+        2 => "ipv4".to_owned(),
+        10 => "ipv6".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// `ECONNREFUSED`, or the number of an error without a name.
+pub fn errno(error: u8) -> String {
+    match Errno::from_raw(error.into()) {
+        Errno::UnknownErrno => error.to_string(),
+        known => format!("{known:?}"),
+    }
+}
+
+/// Two digits a byte.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,225 @@
+//! The runtime folder: the lock that keeps a second writer out of a network namespace, and the record of the endpoints
+//! that this program made there.
+//!
+//! Both are files named after the namespace's inode. The record is a help for `prune: false` and never trusted beyond
+//! that: whatever it names and the kernel does not have is forgotten.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+
+use crate::model::{AddressId, Identity};
+
+/// Where it is unless systemd says otherwise.
+const FOLDER: &str = "/run/mptcp-apply";
+
+/// More than a record of 255 endpoints ever takes, in bytes.
+const RECORD_MAX: u64 = 64 * 1024;
+
+/// Endpoints that this program made, with their ids where these are known. The kernel gives the inode of a namespace
+/// that is gone to the next one, so an endpoint that has another id now is not the recorded one.
+pub type Owned = BTreeMap<Identity, Option<AddressId>>;
+
+/// What makes something on disk trustworthy.
+type Trust = fn(&RunDir, &Metadata) -> bool;
+
+/// One network namespace's files.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RunDir {
+    folder: PathBuf,
+    namespace: u64,
+    /// The user whose files they are.
+    user: u32,
+}
+
+/// Held as long as it lives; the kernel lets it go when the process dies, however it dies.
+#[derive(Debug)]
+pub struct Lock(File);
+
+impl Lock {
+    /// Lets the processes that are started from now on hold it too, as long as they live.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn share(&self) -> io::Result<()> {
+        fcntl_setfd(&self.0, FdFlags::empty()).map_err(io::Error::from)
+    }
+
+    /// Lets only those hold it that do already.
+    ///
+    /// # Errors
+    /// As [`Lock::share`].
+    pub fn share_no_more(&self) -> io::Result<()> {
+        fcntl_setfd(&self.0, FdFlags::CLOEXEC).map_err(io::Error::from)
+    }
+}
+
+/// Why there is no lock.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another run is going on in this namespace.
+    #[error("another run of mptcp-apply is changing this network namespace (lock {})", .0.display())]
+    Held(PathBuf),
+    /// The file cannot be had.
+    #[error("cannot lock {}: {}", .0.display(), .1)]
+    Unavailable(PathBuf, io::Error),
+}
+
+impl RunDir {
+    /// The files for the network namespace of this thread.
+    ///
+    /// # Errors
+    /// When the namespace has no identity, that is without `/proc`.
+    pub fn of_this_namespace() -> io::Result<RunDir> {
+        Ok(RunDir::of_namespace(fs::metadata("/proc/self/ns/net")?.ino()))
+    }
+
+    /// The files for the network namespace with this inode.
+    pub fn of_namespace(inode: u64) -> RunDir {
+        // systemd lists several folders with colons between them; the first is the unit's own.
+        let given = std::env::var_os("RUNTIME_DIRECTORY");
+        let folder = given.as_ref().and_then(|folders| std::env::split_paths(folders).next());
+        RunDir {
+            folder: folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| FOLDER.into()),
+            namespace: inode,
+            user: rustix::process::geteuid().as_raw(),
+        }
+    }
+
+    /// Takes the lock, or says that it is taken; never waits.
+    ///
+    /// # Errors
+    /// When another run holds it, and when the file cannot be made.
+    pub fn lock(&self) -> Result<Lock, LockError> {
+        let path = self.file("lock");
+        let unavailable = |error| LockError::Unavailable(path.clone(), error);
+        self.create_folder().map_err(unavailable)?;
+        // Neither through a link nor waiting for a pipe's other end.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+        let mut options = File::options();
+        options.create(true).truncate(false).write(true).mode(0o600).custom_flags(flags);
+        let file = options.open(&path).map_err(|error| match Errno::from_io_error(&error) {
+            Some(Errno::LOOP | Errno::NXIO | Errno::ISDIR) => unavailable(no_own_file(&path)),
+            _ => unavailable(error),
+        })?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock(file)),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held(path)),
+            Err(TryLockError::Error(error)) => Err(unavailable(error)),
+        }
+    }
+
+    /// The endpoints that earlier runs made.
+    ///
+    /// # Errors
+    /// When there is a record and it cannot be read, or may be somebody else's.
+    pub fn owned(&self) -> io::Result<Owned> {
+        let (path, mut bytes) = (self.file("owned"), Vec::new());
+        // What root recorded is right for others too, who may plan with it.
+        let trusted = RunDir::is_own_or_roots;
+        let judged = self.judge_folder(trusted).and_then(|()| self.judge_file(&path, trusted));
+        let file = judged.and_then(|()| File::open(&path));
+        match file.and_then(|file| file.take(RECORD_MAX + 1).read_to_end(&mut bytes)) {
+            Ok(_) if bytes.len() as u64 > RECORD_MAX => {
+                Err(io::Error::other(format!("{} is larger than any record", path.display())))
+            }
+            Ok(_) => Ok(String::from_utf8_lossy(&bytes).split_inclusive('\n').filter_map(parse).collect()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Owned::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces the record as a whole: whoever reads it sees the old one or the new one.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn remember(&self, owned: &Owned) -> io::Result<()> {
+        let text: String = owned.iter().map(|(identity, id)| format(identity, *id)).collect();
+        let (path, new) = (self.file("owned"), self.file("owned.new"));
+        self.create_folder()?;
+        // Left behind by a run that was killed, or anything else; what is made anew is this user's own file.
+        let _ = fs::remove_file(&new);
+        let written =
+            File::options().write(true).create_new(true).mode(0o644).open(&new).and_then(|mut file| {
+                // Others may plan with it, whatever this process hides of its files otherwise.
+                file.set_permissions(Permissions::from_mode(0o644))?;
+                file.write_all(text.as_bytes())
+            });
+        written.and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
+            // Half a file would only fill a full disk further.
+            let _ = fs::remove_file(&new);
+        })
+    }
+
+    fn file(&self, kind: &str) -> PathBuf {
+        self.folder.join(format!("netns-{}.{kind}", self.namespace))
+    }
+
+    fn create_folder(&self) -> io::Result<()> {
+        match self.judge_folder(RunDir::is_own) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            judged => return judged,
+        }
+        match DirBuilder::new().mode(0o755).create(&self.folder) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            _ => self.judge_folder(RunDir::is_own),
+        }
+    }
+
+    /// In a folder that others can write to, they could lay links in the way of what root writes there.
+    fn judge_folder(&self, trusted: Trust) -> io::Result<()> {
+        let metadata = fs::symlink_metadata(&self.folder)?;
+        match metadata.is_dir() && trusted(self, &metadata) {
+            true => Ok(()),
+            false => Err(io::Error::other("the folder is not this user's alone")),
+        }
+    }
+
+    /// Opening a pipe that somebody laid there would wait for ever, and a link leads elsewhere.
+    fn judge_file(&self, path: &Path, trusted: Trust) -> io::Result<()> {
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_file() && trusted(self, &metadata) => Ok(()),
+            Ok(_) => Err(no_own_file(path)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether nobody else can write to it.
+    fn is_own(&self, metadata: &Metadata) -> bool {
+        metadata.uid() == self.user && !others_write(metadata)
+    }
+
+    /// The same, or that only root can.
+    fn is_own_or_roots(&self, metadata: &Metadata) -> bool {
+        self.is_own(metadata) || (metadata.uid() == 0 && !others_write(metadata))
+    }
+}
+
+fn no_own_file(path: &Path) -> io::Error {
+    io::Error::other(format!("{} is not a file of this user's alone", path.display()))
+}
+
+fn others_write(metadata: &Metadata) -> bool {
+    const OTHERS_WRITE: u32 = 0o022;
+    metadata.mode() & OTHERS_WRITE != 0
+}
+
+/// `192.0.2.1 8443 7`: address, port and id, each 0 where there is none.
+fn format(identity: &Identity, id: Option<AddressId>) -> String {
+    let (port, id) = (identity.port.map_or(0, Into::into), id.map_or(0, AddressId::get));
+    format!("{} {port} {id}\n", identity.address)
+}
+
+/// None for a line that makes no sense, or has lost its end and with it perhaps a digit.
+fn parse(line: &str) -> Option<(Identity, Option<AddressId>)> {
+    let mut words = line.strip_suffix('\n')?.split(' ');
+    let address = words.next()?.parse().ok()?;
+    let (port, id): (u16, u8) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some((Identity { address, port: port.try_into().ok() }, AddressId::new(id)))
+}

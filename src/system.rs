@@ -1,0 +1,214 @@
+//! The seam: what a pass needs of a Linux system, as traits, and how the system refuses.
+//!
+//! No I/O happens here. `linux` implements the traits with netlink, and tests implement them with a model, or put faults
+//! in between.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+pub use nix::errno::Errno;
+
+use crate::model::{Capabilities, Identity, State, Step, Sysctl, SysctlValue};
+
+/// `MPTCP_PM_ATTR_SUBFLOWS`, the attribute of the limit `subflows`, which a refusal may point at.
+pub const ATTR_SUBFLOWS: u16 = 3;
+
+/// A path manager that can be read and changed.
+pub trait PathManager {
+    /// Reads limits, endpoints and those of the given sysctls that exist.
+    ///
+    /// # Errors
+    /// When the kernel does not answer, or answers what cannot be understood.
+    fn observe(&mut self, sysctls: &[Sysctl]) -> Result<Observed, Error>;
+
+    /// Whether a step would be refused, as far as that can be told without writing anything.
+    ///
+    /// # Errors
+    /// When it would.
+    fn check(&mut self, step: &Step) -> Result<(), Refusal>;
+
+    /// How many connections an endpoint has at its port, those included that closed less than a minute ago; 0 for one
+    /// without a port. While there are any, the kernel can listen there only if it does so already.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn connections(&mut self, endpoint: Identity) -> Result<usize, Error>;
+
+    /// The subflows of live MPTCP connections; none where the kernel does not tell.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error>;
+
+    /// How many subflows were asked for so far.
+    fn joins(&mut self) -> Joins;
+
+    /// Lets time pass.
+    fn pause(&mut self, duration: Duration);
+
+    /// How much time has passed since some moment, by a clock that nobody sets.
+    fn elapsed(&mut self) -> Duration;
+
+    /// Whether the run is to end as soon as it can. Pauses are over at once then.
+    fn is_interrupted(&self) -> bool;
+
+    /// Carries out one step. Before a request that goes by the id alone, the row there is compared with what the step
+    /// expects.
+    ///
+    /// # Errors
+    /// When the kernel refuses; then nothing has changed.
+    fn execute(&mut self, step: &Step) -> Result<(), Refusal>;
+}
+
+/// What has to be known of the host, beside its [`State`], to tell what a configuration means on it.
+pub trait HostFacts {
+    /// The index of the interface of that name, if there is one.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    fn interface(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error>;
+
+    /// The usable addresses: global ones of interfaces that are up, and neither tentative, failed, deprecated nor
+    /// temporary. By interface index, then in the kernel's order.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    fn addresses(&mut self) -> Result<&[UsableAddress], Error>;
+
+    /// The packet schedulers that there are; none where the kernel does not tell.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn schedulers(&mut self) -> Result<Option<Vec<String>>, Error>;
+
+    /// The value of a sysctl, if this kernel has it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error>;
+}
+
+/// What a path manager shows at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// Limits, endpoints and the sysctls that were asked for.
+    pub state: State,
+    /// What this kernel can hold, as far as its release and its state tell.
+    pub capabilities: Capabilities,
+}
+
+/// How often MP_JOIN asked for another subflow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Joins {
+    /// Requests of this host that peers answered.
+    pub answered: u64,
+    /// Requests of peers.
+    pub heard: u64,
+}
+
+/// One of the TCP connections that an MPTCP connection consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubflowSummary {
+    /// The MPTCP connection, by its token at this end.
+    pub connection: u32,
+    /// The address at this end. Never an IPv4-mapped IPv6 address.
+    pub local: IpAddr,
+    /// Whether it is established; otherwise it is being opened.
+    pub established: bool,
+}
+
+/// An address that an endpoint can have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UsableAddress {
+    /// Never an IPv4-mapped IPv6 address.
+    pub address: IpAddr,
+    /// The index of its interface.
+    pub index: NonZeroU32,
+    /// The name of its interface.
+    pub interface: String,
+}
+
+/// Why the kernel could not be reached or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The generic netlink family `mptcp_pm` does not exist.
+    #[error("this kernel has no MPTCP path manager (generic netlink family `mptcp_pm`)")]
+    NoMptcp,
+    /// A request was refused where none may be.
+    #[error("cannot {0}: {1}")]
+    Refused(&'static str, Refusal),
+    /// A system call failed.
+    #[error("cannot {0}: {1}")]
+    Io(String, std::io::Error),
+    /// There is no network namespace of that name.
+    #[error("there is no network namespace {0}")]
+    NoNamespace(String),
+    /// The network namespace of that name cannot be entered.
+    #[error("cannot enter network namespace {0}: {1}")]
+    Enter(String, std::io::Error),
+    /// No throw-away network namespace can be made.
+    #[error("cannot make a throw-away network namespace: {0}")]
+    NoSandbox(std::io::Error),
+    /// The kernel's answer makes no sense.
+    #[error("unexpected answer from the kernel: {0}")]
+    Protocol(String),
+}
+
+impl Error {
+    /// Whether another user may be allowed what this one is not.
+    pub fn is_permission(&self) -> bool {
+        match self {
+            Error::Refused(_, refusal) => refusal.errno == Errno::EPERM,
+            Error::Io(_, error) | Error::Enter(_, error) => {
+                error.kind() == std::io::ErrorKind::PermissionDenied
+            }
+            Error::NoMptcp | Error::NoNamespace(_) | Error::NoSandbox(_) | Error::Protocol(_) => false,
+        }
+    }
+}
+
+/// A request that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error number.
+    pub errno: Errno,
+    /// The text of the extended acknowledgement, if there was one.
+    pub text: Option<String>,
+    /// The type of the attribute that it points at, if it does: `MPTCP_PM_ATTR_*` for requests to the path manager.
+    pub attribute: Option<u16>,
+}
+
+impl Refusal {
+    /// A refusal without words.
+    pub fn new(errno: Errno) -> Refusal {
+        Refusal { errno, text: None, attribute: None }
+    }
+
+    /// The row is not what the plan expected: somebody else changed the table.
+    pub fn changed() -> Refusal {
+        Refusal { text: Some("the table has changed in between".to_owned()), ..Refusal::new(Errno::ESTALE) }
+    }
+}
+
+/// `EINVAL: address not found`, or the error number and what it means in general.
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words = self.text.as_deref().unwrap_or_else(|| self.errno.desc());
+        write!(f, "{:?}: {words}", self.errno)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        match error {
+            Error::Refused(_, refusal) => refusal,
+            Error::NoMptcp | Error::NoNamespace(_) => Refusal::new(Errno::ENOENT),
+            Error::Io(_, ref io) | Error::Enter(_, ref io) | Error::NoSandbox(ref io) => {
+                let errno = io.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
+                Refusal { text: Some(error.to_string()), ..Refusal::new(errno) }
+            }
+            Error::Protocol(text) => Refusal { text: Some(text), ..Refusal::new(Errno::EPROTO) },
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What has to be watched so that nothing which leads to a file can be replaced unnoticed.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+/// As many as the kernel follows (`MAXSYMLINKS`).
+const LINKS_MAX: usize = 40;
+
+/// What to watch, and which of the news there matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WatchSet {
+    /// The folders to watch. A watched file would be lost as soon as another one is moved into its place.
+    pub folders: BTreeSet<PathBuf>,
+    /// What matters in them: the files themselves, folders and links on the way to them.
+    names: BTreeSet<PathBuf>,
+    /// Folders in which everything matters.
+    whole: BTreeSet<PathBuf>,
+}
+
+impl WatchSet {
+    /// The trail to these files and folders, which need not be there.
+    pub fn to(paths: &[PathBuf]) -> WatchSet {
+        let mut trail = WatchSet::default();
+        for path in paths {
+            let Ok(path) = std::path::absolute(path) else { continue };
+            let end = trail.follow(&path);
+            let Ok(entries) = fs::read_dir(&end) else { continue };
+            // Of a folder each link counts too, since what it leads to may change elsewhere.
+            for entry in entries.flatten().filter(|entry| is_link(&entry.path())) {
+                trail.follow(&entry.path());
+            }
+            trail.folders.insert(end.clone());
+            trail.whole.insert(end);
+        }
+        trail
+    }
+
+    /// Whether news of this path matter.
+    pub fn concerns(&self, path: &Path) -> bool {
+        let within = path.parent().is_some_and(|parent| self.whole.contains(parent));
+        within || self.names.contains(path) || self.whole.contains(path)
+    }
+
+    /// Walks to a path, link by link. Where that ends.
+    fn follow(&mut self, path: &Path) -> PathBuf {
+        let mut left = steps(path);
+        let (mut here, mut links) = (PathBuf::from("/"), 0);
+        while let Some(name) = left.pop() {
+            if name == ".." {
+                here.pop();
+                continue;
+            }
+            let next = here.join(&name);
+            let target = fs::read_link(&next).ok().filter(|_| links < LINKS_MAX);
+            // Of folders further up nobody expects that they are replaced; looking from time to time finds that too.
+            if target.is_some() || left.len() < 2 || !next.exists() {
+                self.folders.insert(here.clone());
+                self.names.insert(next.clone());
+            }
+            match target {
+                Some(target) => {
+                    links += 1;
+                    if target.is_absolute() {
+                        here = PathBuf::from("/");
+                    }
+                    left.extend(steps(&target));
+                }
+                None if next.exists() => here = next,
+                None => return next,
+            }
+        }
+        here
+    }
+}
+
+/// The parts of a path, the last one first.
+fn steps(path: &Path) -> Vec<OsString> {
+    let part = |component| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::Prefix(_) | Component::RootDir | Component::CurDir => None,
+    };
+    path.components().rev().filter_map(part).collect()
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
+}
