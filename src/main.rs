@@ -23,11 +23,11 @@ fn main() -> ExitCode {
         log::init(cli.common.verbose);
     }
     match run(&cli) {
-        Ok(exit) => exit.into(),
+        Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
             // eprintln! would panic where standard error is closed too.
             let _ = writeln!(io::stderr(), "error: cannot write the output: {error}");
-            Exit::Failed.into()
+            ExitCode::from(Exit::Failed.code())
         }
     }
 }
@@ -49,8 +49,9 @@ fn run(cli: &Cli) -> io::Result<Exit> {
 fn usage(error: &clap::Error) -> ExitCode {
     // Nothing is left to do when even this cannot be written.
     let _ = error.print();
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success.into(),
-        _ => Exit::Usage.into(),
-    }
+    let exit = match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success,
+        _ => Exit::Usage,
+    };
+    ExitCode::from(exit.code())
 }

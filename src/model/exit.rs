@@ -1,7 +1,5 @@
 //! The one table of exit codes.
 
-use std::process::ExitCode;
-
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -93,11 +91,5 @@ impl Exit {
         ];
         let rank = |exit| ORDER.iter().position(|other| *other == exit);
         if rank(other) > rank(self) { other } else { self }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> ExitCode {
-        exit.code().into()
     }
 }
