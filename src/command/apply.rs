@@ -1,5 +1,7 @@
 //! The main job: bring network namespaces to what the files say.
 
+use std::io;
+
 use crate::cli::{Apply, Common};
 use crate::linux::signals::Interruption;
 use crate::model::Exit;
@@ -7,8 +9,6 @@ use crate::model::diagnostic::{Diagnostic, Severity};
 
 use super::job::Job;
 use super::{Output, input, netns, watch};
-
-use std::io;
 
 /// Does the main job.
 ///

@@ -1,14 +1,14 @@
 //! `mptcp-apply check`: judges the files alone.
 
+use std::io;
+use std::path::PathBuf;
+
 use crate::cli::Common;
 use crate::model::Exit;
 use crate::report::json_v1;
 
 use super::output::Form;
 use super::{Output, input};
-
-use std::io;
-use std::path::PathBuf;
 
 /// Reads the files, says what is wrong with them, touches nothing.
 ///

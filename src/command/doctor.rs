@@ -1,5 +1,10 @@
 //! `mptcp-apply doctor`: why subflows are not made.
 
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, TcpStream};
+use std::path::{Path, PathBuf};
+
 use crate::cli::Common;
 use crate::config::Config;
 use crate::desired::{self, ResolveError};
@@ -17,11 +22,6 @@ use super::output::Form;
 use super::ownership::Ownership;
 use super::resolver::Target;
 use super::{Output, places};
-
-use std::collections::BTreeSet;
-use std::io;
-use std::net::{IpAddr, TcpStream};
-use std::path::{Path, PathBuf};
 
 /// Looks, says what is wrong, and changes nothing.
 ///

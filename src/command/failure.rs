@@ -1,5 +1,8 @@
 //! Failures in words, with their exit codes.
 
+use std::io;
+use std::time::Duration;
+
 use crate::config::Config;
 use crate::desired::ResolveError;
 use crate::model::diagnostic::{Diagnostic, Severity};
@@ -10,9 +13,6 @@ use crate::report::json_v1::Failed;
 use crate::system::{self, Errno};
 
 use super::places;
-
-use std::io;
-use std::time::Duration;
 
 /// What there is to say about a failure.
 pub struct Told {

@@ -1,5 +1,9 @@
 //! The guard of a trial: takes back what was tried, unless it hears that it stays.
 
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
 use crate::cli::{Apply, Common};
 use crate::desired::ResolveError;
 use crate::linux::LinuxPathManager;
@@ -14,10 +18,6 @@ use crate::trial::{GuardEnd, GuardMessage, TrialSpec};
 use super::input::Input;
 use super::job::Job;
 use super::{Output, netns};
-
-use std::collections::BTreeMap;
-use std::io;
-use std::time::Duration;
 
 /// How long a plan may take to be carried out, with ports that close one after the other, before nobody is expected to
 /// come back from it. Whoever died is missed at once.

@@ -1,5 +1,8 @@
 //! From the paths of the command line to a configuration and what there is to say about it.
 
+use std::io;
+use std::path::{Path, PathBuf};
+
 use crate::cli::Apply;
 use crate::config::{self, Config};
 use crate::model::Exit;
@@ -7,9 +10,6 @@ use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::source::{self, Source};
 
 use super::Output;
-
-use std::io;
-use std::path::{Path, PathBuf};
 
 /// What was read.
 pub struct Input {

@@ -1,5 +1,7 @@
 //! The installed configuration, for the names that it gives to what is there.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::cli::Common;
 use crate::desired;
 use crate::linux::LinuxPathManager;
@@ -8,8 +10,6 @@ use crate::system::Error;
 
 use super::input::{self, Input};
 use super::{Output, places};
-
-use std::collections::{BTreeMap, BTreeSet};
 
 /// What the standard folders say, if it can be understood.
 pub struct Installed(Option<Input>);

@@ -2,6 +2,10 @@
 
 mod trial;
 
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
+
 use crate::cli::Apply;
 use crate::desired::ResolveError;
 use crate::linux::netns::Entered;
@@ -22,10 +26,6 @@ use super::input::Input;
 use super::output::Form;
 use super::sight::{self, Blind, Sight, Wanted};
 use super::{Output, places};
-
-use std::collections::BTreeSet;
-use std::io;
-use std::time::Duration;
 
 /// What to do, where, and what there is to say about it.
 pub struct Job<'a> {

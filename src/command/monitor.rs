@@ -1,5 +1,8 @@
 //! Tells what path managers do, as it happens.
 
+use std::collections::BTreeMap;
+use std::io;
+
 use crate::cli::Common;
 use crate::linux::mptcp_events::{Heard, Source, Stream};
 use crate::linux::netns::Names;
@@ -14,9 +17,6 @@ use crate::system::Error;
 use super::installed::Installed;
 use super::output::Form;
 use super::{Output, netns};
-
-use std::collections::BTreeMap;
-use std::io;
 
 /// A network namespace that is listened to.
 struct Place {

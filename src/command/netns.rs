@@ -1,13 +1,13 @@
 //! The same job in several network namespaces.
 
+use std::io;
+
 use crate::linux::netns::{self, Entered, Names};
 use crate::model::Exit;
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::system;
 
 use super::{Output, failure};
-
-use std::io;
 
 /// Does a job in the namespaces of these names, one after the other, or in the one in which the program was started if
 /// there are no names. What happens in one is none of the others' business; the worst exit is that of all. This thread

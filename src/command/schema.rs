@@ -1,11 +1,11 @@
 //! `mptcp-apply schema`: the JSON Schema of the configuration.
 
+use std::io;
+
 use crate::cli::Common;
 use crate::model::Exit;
 
 use super::Output;
-
-use std::io;
 
 /// The published schema; a test keeps it equal to what the types of `config` generate.
 const SCHEMA: &str = include_str!("../../schema/mptcp-apply.schema.json");

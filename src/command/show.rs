@@ -1,5 +1,9 @@
 //! `mptcp-apply show`: what there is.
 
+use std::cell::RefCell;
+use std::io;
+use std::num::NonZeroU32;
+
 use crate::cli::{Common, Format, Show};
 use crate::linux::LinuxPathManager;
 use crate::model::diagnostic::Severity;
@@ -10,10 +14,6 @@ use crate::system::{Error, Observed, PathManager};
 
 use super::installed::Installed;
 use super::{Output, netns};
-
-use std::cell::RefCell;
-use std::io;
-use std::num::NonZeroU32;
 
 /// Shows the kernel's state in each of the namespaces.
 ///

@@ -1,5 +1,8 @@
 //! `mptcp-apply try`: applies, and takes it back unless that is confirmed.
 
+use std::io;
+use std::time::Duration;
+
 use crate::cli::{Apply, Common, Format, Try};
 use crate::model::Exit;
 use crate::trial::{Decision, GuardMessage, Session};
@@ -8,9 +11,6 @@ use super::countdown::Countdown;
 use super::job::Job;
 use super::output::Form;
 use super::{Output, guard, input};
-
-use std::io;
-use std::time::Duration;
 
 /// Does it, and waits for somebody's word.
 ///

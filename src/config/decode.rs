@@ -4,13 +4,13 @@
 mod endpoint;
 mod value;
 
+use value::{located, shown, suggestion};
+
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 use crate::model::{Kind, Sysctl, SysctlValue};
 
 use super::document::{Document, LimitValue, LimitsDocument, Located};
 use super::node::{Key, Node, Value, quoted};
-
-use value::{located, shown, suggestion};
 
 /// Reads the tree of a whole file.
 pub fn document(node: &Node, diagnostics: &mut Diagnostics) -> Document {

@@ -4,12 +4,12 @@ mod declared;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use declared::Declared;
+
 use crate::config::{Config, LimitValue, Located};
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{AddressId, Capabilities, Endpoint, Identity, Limits, State, Sysctl, SysctlValue};
 use crate::system::{self, HostFacts};
-
-use declared::Declared;
 
 /// The goal.
 #[derive(Debug)]

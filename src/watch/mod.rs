@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use files::Files;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level::pipe};
@@ -22,7 +23,6 @@ use signal_hook::{flag, low_level::pipe};
 use crate::linux::Changes;
 
 pub use debounce::Debounce;
-use files::Files;
 pub use systemd::Systemd;
 
 /// What there is to hear.

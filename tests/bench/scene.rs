@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 use mptcp_apply::linux::LinuxPathManager;
 use mptcp_apply::model::{AddressId, Device, Endpoint, Flags, Identity, Limits, State};
 use mptcp_apply::system::{HostFacts, PathManager};
+use tempfile::TempDir;
 
 use super::Result;
 use super::process::Program;
-
-use tempfile::TempDir;
 
 /// On a file system of this process's own. Always the same, since the length of a path is work too.
 const FOLDER: &str = "/run/bench";

@@ -14,14 +14,13 @@ use std::time::{Duration, Instant};
 
 use mptcp_apply::linux::LinuxPathManager;
 use mptcp_apply::system::PathManager;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::Result;
 use super::cases::{Programs, name};
 use super::measure::{Figures, Measured};
 use super::process::Program;
 use super::scene::Scene;
-
-use rustix::process::{Pid, Signal, kill_process_group};
 
 /// The most that is waited for anything.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use mptcp_apply::model::{Endpoint, Flags, Reason, State, Step};
 use mptcp_apply::plan::{PlanError, plan};
 use mptcp_apply::system::PathManager;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use crate::model::Model;
 use crate::model::situation::{Situation, situation};
 use crate::support::repeatable;
-
-use proptest::prelude::*;
-use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
 
 /// Carries a plan out on the model, which refuses what the kernel would, and panics where it does. `desired` is
 /// reached at the end, and each step does what the program thinks it does.

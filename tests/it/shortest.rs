@@ -10,13 +10,12 @@ use std::sync::OnceLock;
 use mptcp_apply::model::{AddressId, Endpoint, Flags, Identity, Reason, State, Step};
 use mptcp_apply::plan::plan;
 use mptcp_apply::system::PathManager;
+use proptest::prelude::*;
+use proptest::sample::Index;
 
 use crate::model::{Model, Version};
 use crate::support::repeatable;
 use crate::world::{parse, resolve};
-
-use proptest::prelude::*;
-use proptest::sample::Index;
 
 const ADDRESSES: u8 = 3;
 /// Those that are declared.

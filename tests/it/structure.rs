@@ -18,7 +18,7 @@ const OUTSIDE: [&str; 10] = [
     "Instant",
     "neli::",
     "rustix::",
-    "nix::",
+    "nix::sched",
     "io::stdout",
     "io::stdin",
 ];

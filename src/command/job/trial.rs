@@ -1,5 +1,7 @@
 //! Jobs that are tried only, and those that take back what was tried.
 
+use std::time::Duration;
+
 use crate::command::failure;
 use crate::desired::ResolveError;
 use crate::model::{Exit, State};
@@ -9,8 +11,6 @@ use crate::rundir::{Lock, RunDir};
 use crate::trial::{Guard, TrialSpec};
 
 use super::{Done, Job};
-
-use std::time::Duration;
 
 impl<'a> Job<'a> {
     /// Tries it only: before the first write there is a guard that takes it back.

@@ -4,6 +4,14 @@ mod drift;
 mod files;
 mod place;
 
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use place::{Place, Trigger};
+
 use crate::cli::{Apply, Common};
 use crate::linux::netns::{self, Home, Names};
 use crate::linux::{Changes, rlimit};
@@ -13,14 +21,6 @@ use crate::watch::{Debounce, EventSources, Systemd, Wakeup};
 
 use super::Output;
 use super::input::{self, Input};
-
-use std::collections::BTreeSet;
-use std::io;
-use std::path::PathBuf;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-
-use place::{Place, Trigger};
 
 /// How long nothing may happen before it is looked again, in seconds, unless the command line says otherwise.
 const RESYNC: u32 = 30;

@@ -1,5 +1,10 @@
 //! One network namespace that is kept as declared.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
 use crate::cli::Apply;
 use crate::command::Output;
 use crate::command::input::Input;
@@ -13,11 +18,6 @@ use crate::rundir::{Lock, RunDir};
 use crate::system::{Error, HostFacts, PathManager};
 
 use super::drift;
-
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 /// The longest pause before a failed run is tried again.
 const RETRY_MAX: Duration = Duration::from_secs(60);

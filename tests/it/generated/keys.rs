@@ -3,8 +3,9 @@
 use mptcp_apply::model::{Flags, Sysctl};
 use serde_json::Value;
 
-use super::roff::{bold, item, prose};
 use crate::schema::published;
+
+use super::roff::{bold, item, prose};
 
 /// The keys of the whole file, or of one of its mappings.
 pub fn of(mapping: &str) -> String {

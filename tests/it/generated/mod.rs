@@ -11,10 +11,9 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use mptcp_apply::cli::Cli;
 use mptcp_apply::model::Exit;
+use snapbox::Data;
 
 use super::support::{clean, program, project, run};
-
-use snapbox::Data;
 
 /// Compares a file with what it should be. SNAPSHOTS=overwrite writes it anew.
 #[track_caller]

@@ -1,8 +1,9 @@
 //! Refusals, and that nothing changes then.
 
-use super::strace;
 use crate::peer::Peer;
 use crate::support::{Namespace, Ran};
+
+use super::strace;
 
 /// Every step before the refused one is undone.
 #[test]

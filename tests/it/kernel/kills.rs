@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use proptest::test_runner::RngSeed;
 
+use crate::support::{finish, program_path, repeatable};
+
 use super::scene::{self, GOAL, Scene};
 use super::strace;
-use crate::support::{finish, program_path, repeatable};
 
 /// What adds several endpoints and then one whose port cannot be had, so that they are taken back.
 const REFUSED: &str = "\

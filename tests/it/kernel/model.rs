@@ -11,15 +11,14 @@ use mptcp_apply::model::{
     AddressId, Device, Endpoint, Flags, Identity, Limits, Reason, Step, Sysctl, SysctlValue,
 };
 use mptcp_apply::system::{PathManager, Refusal};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 
 use crate::model::{Model, Version};
 use crate::support::{Namespace, ip_rows, kernel_release, repeatable, run, seed};
 
 use super::live::Implicit;
 use super::seam::{inside, inside_with_seed, is_inside};
-
-use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
 
 /// Addresses of the namespace's own, mapped ones, one of nobody's, wildcards, and one that needs an interface.
 const ADDRESSES: [&str; 11] = [

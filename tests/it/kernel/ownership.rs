@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use super::strace;
 use crate::support::Namespace;
+
+use super::strace;
 
 #[test]
 fn without_prune_only_own_endpoints_are_removed() {

@@ -2,9 +2,10 @@
 //!
 //! `strace` holds the program behind a system call of its own; meanwhile `ip mptcp` does what another program might.
 
+use crate::support::{Namespace, Ran};
+
 use super::scene::{self, FOREIGN, GOAL, Scene};
 use super::strace::{self, Held};
-use crate::support::{Namespace, Ran};
 
 /// The state is read, the plan is made and announced, and nothing is written yet.
 fn held_before_the_first_step<'n>(namespace: &'n Namespace, config: &str) -> Held<'n> {

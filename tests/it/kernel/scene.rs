@@ -5,8 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use super::strace::{self, Traced};
 use crate::support::{Namespace, run};
+
+use super::strace::{self, Traced};
 
 /// What is there before: three endpoints of the program's own, beside a foreign one.
 const START: &str = "\

@@ -9,12 +9,11 @@ use std::rc::Rc;
 use mptcp_apply::config::Config;
 use mptcp_apply::desired::ResolveError;
 use mptcp_apply::model::{AddressId, Device, Endpoint, Flags, Identity, State};
+use proptest::prelude::*;
 
 use crate::world::{parse, resolve};
 
 use super::{Model, Version};
-
-use proptest::prelude::*;
 
 /// An interface that is gone, and those of [`crate::world`] that are there.
 const INDEXES: [u32; 3] = [99, 2, 3];

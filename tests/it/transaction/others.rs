@@ -2,6 +2,7 @@
 //! no row is removed that is another one than the plan means.
 
 use mptcp_apply::model::Reason;
+use proptest::prelude::*;
 
 use crate::laws::{is_listened_for, planned};
 use crate::model::Moment;
@@ -9,8 +10,6 @@ use crate::model::situation::{Situation, event, situation};
 use crate::support::repeatable;
 
 use super::*;
-
-use proptest::prelude::*;
 
 type Meddling = fn(&mut Model);
 

@@ -2,6 +2,7 @@
 
 use mptcp_apply::model::{State, Step};
 use mptcp_apply::reconcile::{Cause, Verdict};
+use proptest::prelude::*;
 
 use crate::laws::{kept, not_restored, planned};
 use crate::model::Faulty;
@@ -9,8 +10,6 @@ use crate::model::situation::{Situation, situation};
 use crate::support::repeatable;
 
 use super::{ERRNOS, carry_out};
-
-use proptest::prelude::*;
 
 proptest! {
     #![proptest_config(repeatable(400))]

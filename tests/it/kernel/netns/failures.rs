@@ -2,8 +2,9 @@
 
 use std::fs::File;
 
-use super::{Named, ONE, documents, words};
 use crate::support::{Ran, program_path, run};
+
+use super::{Named, ONE, documents, words};
 
 const ROW: &str = "10.0.0.1 id 1 subflow";
 

@@ -1,7 +1,8 @@
 //! Hundreds of namespaces.
 
-use super::{Named, ONE};
 use crate::support::{program_path, run};
+
+use super::{Named, ONE};
 
 /// More than one run may have files open, if it kept one for each.
 const MANY: usize = 60;

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Named, ONE, documents, words};
 use crate::support::{program_path, wait_for};
+
+use super::{Named, ONE, documents, words};
 
 const ROW: &str = "10.0.0.1 id 1 subflow";
 

@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use super::machine::{Files, Machine, want, write};
 use crate::support::{project, run, wait_for};
+
+use super::machine::{Files, Machine, want, write};
 
 const USER_DATA: &str = "packaging/cloud-init/user-data.yaml";
 

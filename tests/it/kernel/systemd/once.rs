@@ -1,8 +1,9 @@
 //! `mptcp-apply.service`: once, at boot.
 
+use crate::support::wait_for;
+
 use super::CONFIG;
 use super::machine::{Machine, enable, write};
-use crate::support::wait_for;
 
 #[test]
 fn files_are_applied_at_boot() {

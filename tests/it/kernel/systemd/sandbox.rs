@@ -1,8 +1,9 @@
 //! What the services may do, and what not.
 
+use crate::support::{project, run, wait_for};
+
 use super::CONFIG;
 use super::machine::Machine;
-use crate::support::{project, run, wait_for};
 
 /// Whether a process of the machine may write there, as its mounts say: the innermost, and of those the last.
 fn is_writable(machine: &Machine, process: &str, path: &str) -> bool {

@@ -1,7 +1,8 @@
 //! What systemd itself says of the units.
 
-use super::machine::Machine;
 use crate::support::run;
+
+use super::machine::Machine;
 
 const UNITS: [&str; 3] =
     ["mptcp-apply.service", "mptcp-apply-watch.service", "mptcp-apply-watch@blue.service"];

@@ -1,8 +1,9 @@
 //! `mptcp-apply-watch.service`: the watch as a service.
 
+use crate::support::wait_for;
+
 use super::CONFIG;
 use super::machine::{Machine, enable, write};
-use crate::support::wait_for;
 
 const WATCH: &str = "mptcp-apply-watch";
 
