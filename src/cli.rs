@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
-use crate::command::resolver::Target;
+use crate::doctor::ProbeTarget;
 use crate::linux::netns::Names;
 use crate::model::Exit;
 
@@ -124,7 +124,7 @@ pub enum Command {
         /// It is watched for a few seconds, and of each endpoint is said whether its subflow came up, and where it stopped
         /// otherwise. When the peer says nothing for a second, an empty line is sent. Names are looked up by `getent`.
         #[arg(long, value_name = "HOST:PORT", value_hint = ValueHint::Other)]
-        probe: Option<Target>,
+        probe: Option<ProbeTarget>,
     },
     /// The second process of `try`, which takes back
     #[command(hide = true)]

@@ -4,7 +4,6 @@
 //! Both are files named after the namespace's inode. The record is a help for `prune: false` and never trusted beyond
 //! that: whatever it names and the kernel does not have is forgotten.
 
-use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -13,7 +12,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
-use crate::model::{AddressId, Identity};
+use crate::model::{AddressId, Identity, OwnedEndpoints};
+use crate::reconcile::{LockError, Record};
+use crate::system::Error;
 
 /// Where it is unless systemd says otherwise.
 const FOLDER: &str = "/run/mptcp-apply";
@@ -21,66 +22,34 @@ const FOLDER: &str = "/run/mptcp-apply";
 /// More than a record of 255 endpoints ever takes, in bytes.
 const RECORD_MAX: u64 = 64 * 1024;
 
-/// Endpoints that this program made, with their ids where these are known. The kernel gives the inode of a namespace
-/// that is gone to the next one, so an endpoint that has another id now is not the recorded one.
-pub type Owned = BTreeMap<Identity, Option<AddressId>>;
-
 /// What makes something on disk trustworthy.
 type Trust = fn(&RunDir, &Metadata) -> bool;
 
-/// One network namespace's files.
-#[derive(Debug, PartialEq, Eq)]
+/// One network namespace's files. Whoever holds the lock holds it until this goes; the kernel gives it back when the
+/// process dies, however it dies.
+#[derive(Debug)]
 pub struct RunDir {
     folder: PathBuf,
     namespace: u64,
     /// The user whose files they are.
     user: u32,
-}
-
-/// Held as long as it lives; the kernel lets it go when the process dies, however it dies.
-#[derive(Debug)]
-pub struct Lock(File);
-
-impl Lock {
-    /// Lets the processes that are started from now on hold it too, as long as they live.
-    ///
-    /// # Errors
-    /// When the kernel refuses.
-    pub fn share(&self) -> io::Result<()> {
-        fcntl_setfd(&self.0, FdFlags::empty()).map_err(io::Error::from)
-    }
-
-    /// Lets only those hold it that do already.
-    ///
-    /// # Errors
-    /// As [`Lock::share`].
-    pub fn share_no_more(&self) -> io::Result<()> {
-        fcntl_setfd(&self.0, FdFlags::CLOEXEC).map_err(io::Error::from)
-    }
-}
-
-/// Why there is no lock.
-#[derive(Debug, thiserror::Error)]
-pub enum LockError {
-    /// Another run is going on in this namespace.
-    #[error("another run of mptcp-apply is changing this network namespace (lock {})", .0.display())]
-    Held(PathBuf),
-    /// The file cannot be had.
-    #[error("cannot lock {}: {}", .0.display(), .1)]
-    Unavailable(PathBuf, io::Error),
+    lock: Option<File>,
 }
 
 impl RunDir {
-    /// The files for the network namespace of this thread.
+    /// The files for the network namespace with this inode, or for that of this thread. Asking for the inode takes as long
+    /// as taking the lock.
     ///
     /// # Errors
-    /// When the namespace has no identity, that is without `/proc`.
-    pub fn of_this_namespace() -> io::Result<RunDir> {
-        Ok(RunDir::of_namespace(fs::metadata("/proc/self/ns/net")?.ino()))
+    /// Without `/proc`.
+    pub fn of(inode: Option<u64>) -> Result<RunDir, Error> {
+        const OWN: &str = "/proc/self/ns/net";
+        let own = || fs::metadata(OWN).map_err(|error| Error::Io(format!("read {OWN}"), error));
+        Ok(RunDir::of_namespace(inode.map_or_else(|| own().map(|own| own.ino()), Ok)?))
     }
 
     /// The files for the network namespace with this inode.
-    pub fn of_namespace(inode: u64) -> RunDir {
+    fn of_namespace(inode: u64) -> RunDir {
         // systemd lists several folders with colons between them; the first is the unit's own.
         let given = std::env::var_os("RUNTIME_DIRECTORY");
         let folder = given.as_ref().and_then(|folders| std::env::split_paths(folders).next());
@@ -88,14 +57,17 @@ impl RunDir {
             folder: folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| FOLDER.into()),
             namespace: inode,
             user: rustix::process::geteuid().as_raw(),
+            lock: None,
         }
     }
 
+    /// Whether these are the files of the network namespace with this inode.
+    pub fn is_of(&self, other: &RunDir) -> bool {
+        (&self.folder, self.namespace) == (&other.folder, other.namespace)
+    }
+
     /// Takes the lock, or says that it is taken; never waits.
-    ///
-    /// # Errors
-    /// When another run holds it, and when the file cannot be made.
-    pub fn lock(&self) -> Result<Lock, LockError> {
+    fn lock(&self) -> Result<File, LockError> {
         let path = self.file("lock");
         let unavailable = |error| LockError::Unavailable(path.clone(), error);
         self.create_folder().map_err(unavailable)?;
@@ -108,17 +80,13 @@ impl RunDir {
             _ => unavailable(error),
         })?;
         match file.try_lock() {
-            Ok(()) => Ok(Lock(file)),
+            Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(LockError::Held(path)),
             Err(TryLockError::Error(error)) => Err(unavailable(error)),
         }
     }
 
-    /// The endpoints that earlier runs made.
-    ///
-    /// # Errors
-    /// When there is a record and it cannot be read, or may be somebody else's.
-    pub fn owned(&self) -> io::Result<Owned> {
+    fn read_owned(&self) -> io::Result<OwnedEndpoints> {
         let (path, mut bytes) = (self.file("owned"), Vec::new());
         // What root recorded is right for others too, who may plan with it.
         let trusted = RunDir::is_own_or_roots;
@@ -129,16 +97,13 @@ impl RunDir {
                 Err(io::Error::other(format!("{} is larger than any record", path.display())))
             }
             Ok(_) => Ok(String::from_utf8_lossy(&bytes).split_inclusive('\n').filter_map(parse).collect()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Owned::new()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(OwnedEndpoints::new()),
             Err(error) => Err(error),
         }
     }
 
-    /// Replaces the record as a whole: whoever reads it sees the old one or the new one.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn remember(&self, owned: &Owned) -> io::Result<()> {
+    /// Readers see the old record or the new one.
+    fn write_owned(&self, owned: &OwnedEndpoints) -> io::Result<()> {
         let text: String = owned.iter().map(|(identity, id)| format(identity, *id)).collect();
         let (path, new) = (self.file("owned"), self.file("owned.new"));
         self.create_folder()?;
@@ -198,6 +163,30 @@ impl RunDir {
     /// The same, or that only root can.
     fn is_own_or_roots(&self, metadata: &Metadata) -> bool {
         self.is_own(metadata) || (metadata.uid() == 0 && !others_write(metadata))
+    }
+}
+
+impl Record for RunDir {
+    fn claim(&mut self) -> Result<(), LockError> {
+        if self.lock.is_none() {
+            self.lock = Some(self.lock()?);
+        }
+        Ok(())
+    }
+
+    fn owned(&self) -> io::Result<OwnedEndpoints> {
+        self.read_owned()
+    }
+
+    fn remember(&self, owned: &OwnedEndpoints) -> io::Result<()> {
+        self.write_owned(owned)
+    }
+
+    fn inherit(&self, start: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+        let set = |flags| self.lock.as_ref().map_or(Ok(()), |lock| fcntl_setfd(lock, flags));
+        set(FdFlags::empty())?;
+        start()?;
+        Ok(set(FdFlags::CLOEXEC)?)
     }
 }
 

@@ -53,6 +53,13 @@ pub trait PathManager {
     /// Whether the run is to end as soon as it can. Pauses are over at once then.
     fn is_interrupted(&self) -> bool;
 
+    /// The first write is next: until [`PathManager::release_signals`], a signal that ends the run lets it finish or put
+    /// back what it began.
+    fn hold_signals(&mut self) {}
+
+    /// The last write is done.
+    fn release_signals(&mut self) {}
+
     /// Carries out one step. Before a request that goes by the id alone, the row there is compared with what the step
     /// expects.
     ///
@@ -76,6 +83,20 @@ pub trait HostFacts {
     /// When the kernel does not answer.
     fn addresses(&mut self) -> Result<&[UsableAddress], Error>;
 
+    /// Whether a socket can be bound to the address now: it is on an interface that is up, on that one if one is given,
+    /// and its duplicate address detection has ended well.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    fn has_address(&mut self, address: IpAddr, on: Option<NonZeroU32>) -> Result<bool, Error>;
+
+    /// Waits until links or addresses change, `at_most` that long. The first call returns at once: from then on no change is
+    /// missed.
+    ///
+    /// # Errors
+    /// When the kernel does not tell of changes.
+    fn await_change(&mut self, at_most: Duration) -> Result<(), Error>;
+
     /// The packet schedulers that there are; none where the kernel does not tell.
     ///
     /// # Errors
@@ -88,6 +109,11 @@ pub trait HostFacts {
     /// When it cannot be read.
     fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error>;
 }
+
+/// All that a pass needs.
+pub trait System: PathManager + HostFacts {}
+
+impl<S: PathManager + HostFacts> System for S {}
 
 /// What a path manager shows at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,14 +1,21 @@
 //! The main job: bring network namespaces to what the files say.
 
 use std::io;
+use std::rc::Rc;
+use std::time::Duration;
 
 use crate::cli::{Apply, Common};
+use crate::config::{LoadedConfig, Trust};
 use crate::linux::signals::Interruption;
+use crate::linux::{LinuxPathManager, sandbox};
 use crate::model::Exit;
-use crate::model::diagnostic::{Diagnostic, Severity};
+use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
+use crate::reconcile::{self, Failure, Mode, Report, Wait};
+use crate::report::About;
+use crate::rundir::RunDir;
 
-use super::job::Job;
-use super::{Output, input, netns, watch};
+use super::countdown::WaitProgress;
+use super::{Output, netns, watch};
 
 /// Does the main job.
 ///
@@ -19,26 +26,70 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
     if options.watch {
         return watch::run(options, common, &output);
     }
-    let mut input = match input::read(&options.paths, common.root_dir()) {
-        Ok(input) => input,
-        Err(none) => return Ok(none.tell(&output)),
+    let strictness = strictness(options.strict);
+    let loaded = LoadedConfig::load(&options.paths, common.root_dir(), strictness, trust(options.applies()));
+    let loaded = match loaded {
+        Ok(loaded) => loaded,
+        Err(none) => return output.no_config(none),
     };
-    let judged = input.judge(options);
-    let interruption = Interruption::default();
-    let unmatched = if options.strict { Severity::Error } else { Severity::Warning };
-    output.diagnose(&input.diagnostics, &input.sources);
-    match judged {
-        Err(exit) => Ok(exit),
-        Ok(()) => netns::in_each(&options.netns, &output, unmatched, |entered| {
-            let name = entered.map(|entered| entered.name);
-            if interruption.came() {
-                let error = Diagnostic::error("interrupted", "interrupted before its turn; nothing was done");
-                output.diagnose_in(name, &[error].into_iter().collect(), &[]);
-                return Ok(Exit::Failed);
-            }
-            let mut job = Job::new(options, &output, &input, name).interrupted_by(&interruption);
-            job.stands_in(entered);
-            job.run()
-        }),
+    output.diagnose(&loaded.diagnostics, &loaded.sources);
+    if let Some(exit) = loaded.rejection {
+        return output.rejected(&loaded, exit);
     }
+    let signals = Rc::new(Interruption::default());
+    let unmatched = match strictness {
+        Strictness::Strict => Severity::Error,
+        Strictness::Lenient => Severity::Warning,
+    };
+    netns::in_each(&options.netns, &output, unmatched, |entered| {
+        let netns = entered.map(|entered| entered.name);
+        if signals.came() {
+            let error = Diagnostic::error("interrupted", "interrupted before its turn; nothing was done");
+            output.diagnose_in(netns, [&error], &[]);
+            return Ok(Exit::Failed);
+        }
+        let result = pass(options, &loaded, entered.map(|entered| entered.inode), &signals);
+        let about = About { loaded: Some(&loaded), netns, trigger: None };
+        let exit = output.report(&about, &result, options.applies(), options.diff)?;
+        let has_steps = result.is_ok_and(|report| !report.steps.is_empty());
+        let is_changed = exit == Exit::Success && has_steps && options.detailed_exitcode;
+        Ok(if is_changed { Exit::Changed } else { exit })
+    })
+}
+
+/// Whether warnings count as errors.
+pub fn strictness(strict: bool) -> Strictness {
+    if strict { Strictness::Strict } else { Strictness::Lenient }
+}
+
+/// What it takes for files to be carried out: what they say is done with the rights of this user.
+pub fn trust(applies: bool) -> Trust {
+    if applies && rustix::process::geteuid().is_root() { Trust::Required } else { Trust::Advised }
+}
+
+/// One pass in the namespace that this thread is in.
+fn pass(
+    options: &Apply,
+    loaded: &LoadedConfig,
+    inode: Option<u64>,
+    signals: &Rc<Interruption>,
+) -> Result<Report, Failure> {
+    let mut rundir = RunDir::of(inode)?;
+    if options.rehearse {
+        let (mut system, warnings) = sandbox::enter(&loaded.config)?;
+        return reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Rehearse(warnings));
+    }
+    let mut system = LinuxPathManager::open()?;
+    let mut progress = WaitProgress::new();
+    let mut show = |missing: &[Diagnostic], left| progress.show(missing, left);
+    let at_most = options.wait.map(|seconds| Duration::from_secs(seconds.into()));
+    let wait = at_most.map(|at_most| Wait { at_most, progress: &mut show });
+    let mode = match options.dry_run {
+        true => Mode::Plan(wait),
+        false => {
+            system.interrupted_by(signals);
+            Mode::Apply(wait)
+        }
+    };
+    reconcile::reconcile(loaded, &mut system, &mut rundir, mode)
 }

@@ -4,11 +4,12 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::cli::Common;
+use crate::config::{LoadedConfig, Trust};
 use crate::model::Exit;
 use crate::report::json_v1;
 
 use super::output::Form;
-use super::{Output, input};
+use super::{Output, apply};
 
 /// Reads the files, says what is wrong with them, touches nothing.
 ///
@@ -16,34 +17,31 @@ use super::{Output, input};
 /// When the result cannot be written.
 pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
-    let input = match input::read(paths, common.root_dir()) {
-        Ok(input) => input,
-        Err(none) => return Ok(none.tell(&output)),
+    let strictness = apply::strictness(strict);
+    let loaded = match LoadedConfig::load(paths, common.root_dir(), strictness, Trust::Advised) {
+        Ok(loaded) => loaded,
+        Err(none) => {
+            output.tell(*none.diagnostic);
+            return Ok(none.exit);
+        }
     };
-    let mut diagnostics = input.diagnostics;
-    diagnostics.extend(input.trust.into_iter().map(|mut finding| {
-        finding.severity = crate::model::diagnostic::Severity::Warning;
-        finding
-    }));
-    if strict {
-        diagnostics.make_strict();
-    }
+    let LoadedConfig { sources, config, diagnostics, .. } = &loaded;
     if output.form == Form::Json {
-        output.print_json(&json_v1::Check::new(&diagnostics, &input.sources, &input.config))?;
+        output.print_json(&json_v1::Check::new(diagnostics, sources, config))?;
     } else {
-        output.diagnose(&diagnostics, &input.sources);
+        output.diagnose(diagnostics, sources);
     }
     if diagnostics.has_errors() {
         return Ok(Exit::Invalid);
     }
     if output.form == Form::Text && !output.quiet {
-        let files = input.sources.len();
-        let endpoints = match &input.config.endpoints {
+        let files = sources.len();
+        let endpoints = match &config.endpoints {
             Some(declarations) => format!("{} endpoint{}", declarations.len(), plural(declarations.len())),
             None => "endpoints not managed".to_owned(),
         };
         let selectors: String =
-            input.config.selectors().map(|(name, selector)| format!("  {name}: {selector}\n")).collect();
+            config.selectors().map(|(name, selector)| format!("  {name}: {selector}\n")).collect();
         output.print(&format!("valid: {files} file{}, {endpoints}\n{selectors}", plural(files)))?;
     }
     Ok(Exit::Success)

@@ -4,6 +4,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use crate::model::diagnostic::Diagnostic;
+
 /// The line. It is gone with the value.
 pub struct Countdown {
     is_wanted: bool,
@@ -39,6 +41,31 @@ impl Countdown {
     }
 }
 
+/// What `--wait` waits for: a line for each thing when that changes, and how long is left.
+pub struct WaitProgress {
+    countdown: Countdown,
+    shown: Vec<Diagnostic>,
+}
+
+impl WaitProgress {
+    /// Nothing yet.
+    pub fn new() -> WaitProgress {
+        WaitProgress { countdown: Countdown::new(), shown: Vec::new() }
+    }
+
+    /// Shows what is missing and how long is left, and returns for how long that is right.
+    pub fn show(&mut self, missing: &[Diagnostic], left: Duration) -> Duration {
+        if self.shown != missing {
+            self.countdown.clear();
+            for what in missing {
+                log::warn!("waiting for {} s at most: {}", left.as_secs() + 1, what.message);
+            }
+            self.shown = missing.to_vec();
+        }
+        self.countdown.tell(left)
+    }
+}
+
 impl Drop for Countdown {
     fn drop(&mut self) {
         self.clear();
@@ -62,6 +89,8 @@ fn write(text: &str) {
 mod tests {
     use super::words;
     use std::time::Duration;
+
+    use crate::model::diagnostic::Diagnostic;
 
     #[test]
     fn the_words_are_right_for_as_long_as_they_say() {

@@ -1,52 +1,54 @@
 //! `mptcp-apply doctor`: why subflows are not made.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, TcpStream};
 use std::path::{Path, PathBuf};
 
 use crate::cli::Common;
-use crate::config::Config;
-use crate::desired::{self, ResolveError};
-use crate::doctor::{self, Configuration, Declared, Table, shell_word};
+use crate::config::{LoadedConfig, Trust};
+use crate::desired;
+use crate::doctor::{self, Configuration, Declared, ProbeTarget, Table, shell_word};
+use crate::linux::lookup::lookup;
 use crate::linux::{LinuxPathManager, evidence, probe};
-use crate::model::diagnostic::{Diagnostic, Severity};
-use crate::model::{Course, Exit, Identity, Probe, State, Sysctl};
-use crate::plan;
+use crate::model::diagnostic::Strictness;
+use crate::model::{Course, EndpointNames, Exit, Probe, State, Sysctl};
+use crate::reconcile::{self, Failure, Mode, Report};
 use crate::report::doctor::{Document, text};
 use crate::rundir::RunDir;
 use crate::system::{Error, PathManager};
 
-use super::input::{self, Input};
+use super::Output;
 use super::output::Form;
-use super::ownership::Ownership;
-use super::resolver::Target;
-use super::{Output, places};
 
 /// Looks, says what is wrong, and changes nothing.
 ///
 /// # Errors
 /// When the result cannot be written.
-pub fn run(paths: &[PathBuf], target: Option<&Target>, common: &Common) -> io::Result<Exit> {
+pub fn run(paths: &[PathBuf], target: Option<&ProbeTarget>, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
-    let input = match input::read(paths, common.root_dir()) {
-        Ok(input) => Some(input),
-        Err(nothing) if !paths.is_empty() => return Ok(nothing.tell(&output)),
-        Err(nothing) if nothing.exit == Exit::NoInput => None,
-        Err(nothing) => {
-            nothing.tell(&output);
+    let loaded = match LoadedConfig::load(paths, common.root_dir(), Strictness::Lenient, Trust::Advised) {
+        Ok(loaded) => Some(loaded),
+        Err(none) => {
+            let exit = none.exit;
+            if !paths.is_empty() || exit != Exit::NoInput {
+                output.tell(*none.diagnostic);
+            }
+            if !paths.is_empty() {
+                return Ok(exit);
+            }
             None
         }
     };
-    let (path_manager, configuration) = look(input.as_ref(), &command(paths, common.root_dir()));
+    let command = command(paths, common.root_dir());
+    let (table, names, configuration) = look(loaded.as_ref(), &command);
     // Its connection lives while everything else is looked at.
     let (probe, _connection) = match target {
-        Some(target) => probed(target, &path_manager),
+        Some(target) => probed(target, &table),
         None => (None, None),
     };
-    let evidence = evidence::examine(path_manager, configuration, probe);
+    let evidence = evidence::examine(table, names, configuration, probe);
     let findings = doctor::examine(&evidence);
-    let sources = input.map_or(Vec::new(), |input| input.sources);
+    let sources = loaded.map_or(Vec::new(), |loaded| loaded.sources);
     match output.form {
         Form::Json => output.print_json(&Document::new(&findings, &sources, &evidence))?,
         Form::Text => output.print(&text(&findings, &sources, &evidence, output.style()))?,
@@ -55,8 +57,8 @@ pub fn run(paths: &[PathBuf], target: Option<&Target>, common: &Common) -> io::R
     Ok(if fault { Exit::Failed } else { Exit::Success })
 }
 
-fn probed(target: &Target, path_manager: &Table) -> (Option<Probe>, Option<TcpStream>) {
-    let wanted: Vec<IpAddr> = match path_manager {
+fn probed(target: &ProbeTarget, table: &Table) -> (Option<Probe>, Option<TcpStream>) {
+    let wanted: Vec<IpAddr> = match table {
         Table::Read(state) => state
             .endpoints
             .iter()
@@ -65,7 +67,7 @@ fn probed(target: &Target, path_manager: &Table) -> (Option<Probe>, Option<TcpSt
             .collect(),
         Table::Missing | Table::Unreadable(_) => Vec::new(),
     };
-    match target.addresses() {
+    match lookup(target) {
         Ok(addresses) => {
             let (probe, connection) = probe::probe(target.to_string(), &addresses, &wanted);
             (Some(probe), connection)
@@ -76,49 +78,50 @@ fn probed(target: &Target, path_manager: &Table) -> (Option<Probe>, Option<TcpSt
     }
 }
 
-fn look(input: Option<&Input>, command: &str) -> (Table, Configuration) {
+/// The table, the names of endpoints, and the configuration held against this host.
+fn look(loaded: Option<&LoadedConfig>, command: &str) -> (Table, EndpointNames, Configuration) {
+    let judged = judged(loaded);
     let read = || -> Result<(LinuxPathManager, State), Error> {
-        let mut host = LinuxPathManager::open()?;
-        let state = host.observe(&Sysctl::all().collect::<Vec<_>>())?.state;
-        Ok((host, state))
+        let mut system = LinuxPathManager::open()?;
+        let state = system.observe(&Sysctl::all().collect::<Vec<_>>())?.state;
+        Ok((system, state))
     };
-    match read() {
-        Ok((mut host, mut state)) => {
-            let configuration = configuration(input, command, &mut state, &mut host);
-            (Table::Read(state), configuration)
-        }
-        Err(Error::NoMptcp) => (Table::Missing, judged(input).err().unwrap_or(Configuration::Absent)),
+    let (mut system, state) = match read() {
+        Ok(read) => read,
         Err(error) => {
-            let configuration = judged(input).err().unwrap_or(Configuration::Absent);
-            (Table::Unreadable(error.to_string()), configuration)
+            let configuration = judged.err().unwrap_or(Configuration::Absent);
+            let table = match error {
+                Error::NoMptcp => Table::Missing,
+                error => Table::Unreadable(error.to_string()),
+            };
+            return (table, EndpointNames::new(), configuration);
         }
-    }
+    };
+    let (names, configuration) = match judged {
+        Ok(loaded) => {
+            let names = desired::names(&loaded.config, &mut system).unwrap_or_default();
+            (names, Configuration::Valid(declared(loaded, command, &mut system)))
+        }
+        Err(configuration) => (EndpointNames::new(), configuration),
+    };
+    (Table::Read(state), names, configuration)
 }
 
-/// The files, if they can be used.
-fn judged(input: Option<&Input>) -> Result<&Input, Configuration> {
-    let input = input.ok_or(Configuration::Absent)?;
-    match input.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error) {
-        None => Ok(input),
+/// The configuration, if it can be used.
+fn judged(loaded: Option<&LoadedConfig>) -> Result<&LoadedConfig, Configuration> {
+    let loaded = loaded.ok_or(Configuration::Absent)?;
+    match loaded.first_error() {
+        None => Ok(loaded),
         Some(first) => {
             let place = first.labels.first().map(|label| label.place);
-            Err(Configuration::Invalid(input.diagnostics.errors(), first.message.clone(), place))
+            Err(Configuration::Invalid(loaded.diagnostics.errors(), first.message.clone(), place))
         }
     }
 }
 
-/// Holds the files against the kernel, and gives the rows their names.
-fn configuration(
-    input: Option<&Input>,
-    command: &str,
-    state: &mut State,
-    host: &mut LinuxPathManager,
-) -> Configuration {
-    let input = match judged(input) {
-        Ok(input) => input,
-        Err(configuration) => return configuration,
-    };
-    let declarations = input.config.endpoints.iter().flatten();
+/// What applying the configuration would do now.
+fn declared(loaded: &LoadedConfig, command: &str, system: &mut LinuxPathManager) -> Declared {
+    let declarations = loaded.config.endpoints.iter().flatten();
     let mut declared = Declared {
         command: command.to_owned(),
         places: declarations
@@ -126,35 +129,22 @@ fn configuration(
             .collect(),
         ..Declared::default()
     };
-    let capabilities = LinuxPathManager::capabilities().corrected_by(state);
-    let owned = own(&input.config, state);
-    match desired::resolve(&input.config, state, capabilities, &owned, host) {
-        Ok(desired) => {
-            places::name_rows(state, &desired.state);
-            declared.waiting = desired.warnings;
-            match plan::plan(state, &desired.state, capabilities) {
-                Ok(steps) => declared.steps = steps,
-                Err(impossible) => {
-                    declared.impossible.push(Diagnostic::error("not-possible", impossible.to_string()));
-                }
-            }
+    let pass = RunDir::of(None)
+        .map_err(Failure::from)
+        .and_then(|mut rundir| reconcile::reconcile(loaded, system, &mut rundir, Mode::Plan(None)));
+    match pass {
+        Ok(Report { failure: Some(failure), .. }) => declared.impossible = failure.diagnostics,
+        Ok(report) => {
+            declared.steps = report.steps().cloned().collect();
+            declared.waiting = report.diagnostics;
+            declared.waiting.retain(|found| ["dev-missing", "no-match"].contains(&found.code));
         }
-        Err(ResolveError::Unsupported(reasons) | ResolveError::Conflict(reasons)) => {
-            declared.impossible = reasons;
+        Err(failure) => {
+            let reason = failure.diagnostics.first().map_or("", |first| first.message.as_str());
+            log::warn!("the configuration is left out: {reason}");
         }
-        Err(ResolveError::Kernel(error)) => log::warn!("the configuration is left out: {error}"),
     }
-    Configuration::Valid(declared)
-}
-
-/// The endpoints that applying may remove although the configuration says `prune: false`.
-fn own(config: &Config, state: &State) -> BTreeSet<Identity> {
-    let Ok(runtime) = RunDir::of_this_namespace() else { return BTreeSet::new() };
-    let ownership = Ownership::new(&runtime, config, state);
-    if let Some(trouble) = ownership.trouble() {
-        log::debug!("{}", trouble.message);
-    }
-    ownership.identities()
+    declared
 }
 
 /// The command that applies the same files.

@@ -1,54 +1,44 @@
-//! The installed configuration, for the names that it gives to what is there.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! The names that the installed configuration gives to endpoints.
 
 use crate::cli::Common;
+use crate::config::{LoadedConfig, Trust};
 use crate::desired;
-use crate::linux::LinuxPathManager;
-use crate::model::{Capabilities, Exit, Identity, State};
-use crate::system::Error;
+use crate::model::diagnostic::Strictness;
+use crate::model::{EndpointNames, Exit};
+use crate::system::{Error, HostFacts};
 
-use super::input::{self, Input};
-use super::{Output, places};
+use super::Output;
 
 /// What the standard folders say, if it can be understood.
-pub struct Installed(Option<Input>);
+pub struct InstalledNames(Option<LoadedConfig>);
 
-impl Installed {
-    /// Reads it. Whoever has none needs no names; one that is not valid is told.
-    pub fn read(common: &Common, output: &Output) -> Installed {
-        match input::read(&[], common.root_dir()) {
-            Ok(input) if !input.diagnostics.has_errors() => Installed(Some(input)),
+impl InstalledNames {
+    /// Reads the standard folders. Without a configuration no endpoint has a name; for an invalid one there is a warning.
+    pub fn load(common: &Common, output: &Output) -> InstalledNames {
+        match LoadedConfig::load(&[], common.root_dir(), Strictness::Lenient, Trust::Advised) {
+            Ok(loaded) if loaded.rejection.is_none() => InstalledNames(Some(loaded)),
             Ok(_) => {
                 log::warn!(
                     "the installed configuration is not valid, so that endpoints have no names; \
-                            `mptcp-apply check` says why"
+                     `mptcp-apply check` says why"
                 );
-                Installed(None)
+                InstalledNames(None)
             }
-            Err(nothing) if nothing.exit == Exit::NoInput => Installed(None),
-            Err(nothing) => {
-                nothing.tell(output);
-                Installed(None)
+            Err(none) => {
+                if none.exit != Exit::NoInput {
+                    output.tell(*none.diagnostic);
+                }
+                InstalledNames(None)
             }
         }
     }
 
-    /// The names of the endpoints that are declared, whether they are there or not.
+    /// The names of the declared endpoints on this host, whether they are in the table or not.
     ///
     /// # Errors
     /// When the host cannot be asked.
-    pub fn names(&self, host: &mut LinuxPathManager) -> Result<BTreeMap<Identity, String>, Error> {
-        let Some(input) = &self.0 else { return Ok(BTreeMap::new()) };
-        desired::names(&input.config, host)
-    }
-
-    /// Gives the rows of a state their names.
-    pub fn name(&self, state: &mut State, capabilities: Capabilities, host: &mut LinuxPathManager) {
-        let Some(input) = &self.0 else { return };
-        // What this kernel cannot carry out has no rows to be named.
-        if let Ok(desired) = desired::resolve(&input.config, state, capabilities, &BTreeSet::new(), host) {
-            places::name_rows(state, &desired.state);
-        }
+    pub fn names(&self, facts: &mut dyn HostFacts) -> Result<EndpointNames, Error> {
+        let Some(loaded) = &self.0 else { return Ok(EndpointNames::new()) };
+        desired::names(&loaded.config, facts)
     }
 }

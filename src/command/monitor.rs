@@ -1,6 +1,5 @@
 //! Tells what path managers do, as it happens.
 
-use std::collections::BTreeMap;
 use std::io;
 
 use crate::cli::Common;
@@ -8,21 +7,21 @@ use crate::linux::mptcp_events::{Heard, Source, Stream};
 use crate::linux::netns::Names;
 use crate::linux::{LinuxPathManager, rlimit, signals};
 use crate::model::diagnostic::Severity;
-use crate::model::{End, Exit, Identity};
+use crate::model::{End, EndpointNames, Exit, Identity};
 use crate::report::ToldEvent;
 use crate::report::json_v1::event::EventJson;
 use crate::report::text::event::Columns;
 use crate::system::Error;
 
-use super::installed::Installed;
+use super::installed::InstalledNames;
 use super::output::Form;
 use super::{Output, netns};
 
 /// A network namespace that is listened to.
-struct Place {
+struct Listened {
     name: Option<String>,
     /// The names of its endpoints when the program was started.
-    endpoints: BTreeMap<Identity, String>,
+    endpoints: EndpointNames,
 }
 
 /// Tells until a signal comes, or nobody reads it any more.
@@ -36,7 +35,7 @@ pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
         rlimit::raise_limit();
     }
     let output = Output::new(common);
-    let installed = Installed::read(common, &output);
+    let installed = InstalledNames::load(common, &output);
     let (mut places, mut sources) = (Vec::new(), Vec::new());
     let exit = netns::in_each(names, &output, Severity::Warning, |entered| {
         let name = entered.map(|entered| entered.name);
@@ -46,7 +45,7 @@ pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
                 sources.push(source);
                 Ok(Exit::Success)
             }
-            Err(error) => Ok(netns::refuse(&error, name, &output)),
+            Err(error) => Ok(netns::refuse(error, name, &output)),
         }
     })?;
     // Whoever asks for several is not to take silence of one for peace.
@@ -55,16 +54,16 @@ pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
 
 /// Begins to listen in the namespace that this thread is in. That comes first: who may not listen is to hear of that, and
 /// not of what else he may not.
-fn listen(name: Option<&str>, installed: &Installed) -> Result<(Place, Source), Error> {
+fn listen(name: Option<&str>, installed: &InstalledNames) -> Result<(Listened, Source), Error> {
     let source = Source::open()?;
     let endpoints = installed.names(&mut LinuxPathManager::open()?)?;
-    Ok((Place { name: name.map(str::to_owned), endpoints }, source))
+    Ok((Listened { name: name.map(str::to_owned), endpoints }, source))
 }
 
-fn tell(places: &[Place], sources: Vec<Source>, output: &Output) -> io::Result<Exit> {
+fn tell(places: &[Listened], sources: Vec<Source>, output: &Output) -> io::Result<Exit> {
     let mut stream = match Stream::new(sources, &io::stdout()) {
         Ok(stream) => stream,
-        Err(error) => return Ok(netns::refuse(&error, None, output)),
+        Err(error) => return Ok(netns::refuse(error, None, output)),
     };
     let names = places.iter().filter_map(|place| place.name.as_deref());
     let mut columns = Columns::new(output.style(), names);
@@ -72,9 +71,9 @@ fn tell(places: &[Place], sources: Vec<Source>, output: &Output) -> io::Result<E
         let (index, heard) = match stream.wait_for_next() {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(Exit::Success),
-            Err(error) => return Ok(netns::refuse(&error, None, output)),
+            Err(error) => return Ok(netns::refuse(error, None, output)),
         };
-        let Some(Place { name, endpoints }) = places.get(index) else { continue };
+        let Some(Listened { name, endpoints }) = places.get(index) else { continue };
         let netns = name.as_deref();
         match (&heard, output.form) {
             (Heard::Lost, Form::Json) => output.print_json(&EventJson::lost(netns))?,
@@ -92,7 +91,7 @@ fn tell(places: &[Place], sources: Vec<Source>, output: &Output) -> io::Result<E
 }
 
 /// The name of the endpoint there: of that with the port, or else of that without any.
-fn endpoint_at<'a>(end: &End, endpoints: &'a BTreeMap<Identity, String>) -> Option<&'a str> {
+fn endpoint_at<'a>(end: &End, endpoints: &'a EndpointNames) -> Option<&'a str> {
     let port = end.port.and_then(|port| port.try_into().ok());
     let found = Identity::candidates(end.address?, port).find_map(|identity| endpoints.get(&identity));
     found.map(String::as_str)

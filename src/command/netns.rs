@@ -5,9 +5,10 @@ use std::io;
 use crate::linux::netns::{self, Entered, Names};
 use crate::model::Exit;
 use crate::model::diagnostic::{Diagnostic, Severity};
+use crate::reconcile::Failure;
 use crate::system;
 
-use super::{Output, failure};
+use super::Output;
 
 /// Does a job in the namespaces of these names, one after the other, or in the one in which the program was started if
 /// there are no names. What happens in one is none of the others' business; the worst exit is that of all. This thread
@@ -27,7 +28,7 @@ pub fn in_each(
     }
     let found = match netns::find(names) {
         Ok(found) => found,
-        Err(error) => return Ok(refuse(&error, None, output)),
+        Err(error) => return Ok(refuse(error, None, output)),
     };
     let is_vain = |names: &&Names| !found.iter().any(|name| names.means(name));
     let mut vain = names.iter().filter(is_vain).peekable();
@@ -45,15 +46,15 @@ pub fn in_each(
     for name in &found {
         worst = worst.worse(match netns::enter(name) {
             Ok(entered) => job(Some(entered))?,
-            Err(error) => refuse(&error, Some(name), output),
+            Err(error) => refuse(error, Some(name), output),
         });
     }
     Ok(worst)
 }
 
 /// Says why the kernel could not be asked.
-pub fn refuse(error: &system::Error, netns: Option<&str>, output: &Output) -> Exit {
-    let told = failure::kernel_error(error);
-    output.diagnose_in(netns, &told.diagnostics.into_iter().collect(), &[]);
-    told.exit
+pub fn refuse(error: system::Error, netns: Option<&str>, output: &Output) -> Exit {
+    let failure = Failure::from(error);
+    output.diagnose_in(netns, &failure.diagnostics, &[]);
+    failure.kind.exit()
 }

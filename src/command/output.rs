@@ -6,10 +6,14 @@ use std::io::{self, IsTerminal, Write};
 use ::log::Level;
 
 use crate::cli::{Color, Common, Format};
+use crate::config::{LoadedConfig, NoConfig};
 use crate::log;
+use crate::model::Exit;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::report::Style;
+use crate::reconcile::{Failure, FailureKind, Report};
+use crate::report::json_v1::PlanJson;
 use crate::report::snippet::Snippets;
+use crate::report::{About, Style, text, yaml};
 use crate::source::Source;
 
 /// How most results are written.
@@ -96,13 +100,22 @@ impl Output {
     /// Writes diagnostics to standard error; warnings not when quiet. Where that cannot be written nobody can be told,
     /// and the exit code is all that is left to say.
     pub fn diagnose(&self, diagnostics: &Diagnostics, sources: &[Source]) {
-        self.diagnose_in(None, diagnostics, sources);
+        self.diagnose_in(None, diagnostics.iter(), sources);
+        if diagnostics.dropped() > 0 {
+            let _ = io::stderr().write_all(format!("\nand {} more\n", diagnostics.dropped()).as_bytes());
+        }
     }
 
     /// The same under the name of a network namespace.
-    pub fn diagnose_in(&self, netns: Option<&str>, diagnostics: &Diagnostics, sources: &[Source]) {
+    pub fn diagnose_in<'d>(
+        &self,
+        netns: Option<&str>,
+        diagnostics: impl IntoIterator<Item = &'d Diagnostic>,
+        sources: &[Source],
+    ) {
         let wanted = |severity| severity == Severity::Error || !self.quiet;
-        let mut wanted = diagnostics.iter().filter(|diagnostic| wanted(diagnostic.severity)).peekable();
+        let wanted = diagnostics.into_iter().filter(|diagnostic| wanted(diagnostic.severity));
+        let mut wanted = wanted.peekable();
         if wanted.peek().is_none() {
             return;
         }
@@ -121,10 +134,91 @@ impl Output {
             let words = format!("{blank_line}{heading}{}\n", snippets.render(diagnostic));
             text.push_str(&log::marked(level, &words));
         }
-        if diagnostics.dropped() > 0 {
-            text.push_str(&format!("\nand {} more\n", diagnostics.dropped()));
-        }
         let _ = stderr.lock().write_all(text.as_bytes());
+    }
+
+    /// Writes what became of a pass, and returns its exit code. `acts` tells whether the kernel may have been changed: then the
+    /// exit code says what became of the kernel, and not of the report.
+    ///
+    /// # Errors
+    /// When the report cannot be written, and that is all that went wrong.
+    pub fn report(
+        &self,
+        about: &About<'_>,
+        result: &Result<Report, Failure>,
+        acts: bool,
+        diff: bool,
+    ) -> io::Result<Exit> {
+        let (exit, diagnostics, failed) = match result {
+            Ok(report) => (report.exit(), &report.diagnostics, report.failure.is_some()),
+            Err(failure) => (failure.kind.exit(), &failure.diagnostics, true),
+        };
+        self.diagnose_in(about.netns, diagnostics, about.sources());
+        let written = match result {
+            Ok(report) => self.write(about, report, diff),
+            Err(failure) => self.not_started(about, failure),
+        };
+        match written {
+            Err(error) if acts || failed => {
+                self.error(&format!("cannot write the report: {error}"), None);
+                Ok(exit)
+            }
+            written => written.map(|()| exit),
+        }
+    }
+
+    fn not_started(&self, about: &About<'_>, failure: &Failure) -> io::Result<()> {
+        match self.form {
+            Form::Json => self.print_json(&PlanJson::not_started(about, failure)),
+            Form::Text => Ok(()),
+        }
+    }
+
+    fn write(&self, about: &About<'_>, report: &Report, wants_diff: bool) -> io::Result<()> {
+        let failed = report.failure.is_some();
+        let titles = if failed { ["before", "after"] } else { ["current", "desired"] };
+        let Report { before, after, names, .. } = report;
+        let diff = |wanted: bool| match wanted {
+            true => yaml::diff(before, after, names, titles).map_err(io::Error::other),
+            false => Ok(String::new()),
+        };
+        match self.form {
+            Form::Json => self.print_json(&PlanJson::new(about, report, &diff(true)?)),
+            // The error says what was tried; what is left of it matters, also with `--quiet`.
+            Form::Text if failed => self.print_in(about.netns, &diff(true)?),
+            Form::Text if self.quiet => Ok(()),
+            Form::Text => {
+                let diff = diff(wants_diff)?;
+                // Nothing is coloured where there is no step, so the terminal need not be asked.
+                let style = if report.steps.is_empty() { Style::Plain } else { self.style() };
+                let plan = text::plan(report.steps(), names, report.verdict, style);
+                self.print_in(about.netns, &(diff + &plan))
+            }
+        }
+    }
+
+    /// Says that a configuration may not be carried out; its diagnostics were written before.
+    ///
+    /// # Errors
+    /// When the document cannot be written.
+    pub fn rejected(&self, loaded: &LoadedConfig, exit: Exit) -> io::Result<Exit> {
+        let kind = if exit == Exit::NotPermitted { FailureKind::NotPermitted } else { FailureKind::Invalid };
+        let failure = Failure::new(kind, loaded.first_error().into_iter().cloned().collect());
+        let about = About { loaded: Some(loaded), netns: None, trigger: None };
+        self.not_started(&about, &failure)?;
+        Ok(exit)
+    }
+
+    /// Says that there is no configuration.
+    ///
+    /// # Errors
+    /// When the document cannot be written.
+    pub fn no_config(&self, none: NoConfig) -> io::Result<Exit> {
+        let NoConfig { diagnostic, exit } = none;
+        self.diagnose_in(None, [&*diagnostic], &[]);
+        let failure = Failure::new(FailureKind::Unreadable, vec![*diagnostic]);
+        self.not_started(&About { loaded: None, netns: None, trigger: None }, &failure)?;
+        Ok(exit)
     }
 
     /// Writes an error that has no place in a file.
@@ -136,9 +230,7 @@ impl Output {
 
     /// Writes one diagnostic that has no place in a file.
     pub fn tell(&self, diagnostic: Diagnostic) {
-        let mut diagnostics = Diagnostics::default();
-        diagnostics.push(diagnostic);
-        self.diagnose(&diagnostics, &[]);
+        self.diagnose_in(None, [&diagnostic], &[]);
     }
 }
 

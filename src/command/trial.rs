@@ -1,89 +1,110 @@
-//! `mptcp-apply try`: applies, and takes it back unless that is confirmed.
+//! `mptcp-apply try`: applies, and puts it back unless that is confirmed.
 
 use std::io;
 use std::time::Duration;
 
-use crate::cli::{Apply, Common, Format, Try};
+use crate::cli::{Common, Format, Try};
+use crate::config::LoadedConfig;
+use crate::linux::LinuxPathManager;
 use crate::model::Exit;
-use crate::trial::{Decision, GuardMessage, Session};
+use crate::reconcile::{self, Failure, Mode, Report, Revert};
+use crate::report::About;
+use crate::rundir::RunDir;
+use crate::trial::{Decision, Guard, GuardMessage, Session, TrialSpec};
 
 use super::countdown::Countdown;
-use super::job::Job;
 use super::output::Form;
-use super::{Output, guard, input};
+use super::{Output, apply, guard};
 
-/// Does it, and waits for somebody's word.
+/// Applies, and waits for a decision.
 ///
 /// # Errors
 /// When the result cannot be written, or waited for.
 pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
-    let apply = Apply { paths: options.paths.clone(), strict: options.strict, ..Apply::default() };
-    let mut input = match input::read(&apply.paths, common.root_dir()) {
-        Ok(input) => input,
-        Err(none) => return Ok(none.tell(&output)),
+    let strictness = apply::strictness(options.strict);
+    let loaded = LoadedConfig::load(&options.paths, common.root_dir(), strictness, apply::trust(true));
+    let loaded = match loaded {
+        Ok(loaded) => loaded,
+        Err(none) => return output.no_config(none),
     };
-    let judged = input.judge(&apply);
-    output.diagnose(&input.diagnostics, &input.sources);
-    if let Err(exit) = judged {
-        return Ok(exit);
+    output.diagnose(&loaded.diagnostics, &loaded.sources);
+    if let Some(exit) = loaded.rejection {
+        return output.rejected(&loaded, exit);
     }
     let mut session = Session::open()?;
     let timeout = Duration::from_secs(options.timeout.into());
-    let mut job = Job::new(&apply, &output, &input, None).on_trial(timeout, reporting(common));
-    let done = job.once();
-    job.tell(done.as_ref())?;
-    let Some((mut guard, handover)) = job.into_guard() else {
+    let mut trial = Trial { options: reporting(common), timeout, guard: None };
+    let result = pass(&loaded, &mut trial);
+    let about = About { loaded: Some(&loaded), netns: None, trigger: None };
+    let exit = output.report(&about, &result, true, false)?;
+    let Some((mut guard, mut revert)) = trial.guard else {
         // There was nothing to change, or it could not start.
-        return Ok(done.map_or_else(|exit| exit, |done| done.exit));
+        return Ok(exit);
     };
-    let done = match done {
-        Ok(done) if done.exit == Exit::Success => done,
-        // It was taken back already, as far as possible.
-        other => {
+    let after = match result {
+        Ok(report) if report.failure.is_none() => report.after,
+        // It was put back already, as far as possible.
+        _ => {
             guard.tell(&GuardMessage::Keep)?;
             guard.end()?;
-            return Ok(other.map_or_else(|exit| exit, |done| done.exit));
+            return Ok(exit);
         }
     };
-    // Without the guard there would be nobody to hear it.
-    let _ = guard.tell(&GuardMessage::Applied(done.after.clone()));
+    // A guard that is gone is noticed below.
+    let _ = guard.tell(&GuardMessage::Applied(after.clone()));
+    revert.reached = Some(after);
     let decision = decide(options, &mut session, &guard, timeout).unwrap_or_else(|error| {
         output.error(&format!("cannot wait for a confirmation: {error}"), None);
         Decision::Back("nobody can confirm it")
     });
-    let (word, news) = match decision {
+    let (word, message) = match decision {
         Decision::Keep(word) => (word, GuardMessage::Keep),
         Decision::Back(word) => (word, GuardMessage::Back),
     };
-    let told = guard.tell(&news).and_then(|()| guard.end());
+    let told = guard.tell(&message).and_then(|()| guard.end());
     match (decision, told) {
         // The time was up, and the guard faster than the confirmation.
-        (Decision::Keep(_), Ok(Some(code))) if code != 0 => Ok(taken_back(code)),
+        (Decision::Keep(_), Ok(Some(code))) if code != 0 => Ok(put_back(code)),
         (Decision::Keep(_), _) => {
             if output.form == Form::Text && !output.quiet {
                 output.print(&format!("kept: {word}\n"))?;
             }
             Ok(Exit::Success)
         }
-        (Decision::Back(_), Ok(Some(code))) => Ok(taken_back(code)),
+        (Decision::Back(_), Ok(Some(code))) => Ok(put_back(code)),
         // The guard was killed. Its work is left.
-        (Decision::Back(_), _) => guard::take_back(&handover, Some(&done.after), &output),
+        (Decision::Back(_), _) => guard::put_back(&revert, &output),
     }
 }
 
+/// What is needed to set a guard; and the guard, once it was set.
+struct Trial {
+    options: Vec<String>,
+    timeout: Duration,
+    guard: Option<(Guard, Revert)>,
+}
+
+impl reconcile::Guard for Trial {
+    fn set(&mut self, revert: Revert) -> io::Result<()> {
+        let spec = TrialSpec { revert, timeout: self.timeout };
+        self.guard = Some((Guard::start(&self.options, &spec)?, spec.revert));
+        Ok(())
+    }
+}
+
+fn pass(loaded: &LoadedConfig, trial: &mut Trial) -> Result<Report, Failure> {
+    let (mut system, mut rundir) = (LinuxPathManager::open()?, RunDir::of(None)?);
+    reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Try(trial))
+}
+
 /// What the guard's exit code says.
-fn taken_back(code: i32) -> Exit {
+fn put_back(code: i32) -> Exit {
     if code == i32::from(Exit::TakenBack.code()) { Exit::TakenBack } else { Exit::Inconsistent }
 }
 
-/// Asks whoever may decide.
-fn decide(
-    options: &Try,
-    session: &mut Session,
-    guard: &crate::trial::Guard,
-    timeout: Duration,
-) -> io::Result<Decision> {
+/// Waits for the command, a person or the end of the time.
+fn decide(options: &Try, session: &mut Session, guard: &Guard, timeout: Duration) -> io::Result<Decision> {
     match &options.confirm_with {
         // What it prints would be torn by a line that counts.
         Some(command) => {

@@ -1,4 +1,4 @@
-//! What the files say. Pure: text in, [`Config`] and diagnostics out.
+//! What the files say. Text in, [`Config`] and diagnostics out; [`LoadedConfig`] is the one door, which reads them too.
 //!
 //! ```text
 //! text --yaml--> Node --decode--> Document --merge--> Config --validate--> diagnostics
@@ -12,6 +12,7 @@
 
 mod decode;
 mod document;
+mod load;
 mod merge;
 mod node;
 mod pattern;
@@ -24,6 +25,7 @@ mod validate;
 mod yaml;
 
 pub use document::{LimitValue, Located, NAME_MAX, Name};
+pub use load::{LoadedConfig, NoConfig, Trust};
 pub use merge::ManagedLimits;
 pub use pattern::{AddressPattern, DevicePattern, Family};
 pub use selector::Selector;

@@ -1,11 +1,11 @@
 //! Declarations to rows: names to interface indexes, selectors to the addresses that match now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use crate::config::{Declaration, Family, Located, Name, Selector, Target};
 use crate::model::diagnostic::{Diagnostic, Location};
-use crate::model::{Device, Endpoint, Flags, Identity};
+use crate::model::{Device, Endpoint, EndpointNames, Flags, Identity};
 use crate::system::{Error, HostFacts, UsableAddress};
 
 /// What the declarations come to, those included that wait.
@@ -13,8 +13,10 @@ use crate::system::{Error, HostFacts, UsableAddress};
 pub struct Declared {
     /// In the declared order, each with the place of its fixed id.
     pub rows: Vec<(Endpoint, Option<Location>)>,
-    /// Endpoints whose interface does not exist, with the names of their declarations.
-    pub waiting: BTreeMap<Identity, Name>,
+    /// Endpoints whose interface does not exist.
+    pub waiting: BTreeSet<Identity>,
+    /// The names of both.
+    pub names: EndpointNames,
 }
 
 impl Declared {
@@ -25,7 +27,7 @@ impl Declared {
     /// When the host cannot be asked.
     pub fn resolve(
         declarations: &[Declaration],
-        facts: &mut impl HostFacts,
+        facts: &mut dyn HostFacts,
         warnings: &mut Vec<Diagnostic>,
     ) -> Result<Declared, Error> {
         let exact = declarations.iter().filter_map(|declaration| match &declaration.target {
@@ -37,32 +39,30 @@ impl Declared {
         for Declaration { name, target, flags } in declarations {
             match target {
                 Target::Selector(selector) => {
-                    let rows = select(name, selector, *flags, facts)?;
+                    let rows = select(selector, *flags, facts)?;
                     if rows.is_empty() {
                         warnings.push(nothing_matches(name));
                     }
-                    let new = rows.into_iter().filter(|row| taken.insert(row.identity));
-                    declared.rows.extend(new.map(|row| (row, None)));
+                    for row in rows.into_iter().filter(|row| taken.insert(row.identity)) {
+                        declared.names.insert(row.identity, name.value.to_string());
+                        declared.rows.push((row, None));
+                    }
                 }
                 Target::Address { identity, dev, id } => {
+                    declared.names.insert(*identity, name.value.to_string());
                     let dev = match dev {
                         None => None,
                         Some(dev) => match facts.interface(&dev.value)? {
                             Some(index) => Some(device(index, &dev.value)),
                             None => {
                                 warnings.push(dev_missing(name, dev));
-                                declared.waiting.insert(*identity, name.value.clone());
+                                declared.waiting.insert(*identity);
                                 continue;
                             }
                         },
                     };
-                    let endpoint = Endpoint {
-                        name: Some(name.value.to_string()),
-                        identity: *identity,
-                        id: id.map(|id| id.value),
-                        dev,
-                        flags: *flags,
-                    };
+                    let endpoint =
+                        Endpoint { identity: *identity, id: id.map(|id| id.value), dev, flags: *flags };
                     declared.rows.push((endpoint, id.map(|id| id.place)));
                 }
             }
@@ -72,12 +72,7 @@ impl Declared {
 }
 
 /// The rows of a selector. They are bound to their interface only if the declaration speaks of interfaces.
-fn select(
-    name: &Located<Name>,
-    selector: &Selector,
-    flags: Flags,
-    facts: &mut impl HostFacts,
-) -> Result<Vec<Endpoint>, Error> {
+fn select(selector: &Selector, flags: Flags, facts: &mut dyn HostFacts) -> Result<Vec<Endpoint>, Error> {
     let Selector { prefix, dev, family } = selector;
     let on_interface = dev.as_ref().map(|dev| dev.value.matcher());
     let matches = |usable: &UsableAddress| {
@@ -86,7 +81,6 @@ fn select(
             && on_interface.as_ref().is_none_or(|matches| matches(&usable.interface))
     };
     let row = |usable: &UsableAddress| Endpoint {
-        name: Some(name.value.to_string()),
         identity: Identity { address: usable.address, port: None },
         id: None,
         dev: dev.is_some().then(|| device(usable.index, &usable.interface)),

@@ -1,14 +1,18 @@
 //! What the declarations mean on this host now: a whole [`State`] to reach, and what has to wait.
 
 mod declared;
+mod needs;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use declared::Declared;
+pub use needs::{Need, needs, unusable};
 
 use crate::config::{Config, LimitValue, Located};
 use crate::model::diagnostic::{Diagnostic, Location};
-use crate::model::{AddressId, Capabilities, Endpoint, Identity, Limits, State, Sysctl, SysctlValue};
+use crate::model::{
+    AddressId, Capabilities, Endpoint, EndpointNames, Identity, Limits, State, Sysctl, SysctlValue,
+};
 use crate::system::{self, HostFacts};
 
 /// The goal.
@@ -16,6 +20,8 @@ use crate::system::{self, HostFacts};
 pub struct Desired {
     /// All of it: what is declared, and what is left as it is.
     pub state: State,
+    /// The names of declared endpoints, those that wait included.
+    pub names: EndpointNames,
     /// Declarations that cannot be carried out yet.
     pub warnings: Vec<Diagnostic>,
 }
@@ -28,12 +34,12 @@ pub enum ResolveError {
     /// What has to stay is in the way of what has to come.
     Conflict(Vec<Diagnostic>),
     /// The host could not be asked.
-    Kernel(system::Error),
+    System(system::Error),
 }
 
 impl From<system::Error> for ResolveError {
     fn from(error: system::Error) -> ResolveError {
-        ResolveError::Kernel(error)
+        ResolveError::System(error)
     }
 }
 
@@ -46,7 +52,7 @@ pub fn resolve(
     current: &State,
     capabilities: Capabilities,
     owned: &BTreeSet<Identity>,
-    facts: &mut impl HostFacts,
+    facts: &mut dyn HostFacts,
 ) -> Result<Desired, ResolveError> {
     let mut lacking = Vec::new();
     let limits = limits(config, current.limits, capabilities, &mut lacking);
@@ -55,29 +61,24 @@ pub fn resolve(
         return Err(ResolveError::Unsupported(lacking));
     }
     let mut warnings = Vec::new();
-    let endpoints = match &config.endpoints {
-        None => current.endpoints.clone(),
+    let (endpoints, names) = match &config.endpoints {
+        None => (current.endpoints.clone(), EndpointNames::new()),
         Some(declarations) => {
-            let declared = Declared::resolve(declarations, facts, &mut warnings)?;
-            table(config.prune, declared, current, capabilities, owned)?
+            let mut declared = Declared::resolve(declarations, facts, &mut warnings)?;
+            let names = std::mem::take(&mut declared.names);
+            (table(config.prune, declared, &names, current, capabilities, owned)?, names)
         }
     };
-    Ok(Desired { state: State { limits, sysctls, endpoints }, warnings })
+    Ok(Desired { state: State { limits, sysctls, endpoints }, names, warnings })
 }
 
 /// The names of the endpoints that the configuration declares, those included that wait.
 ///
 /// # Errors
 /// When the host cannot be asked.
-pub fn names(
-    config: &Config,
-    facts: &mut impl HostFacts,
-) -> Result<BTreeMap<Identity, String>, system::Error> {
+pub fn names(config: &Config, facts: &mut dyn HostFacts) -> Result<EndpointNames, system::Error> {
     let declarations = config.endpoints.as_deref().unwrap_or_default();
-    let declared = Declared::resolve(declarations, facts, &mut Vec::new())?;
-    let waiting = declared.waiting.into_iter().map(|(identity, name)| (identity, name.to_string()));
-    let rows = declared.rows.into_iter().filter_map(|(row, _)| Some((row.identity, row.name?)));
-    Ok(waiting.chain(rows).collect())
+    Ok(Declared::resolve(declarations, facts, &mut Vec::new())?.names)
 }
 
 fn limits(
@@ -112,7 +113,7 @@ fn limits(
 fn sysctls(
     config: &Config,
     current: &State,
-    facts: &mut impl HostFacts,
+    facts: &mut dyn HostFacts,
     lacking: &mut Vec<Diagnostic>,
 ) -> Result<std::collections::BTreeMap<Sysctl, SysctlValue>, system::Error> {
     let mut target = current.sysctls.clone();
@@ -143,7 +144,7 @@ fn sysctls(
 /// When they cannot be read.
 pub fn inert(
     config: &Config,
-    facts: &mut impl HostFacts,
+    facts: &mut dyn HostFacts,
     asked: &[Sysctl],
 ) -> Result<Vec<Diagnostic>, system::Error> {
     let mut warnings = Vec::new();
@@ -180,11 +181,12 @@ pub fn inert(
 fn table(
     prune: bool,
     declared: Declared,
+    names: &EndpointNames,
     current: &State,
     capabilities: Capabilities,
     owned: &BTreeSet<Identity>,
 ) -> Result<Vec<Endpoint>, ResolveError> {
-    let Declared { rows, waiting } = declared;
+    let Declared { rows, waiting, names: _ } = declared;
     let fixed: BTreeSet<AddressId> = rows.iter().filter_map(|(row, _)| row.id).collect();
     let identities: BTreeSet<Identity> = rows.iter().map(|(row, _)| row.identity).collect();
     let mut conflicts = Vec::new();
@@ -193,11 +195,11 @@ fn table(
         let id_needed = row.id.is_some_and(|id| fixed.contains(&id));
         let foreign = !prune && !owned.contains(&row.identity) && !row.is_implicit();
         if id_needed && foreign {
-            conflicts.push(id_conflict(row, &rows));
+            conflicts.push(id_conflict(row, &rows, names));
         }
-        let waits = waiting.get(&row.identity);
-        if (foreign || row.is_implicit() || waits.is_some()) && !id_needed {
-            staying.push(Endpoint { name: waits.map(ToString::to_string), ..row.clone() });
+        let waits = waiting.contains(&row.identity);
+        if (foreign || row.is_implicit() || waits) && !id_needed {
+            staying.push(row.clone());
         }
     }
     if !conflicts.is_empty() {
@@ -225,14 +227,18 @@ fn make_room(staying: &mut Vec<Endpoint>, declared: usize, capabilities: Capabil
     });
 }
 
-fn id_conflict(row: &Endpoint, declared: &[(Endpoint, Option<Location>)]) -> Diagnostic {
+fn id_conflict(
+    row: &Endpoint,
+    declared: &[(Endpoint, Option<Location>)],
+    names: &EndpointNames,
+) -> Diagnostic {
     let wants = declared.iter().find(|(declared, _)| declared.id == row.id);
     let message = format!("the id is held by {row}, which `prune: false` leaves alone");
     let diagnostic = Diagnostic::error("id-held", message)
         .help("declare another id, or that endpoint too, or remove it by `ip mptcp endpoint delete`");
     match wants {
         Some((endpoint, Some(place))) => {
-            diagnostic.at(*place, "").endpoint(endpoint.name.clone().unwrap_or_default())
+            diagnostic.at(*place, "").endpoint(names.get(&endpoint.identity).cloned().unwrap_or_default())
         }
         _ => diagnostic,
     }

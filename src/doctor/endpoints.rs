@@ -2,7 +2,6 @@
 
 use crate::model::{AddressState, Endpoint, Flags, Interface};
 
-use super::finding::label;
 use super::{Evidence, Finding, Severity};
 
 /// What keeps an endpoint from being used, the first thing that does. An address that a live subflow uses is fine; but
@@ -17,7 +16,7 @@ pub fn trouble(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     let matters = |home: &&Interface| !in_use || !home.up || row.dev.is_some();
     dev_gone(evidence, row)
         .or_else(address)
-        .or_else(|| evidence.home(row).filter(matters).and_then(|home| interface(row, home)))
+        .or_else(|| evidence.home(row).filter(matters).and_then(|home| interface(evidence, row, home)))
 }
 
 /// Whether peers are told of it and no subflow is opened from it. For that the kernel needs neither address nor
@@ -53,7 +52,7 @@ fn dev_gone(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     };
     let finding = Finding::fault("dev-gone", format!("the interface of {} is gone", row.identity))
         .of(severity(row))
-        .about(row)
+        .about(evidence.label(row))
         .evidence(seen)
         .meaning("It was deleted, or made anew under the same name: the kernel keeps to the old index, and opens no subflow.")
         .remedy(remedy);
@@ -68,7 +67,7 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         let remedy = format!("ip address add {wanted}/PREFIX dev {dev}");
         let missing = Finding::fault("address-missing", format!("{wanted} is not on this host"))
             .of(severity(row))
-            .about(row)
+            .about(evidence.label(row))
             .evidence("no interface has the address");
         let missing = if is_only_announced(row) {
             missing
@@ -91,10 +90,10 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
             own.iter().find(|own| !evidence.interface(own.index).is_some_and(|on| on.loopback))?;
         let (on, dev) = (evidence.name(elsewhere.index), row.dev.as_ref()?);
         let finding = Finding::fault("address-elsewhere", format!("{wanted} is on {on}, not on {dev}"))
-            .about(row)
+            .about(evidence.label(row))
             .evidence(format!("the endpoint is bound to {dev}; the address is on {on}"))
             .meaning("Subflows would leave by an interface that does not have their address, and no answer comes back.")
-            .remedy(match row.name {
+            .remedy(match evidence.names.get(&row.identity) {
                 Some(_) => evidence.mend(&format!("dev: {on}"), ""),
                 None => readd(row, Some(&on)),
             });
@@ -121,12 +120,12 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         ),
     };
     let finding = Finding::fault(code, format!("{wanted} cannot be used: it is {state}"))
-        .about(row)
+        .about(evidence.label(row))
         .evidence(format!("`ip address show dev {on}` shows {wanted} as {state}"));
     Some(finding.meaning(meaning).remedy(remedy))
 }
 
-fn interface(row: &Endpoint, home: &Interface) -> Option<Finding> {
+fn interface(evidence: &Evidence, row: &Endpoint, home: &Interface) -> Option<Finding> {
     let name = &home.name;
     let finding = if !home.up {
         Finding::fault("interface-down", format!("{name} is down"))
@@ -139,8 +138,9 @@ fn interface(row: &Endpoint, home: &Interface) -> Option<Finding> {
     } else {
         return None;
     };
-    let meaning = format!("Nothing leaves by it, so {} opens no subflow and none reaches it.", label(row));
-    Some(finding.about(row).meaning(meaning))
+    let meaning =
+        format!("Nothing leaves by it, so {} opens no subflow and none reaches it.", evidence.label(row));
+    Some(finding.about(evidence.label(row)).meaning(meaning))
 }
 
 /// Addresses whose preferred lifetime is over.
@@ -151,7 +151,7 @@ pub fn deprecated(evidence: &Evidence) -> Vec<Finding> {
     };
     let finding = |row: &Endpoint| {
         Finding::hint("address-deprecated", format!("{} is deprecated", row.identity.address))
-            .about(row)
+            .about(evidence.label(row))
             .evidence("`ip address` shows it as deprecated: its preferred lifetime is 0")
             .meaning("It still works, and goes away when its valid lifetime ends; the router or DHCP server has given out another.")
             .remedy("# declare the new address, or a selector by `dev`, which follows it")
@@ -161,7 +161,7 @@ pub fn deprecated(evidence: &Evidence) -> Vec<Finding> {
 
 /// Removes an endpoint and adds it again, which makes the kernel try anew on live connections too.
 pub fn renew(evidence: &Evidence, row: &Endpoint, dev: Option<&str>) -> String {
-    match (&row.name, &evidence.configuration) {
+    match (evidence.names.get(&row.identity), &evidence.configuration) {
         // Applying renews a row of an interface that is gone.
         (Some(_), super::Configuration::Valid(declared)) if dev.is_some() => declared.command.clone(),
         _ => readd(row, dev),

@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{
-    Capabilities, Connection, Counters, Endpoint, HostAddress, Interface, Listener, Probe, Routing, State,
-    Step, Subflow, Sysctl, SysctlValue,
+    Capabilities, Connection, Counters, Endpoint, EndpointNames, HostAddress, Interface, Listener, Probe,
+    Routing, State, Step, Subflow, Sysctl, SysctlValue,
 };
 
 /// What there is on this host.
@@ -15,6 +15,8 @@ use crate::model::{
 pub struct Evidence {
     /// The path manager's state.
     pub path_manager: Table,
+    /// The names that the configuration gives to endpoints.
+    pub names: EndpointNames,
     /// What this kernel can hold.
     pub capabilities: Capabilities,
     /// All interfaces; none where they could not be read.
@@ -52,7 +54,7 @@ pub enum Table {
     Missing,
     /// It could not be read, for this reason.
     Unreadable(String),
-    /// Limits, all sysctls and all endpoints, with their names.
+    /// Limits, all sysctls and all endpoints.
     Read(State),
 }
 
@@ -116,6 +118,11 @@ impl Evidence {
     /// The endpoints that somebody made, implicit ones not included.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.state().into_iter().flat_map(|state| &state.endpoints).filter(|row| !row.is_implicit())
+    }
+
+    /// What an endpoint is called: its name, or its address and port where it has none.
+    pub fn label(&self, row: &Endpoint) -> String {
+        self.names.get(&row.identity).cloned().unwrap_or_else(|| row.identity.to_string())
     }
 
     /// Those that open subflows.

@@ -1,6 +1,5 @@
 //! What the doctor says.
 
-use crate::model::Endpoint;
 use crate::model::diagnostic::Location;
 
 /// How bad it is.
@@ -83,9 +82,9 @@ impl Finding {
         Finding { remedy: remedy.into(), ..self }
     }
 
-    /// Sets the endpoint.
-    pub fn about(self, row: &Endpoint) -> Finding {
-        Finding { endpoint: Some(label(row)), ..self }
+    /// Sets the endpoint, by its label.
+    pub fn about(self, endpoint: String) -> Finding {
+        Finding { endpoint: Some(endpoint), ..self }
     }
 }
 
@@ -104,11 +103,6 @@ pub fn shell_word(word: &str) -> String {
         _ => format!("\\x{byte:02x}"),
     };
     format!("$'{}'", word.bytes().map(escaped).collect::<String>())
-}
-
-/// What an endpoint is called: its name, or its address and port where it has none.
-pub fn label(row: &Endpoint) -> String {
-    row.name.clone().unwrap_or_else(|| row.identity.to_string())
 }
 
 #[cfg(test)]

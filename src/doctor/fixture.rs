@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use crate::model::{
-    AddressId, AddressState, Capabilities, Connection, Counters, Device, Endpoint, Flags, HostAddress,
-    Identity, Interface, Limits, Routing, State, Subflow, SubflowFlags, Sysctl, SysctlValue, Traffic,
+    AddressId, AddressState, Capabilities, Connection, Counters, Device, Endpoint, EndpointNames, Flags,
+    HostAddress, Identity, Interface, Limits, Routing, State, Subflow, SubflowFlags, Sysctl, SysctlValue,
+    Traffic,
 };
 
 use super::{Configuration, Evidence, RouteCheck, Table, examine};
@@ -39,6 +40,7 @@ pub fn healthy() -> Evidence {
         [("MPCapableSYNTX", 1), ("MPCapableSYNACKRX", 1), ("MPJoinSynTx", 1), ("MPJoinSynAckRx", 1)];
     Evidence {
         path_manager: Table::Read(State { limits, sysctls, endpoints }),
+        names: EndpointNames::new(),
         capabilities: Capabilities::SMALL,
         interfaces: vec![interface(1), interface(2)],
         addresses: vec![own(1), own(2)],
@@ -70,7 +72,6 @@ pub fn count(evidence: &mut Evidence, name: &str, value: u64) {
 
 fn endpoint(number: u8, flags: Flags) -> Endpoint {
     Endpoint {
-        name: None,
         identity: Identity { address: address(number), port: None },
         id: AddressId::new(number),
         dev: Some(Device { index: index(number.into()), name: Some(format!("eth{number}")) }),

@@ -175,7 +175,7 @@ pub fn port_held(evidence: &Evidence) -> Vec<Finding> {
         };
         findings.push(
             Finding::fault("port-held", format!("another program listens on port {port}"))
-                .about(row)
+                .about(evidence.label(row))
                 .evidence(format!("a socket listens on {}; the endpoint is {}", listener.local, row.identity))
                 .meaning("For an endpoint with a port the kernel itself listens there, and is refused (EADDRINUSE).")
                 .remedy(format!("ss -ltnp sport = :{port}   # whose it is\n# give the endpoint a port of its own, not that of a service")),

@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use crate::model::{Connection, Endpoint, Flags};
 
 use super::endpoints::trouble;
-use super::finding::label;
 use super::{Configuration, Evidence, Finding, Severity};
 
 /// A limit of additional subflows that is too small for the endpoints.
@@ -35,8 +34,8 @@ fn needed(evidence: &Evidence, ipv4: bool) -> (Vec<&Endpoint>, usize) {
     (rows, needed)
 }
 
-fn names(rows: &[&Endpoint]) -> String {
-    rows.iter().map(|row| label(row)).collect::<Vec<_>>().join(", ")
+fn names(evidence: &Evidence, rows: &[&Endpoint]) -> String {
+    rows.iter().map(|row| evidence.label(row)).collect::<Vec<_>>().join(", ")
 }
 
 fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
@@ -44,7 +43,7 @@ fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
     if needed <= limit {
         return None;
     }
-    let all = names(&rows);
+    let all = names(evidence, &rows);
     let finding = Finding::fault(
         "subflows-limit-low",
         "the limit of subflows is lower than the number of endpoints",
@@ -70,17 +69,17 @@ pub fn never_used(evidence: &Evidence) -> Vec<Finding> {
             continue;
         }
         rows.sort_by_key(|row| {
-            let place = row.name.as_ref().and_then(|name| declared.places.get(name));
+            let place = evidence.names.get(&row.identity).and_then(|name| declared.places.get(name));
             (place.is_none(), place.map(|place| (place.source, place.span.line, place.span.column)))
         });
         let (used, never) = rows.split_at(rows.len() - (needed - limit));
-        let last = used.last().map_or(String::new(), |row| label(row));
+        let last = used.last().map_or(String::new(), |row| evidence.label(row));
         let delete = used.last().and_then(|row| row.id).map_or(String::new(), |id| format!(" id {id}"));
         findings.extend(never.iter().map(|row| {
-            let name = label(row);
+            let name = evidence.label(row);
             Finding::hint("never-used", format!("{name} comes too late to be used"))
-                .about(row)
-                .evidence(format!("limit subflows is {limit}; before it come {}", names(used)))
+                .about(evidence.label(row))
+                .evidence(format!("limit subflows is {limit}; before it come {}", names(evidence, used)))
                 .meaning("The kernel takes endpoints in the order in which they were added, which is the declared one, until the limit is reached. One behind that is used only where one before it cannot be.")
                 .remedy(format!(
                     "# raise the limit, or declare {name} before {last} and add that anew, which closes its subflows:\nip mptcp endpoint delete{delete}\n{}",

@@ -14,10 +14,12 @@ mod peers;
 mod probe;
 mod routes;
 mod subflows;
+mod target;
 
 pub use evidence::{Configuration, Declared, Evidence, RouteCheck, Table};
 pub use finding::{Finding, Severity, shell_word};
 pub use probe::{Stage, Verdict, verdicts};
+pub use target::{BadTarget, ProbeTarget};
 
 /// All that may be found. What makes everything else pointless comes first, then what is likely.
 const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[

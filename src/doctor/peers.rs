@@ -89,7 +89,7 @@ pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
             };
             let home = evidence.home(missing.row).map_or("DEV", |home| home.name.as_str());
             about(finding, format!("{}{asking}; ", missing.words()))
-                .about(missing.row)
+                .about(evidence.label(missing.row))
                 .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"))
         })
         .collect();
@@ -189,7 +189,7 @@ pub fn private_signal(evidence: &Evidence) -> Vec<Finding> {
         let public = peers.iter().find(|peer| !is_private(**peer))?;
         let announced = row.flags.contains(Flags::SIGNAL) && is_private(row.identity.address);
         let finding = Finding::hint("private-signal", format!("{} is announced to public peers", row.identity.address))
-            .about(row)
+            .about(evidence.label(row))
             .evidence(format!("{} is a private address; a live connection leads to {public}", row.identity.address))
             .meaning("Peers on the Internet cannot reach it, and may reach another host of that address on their own network.")
             .remedy("# announce a public address, or leave out the flag `signal`");

@@ -7,7 +7,6 @@ use crate::model::{
 };
 use crate::system::Errno;
 
-use super::finding::label;
 use super::{Evidence, Finding, Severity, endpoints, host, peers, routes};
 
 /// How far an endpoint's subflow came.
@@ -198,7 +197,7 @@ pub fn unexplained(evidence: &Evidence, found: &[Finding]) -> Vec<Finding> {
         return Vec::new();
     };
     let explained = |verdict: &Verdict<'_>| {
-        let name = label(verdict.row);
+        let name = evidence.label(verdict.row);
         let about = |finding: &&Finding| {
             finding.endpoint.as_ref() == Some(&name) || EXPLAIN_ALL.contains(&finding.code)
         };
@@ -217,7 +216,7 @@ pub fn unexplained(evidence: &Evidence, found: &[Finding]) -> Vec<Finding> {
                 .meaning("Nothing that was looked at here keeps the kernel from opening it.")
                 .remedy("mptcp-apply monitor   # while this is run again"),
         };
-        finding.about(verdict.row).evidence(seen)
+        finding.about(evidence.label(verdict.row)).evidence(seen)
     };
     let failures = verdicts(evidence).into_iter().filter(|verdict| verdict.is_failure(watched));
     failures.filter(|verdict| !explained(verdict)).map(|verdict| finding(&verdict)).collect()

@@ -3,7 +3,6 @@
 use crate::model::{DefaultRoute, Endpoint, Interface};
 
 use super::endpoints::trouble;
-use super::finding::label;
 use super::{Evidence, Finding, RouteCheck, Severity};
 
 /// `RT_TABLE_MAIN`
@@ -73,11 +72,11 @@ fn refused_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check:
     let title = format!("no route from {} out of {}", check.source, home.name);
     let rule = rule(evidence, row, home);
     Finding::fault("no-route", title)
-        .about(row)
+        .about(evidence.label(row))
         .evidence(format!("`{}`: {error}", question(row, check)))
         .meaning(format!(
             "Subflows of {} to {} have no way, so the kernel opens none.",
-            label(row),
+            evidence.label(row),
             whom(check)
         ))
         .remedy(match (check.peer, defaults(evidence, home, check.source.is_ipv4()).next()) {
@@ -93,11 +92,11 @@ fn stray_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &
     let taken = check.taken().as_ref().map_or_else(|_| String::new(), |index| evidence.name(*index));
     let title = format!("packets from {} leave by {taken}, not by {}", check.source, home.name);
     Finding::fault("route-elsewhere", title)
-        .about(row)
+        .about(evidence.label(row))
         .evidence(format!("`{}`: dev {taken}; {} is on {}", question(row, check), check.source, home.name))
         .meaning(format!(
             "Subflows of {} to {} share the path of {taken}, or are dropped there for their foreign source address.",
-            label(row),
+            evidence.label(row),
             whom(check)
         ))
         .remedy(rule(evidence, row, home))
@@ -174,7 +173,7 @@ fn rp_filter_of(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         "rp-filter",
         format!("strict reverse path filtering drops answers on {name}"),
     )
-    .about(row)
+    .about(evidence.label(row))
     .evidence(format!("{key} or that of `all` is 1; `ip route get {destination} from {source}`: {seen}"))
     .meaning(
         "The kernel takes a packet only from the interface by which it would answer without being told one.",

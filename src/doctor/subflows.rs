@@ -3,7 +3,6 @@
 use crate::model::{Connection, Endpoint, Subflow};
 
 use super::endpoints::{renew, trouble};
-use super::finding::label;
 use super::{Evidence, Finding, routes};
 
 /// An endpoint that can be used, and connections that could use it and do not.
@@ -75,8 +74,8 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
         match counters.iter().find(|(_, count)| *count > 0) {
             _ if missing.asking > 0 => None,
             Some((name, count)) => Some(
-                Finding::fault("added-too-early", format!("{} was added before it could be used", label(row)))
-                    .about(row)
+                Finding::fault("added-too-early", format!("{} was added before it could be used", evidence.label(row)))
+                    .about(evidence.label(row))
                     .evidence(format!("{words}; {name} is {count}"))
                     .meaning("The kernel tried once, while the address, interface or route was not there, and never tries again on those connections. New ones are fine.")
                     .remedy(format!("{again}\n# `mptcp-apply --watch` sees to it by itself")),
@@ -85,7 +84,7 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
             None if is_the_path => None,
             None => Some(
                 Finding::hint("subflow-missing", format!("connections lack a subflow from {}", row.identity.address))
-                    .about(row)
+                    .about(evidence.label(row))
                     .evidence(match evidence.counter("MPRstRx") {
                         0 => words,
                         resets => format!("{words}; MPRstRx is {resets}"),

@@ -230,9 +230,8 @@ fn what_is_declared_behind_the_limit_is_never_used() {
     evidence.first_addresses = vec![[203, 0, 113, 1].into()];
     let state = state(&mut evidence);
     state.limits.subflows = 1;
-    for (row, name) in state.endpoints.iter_mut().zip(["late", "early"]) {
-        row.name = Some(name.to_owned());
-    }
+    let identities: Vec<Identity> = state.endpoints.iter().map(|row| row.identity).collect();
+    evidence.names = identities.into_iter().zip(["late", "early"].map(str::to_owned)).collect();
     assert_eq!(codes(&evidence), ["fault subflows-limit-low"], "nobody knows the order");
     evidence.configuration = Configuration::Valid(declared(&["early", "late"]));
     assert_eq!(codes(&evidence), ["fault subflows-limit-low", "hint never-used"]);

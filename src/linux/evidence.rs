@@ -10,7 +10,7 @@ use crate::doctor::{Configuration, Evidence, RouteCheck, Table, shell_word};
 use crate::linux::routes::{Route, Routes};
 use crate::linux::rtnl::Rtnl;
 use crate::linux::{LinuxPathManager, probe_socket, processes, sock_diag};
-use crate::model::{Connection, Endpoint, HostAddress, Interface, Probe, Routing, canonical};
+use crate::model::{Connection, Endpoint, EndpointNames, HostAddress, Interface, Probe, Routing, canonical};
 use crate::system::{Errno, Error};
 
 /// Two public resolvers stand for the Internet, as in most examples of `ip route get`. Nothing is sent to them.
@@ -26,9 +26,15 @@ const GRACE: Duration = Duration::from_millis(500);
 const MANAGERS: [&str; 2] = ["NetworkManager", "mptcpd"];
 
 /// Everything about this thread's network namespace but the path manager's state, the configuration, and what was probed.
-pub fn examine(path_manager: Table, configuration: Configuration, probe: Option<Probe>) -> Evidence {
+pub fn examine(
+    path_manager: Table,
+    names: EndpointNames,
+    configuration: Configuration,
+    probe: Option<Probe>,
+) -> Evidence {
     let mut evidence = Evidence {
         path_manager,
+        names,
         capabilities: LinuxPathManager::capabilities(),
         interfaces: Vec::new(),
         addresses: Vec::new(),

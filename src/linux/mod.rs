@@ -3,6 +3,7 @@
 mod changes;
 pub mod evidence;
 mod interfaces;
+pub mod lookup;
 pub mod mptcp_events;
 mod mptcp_pm;
 pub mod netlink;

@@ -194,7 +194,6 @@ pub fn endpoint(reply: &[u8]) -> Option<Endpoint> {
         }
     }
     Some(Endpoint {
-        name: None,
         identity: Identity { address: canonical(address?), port },
         id: Some(id?),
         dev: dev.map(|index| Device { index, name: None }),
@@ -251,7 +250,7 @@ mod tests {
     fn endpoint_like(port: u16, dev: Option<u32>) -> Endpoint {
         let identity = Identity { address: IpAddr::from([192, 0, 2, 1]), port: NonZeroU16::new(port) };
         let dev = dev.and_then(NonZeroU32::new).map(|index| Device { index, name: None });
-        Endpoint { name: None, identity, id: AddressId::new(7), dev, flags: Flags::SIGNAL }
+        Endpoint { identity, id: AddressId::new(7), dev, flags: Flags::SIGNAL }
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -14,7 +15,8 @@ use crate::linux::mptcp_pm::{self, Family};
 use crate::linux::netlink::{DUMP_ATTEMPTS, Netlink, Request};
 use crate::linux::probe_socket::{self, ProbeSocket};
 use crate::linux::rtnl::{Address, Rtnl};
-use crate::linux::{sock_diag, sysctl};
+use crate::linux::signals::Interruption;
+use crate::linux::{Changes, sock_diag, sysctl};
 use crate::model::{
     Capabilities, Connection, Endpoint, Identity, Reason, State, Step, Sysctl, SysctlValue, canonical,
 };
@@ -35,6 +37,9 @@ pub struct LinuxPathManager {
     /// Read when somebody asks for them first, and kept until the state is read again.
     addresses: Option<Addresses>,
     opened: Instant,
+    /// Opened when it is first waited for a change.
+    changes: Option<Changes>,
+    signals: Option<Rc<Interruption>>,
     /// When it is set, pauses are over at once.
     hurry: Option<Arc<AtomicBool>>,
     /// What was left of pauses then.
@@ -70,14 +75,21 @@ impl LinuxPathManager {
             any_socket: None,
             addresses: None,
             opened: Instant::now(),
+            changes: None,
+            signals: None,
             hurry: None,
             skipped: Duration::ZERO,
         })
     }
 
-    /// Lets pauses be over as soon as that is set, as if their time had passed: what waits for something gives up then.
+    /// Ends pauses as soon as that is set, as if their time had passed: what waits for something gives up then.
     pub fn hurry_when(&mut self, set: Arc<AtomicBool>) {
         self.hurry = Some(set);
+    }
+
+    /// Lets signals wait from the first write to the last.
+    pub fn interrupted_by(&mut self, signals: &Rc<Interruption>) {
+        self.signals = Some(Rc::clone(signals));
     }
 
     /// What this kernel can hold, as far as its release tells.
@@ -134,19 +146,6 @@ impl LinuxPathManager {
         Ok(self.any_socket.insert(socket))
     }
 
-    /// Whether a socket can be bound to the address now: it is on an interface that is up, on that one if one is given,
-    /// and its duplicate address detection has ended well.
-    ///
-    /// # Errors
-    /// When the kernel does not answer.
-    pub fn has_address(&mut self, wanted: IpAddr, on: Option<NonZeroU32>) -> Result<bool, Error> {
-        let bindable = &self.read_addresses()?.bindable;
-        let is_there =
-            bindable.iter().any(|(address, index)| *address == wanted && on.is_none_or(|on| on == *index));
-        // Local routes and sysctls make more addresses usable than interfaces have.
-        Ok(is_there || (on.is_none() && matches!(probe_socket::try_bind((wanted, 0).into()), Some(Ok(())))))
-    }
-
     fn read_addresses(&mut self) -> Result<&Addresses, Error> {
         let addresses = match self.addresses.take() {
             Some(addresses) => addresses,
@@ -164,7 +163,7 @@ impl LinuxPathManager {
             Err(refusal) if refusal.errno == Errno::EINVAL => None,
             Err(refusal) => return Err(Error::Refused("read an endpoint", refusal)),
         };
-        Ok(row.is_some_and(|row| row.same_row(expected)))
+        Ok(row.as_ref() == Some(expected))
     }
 
     /// Sends the request of a step. A lost answer leaves open whether the step was carried out, and the table tells:
@@ -289,6 +288,20 @@ impl PathManager for LinuxPathManager {
         self.hurry.as_ref().is_some_and(|hurry| hurry.load(Ordering::Relaxed))
     }
 
+    fn hold_signals(&mut self) {
+        match self.signals.as_ref().map(|signals| signals.hold()) {
+            Some(Ok(came)) => self.hurry = Some(came),
+            Some(Err(error)) => log::debug!("signals end the run at once: {error}"),
+            None => {}
+        }
+    }
+
+    fn release_signals(&mut self) {
+        if let Some(signals) = &self.signals {
+            signals.let_go();
+        }
+    }
+
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
         match step {
             Step::SetSysctl { sysctl, from: _, to } => sysctl::write(*sysctl, to),
@@ -328,6 +341,27 @@ impl HostFacts for LinuxPathManager {
 
     fn addresses(&mut self) -> Result<&[UsableAddress], Error> {
         Ok(&self.read_addresses()?.usable)
+    }
+
+    fn has_address(&mut self, wanted: IpAddr, on: Option<NonZeroU32>) -> Result<bool, Error> {
+        let bindable = &self.read_addresses()?.bindable;
+        let is_there =
+            bindable.iter().any(|(address, index)| *address == wanted && on.is_none_or(|on| on == *index));
+        // Local routes and sysctls make more addresses usable than interfaces have.
+        Ok(is_there || (on.is_none() && matches!(probe_socket::try_bind((wanted, 0).into()), Some(Ok(())))))
+    }
+
+    fn await_change(&mut self, at_most: Duration) -> Result<(), Error> {
+        match &mut self.changes {
+            Some(changes) => {
+                // What is known of interfaces and addresses is of before.
+                changes.wait(at_most)
+            }
+            None => {
+                self.changes = Some(Changes::subscribe()?);
+                Ok(())
+            }
+        }
     }
 
     fn schedulers(&mut self) -> Result<Option<Vec<String>>, Error> {

@@ -12,6 +12,8 @@ use std::num::NonZeroU32;
 
 use nix::sched::{CloneFlags, unshare};
 
+use crate::config::Config;
+use crate::desired::{Need, needs};
 use crate::linux::LinuxPathManager;
 use crate::linux::rtnl::{self, Address, Rtnl};
 use crate::model::diagnostic::Diagnostic;
@@ -22,15 +24,12 @@ use crate::system::{Errno, Error, PathManager};
 /// load a module for it; that of `dummy` makes an interface in the host's namespace when it is loaded, so it comes last.
 const LINK_KINDS: [&str; 3] = ["bridge", "veth", "dummy"];
 
-/// The interfaces that a configuration names, with the addresses that it expects there.
-pub type DeclaredInterfaces = BTreeMap<String, Vec<IpAddr>>;
-
 /// Moves this process into a copy of the host's network namespace, to which the declared interfaces are added that the
 /// host lacks. The warnings say what differs from the host.
 ///
 /// # Errors
 /// When the host cannot be read, and when no namespace can be made.
-pub fn enter(declared: &DeclaredInterfaces) -> Result<(LinuxPathManager, Vec<Diagnostic>), Error> {
+pub fn enter(config: &Config) -> Result<(LinuxPathManager, Vec<Diagnostic>), Error> {
     let sysctls: Vec<Sysctl> = Sysctl::all().collect();
     let state = LinuxPathManager::open()?.observe(&sysctls)?.state;
     let mut rtnl = Rtnl::open()?;
@@ -39,7 +38,13 @@ pub fn enter(declared: &DeclaredInterfaces) -> Result<(LinuxPathManager, Vec<Dia
     let mut copy = Copy { rtnl: Rtnl::open()?, indexes: BTreeMap::new(), kind: None, warnings: Vec::new() };
     copy.links(&links)?;
     copy.addresses(&links, &addresses)?;
-    copy.declared_only(declared, &links)?;
+    let mut declared: BTreeMap<String, Vec<IpAddr>> = BTreeMap::new();
+    for Need { identity, dev, .. } in needs(config) {
+        if let Some(dev) = dev {
+            declared.entry(dev.value.clone()).or_default().push(identity.address);
+        }
+    }
+    copy.declared_only(&declared, &links)?;
     let mut host = LinuxPathManager::open()?;
     copy.path_manager(&mut host, state)?;
     Ok((host, copy.warnings))
@@ -113,7 +118,11 @@ impl Copy {
 
     /// Makes the interfaces that only the configuration names, with the addresses that it gives them: so a
     /// configuration for another machine can be tried here.
-    fn declared_only(&mut self, declared: &DeclaredInterfaces, links: &[Interface]) -> Result<(), Error> {
+    fn declared_only(
+        &mut self,
+        declared: &BTreeMap<String, Vec<IpAddr>>,
+        links: &[Interface],
+    ) -> Result<(), Error> {
         let lacks = |name: &str| !links.iter().any(|link| link.name == name);
         let missing: Vec<_> = declared.iter().filter(|(name, _)| lacks(name)).collect();
         for (name, _) in &missing {

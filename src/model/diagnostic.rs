@@ -13,6 +13,16 @@ pub enum Severity {
     Warning,
 }
 
+/// Whether warnings count as errors (`--strict`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strictness {
+    /// They do not.
+    #[default]
+    Lenient,
+    /// They do.
+    Strict,
+}
+
 /// Which of the files that were read; an index into their list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SourceId(pub usize);
@@ -110,6 +120,7 @@ impl Diagnostic {
 /// The findings of a run, in the order in which they came up.
 #[derive(Debug, Default)]
 pub struct Diagnostics {
+    strictness: Strictness,
     list: Vec<Diagnostic>,
     dropped: usize,
     errors: usize,
@@ -117,6 +128,11 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// None yet. Where they are strict, every warning becomes an error.
+    pub fn new(strictness: Strictness) -> Diagnostics {
+        Diagnostics { strictness, ..Diagnostics::default() }
+    }
+
     /// Adds one; beyond [`DIAGNOSTICS_MAX`] only their number is kept. Each severity has its own room, so that a
     /// thousand warnings hide no error.
     pub fn push(&mut self, diagnostic: Diagnostic) {
@@ -126,13 +142,17 @@ impl Diagnostics {
     /// Adds one whose words are only put together if it is kept: of half a million errors they would take longer than
     /// all the rest.
     pub fn push_with(&mut self, severity: Severity, diagnostic: impl FnOnce() -> Diagnostic) {
+        let severity = match self.strictness {
+            Strictness::Lenient => severity,
+            Strictness::Strict => Severity::Error,
+        };
         let count = match severity {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
         };
         *count += 1;
         if *count <= DIAGNOSTICS_MAX {
-            self.list.push(diagnostic());
+            self.list.push(Diagnostic { severity, ..diagnostic() });
         } else {
             self.dropped += 1;
         }
@@ -176,14 +196,6 @@ impl Diagnostics {
             let place = diagnostic.labels.first().map(|label| label.place);
             (place.is_none(), place.map(|place| (place.source, place.span.line, place.span.column)))
         });
-    }
-
-    /// Makes every warning an error, as `--strict` wants it.
-    pub fn make_strict(&mut self) {
-        for diagnostic in &mut self.list {
-            diagnostic.severity = Severity::Error;
-        }
-        self.errors += std::mem::take(&mut self.warnings);
     }
 }
 

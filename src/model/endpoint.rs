@@ -1,5 +1,6 @@
 //! Endpoints: rows of the in-kernel path manager's table.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
@@ -105,11 +106,17 @@ impl fmt::Display for Device {
     }
 }
 
+/// The names that declarations give to endpoints. They stand beside a [`State`](super::State): the kernel knows no
+/// names, and rows are compared without them.
+pub type EndpointNames = BTreeMap<Identity, String>;
+
+/// Endpoints that this program made, with their ids where these are known. The kernel gives the inode of a namespace that
+/// is gone to the next one, so an endpoint that has another id now is not the recorded one.
+pub type OwnedEndpoints = BTreeMap<Identity, Option<AddressId>>;
+
 /// A row of the table, as the kernel has it or as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Endpoint {
-    /// The declaration that stands behind the row.
-    pub name: Option<String>,
     /// Address and port.
     pub identity: Identity,
     /// None where the kernel is to choose.
@@ -132,17 +139,9 @@ impl Endpoint {
         !self.is_implicit() && self.flags.intersects(Flags::SUBFLOW.union(Flags::FULLMESH))
     }
 
-    /// Whether the two are the same row to the kernel, whatever declaration stands behind them.
-    pub fn same_row(&self, other: &Endpoint) -> bool {
-        self.identity == other.identity
-            && self.id == other.id
-            && self.dev == other.dev
-            && self.flags == other.flags
-    }
-
     /// Whether `row` is what comes of adding this endpoint; where it has no id, the kernel chooses one.
     pub fn becomes(&self, row: &Endpoint) -> bool {
-        row.same_row(&Endpoint { id: self.id.or(row.id), ..self.clone() })
+        *row == Endpoint { id: self.id.or(row.id), ..self.clone() }
     }
 }
 

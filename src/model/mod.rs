@@ -19,7 +19,7 @@ mod sysctl;
 
 pub use capabilities::Capabilities;
 pub use connection::{Connection, Subflow, SubflowFlags, Traffic};
-pub use endpoint::{AddressId, Device, Endpoint, Identity, canonical};
+pub use endpoint::{AddressId, Device, Endpoint, EndpointNames, Identity, OwnedEndpoints, canonical};
 pub use event::{End, Event, EventFlags, EventKind, ResetFlags, ResetReason, Token};
 pub use exit::Exit;
 pub use flags::Flags;

@@ -63,20 +63,19 @@ pub fn rows(current: &[Endpoint], target: &[Endpoint]) -> Rows {
 
 impl Rows {
     fn compare(&mut self, row: &Endpoint, wanted: &Endpoint) {
-        let named = Endpoint { name: wanted.name.clone(), ..row.clone() };
         if wanted.id != row.id {
             let why = if wanted.id.is_none() { Reason::IdNeeded } else { Reason::IdDiffers };
-            self.replace(named, wanted, why);
+            self.replace(row.clone(), wanted, why);
         } else if row.is_implicit() && !wanted.is_implicit() {
             self.additions.push(Change { endpoint: wanted.clone(), why: Reason::Adopted });
         } else if wanted.dev != row.dev {
             let gone = row.dev.as_ref().is_some_and(|dev| dev.name.is_none());
-            self.replace(named, wanted, if gone { Reason::DevGone } else { Reason::DevDiffers });
+            self.replace(row.clone(), wanted, if gone { Reason::DevGone } else { Reason::DevDiffers });
         } else if wanted.flags.without(Flags::CHANGEABLE) != row.flags.without(Flags::CHANGEABLE) {
-            self.replace(named, wanted, Reason::FlagsDiffer);
+            self.replace(row.clone(), wanted, Reason::FlagsDiffer);
         } else if wanted.flags != row.flags {
             let why = Reason::FlagsDiffer;
-            self.in_place.push(Step::SetFlags { endpoint: named, to: wanted.flags, why });
+            self.in_place.push(Step::SetFlags { endpoint: row.clone(), to: wanted.flags, why });
         }
     }
 

@@ -11,7 +11,21 @@ pub use takeback::{Stage, taken_back};
 
 use std::collections::BTreeSet;
 
-use crate::model::{Capabilities, Identity, Reason, State, Step};
+use crate::model::diagnostic::Diagnostic;
+use crate::model::{Capabilities, EndpointNames, Identity, Reason, State, Step};
+
+/// Where to go, and the way there.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The state to reach.
+    pub target: State,
+    /// The names of its endpoints, and of those that wait.
+    pub names: EndpointNames,
+    /// The steps to it.
+    pub steps: Vec<Step>,
+    /// What waits, and what else the target lacks on this host.
+    pub warnings: Vec<Diagnostic>,
+}
 
 /// The smallest sequence of steps from `current` to `target`, in an order that the kernel accepts at every step.
 ///

@@ -92,8 +92,7 @@ impl Table {
         let ids: BTreeSet<AddressId> = current.iter().filter_map(|row| row.id).collect();
         let adopted = additions.iter().filter(|addition| addition.why == Reason::Adopted);
         let to_adopt = adopted.filter_map(|Change { endpoint, .. }| {
-            let implicit = current.iter().find(|row| row.identity == endpoint.identity)?;
-            Some(Endpoint { name: endpoint.name.clone(), ..implicit.clone() })
+            current.iter().find(|row| row.identity == endpoint.identity).cloned()
         });
         Table {
             to_adopt: to_adopt.collect(),

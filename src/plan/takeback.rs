@@ -10,9 +10,10 @@ pub enum Stage {
     /// Its plan may have been carried out in part.
     Begun,
     /// All of it was.
-    Applied,
-    /// All of it was, and taking it back has removed these rows.
-    TakingBack(BTreeSet<Identity>),
+    Reached {
+        /// The rows that putting it back has removed so far.
+        removed: BTreeSet<Identity>,
+    },
 }
 
 impl Stage {
@@ -20,8 +21,7 @@ impl Stage {
     fn may_be_between(&self, identity: Identity) -> bool {
         match self {
             Stage::Begun => true,
-            Stage::Applied => false,
-            Stage::TakingBack(removed) => removed.contains(&identity),
+            Stage::Reached { removed } => removed.contains(&identity),
         }
     }
 }
@@ -91,7 +91,7 @@ fn same(one: Option<&Endpoint>, other: Option<&Endpoint>) -> bool {
 
 /// A row that comes back takes another id where somebody else has its own now.
 fn without_taken_ids(rows: &mut [Endpoint], before: &State) {
-    let comes_back = |row: &Endpoint| before.endpoint(row.identity).is_some_and(|old| old.same_row(row));
+    let comes_back = |row: &Endpoint| before.endpoint(row.identity).is_some_and(|old| old == row);
     let mut taken: BTreeSet<AddressId> =
         rows.iter().filter(|row| !comes_back(row)).filter_map(|row| row.id).collect();
     for row in rows.iter_mut().filter(|row| comes_back(row)) {
@@ -105,7 +105,6 @@ mod tests {
 
     fn state(subflows: u32, rows: &[(u8, u8, Flags)]) -> State {
         let row = |(last, id, flags): &(u8, u8, Flags)| Endpoint {
-            name: None,
             identity: Identity { address: [10, 0, 0, *last].into(), port: None },
             id: AddressId::new(*id),
             dev: None,
@@ -115,6 +114,7 @@ mod tests {
         State { limits, sysctls: Default::default(), endpoints: rows.iter().map(row).collect() }
     }
 
+    const REACHED: Stage = Stage::Reached { removed: BTreeSet::new() };
     const S: Flags = Flags::SUBFLOW;
     const B: Flags = Flags::SUBFLOW.union(Flags::BACKUP);
 
@@ -122,7 +122,7 @@ mod tests {
     fn without_others_everything_is_as_before() {
         let before = state(2, &[(1, 1, S), (2, 2, S), (3, 3, S)]);
         let tried = state(4, &[(1, 1, B), (3, 7, S), (4, 2, S)]);
-        assert!(taken_back(&before, &tried, &tried, &Stage::Applied).agrees_with(&before));
+        assert!(taken_back(&before, &tried, &tried, &REACHED).agrees_with(&before));
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
         let tried = state(4, &[(1, 1, B), (4, 4, S)]);
         // Somebody lowered the limit, changed a row that the trial changed, removed one that it added, and added one.
         let now = state(3, &[(1, 1, S.union(Flags::FULLMESH)), (9, 2, S)]);
-        let target = taken_back(&before, &tried, &now, &Stage::Applied);
+        let target = taken_back(&before, &tried, &now, &REACHED);
         assert_eq!(target.limits.subflows, 3);
         let ids: Vec<(String, Option<u8>)> =
             target.endpoints.iter().map(|row| (row.to_string(), row.id.map(AddressId::get))).collect();
@@ -149,7 +149,7 @@ mod tests {
         let now = state(4, &[(2, 2, S), (4, 3, S)]);
         assert!(taken_back(&before, &goal, &now, &Stage::Begun).agrees_with(&before));
         // The same table, but the plan had ended: somebody else removed the row.
-        let later = taken_back(&before, &goal, &now, &Stage::Applied);
+        let later = taken_back(&before, &goal, &now, &REACHED);
         assert_eq!(later.endpoints.len(), 1);
     }
 
@@ -169,7 +169,7 @@ mod tests {
         let tried = state(2, &[(1, 7, S), (2, 8, S)]);
         let now = state(2, &[]);
         let removed = |last: u8| Identity { address: [10, 0, 0, last].into(), port: None };
-        let target = taken_back(&before, &tried, &now, &Stage::TakingBack([removed(1)].into()));
+        let target = taken_back(&before, &tried, &now, &Stage::Reached { removed: [removed(1)].into() });
         assert!(target.agrees_with(&state(2, &[(1, 1, S)])), "{target:?}");
     }
 
@@ -177,6 +177,6 @@ mod tests {
     fn an_implicit_endpoint_cannot_be_put_back() {
         let before = state(2, &[(1, 1, Flags::IMPLICIT)]);
         let tried = state(2, &[(1, 1, S)]);
-        assert!(taken_back(&before, &tried, &tried, &Stage::Applied).agrees_with(&tried));
+        assert!(taken_back(&before, &tried, &tried, &REACHED).agrees_with(&tried));
     }
 }

@@ -1,12 +1,270 @@
-//! One pass over one network namespace.
+//! One pass over one network namespace: observe, plan, carry out as one transaction, read back. [`reconcile`] is the only
+//! door; applying, trying, putting back, watching, `doctor` and `show` go through it.
+//!
+//! A pass takes the system as traits, so that all of it can be tested on a model.
 
+mod observe;
+mod ownership;
 mod ports;
 mod recover;
-pub mod refusal;
+mod refusal;
+mod report;
 mod settle;
 mod subflows;
 mod transaction;
+mod undo;
 mod verify;
+mod wait;
 
-pub use ports::{Closing, RETRY, closing, is_closed, patience_for, taken};
-pub use transaction::{Cause, Failure, Goal, Outcome, Terms, Verdict, apply};
+pub use observe::{Observation, ObserveError, Target, observe};
+pub use ownership::{LockError, Ownership, Record};
+pub use refusal::{Explanation, Failure, FailureKind, refusal};
+pub use report::{Report, ReportedStep, StepOutcome, Verdict};
+pub use transaction::{ApplyOptions, apply};
+pub use undo::Revert;
+pub use wait::Wait;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::time::Duration;
+
+use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
+use crate::model::{EndpointNames, Identity, State, Step};
+use crate::plan::{self, Plan};
+use crate::system::System;
+
+/// What a pass does with its plan: the arguments as they are meant.
+pub enum Mode<'m> {
+    /// Change nothing, and warn of what would end the run before its first step.
+    Plan(Option<Wait<'m>>),
+    /// Carry the plan out in a sandbox, of which nothing is recorded. The warnings say how it differs from the host.
+    Rehearse(Vec<Diagnostic>),
+    /// Carry the plan out.
+    Apply(Option<Wait<'m>>),
+    /// Carry the plan out once a guard is in place that puts it back.
+    Try(&'m mut dyn Guard),
+    /// Put a trial back, and the record with it.
+    Revert(&'m Revert),
+    /// Carry the plan out, and add these endpoints again, for connections that have no subflow from them.
+    Watch(&'m BTreeSet<Identity>),
+}
+
+/// Puts a trial back, whatever becomes of this process.
+pub trait Guard {
+    /// Takes its place. Nothing was written before.
+    ///
+    /// # Errors
+    /// When there is no guard afterwards.
+    fn set(&mut self, revert: Revert) -> io::Result<()>;
+}
+
+/// How long to wait for ports that are still closing when a trial is put back: those of the endpoints that were tried are,
+/// for a minute.
+const REVERT_PATIENCE: Duration = Duration::from_secs(130);
+
+impl Mode<'_> {
+    /// Whether other runs are kept out.
+    fn claims(&self) -> bool {
+        // A guard was handed the claim of the process that tries, and a watch keeps its own.
+        matches!(self, Mode::Apply(_) | Mode::Try(_))
+    }
+}
+
+/// Makes one pass: brings the system to `target` as `mode` says, and keeps `record` of the endpoints that it makes.
+///
+/// # Errors
+/// When the pass could not start.
+pub fn reconcile(
+    target: &dyn Target,
+    system: &mut dyn System,
+    record: &mut dyn Record,
+    mut mode: Mode<'_>,
+) -> Result<Report, Failure> {
+    let mut pass = Pass { target, system, warnings: Vec::new() };
+    let waited = match &mut mode {
+        Mode::Plan(Some(wait)) | Mode::Apply(Some(wait)) => {
+            Some(wait.until_ready(target, pass.system, record)?)
+        }
+        Mode::Rehearse(warnings) => {
+            pass.warnings.append(warnings);
+            None
+        }
+        _ => None,
+    };
+    // While a run only waits for something, others may apply.
+    if mode.claims() {
+        pass.claim(record)?;
+    }
+    let record = &*record;
+    let (Observation { before, mut plan }, ownership) = match observe(target, pass.system, record) {
+        Ok(seen) => seen,
+        Err(ObserveError::Unreadable(error)) => return Err(error.into()),
+        Err(ObserveError::NoWay(failure, now)) => return Ok(pass.no_way(failure, now)),
+    };
+    pass.warn(&plan, &ownership, waited.is_some())?;
+    let patience = match mode {
+        Mode::Revert(_) => REVERT_PATIENCE,
+        _ => waited.unwrap_or_default(),
+    };
+    match &mode {
+        Mode::Watch(renewed) => plan::renew(&mut plan.steps, &plan.target, renewed),
+        Mode::Plan(_) => pass.foretell(&plan, patience),
+        _ => {}
+    }
+    pass.judge()?;
+    if let Mode::Plan(_) = mode {
+        return Ok(pass.planned(before, plan));
+    }
+    if let (Mode::Try(guard), false) = (&mut mode, plan.steps.is_empty()) {
+        let revert = Revert::new(&before, &plan, target.sysctls(), record.owned().ok());
+        let mut set = || guard.set(revert.clone());
+        record.inherit(&mut set).map_err(|error| no_guard(&error))?;
+    }
+    Ok(pass.carry_out(before, plan, ownership, patience, &mode))
+}
+
+struct Pass<'p> {
+    target: &'p dyn Target,
+    system: &'p mut dyn System,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Pass<'_> {
+    /// Keeps other runs out, as far as possible.
+    fn claim(&mut self, record: &mut dyn Record) -> Result<(), Failure> {
+        match record.claim() {
+            Ok(()) => {}
+            Err(error @ LockError::Held(_)) => return Err(error.into()),
+            Err(error @ LockError::Unavailable(..)) => self.warnings.push(error.warning()),
+        }
+        Ok(())
+    }
+
+    fn no_way(self, failure: Failure, now: State) -> Report {
+        let diagnostics = [self.warnings, failure.diagnostics.clone()].concat();
+        Report {
+            verdict: Verdict::Unchanged,
+            steps: Vec::new(),
+            before: now.clone(),
+            after: now,
+            names: EndpointNames::new(),
+            diagnostics,
+            failure: Some(failure),
+        }
+    }
+
+    /// Warns of what waits, or of all that was waited for in vain, and of settings that make endpoints useless.
+    fn warn(&mut self, plan: &Plan, ownership: &Ownership<'_>, waited: bool) -> Result<(), Failure> {
+        self.warnings.extend(ownership.trouble());
+        self.warnings.extend(match waited {
+            true => self.target.missing(plan, self.system)?,
+            false => plan.warnings.clone(),
+        });
+        self.warnings.extend(self.target.inert(plan, self.system)?);
+        Ok(())
+    }
+
+    /// Warns of what would end a run before its first step.
+    fn foretell(&mut self, plan: &Plan, patience: Duration) {
+        let closing = ports::closing(self.system, &plan.steps);
+        let needed = ports::patience_for(&closing);
+        for closing in closing.iter().filter(|_| patience < needed) {
+            let step = &plan.steps[closing.step];
+            let name = step.endpoint().and_then(|row| plan.names.get(&row.identity)).cloned();
+            let warning = refusal::closing(closing, needed, step);
+            self.warnings.push(Diagnostic { endpoint: name, ..warning });
+        }
+    }
+
+    /// Under `--strict` a warning ends the pass.
+    fn judge(&mut self) -> Result<(), Failure> {
+        if self.target.strictness() == Strictness::Lenient || self.warnings.is_empty() {
+            return Ok(());
+        }
+        let warnings = std::mem::take(&mut self.warnings).into_iter();
+        let errors = warnings.map(|warning| Diagnostic { severity: Severity::Error, ..warning });
+        Err(Failure::new(FailureKind::Invalid, errors.collect()))
+    }
+
+    fn planned(self, before: State, plan: Plan) -> Report {
+        let Plan { target: after, names, steps, warnings: _ } = plan;
+        let planned = |step| ReportedStep { step, outcome: StepOutcome::Planned };
+        Report {
+            verdict: if steps.is_empty() { Verdict::Unchanged } else { Verdict::Planned },
+            steps: steps.into_iter().map(planned).collect(),
+            before,
+            after,
+            names,
+            diagnostics: self.warnings,
+            failure: None,
+        }
+    }
+
+    fn carry_out(
+        self,
+        before: State,
+        plan: Plan,
+        mut ownership: Ownership<'_>,
+        patience: Duration,
+        mode: &Mode<'_>,
+    ) -> Report {
+        let Pass { target, system, mut warnings } = self;
+        let is_recorded = !matches!(mode, Mode::Rehearse(_) | Mode::Revert(_));
+        let (sysctls, owned, names) = (target.sysctls(), ownership.identities(), plan.names.clone());
+        let locate = |step: &_| target.locate(step, &names);
+        let options = ApplyOptions { sysctls: &sysctls, patience, locate: &locate };
+        let has_steps = !plan.steps.is_empty();
+        if has_steps {
+            system.hold_signals();
+        }
+        let announce = |steps: &[Step], now: &State| {
+            if is_recorded {
+                ownership.announce(steps, now);
+            }
+        };
+        let mut report = apply(
+            system,
+            options,
+            before,
+            plan,
+            |system, now, removed| {
+                let plan = target.plan(now, &owned, removed, system)?;
+                if !plan.steps.is_empty() {
+                    log::info!("something is left to do; planning again");
+                }
+                Ok(plan)
+            },
+            announce,
+        );
+        // Those of the first plan are known already; a later one may have others.
+        report.diagnostics.retain(|found| !warnings.contains(found));
+        if is_recorded {
+            let known = warnings.iter().any(|known| known.code == "no-record");
+            warnings.extend(ownership.settle(&report).filter(|_| !known));
+        } else if let Mode::Revert(revert) = mode {
+            ownership.restore(revert, &report);
+        }
+        if has_steps {
+            system.release_signals();
+        }
+        warnings.append(&mut report.diagnostics);
+        Report { verdict: verdict(report.verdict, mode), diagnostics: warnings, ..report }
+    }
+}
+
+/// What the end of a transaction means in this mode.
+fn verdict(verdict: Verdict, mode: &Mode<'_>) -> Verdict {
+    match (mode, verdict) {
+        (Mode::Rehearse(_), Verdict::Applied) => Verdict::Rehearsed,
+        (Mode::Revert(_), Verdict::Applied | Verdict::Unchanged) => Verdict::Reverted,
+        // What was tried is still there, at least in part.
+        (Mode::Revert(_), _) => Verdict::RollbackIncomplete,
+        (_, verdict) => verdict,
+    }
+}
+
+fn no_guard(error: &io::Error) -> Failure {
+    let message = format!("cannot start the guard that would put it back: {error}");
+    let diagnostic = Diagnostic::error("failed", message).help("nothing was changed");
+    Failure::new(FailureKind::Refused, vec![diagnostic])
+}

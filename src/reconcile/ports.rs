@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use crate::model::diagnostic::Diagnostic;
 use crate::model::{Disruption, Identity, Step, Sysctl, SysctlValue};
+use crate::plan::Plan;
 use crate::system::{Errno, PathManager, Refusal};
 
 /// How long a port is closed, as a rule, after an endpoint that had connections was removed: TIME_WAIT, which is 60 s
@@ -28,7 +30,7 @@ pub struct Closing {
 
 /// The additions of a plan whose port will be closed for a while, since an endpoint on it is removed before, and has
 /// connections. What cannot be found out is left to the kernel to say.
-pub fn closing<K: PathManager>(kernel: &mut K, steps: &[Step]) -> Vec<Closing> {
+pub fn closing<K: PathManager + ?Sized>(kernel: &mut K, steps: &[Step]) -> Vec<Closing> {
     let mut closing = Vec::new();
     for (step, identity) in additions(steps).filter(|(index, _)| is_freed(&steps[..*index], &steps[*index])) {
         let connections = kernel.connections(identity).unwrap_or_else(|error| {
@@ -46,7 +48,7 @@ pub fn patience_for(closing: &[Closing]) -> Duration {
 }
 
 /// The additions of a plan whose port something else holds now, and what the kernel would say.
-pub fn taken<K: PathManager>(kernel: &mut K, steps: &[Step]) -> Vec<(usize, Refusal)> {
+fn taken<K: PathManager + ?Sized>(kernel: &mut K, steps: &[Step]) -> Vec<(usize, Refusal)> {
     let mut taken = Vec::new();
     for (index, _) in additions(steps).filter(|(index, _)| !is_freed(&steps[..*index], &steps[*index])) {
         taken.extend(kernel.check(&steps[index]).err().map(|refusal| (index, refusal)));
@@ -54,9 +56,23 @@ pub fn taken<K: PathManager>(kernel: &mut K, steps: &[Step]) -> Vec<(usize, Refu
     taken
 }
 
+/// The code of [`missing`].
+pub const PORT_TAKEN: &str = "port-taken";
+
+/// Warns of the additions of a plan whose port something else holds now, and may give up.
+pub fn missing<K: PathManager + ?Sized>(kernel: &mut K, plan: &Plan) -> Vec<Diagnostic> {
+    let taken = taken(kernel, &plan.steps).into_iter().filter(|(_, refusal)| is_closed(refusal));
+    let warning = |(index, refusal): (usize, Refusal)| {
+        let name = plan.names.get(&plan.steps[index].endpoint()?.identity).cloned().unwrap_or_default();
+        let message = format!("endpoint `{name}` needs its port ({refusal})");
+        Some(Diagnostic::warning(PORT_TAKEN, message).endpoint(name))
+    };
+    taken.filter_map(warning).collect()
+}
+
 /// The first step that would be refused although live connections would have been disturbed before it. Where nothing
 /// is at stake the kernel may say itself what it refuses, and in its own words.
-pub fn foreseen<K: PathManager>(kernel: &mut K, steps: &[Step]) -> Option<(usize, Refusal)> {
+pub fn foreseen<K: PathManager + ?Sized>(kernel: &mut K, steps: &[Step]) -> Option<(usize, Refusal)> {
     let first_disturbing = steps.iter().position(|step| step.disruption() != Disruption::None)?;
     let enabled = steps.iter().find_map(|step| match step {
         Step::SetSysctl { sysctl: Sysctl::ENABLED, to, .. } => Some(*to != SysctlValue::Number(0)),

@@ -1,122 +1,127 @@
-//! Adding endpoints anew, so that live connections get the subflows that they lack. What that is good for is said in
-//! [`super::paths`].
+//! Adding endpoints again, so that live connections get the subflows that they lack. Why that helps stands in
+//! [`super::subflows`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::model::{Endpoint, Flags, Reason, State, Step};
-use crate::system::{self, PathManager, SubflowSummary};
+use crate::system::{Error, Observed, PathManager, SubflowSummary};
 
+use super::refusal::Failure;
 use super::settle::{STEADY, subflows};
-use super::transaction::{Cause, Transaction};
+use super::transaction::Transaction;
 
 const WHY: Reason = Reason::Renewed;
 
-impl<K: PathManager> Transaction<'_, K> {
-    /// Before a removal: lets connections find other paths, as long as there is hope. One at a time, so that where limits
-    /// are tight each removal makes room for a new path.
+impl<K: PathManager + ?Sized> Transaction<'_, K> {
+    /// Before a removal: waits until live connections have other paths, as long as there is hope. One removal at a time,
+    /// so that where limits are tight each makes room for a new path.
     ///
     /// # Errors
-    /// When the run is to end before they found any. What was added is of no use to them, and what is there is.
-    pub fn make_before_break(&mut self, step: &Step) -> Result<(), Cause> {
+    /// When the run is to end before they found any.
+    pub fn make_before_break(&mut self, step: &Step) -> Result<(), Failure> {
         let Step::DelAddr { endpoint, .. } = step else { return Ok(()) };
         loop {
-            let stranded = self.paths.stranded_by(self.kernel, endpoint);
+            let stranded = self.subflows.left_without_path(self.kernel, endpoint);
             if stranded.is_empty() {
                 return Ok(());
             }
             if self.kernel.is_interrupted() {
-                return Err(Cause::Interrupted);
+                return Err(Failure::interrupted());
             }
-            let now = self.kernel.observe(self.sysctls).ok();
+            let now = self.kernel.observe(self.options.sysctls).ok();
             if !now.is_some_and(|now| self.renew_for(&stranded, &now.state)) {
-                self.paths.despair();
+                self.subflows.stop_waiting();
                 return Ok(());
             }
         }
     }
 
-    /// Once the goal is reached: adds endpoints anew whose subflows live connections lost. The state afterwards; none
-    /// when there is nothing to be had.
-    pub fn renew(&mut self, now: &State) -> Result<Option<State>, system::Error> {
-        let short = self.paths.find_short(self.kernel, now);
+    /// Once the goal is reached: adds endpoints again whose subflows live connections lost. What the kernel shows
+    /// afterwards; none when nothing is left to try.
+    ///
+    /// # Errors
+    /// When the kernel cannot be read afterwards.
+    pub fn renew(&mut self, now: &State) -> Result<Option<Observed>, Error> {
+        let short = self.subflows.find_short(self.kernel, now);
         if short.is_empty() {
-            // Nobody lacks anything. Looking for what it could be takes longer than all else that finds nothing to do.
+            // Looking for what connections may lack takes longer than all else that finds nothing to do.
             return Ok(None);
         }
         if self.renew_for(&short, now) {
-            return self.kernel.observe(self.sysctls).map(|now| Some(now.state));
+            return self.kernel.observe(self.options.sysctls).map(Some);
         }
-        let lost = self.paths.lacked_by(&short, self.kernel, now);
-        self.paths.give_up(lost);
+        let lost = self.subflows.lacked_by(&short, self.kernel, now);
+        self.subflows.give_up(lost);
         Ok(None)
     }
 
-    /// Adds those endpoints anew that most of these connections lack. Whether that was done.
+    /// Adds those endpoints again that most of these connections lack. Whether it did so.
     fn renew_for(&mut self, connections: &BTreeSet<u32>, now: &State) -> bool {
-        let lacked = self.paths.lacked_by(connections, self.kernel, now);
+        let lacked = self.subflows.lacked_by(connections, self.kernel, now);
         let worth_while =
-            !lacked.is_empty() && !self.kernel.is_interrupted() && self.paths.may_renew(self.kernel);
+            !lacked.is_empty() && !self.kernel.is_interrupted() && self.subflows.may_renew(self.kernel);
         if worth_while {
-            let quiet = self.quieten(now, &lacked);
-            let joining = lacked.into_iter().filter_map(|row| self.add_anew(row)).collect::<Vec<_>>();
-            self.paths.await_added(self.kernel, connections, now);
-            for (row, flags) in quiet.into_iter().chain(joining) {
-                self.set_flags(row, flags);
-            }
+            self.set_backup(now, &lacked);
+            lacked.into_iter().for_each(|row| self.add_again(row));
+            self.subflows.await_added(self.kernel, connections, now);
+            self.restore_lowered();
         }
         worth_while
     }
 
-    /// Makes connections send on one path alone. The endpoints that are `backup` for that now, and their own flags.
-    fn quieten(&mut self, now: &State, joining: &[Endpoint]) -> Vec<(Endpoint, Flags)> {
-        let mut loud = loud(now, &subflows(self.kernel), joining);
-        // A run that is killed now leaves them quiet. The next one gives back what is declared, and nothing else.
-        loud.retain(|row| self.declared.contains(&row.identity));
-        let quieten = |row: Endpoint| {
-            let flags = row.flags;
-            self.set_flags(row, flags.union(Flags::BACKUP)).map(|row| (row, flags))
-        };
-        let quiet = loud.into_iter().filter_map(quieten).collect();
+    /// Makes connections send on one path alone: all others are `backup` until [`Transaction::restore_lowered`].
+    fn set_backup(&mut self, now: &State, joining: &[Endpoint]) {
+        let mut beside = beside_first_path(now, &subflows(self.kernel), joining);
+        // A run that is killed now leaves them lowered. The next one gives back what is declared, and nothing else.
+        beside.retain(|row| self.plan.names.contains_key(&row.identity));
+        for row in beside {
+            let (flags, to) = (row.flags, row.flags.union(Flags::BACKUP));
+            if self.carry_out(&Step::SetFlags { endpoint: row.clone(), to, why: WHY }, false).is_ok() {
+                self.lowered.push((Endpoint { flags: to, ..row }, flags));
+            }
+        }
         // What was on its way by other paths has to arrive, also by those that were removed just now.
         self.kernel.pause(STEADY);
-        quiet
     }
 
-    /// Removes an endpoint and adds it as `backup`. The row, if that went well, and its own flags. What is missing
-    /// otherwise is planned anew.
-    fn add_anew(&mut self, row: Endpoint) -> Option<(Endpoint, Flags)> {
+    /// Gives rows their own flags back.
+    pub fn restore_lowered(&mut self) {
+        for (row, to) in std::mem::take(&mut self.lowered) {
+            if row.flags != to {
+                let _ = self.carry_out(&Step::SetFlags { endpoint: row, to, why: WHY }, false);
+            }
+        }
+    }
+
+    /// Removes an endpoint and adds it as `backup`. What a refusal leaves missing is planned again.
+    fn add_again(&mut self, row: Endpoint) {
         log::info!("connections have no subflow from {row}: it is removed and added once more");
         let flags = row.flags;
-        let quiet = Endpoint { flags: flags.union(Flags::BACKUP), ..row.clone() };
-        self.execute(&Step::DelAddr { endpoint: row, why: WHY }).ok()?;
-        self.execute(&Step::AddAddr { endpoint: quiet.clone(), why: WHY }).ok()?;
-        Some((quiet, flags))
-    }
-
-    /// Gives a row these flags. The row afterwards, unless it was refused.
-    fn set_flags(&mut self, row: Endpoint, to: Flags) -> Option<Endpoint> {
-        if row.flags != to {
-            self.execute(&Step::SetFlags { endpoint: row.clone(), to, why: WHY }).ok()?;
+        let lowered = Endpoint { flags: flags.union(Flags::BACKUP), ..row.clone() };
+        if self.execute(&Step::DelAddr { endpoint: row, why: WHY }).is_ok()
+            && self.execute(&Step::AddAddr { endpoint: lowered.clone(), why: WHY }).is_ok()
+        {
+            self.is_neutral(2);
+            self.lowered.push((lowered, flags));
         }
-        Some(Endpoint { flags: to, ..row })
     }
 }
 
-/// The rows by which connections send beside their first path. A path of no row's cannot be made quiet, and serves as the
-/// first one.
-fn loud(now: &State, subflows: &[SubflowSummary], joining: &[Endpoint]) -> Vec<Endpoint> {
+/// The rows by which connections send beside their first path. A path that no row stands for cannot be lowered, and serves
+/// as the first one.
+fn beside_first_path(now: &State, subflows: &[SubflowSummary], joining: &[Endpoint]) -> Vec<Endpoint> {
     let is_joining = |row: &Endpoint| joining.iter().any(|other| other.identity == row.identity);
-    let is_quiet = |row: &&Endpoint| row.flags.contains(Flags::BACKUP) || is_joining(row);
-    let (quiet, loud): (Vec<&Endpoint>, Vec<&Endpoint>) = now.endpoints.iter().partition(is_quiet);
+    let is_low = |row: &&Endpoint| row.flags.contains(Flags::BACKUP) || is_joining(row);
+    let (low, others): (Vec<&Endpoint>, Vec<&Endpoint>) = now.endpoints.iter().partition(is_low);
     let has = |rows: &[&Endpoint], path: IpAddr| rows.iter().any(|row| row.identity.address == path);
     let mut connections: BTreeMap<u32, BTreeSet<IpAddr>> = BTreeMap::new();
-    for subflow in subflows.iter().filter(|subflow| subflow.established && !has(&quiet, subflow.local)) {
+    for subflow in subflows.iter().filter(|subflow| subflow.established && !has(&low, subflow.local)) {
         connections.entry(subflow.connection).or_default().insert(subflow.local);
     }
     let mut first: BTreeSet<IpAddr> = BTreeSet::new();
     for paths in connections.values() {
-        if paths.is_disjoint(&first) && paths.iter().all(|path| has(&loud, *path)) {
+        if paths.is_disjoint(&first) && paths.iter().all(|path| has(&others, *path)) {
             first.extend(paths.first());
         }
     }
@@ -126,5 +131,5 @@ fn loud(now: &State, subflows: &[SubflowSummary], joining: &[Endpoint]) -> Vec<E
             && !first.contains(&path)
             && connections.values().any(|paths| paths.contains(&path))
     };
-    loud.into_iter().filter(is_beside).cloned().collect()
+    others.into_iter().filter(is_beside).cloned().collect()
 }

@@ -18,7 +18,7 @@ const HOPELESS: Duration = Duration::from_millis(100);
 
 /// How it looks while something is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outlook {
+pub enum Progress {
     /// It is there.
     Fulfilled,
     /// It may come.
@@ -29,7 +29,7 @@ pub enum Outlook {
 
 /// How waiting ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Wait {
+pub enum Settling {
     /// It is there, and stays.
     #[default]
     Settled,
@@ -40,10 +40,10 @@ pub enum Wait {
 }
 
 /// Waits until something is there, and stays. How long that took.
-pub fn wait<K: PathManager>(
+pub fn wait<K: PathManager + ?Sized>(
     kernel: &mut K,
-    outlook: impl Fn(&[SubflowSummary], Joins) -> Outlook,
-) -> (Wait, Duration) {
+    progress: impl Fn(&[SubflowSummary], Joins) -> Progress,
+) -> (Settling, Duration) {
     let start = kernel.elapsed();
     let (mut fulfilled, mut hopeless) = (None, None);
     loop {
@@ -51,21 +51,21 @@ pub fn wait<K: PathManager>(
         // To look through many sockets takes time too.
         let waited = kernel.elapsed().saturating_sub(start);
         let lasts = |since: &mut Option<Duration>| waited - *since.get_or_insert(waited);
-        match outlook(&subflows, kernel.joins()) {
-            Outlook::Fulfilled if lasts(&mut fulfilled) >= STEADY => return (Wait::Settled, waited),
-            Outlook::Fulfilled => {}
-            _ if fulfilled.is_some() => return (Wait::Refused, waited),
-            Outlook::Hopeless if lasts(&mut hopeless) >= HOPELESS => return (Wait::Refused, waited),
-            _ if waited >= OPENING => return (Wait::InVain, waited),
-            Outlook::Hopeless => {}
-            Outlook::Open => hopeless = None,
+        match progress(&subflows, kernel.joins()) {
+            Progress::Fulfilled if lasts(&mut fulfilled) >= STEADY => return (Settling::Settled, waited),
+            Progress::Fulfilled => {}
+            _ if fulfilled.is_some() => return (Settling::Refused, waited),
+            Progress::Hopeless if lasts(&mut hopeless) >= HOPELESS => return (Settling::Refused, waited),
+            _ if waited >= OPENING => return (Settling::InVain, waited),
+            Progress::Hopeless => {}
+            Progress::Open => hopeless = None,
         }
         kernel.pause(POLL);
     }
 }
 
 /// What cannot be asked is not known; the endpoints matter more.
-pub fn subflows<K: PathManager>(kernel: &mut K) -> Vec<SubflowSummary> {
+pub fn subflows<K: PathManager + ?Sized>(kernel: &mut K) -> Vec<SubflowSummary> {
     kernel.subflows().unwrap_or_else(|error| {
         log::info!("{error}");
         Vec::new()

@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::model::{Endpoint, Flags, Identity, Reason, State, Step};
 use crate::system::{Joins, PathManager, SubflowSummary};
 
-use super::settle::{Outlook, Wait, subflows, wait};
+use super::settle::{Progress, Settling, subflows, wait};
 
 /// How long a run may wait for connections in all.
 const TOGETHER: Duration = Duration::from_secs(30);
@@ -34,12 +34,12 @@ const IN_VAIN: usize = 3;
 
 /// What there was on connections, and what became of the endpoints beneath.
 #[derive(Debug, Default)]
-pub struct Paths {
+pub struct Subflows {
     /// The subflows before the first removal.
     before: Option<Vec<SubflowSummary>>,
     removed: BTreeSet<IpAddr>,
-    /// The endpoints that were added, and their names.
-    added: BTreeMap<Identity, Option<String>>,
+    /// The endpoints that were added.
+    added: BTreeSet<Identity>,
     /// Whether any of them is for peers to ask for. The kernel does not show such a subflow while it is being opened.
     announced: bool,
     /// What had been asked for when endpoints were added last.
@@ -48,15 +48,15 @@ pub struct Paths {
     waited: Duration,
     renewals: usize,
     /// How the last waiting ended.
-    last: Wait,
+    last: Settling,
     /// Whether waiting for other paths was in vain.
     hopeless: bool,
     lost: Vec<Endpoint>,
 }
 
-impl Paths {
+impl Subflows {
     /// Looks at the connections before the first steps that may cost subflows.
-    pub fn begin<K: PathManager>(&mut self, kernel: &mut K, steps: &[Step]) {
+    pub fn begin<K: PathManager + ?Sized>(&mut self, kernel: &mut K, steps: &[Step]) {
         let removes = steps.iter().any(|step| matches!(step, Step::DelAddr { .. }));
         if removes && self.before.is_none() {
             self.before = Some(subflows(kernel));
@@ -74,7 +74,7 @@ impl Paths {
             Step::AddAddr { endpoint, why: _ } if endpoint.identity.port.is_some() => {}
             Step::AddAddr { endpoint: _, why: Reason::Adopted } => {}
             Step::AddAddr { endpoint, why: _ } => {
-                self.added.insert(endpoint.identity, endpoint.name.clone());
+                self.added.insert(endpoint.identity);
                 self.announced |= endpoint.flags.contains(Flags::SIGNAL);
             }
             Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::SetFlags { .. } => {}
@@ -83,27 +83,31 @@ impl Paths {
 
     /// The connections that would have no path left without this endpoint, though others were added that should have
     /// given them one. Waits for those.
-    pub fn stranded_by<K: PathManager>(&mut self, kernel: &mut K, removal: &Endpoint) -> BTreeSet<u32> {
+    pub fn left_without_path<K: PathManager + ?Sized>(
+        &mut self,
+        kernel: &mut K,
+        removal: &Endpoint,
+    ) -> BTreeSet<u32> {
         let going = removal.identity.address;
         let mut before = self.before.iter().flatten();
         if self.hopeless || self.added.is_empty() || !before.any(|subflow| subflow.local == going) {
             return BTreeSet::new();
         }
-        let outlook = |subflows: &[SubflowSummary], joins: Joins| {
+        let progress = |subflows: &[SubflowSummary], joins: Joins| {
             let stranded = stranded(subflows, going);
             let opening =
                 |subflow: &SubflowSummary| !subflow.established && stranded.contains(&subflow.connection);
             match stranded.is_empty() {
-                true => Outlook::Fulfilled,
-                false if !self.is_refused(joins) || subflows.iter().any(opening) => Outlook::Open,
-                false => Outlook::Hopeless,
+                true => Progress::Fulfilled,
+                false if !self.is_refused(joins) || subflows.iter().any(opening) => Progress::Open,
+                false => Progress::Hopeless,
             }
         };
         if stranded(&subflows(kernel), going).is_empty() {
             return BTreeSet::new();
         }
-        match wait(kernel, outlook) {
-            (Wait::Settled, _) => BTreeSet::new(),
+        match wait(kernel, progress) {
+            (Settling::Settled, _) => BTreeSet::new(),
             (other, waited) => {
                 self.take_note(other, waited);
                 stranded(&subflows(kernel), going)
@@ -112,7 +116,7 @@ impl Paths {
     }
 
     /// The added endpoints that most of these connections lack.
-    pub fn lacked_by<K: PathManager>(
+    pub fn lacked_by<K: PathManager + ?Sized>(
         &self,
         connections: &BTreeSet<u32>,
         kernel: &mut K,
@@ -122,15 +126,15 @@ impl Paths {
     }
 
     /// The connections that have fewer subflows than before, if most of them lack an added endpoint. Waits for these.
-    pub fn find_short<K: PathManager>(&mut self, kernel: &mut K, now: &State) -> BTreeSet<u32> {
+    pub fn find_short<K: PathManager + ?Sized>(&mut self, kernel: &mut K, now: &State) -> BTreeSet<u32> {
         let touched = self.before.iter().flatten().any(|subflow| self.removed.contains(&subflow.local));
         let is_short = |subflows: &[SubflowSummary]| !self.short_of_added(subflows, now).is_empty();
-        let outlook = |subflows: &[SubflowSummary], joins: Joins| self.outlook(subflows, joins, is_short);
+        let progress = |subflows: &[SubflowSummary], joins: Joins| self.progress(subflows, joins, is_short);
         if !touched {
             return BTreeSet::new();
         }
-        match wait(kernel, outlook) {
-            (Wait::Settled, _) => BTreeSet::new(),
+        match wait(kernel, progress) {
+            (Settling::Settled, _) => BTreeSet::new(),
             (other, waited) => {
                 self.take_note(other, waited);
                 self.short_of_added(&subflows(kernel), now)
@@ -139,27 +143,32 @@ impl Paths {
     }
 
     /// Waits until most of these connections have subflows from all added endpoints, or there is no hope.
-    pub fn await_added<K: PathManager>(&mut self, kernel: &mut K, connections: &BTreeSet<u32>, now: &State) {
+    pub fn await_added<K: PathManager + ?Sized>(
+        &mut self,
+        kernel: &mut K,
+        connections: &BTreeSet<u32>,
+        now: &State,
+    ) {
         let is_lacking = |subflows: &[SubflowSummary]| !self.lacked(connections, subflows, now).is_empty();
-        let outlook = |subflows: &[SubflowSummary], joins: Joins| self.outlook(subflows, joins, is_lacking);
-        let (last, waited) = wait(kernel, outlook);
+        let progress = |subflows: &[SubflowSummary], joins: Joins| self.progress(subflows, joins, is_lacking);
+        let (last, waited) = wait(kernel, progress);
         self.take_note(last, waited);
     }
 
     /// How it looks as long as something is missing. What is being opened still may come, and would be stopped by asking
     /// again.
-    fn outlook(
+    fn progress(
         &self,
         subflows: &[SubflowSummary],
         joins: Joins,
         is_missing: impl Fn(&[SubflowSummary]) -> bool,
-    ) -> Outlook {
+    ) -> Progress {
         if !is_missing(&established(subflows)) {
-            Outlook::Fulfilled
+            Progress::Fulfilled
         } else if !self.is_refused(joins) || !is_missing(subflows) {
-            Outlook::Open
+            Progress::Open
         } else {
-            Outlook::Hopeless
+            Progress::Hopeless
         }
     }
 
@@ -168,22 +177,22 @@ impl Paths {
         !self.announced && joins.answered != self.joins.answered
     }
 
-    fn take_note(&mut self, last: Wait, waited: Duration) {
+    fn take_note(&mut self, last: Settling, waited: Duration) {
         self.last = last;
         self.waited += waited;
     }
 
     /// Whether it is worth while to add endpoints anew: not for ever, and not when nobody answered the last time.
-    pub fn may_renew<K: PathManager>(&mut self, kernel: &mut K) -> bool {
+    pub fn may_renew<K: PathManager + ?Sized>(&mut self, kernel: &mut K) -> bool {
         let joins = kernel.joins();
         let any = joins != self.joins;
         self.joins = joins;
-        self.renewals += if self.last == Wait::InVain { IN_VAIN } else { 1 };
+        self.renewals += if self.last == Settling::InVain { IN_VAIN } else { 1 };
         any && self.renewals <= RENEWALS_MAX && self.waited < TOGETHER
     }
 
     /// Takes note that connections find no other paths, so that no removal waits for that again.
-    pub fn despair(&mut self) {
+    pub fn stop_waiting(&mut self) {
         self.hopeless = true;
     }
 
@@ -209,11 +218,8 @@ impl Paths {
                 subflows.iter().filter(at_row).map(|subflow| subflow.connection).collect();
             by.difference(&having).count() > having.len()
         };
-        let added = |row: &Endpoint| {
-            let name = self.added.get(&row.identity)?.clone();
-            Some(Endpoint { name, ..row.clone() })
-        };
-        now.endpoints.iter().filter(most_lack).filter_map(added).collect()
+        let added = |row: &&Endpoint| self.added.contains(&row.identity);
+        now.endpoints.iter().filter(added).filter(most_lack).cloned().collect()
     }
 
     /// The connections of before that are still there and have fewer subflows, though the limits allow more.

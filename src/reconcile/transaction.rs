@@ -7,189 +7,151 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::desired::ResolveError;
-use crate::model::diagnostic::Diagnostic;
-use crate::model::{Flags, Identity, State, Step, Sysctl};
-use crate::system::{self, PathManager, Refusal};
+use crate::model::diagnostic::{Diagnostic, Location};
+use crate::model::{Endpoint, Flags, Identity, State, Step, Sysctl};
+use crate::plan::Plan;
+use crate::system::{Observed, PathManager, Refusal};
 
-use super::ports::{self, Closing, PUTTING_BACK, RETRY, closing, patience_for};
-use super::subflows::Paths;
+use super::ports::{self, PUTTING_BACK, RETRY, closing, patience_for};
+use super::refusal::{self, Failure};
+use super::report::{Report, ReportedStep, StepOutcome, Verdict};
+use super::subflows::Subflows;
 use super::verify::{dropped_flags, interfered};
 
-/// How often a plan is made anew because somebody else changed the table meanwhile.
+/// How often a plan is made again because another writer changed the table meanwhile.
 const REPLANS_MAX: usize = 5;
 
-/// Where to go, and the way there.
-#[derive(Clone, Debug)]
-pub struct Goal {
-    /// The state to reach.
-    pub state: State,
-    /// The steps to it.
-    pub steps: Vec<Step>,
-    /// What there is to say about it.
-    pub warnings: Vec<Diagnostic>,
-}
-
-/// What holds for a whole run.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms<'a> {
+/// What holds for a whole transaction.
+#[derive(Clone, Copy)]
+pub struct ApplyOptions<'a> {
     /// The sysctls that are managed.
     pub sysctls: &'a [Sysctl],
     /// How long to wait for ports that are closing, in all.
     pub patience: Duration,
+    /// Where in the files a step comes from.
+    pub locate: &'a dyn Fn(&Step) -> Option<Location>,
 }
 
-/// How it ended.
-#[derive(Debug)]
-pub enum Verdict {
-    /// There was nothing to do.
-    Unchanged,
-    /// The goal is reached.
-    Applied,
-    /// It is not, and everything is as before.
-    RolledBack(Failure),
-    /// It is not, and not everything is as before.
-    RollbackIncomplete(Failure),
-}
-
-/// Why the goal was not reached.
-#[derive(Debug)]
-pub struct Failure {
-    /// The step that failed, as its index in [`Outcome::steps`]; none when it was not one step.
-    pub step: Option<usize>,
-    /// What went wrong.
-    pub cause: Cause,
-    /// How many steps had been carried out before it.
-    pub carried_out: usize,
-    /// Undo steps that were refused.
-    pub not_undone: Vec<(Step, Refusal)>,
-}
-
-/// What went wrong.
-#[derive(Debug)]
-pub enum Cause {
-    /// The kernel refused the step; the state at that moment.
-    Refused(Refusal, State),
-    /// The step adds an endpoint again whose port will be closed for a minute, since it has connections.
-    Closing {
-        /// Which, and how many.
-        what: Closing,
-        /// How much patience it needs, with those like it.
-        needed: Duration,
-    },
-    /// The kernel took the step and left these flags out.
-    FlagsDropped(Flags),
-    /// The run was to end while live connections waited for other paths than the one that the step takes.
-    Interrupted,
-    /// Somebody else kept changing the table.
-    Unstable,
-    /// The state after the step made the goal unreachable.
-    ResolveError(ResolveError),
-    /// The state after the step could not be read.
-    Unreadable(system::Error),
-}
-
-/// What became of a goal.
-#[derive(Debug)]
-pub struct Outcome {
-    /// How it ended.
-    pub verdict: Verdict,
-    /// The steps that were carried out; after a failure also the rest of the plan.
-    pub steps: Vec<Step>,
-    /// The state before.
-    pub before: State,
-    /// The state after.
-    pub after: State,
-    /// What there is to say about the last plan.
-    pub warnings: Vec<Diagnostic>,
-}
-
-/// Carries out `goal` from the state `before`, planning anew by `replan` when somebody else interferes. `announce`
-/// hears each plan before its first step, and the state that it starts from.
-pub fn apply<K: PathManager>(
+/// Carries out `plan` from the state `before`, and plans again by `replan` when another writer interferes; `replan` gets
+/// the identities that were removed so far. `announce` gets each plan before its first step, and the state that it
+/// starts from.
+pub fn apply<K: PathManager + ?Sized>(
     kernel: &mut K,
-    Terms { sysctls, patience }: Terms<'_>,
+    options: ApplyOptions<'_>,
     before: State,
-    mut goal: Goal,
-    mut replan: impl FnMut(&mut K, &State) -> Result<Goal, ResolveError>,
+    plan: Plan,
+    mut replan: impl FnMut(&mut K, &Observed, &BTreeSet<Identity>) -> Result<Plan, Failure>,
     mut announce: impl FnMut(&[Step], &State),
-) -> Outcome {
+) -> Report {
+    let mut current = before.clone();
     let mut transaction = Transaction {
         kernel,
-        sysctls,
-        patience,
-        before: before.clone(),
-        done: Vec::new(),
-        earlier: 0,
-        declared: BTreeSet::new(),
-        paths: Paths::default(),
+        options,
+        patience: options.patience,
+        before,
+        plan,
+        journal: Vec::new(),
+        removed: BTreeSet::new(),
+        lowered: Vec::new(),
+        subflows: Subflows::default(),
     };
-    let (mut current, mut plans) = (before, 0);
+    let mut plans = 0;
     loop {
-        let declared = goal.state.endpoints.iter().filter(|row| row.name.is_some());
-        transaction.declared = declared.map(|row| row.identity).collect();
-        let after = if goal.steps.is_empty() {
+        let now = if transaction.plan.steps.is_empty() {
             match transaction.renew(&current) {
-                Ok(None) => break,
-                Ok(Some(state)) => Ok(state),
-                Err(error) => Err((None, Cause::Unreadable(error))),
+                Ok(None) => return transaction.reached(current),
+                Ok(Some(now)) => Ok(now),
+                Err(error) => Err(Failed::unread(error.into())),
             }
         } else if plans > REPLANS_MAX {
-            Err((None, Cause::Unstable))
+            Err(Failed { failure: Failure::unstable(), rest: transaction.plan.steps.clone() })
         } else {
             plans += 1;
-            announce(&goal.steps, &current);
-            transaction.attempt(&current, &goal)
+            announce(&transaction.plan.steps, &current);
+            transaction.attempt(&current)
         };
-        current = match after {
-            Ok(state) => state,
-            Err((step, cause)) => return transaction.roll_back(step, cause, &goal.steps),
-        };
-        goal = match replan(transaction.kernel, &current) {
-            Ok(goal) => goal,
-            Err(unreachable) => return transaction.roll_back(None, Cause::ResolveError(unreachable), &[]),
-        };
+        let next = now.and_then(|now| {
+            let plan = replan(transaction.kernel, &now, &transaction.removed).map_err(Failed::unread)?;
+            Ok((now.state, plan))
+        });
+        match next {
+            Ok((state, plan)) => (current, transaction.plan) = (state, plan),
+            Err(failed) => return transaction.roll_back(failed),
+        }
     }
-    transaction.reached(current, goal.warnings)
 }
 
-pub(super) struct Transaction<'k, K> {
+/// What ends a transaction, and the steps of the plan that were not tried.
+struct Failed {
+    failure: Failure,
+    rest: Vec<Step>,
+}
+
+impl Failed {
+    fn unread(failure: Failure) -> Failed {
+        Failed { failure, rest: Vec::new() }
+    }
+}
+
+/// A step that reached the kernel.
+struct Entry {
+    step: Step,
+    refusal: Option<Refusal>,
+    /// Whether rolling back undoes it. A renewal leaves everything as it was.
+    undo: bool,
+}
+
+pub(super) struct Transaction<'k, K: ?Sized> {
     pub(super) kernel: &'k mut K,
-    pub(super) sysctls: &'k [Sysctl],
+    pub(super) options: ApplyOptions<'k>,
     /// What is left of it.
-    pub(super) patience: Duration,
-    pub(super) before: State,
-    pub(super) done: Vec<Step>,
-    /// How many of these belong to plans before the present one.
-    pub(super) earlier: usize,
-    /// The endpoints that the goal has a declaration for.
-    pub(super) declared: BTreeSet<Identity>,
-    pub(super) paths: Paths,
+    patience: Duration,
+    before: State,
+    pub(super) plan: Plan,
+    journal: Vec<Entry>,
+    /// The identities that were removed so far.
+    removed: BTreeSet<Identity>,
+    /// Rows that are `backup` for a moment, and their own flags.
+    pub(super) lowered: Vec<(Endpoint, Flags)>,
+    pub(super) subflows: Subflows,
 }
 
-impl<K: PathManager> Transaction<'_, K> {
-    /// Carries out the steps of one plan. The state afterwards, also when somebody else kept the plan from being
-    /// finished; or what went wrong, with the number of the step that did.
-    fn attempt(&mut self, current: &State, goal: &Goal) -> Result<State, (Option<usize>, Cause)> {
-        self.earlier = self.done.len();
-        if let Some((index, refusal)) = ports::foreseen(self.kernel, &goal.steps) {
-            return Err((Some(index), Cause::Refused(refusal, current.clone())));
+impl<K: PathManager + ?Sized> Transaction<'_, K> {
+    /// Carries out the steps of one plan. What the kernel shows afterwards, also when another writer kept the plan from
+    /// being finished.
+    fn attempt(&mut self, current: &State) -> Result<Observed, Failed> {
+        let steps = self.plan.steps.clone();
+        let failed = |journal: usize, index: usize, failure: Failure, names: &_| {
+            let failure = failure.at_step(journal + index, &steps[index], names);
+            Failed { failure, rest: steps.clone() }
+        };
+        let (start, locate) = (self.journal.len(), self.options.locate);
+        if let Some((index, refusal)) = ports::foreseen(self.kernel, &steps) {
+            let failure = Failure::refused(&steps[index], &refusal, current, locate(&steps[index]));
+            return Err(failed(start, index, failure, &self.plan.names));
         }
-        let closing = closing(self.kernel, &goal.steps);
-        if let Some(first) = closing.first().filter(|_| self.patience < patience_for(&closing)) {
-            return Err((Some(first.step), Cause::Closing { what: *first, needed: patience_for(&closing) }));
+        let closing = closing(self.kernel, &steps);
+        let needed = patience_for(&closing);
+        if let Some(first) = closing.first().filter(|_| self.patience < needed) {
+            let failure = Failure::port_closing(first, needed, &steps[first.step]);
+            return Err(failed(start, first.step, failure, &self.plan.names));
         }
-        self.paths.begin(self.kernel, &goal.steps);
+        self.subflows.begin(self.kernel, &steps);
         let mut expected = current.clone();
         let mut refused = None;
-        for (index, step) in goal.steps.iter().enumerate() {
-            self.make_before_break(step).map_err(|cause| (Some(index), cause))?;
+        // Where in the journal each step of the plan is: renewals may come in between.
+        let mut positions = Vec::with_capacity(steps.len());
+        for (index, step) in steps.iter().enumerate() {
+            if let Err(failure) = self.make_before_break(step) {
+                let failure = failure.at_step(self.journal.len(), step, &self.plan.names);
+                return Err(Failed { failure, rest: steps[index..].to_vec() });
+            }
             log::info!("{step}");
+            positions.push(self.journal.len());
             match self.execute(step) {
                 Ok(()) => {
                     step.replay(&mut expected);
-                    self.paths.note(step);
-                    self.done.push(step.clone());
+                    self.subflows.note(step);
                 }
                 Err(refusal) => {
                     refused = Some((index, refusal));
@@ -197,37 +159,67 @@ impl<K: PathManager> Transaction<'_, K> {
                 }
             }
         }
-        let now = self.kernel.observe(self.sysctls).map_err(|error| (None, Cause::Unreadable(error)))?.state;
-        let carried_out = refused.as_ref().map_or(goal.steps.len(), |(index, _)| *index);
-        if let Some((index, flags)) = dropped_flags(&goal.steps[..carried_out], &now) {
-            return Err((Some(index), Cause::FlagsDropped(flags)));
+        let carried_out = refused.as_ref().map_or(steps.len(), |(index, _)| *index);
+        let rest = steps.get(positions.len()..).unwrap_or_default().to_vec();
+        let failed = |index: usize, failure: Failure, names: &_| Failed {
+            failure: failure.at_step(positions[index], &steps[index], names),
+            rest: rest.clone(),
+        };
+        let now = match self.kernel.observe(self.options.sysctls) {
+            Ok(now) => now,
+            Err(error) => return Err(Failed { failure: error.into(), rest }),
+        };
+        if let Some((index, flags)) = dropped_flags(&steps[..carried_out], &now.state) {
+            let failure = Failure::flags_dropped(&steps[index], flags, locate(&steps[index]));
+            return Err(failed(index, failure, &self.plan.names));
         }
         match refused {
-            Some((_, refusal)) if interfered(&refusal, &expected, &now) => Ok(now),
-            Some((index, refusal)) => Err((Some(index), Cause::Refused(refusal, now))),
-            None => Ok(now),
+            Some((index, refusal)) if !interfered(&refusal, &expected, &now.state) => {
+                let failure = Failure::refused(&steps[index], &refusal, &now.state, locate(&steps[index]));
+                Err(failed(index, failure, &self.plan.names))
+            }
+            _ => Ok(now),
         }
     }
 
-    /// Carries out one step; where its port is still closing, as soon as it is closed.
+    /// Carries out one step, which rolling back undoes.
     pub(super) fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
+        self.carry_out(step, true)
+    }
+
+    /// Carries out one step, and enters it into the journal. Where its port is still closing, that waits until it is
+    /// closed.
+    pub(super) fn carry_out(&mut self, step: &Step, undo: bool) -> Result<(), Refusal> {
         let mut result = self.kernel.execute(step);
         while result.as_ref().is_err_and(ports::is_closed) && self.outlast(step) {
             result = self.kernel.execute(step);
         }
-        result.inspect_err(|refusal| log::info!("refused: {refusal}"))
+        if let (Ok(()), Step::DelAddr { endpoint, .. }) = (&result, step) {
+            self.removed.insert(endpoint.identity);
+        }
+        let refusal = result.as_ref().err().cloned();
+        if let Some(refusal) = &refusal {
+            log::info!("refused: {refusal}");
+        }
+        self.journal.push(Entry { step: step.clone(), undo: undo && refusal.is_none(), refusal });
+        result
     }
 
-    /// Undoes one step. Where the connections of an endpoint still hold its port, as soon as they do not any more.
+    /// The last `count` steps leave everything as it was, and need not be undone.
+    pub(super) fn is_neutral(&mut self, count: usize) {
+        self.journal.iter_mut().rev().take(count).for_each(|entry| entry.undo = false);
+    }
+
+    /// Undoes one step. Where the connections of an endpoint still hold its port, that waits until they do not.
     fn put_back(&mut self, undo: &Step) -> Result<(), Refusal> {
-        let result = self.execute(undo);
+        let result = self.carry_out(undo, false);
         let identity = undo.endpoint().map(|endpoint| endpoint.identity);
         let held =
             |kernel: &mut K| identity.is_some_and(|it| kernel.connections(it).is_ok_and(|count| count > 0));
         if result.as_ref().is_err_and(ports::is_closed) && held(self.kernel) {
             log::warn!("waiting for the port, to {undo}");
             self.patience = PUTTING_BACK;
-            return self.execute(undo);
+            return self.carry_out(undo, false);
         }
         result
     }
@@ -246,46 +238,68 @@ impl<K: PathManager> Transaction<'_, K> {
         false
     }
 
-    fn reached(self, after: State, mut warnings: Vec<Diagnostic>) -> Outcome {
-        warnings.extend(self.paths.lost().iter().map(|endpoint| {
+    fn reached(self, after: State) -> Report {
+        let verdict = if self.journal.is_empty() { Verdict::Unchanged } else { Verdict::Applied };
+        let Plan { names, warnings: mut diagnostics, .. } = self.plan;
+        diagnostics.extend(self.subflows.lost().iter().map(|endpoint| {
             let message = format!("live connections did not get their subflows back from {endpoint}");
             let help = "new connections are not concerned; `ss -Htn` and the peer's limits may tell why";
-            Diagnostic::warning("subflows-lost", message)
-                .endpoint(endpoint.name.clone().unwrap_or_default())
-                .help(help)
+            let name = names.get(&endpoint.identity).cloned().unwrap_or_default();
+            Diagnostic::warning("subflows-lost", message).endpoint(name).help(help)
         }));
-        let verdict = if self.done.is_empty() { Verdict::Unchanged } else { Verdict::Applied };
-        Outcome { verdict, steps: self.done, before: self.before, after, warnings }
+        let steps = reported(self.journal);
+        Report { verdict, steps, before: self.before, after, names, diagnostics, failure: None }
     }
 
-    /// Undoes what was done, last step first, and reads back. `failed` counts in `plan`, not all of which
-    /// may have been carried out.
-    fn roll_back(mut self, failed: Option<usize>, cause: Cause, plan: &[Step]) -> Outcome {
-        let mut not_undone = Vec::new();
-        let now = self.kernel.observe(self.sysctls).map(|now| now.state).unwrap_or_else(|_| {
+    /// Undoes what was done, last step first, and reads back.
+    fn roll_back(mut self, Failed { mut failure, rest }: Failed) -> Report {
+        self.restore_lowered();
+        let now = self.kernel.observe(self.options.sysctls).map(|now| now.state).unwrap_or_else(|_| {
             let mut expected = self.before.clone();
-            self.done.iter().for_each(|step| step.replay(&mut expected));
+            self.done().for_each(|entry| entry.step.replay(&mut expected));
             expected
         });
-        for undo in self.done.iter().rev().filter_map(|step| step.undo(&now)).collect::<Vec<_>>() {
+        let carried_out = self.done().count();
+        // The kernel alone makes implicit endpoints, so one that was removed is gone with its subflow.
+        let lost = self
+            .done()
+            .any(|entry| matches!(&entry.step, Step::DelAddr { endpoint, .. } if endpoint.is_implicit()));
+        let done = self.journal.iter().filter(|entry| entry.undo).rev();
+        let undo: Vec<Step> = done.filter_map(|entry| entry.step.undo(&now)).collect();
+        let tried = self.journal.len();
+        let mut not_undone = Vec::new();
+        for undo in undo {
             log::info!("undo: {undo}");
             if let Err(refusal) = self.put_back(&undo) {
                 not_undone.push((undo, refusal));
             }
         }
-        let Transaction { kernel, sysctls, before, done, earlier, .. } = self;
-        let read = kernel.observe(sysctls).map(|now| now.state);
-        // The kernel alone makes implicit endpoints, so one that was removed is gone with its subflow.
-        let lost =
-            done.iter().any(|step| matches!(step, Step::DelAddr { endpoint, .. } if endpoint.is_implicit()));
-        let restored = !lost && read.as_ref().is_ok_and(|after| after.agrees_with(&before));
-        let after = read.unwrap_or(now);
-        let carried_out = done.len();
-        let rest = plan.get(done.len() - earlier..).unwrap_or_default();
-        let steps = done.into_iter().chain(rest.iter().cloned()).collect();
-        let failure = Failure { step: failed.map(|index| earlier + index), cause, carried_out, not_undone };
-        let verdict =
-            if restored { Verdict::RolledBack(failure) } else { Verdict::RollbackIncomplete(failure) };
-        Outcome { verdict, steps, before, after, warnings: Vec::new() }
+        let read = self.kernel.observe(self.options.sysctls).map(|now| now.state);
+        let restored = !lost && read.as_ref().is_ok_and(|after| after.agrees_with(&self.before));
+        failure.diagnostics.push(refusal::aftermath(carried_out, restored, &not_undone));
+        let mut steps = reported(self.journal);
+        let not_tried = |step| ReportedStep { step, outcome: StepOutcome::NotTried };
+        steps.splice(tried..tried, rest.into_iter().map(not_tried));
+        Report {
+            verdict: if restored { Verdict::RolledBack } else { Verdict::RollbackIncomplete },
+            steps,
+            before: self.before,
+            after: read.unwrap_or(now),
+            names: self.plan.names,
+            diagnostics: failure.diagnostics.clone(),
+            failure: Some(failure),
+        }
     }
+
+    fn done(&self) -> impl Iterator<Item = &Entry> {
+        self.journal.iter().filter(|entry| entry.refusal.is_none())
+    }
+}
+
+fn reported(journal: Vec<Entry>) -> Vec<ReportedStep> {
+    let reported = |Entry { step, refusal, .. }| ReportedStep {
+        step,
+        outcome: refusal.map_or(StepOutcome::Done, StepOutcome::Refused),
+    };
+    journal.into_iter().map(reported).collect()
 }

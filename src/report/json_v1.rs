@@ -9,8 +9,11 @@ use serde::Serialize;
 
 use crate::config::{Config, Name, Selector};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::model::{AddressId, Endpoint, Limits, Reason, State, Step, SysctlValue};
+use crate::model::{AddressId, Endpoint, EndpointNames, Limits, Reason, State, Step, SysctlValue};
+use crate::reconcile::{Failure, Report, ReportedStep};
 use crate::source::Source;
+
+use super::About;
 
 /// The version that every document carries.
 pub const VERSION: u32 = 1;
@@ -83,42 +86,38 @@ impl<'a> Check<'a> {
 
 /// What a run did, or would do, to one network namespace.
 #[derive(Debug, Serialize)]
-pub struct Plan<'a> {
+pub struct PlanJson<'a> {
     version: u32,
     netns: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trigger: Option<&'static str>,
     result: &'static str,
     changed: bool,
-    steps: Vec<StepJson<'a>>,
+    steps: Vec<ReportedStepJson<'a>>,
     warnings: Vec<Finding<'a>>,
-    before: StateJson<'a>,
-    after: StateJson<'a>,
+    before: Option<StateJson<'a>>,
+    after: Option<StateJson<'a>>,
     diff: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct ErrorJson<'a> {
-    step: Option<usize>,
-    errno: Option<&'a str>,
-    kernel: Option<&'a str>,
+struct ReportedStepJson<'a> {
     #[serde(flatten)]
-    finding: Finding<'a>,
+    step: StepJson<'a>,
+    /// Only after a failure: otherwise `result` says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
 }
 
-/// What went wrong.
-#[derive(Clone, Debug)]
-pub struct Failed {
-    /// The step, counted from 0 in `steps`; none when it was not one step.
-    pub step: Option<usize>,
-    /// The error's name, such as `EADDRNOTAVAIL`; none when it was not the kernel's.
-    pub errno: Option<String>,
-    /// The kernel's own words.
-    pub kernel: Option<String>,
-    /// What it means.
-    pub diagnostic: Diagnostic,
+#[derive(Debug, Serialize)]
+struct ErrorJson<'a> {
+    step: Option<usize>,
+    errno: Option<String>,
+    kernel: Option<&'a str>,
+    #[serde(flatten)]
+    finding: Option<Finding<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -181,66 +180,70 @@ struct EndpointJson<'a> {
     name: Option<&'a str>,
 }
 
-/// Everything that a plan document says.
-pub struct PlanParts<'a> {
-    /// The network namespace, if it was named.
-    pub netns: Option<&'a str>,
-    /// Why there was a run, if that was not a matter of course.
-    pub trigger: Option<&'static str>,
-    /// `planned`, `applied` and so on.
-    pub result: &'static str,
-    /// The steps.
-    pub steps: &'a [Step],
-    /// Warnings about the configuration, and about the host.
-    pub diagnostics: [&'a Diagnostics; 2],
-    /// The files that they are about.
-    pub sources: &'a [Source],
-    /// The state before.
-    pub before: &'a State,
-    /// The state after.
-    pub after: &'a State,
-    /// From the one to the other, as YAML.
-    pub diff: &'a str,
-    /// What went wrong.
-    pub error: Option<&'a Failed>,
-}
-
-impl<'a> Plan<'a> {
-    /// The document for one network namespace.
-    pub fn new(parts: PlanParts<'a>) -> Plan<'a> {
-        let PlanParts { netns, trigger, result, steps, diagnostics, sources, before, after, diff, error } =
-            parts;
-        let warnings = diagnostics
-            .into_iter()
-            .flat_map(Diagnostics::iter)
-            .filter(|diagnostic| diagnostic.severity == Severity::Warning);
-        let error = error.map(|Failed { step, errno, kernel, diagnostic }| ErrorJson {
-            step: *step,
-            errno: errno.as_deref(),
-            kernel: kernel.as_deref(),
-            finding: Finding::new(diagnostic, sources),
-        });
-        Plan {
+impl<'a> PlanJson<'a> {
+    /// The document of a pass, with the diff between its states.
+    pub fn new(about: &About<'a>, report: &'a Report, diff: &'a str) -> PlanJson<'a> {
+        let Report { verdict, steps, before, after, names, diagnostics, failure } = report;
+        let step = |reported: &'a ReportedStep| ReportedStepJson {
+            step: StepJson::new(&reported.step, names),
+            outcome: failure.as_ref().map(|_| reported.outcome.word()),
+        };
+        PlanJson {
             version: VERSION,
-            netns,
-            trigger,
-            result,
+            netns: about.netns,
+            trigger: about.trigger,
+            result: verdict.word(),
             changed: !steps.is_empty(),
-            steps: steps.iter().map(StepJson::from).collect(),
-            warnings: warnings.map(|diagnostic| Finding::new(diagnostic, sources)).collect(),
-            before: before.into(),
-            after: after.into(),
+            steps: steps.iter().map(step).collect(),
+            warnings: warnings(about, diagnostics),
+            before: Some(StateJson::new(before, names)),
+            after: Some(StateJson::new(after, names)),
             diff,
-            error,
+            error: failure.as_ref().map(|failure| ErrorJson::new(failure, about.sources())),
+        }
+    }
+
+    /// The document of a pass that could not start.
+    pub fn not_started(about: &About<'a>, failure: &'a Failure) -> PlanJson<'a> {
+        PlanJson {
+            version: VERSION,
+            netns: about.netns,
+            trigger: about.trigger,
+            result: failure.verdict().word(),
+            changed: false,
+            steps: Vec::new(),
+            warnings: warnings(about, &failure.diagnostics),
+            before: None,
+            after: None,
+            diff: "",
+            error: Some(ErrorJson::new(failure, about.sources())),
         }
     }
 }
 
-impl<'a> From<&'a Step> for StepJson<'a> {
-    fn from(step: &'a Step) -> StepJson<'a> {
+fn warnings<'a>(about: &About<'a>, diagnostics: &'a [Diagnostic]) -> Vec<Finding<'a>> {
+    let loaded = about.loaded.into_iter().flat_map(|loaded| loaded.diagnostics.iter());
+    let warnings = loaded.chain(diagnostics).filter(|found| found.severity == Severity::Warning);
+    warnings.map(|found| Finding::new(found, about.sources())).collect()
+}
+
+impl<'a> ErrorJson<'a> {
+    fn new(failure: &'a Failure, sources: &'a [Source]) -> ErrorJson<'a> {
+        let Failure { kind: _, step, errno, kernel, diagnostics } = failure;
+        ErrorJson {
+            step: *step,
+            errno: errno.map(|errno| format!("{errno:?}")),
+            kernel: kernel.as_deref(),
+            finding: diagnostics.first().map(|first| Finding::new(first, sources)),
+        }
+    }
+}
+
+impl<'a> StepJson<'a> {
+    fn new(step: &'a Step, names: &'a EndpointNames) -> StepJson<'a> {
         let disruption = step.disruption().word();
         let addr = |endpoint: &'a Endpoint, why: Reason| AddrJson {
-            endpoint: endpoint.name.as_deref(),
+            endpoint: names.get(&endpoint.identity).map(String::as_str),
             address: endpoint.identity.address,
             port: endpoint.identity.port.map(Into::into),
             id: endpoint.id.map(AddressId::get),
@@ -284,25 +287,26 @@ impl From<Limits> for LimitsJson {
     }
 }
 
-impl<'a> From<&'a State> for StateJson<'a> {
-    fn from(state: &'a State) -> StateJson<'a> {
+impl<'a> StateJson<'a> {
+    /// The state, with the names of its endpoints.
+    pub fn new(state: &'a State, names: &'a EndpointNames) -> StateJson<'a> {
         StateJson {
             limits: state.limits.into(),
-            endpoints: state.endpoints.iter().map(EndpointJson::from).collect(),
+            endpoints: state.endpoints.iter().map(|row| EndpointJson::new(row, names)).collect(),
             sysctls: state.sysctls.iter().map(|(sysctl, value)| (sysctl.name(), value)).collect(),
         }
     }
 }
 
-impl<'a> From<&'a Endpoint> for EndpointJson<'a> {
-    fn from(endpoint: &'a Endpoint) -> EndpointJson<'a> {
+impl<'a> EndpointJson<'a> {
+    fn new(endpoint: &'a Endpoint, names: &'a EndpointNames) -> EndpointJson<'a> {
         EndpointJson {
             address: endpoint.identity.address,
             port: endpoint.identity.port.map(Into::into),
             id: endpoint.id.map(AddressId::get),
             dev: endpoint.dev.as_ref().map(ToString::to_string),
             flags: endpoint.flags.words(),
-            name: endpoint.name.as_deref(),
+            name: names.get(&endpoint.identity).map(String::as_str),
         }
     }
 }

@@ -9,7 +9,9 @@ pub mod snippet;
 pub mod text;
 pub mod yaml;
 
+use crate::config::LoadedConfig;
 use crate::model::Event;
+use crate::source::Source;
 
 /// Whether colours are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,24 @@ fn wrap(words: &str, indent: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What a report is about.
+#[derive(Clone, Copy)]
+pub struct About<'a> {
+    /// The configuration; none where a trial is put back.
+    pub loaded: Option<&'a LoadedConfig>,
+    /// The network namespace, if it was named.
+    pub netns: Option<&'a str>,
+    /// Why a watch made the pass.
+    pub trigger: Option<&'static str>,
+}
+
+impl<'a> About<'a> {
+    /// The files that locations are in.
+    pub fn sources(&self) -> &'a [Source] {
+        self.loaded.map_or(&[], |loaded| &loaded.sources)
+    }
 }
 
 /// An event, and what is known of it beside.

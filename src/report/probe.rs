@@ -37,7 +37,7 @@ impl<'a> ProbeJson<'a> {
     pub fn new(evidence: &'a Evidence) -> Option<ProbeJson<'a>> {
         let probe = evidence.probe.as_ref()?;
         let verdict = |verdict: Verdict<'a>| VerdictJson {
-            endpoint: verdict.row.name.as_deref(),
+            endpoint: evidence.names.get(&verdict.row.identity).map(String::as_str),
             address: verdict.row.identity.address.to_string(),
             id: verdict.row.id.map(AddressId::get),
             stage: verdict.stage.word(),
@@ -69,7 +69,9 @@ pub fn text(evidence: &Evidence, style: Style) -> String {
     let verdicts = verdicts(evidence);
     let names: Vec<[String; 2]> = verdicts
         .iter()
-        .map(|Verdict { row, .. }| [row.identity.to_string(), row.name.clone().unwrap_or_default()])
+        .map(|Verdict { row, .. }| {
+            [row.identity.to_string(), evidence.names.get(&row.identity).cloned().unwrap_or_default()]
+        })
         .collect();
     let width = |column: usize| names.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (address, name) = (width(0), width(1));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::model::{Connection, Endpoint, Identity, State, Subflow};
+use crate::model::{Connection, Endpoint, EndpointNames, Identity, State, Subflow};
 
 use super::json_v1::{StateJson, VERSION};
 use super::{Colour, Style};
@@ -16,8 +16,10 @@ use super::{Colour, Style};
 pub struct Shown<'a> {
     /// The network namespace, if it was named.
     pub netns: Option<&'a str>,
-    /// Limits, sysctls and endpoints, with the names that the configuration gives them.
+    /// Limits, sysctls and endpoints.
     pub state: &'a State,
+    /// The names that the configuration gives to endpoints.
+    pub names: &'a EndpointNames,
     /// The connections, if they were asked for.
     pub connections: Option<&'a [Connection]>,
     /// The names of interfaces that subflows are bound to.
@@ -73,7 +75,7 @@ pub fn endpoint_of<'a>(path: &Subflow, state: &'a State) -> Option<&'a Endpoint>
 impl<'a> Document<'a> {
     /// The document.
     pub fn new(shown: &Shown<'a>) -> Document<'a> {
-        let Shown { netns, state, connections, interface } = shown;
+        let Shown { netns, state, names, connections, interface } = shown;
         let subflow = |path: &'a Subflow| {
             let row = endpoint_of(path, state);
             SubflowJson {
@@ -86,7 +88,7 @@ impl<'a> Document<'a> {
                 flags: path.flags.words(),
                 dev: path.interface.map(interface),
                 endpoint_id: row.and_then(|row| row.id).map(|id| id.get()),
-                name: row.and_then(|row| row.name.as_deref()),
+                name: row.and_then(|row| names.get(&row.identity)).map(String::as_str),
                 remote_token: format!("{:08x}", path.remote_token),
                 map_sequence: path.map_sequence,
                 rtt_us: path.traffic.rtt.as_micros(),
@@ -101,21 +103,21 @@ impl<'a> Document<'a> {
             subflows: connection.subflows.iter().map(subflow).collect(),
         };
         let connections = connections.map(|all| all.iter().map(connection).collect());
-        Document { version: VERSION, netns: *netns, state: (*state).into(), connections }
+        Document { version: VERSION, netns: *netns, state: StateJson::new(state, names), connections }
     }
 }
 
 /// One line an endpoint, as `ip mptcp endpoint show` writes it, with its name.
-pub fn endpoints(state: &State) -> String {
-    let name = |row: &Endpoint| row.name.as_ref().map_or(String::new(), |name| format!("   {name}"));
+pub fn endpoints(state: &State, names: &EndpointNames) -> String {
+    let name = |row: &Endpoint| names.get(&row.identity).map_or(String::new(), |name| format!("   {name}"));
     state.endpoints.iter().map(|row| format!("{row}{}\n", name(row))).collect()
 }
 
 /// The page for people: endpoints as `ip mptcp endpoint show` writes them, with their names, limits, sysctls, and
 /// connections, if they were asked for.
 pub fn text(shown: &Shown<'_>, style: Style, screen: Option<usize>) -> String {
-    let Shown { netns: _, state, connections, interface } = shown;
-    let mut text = endpoints(state);
+    let Shown { state, names, connections, .. } = shown;
+    let mut text = endpoints(state, names);
     // Writing to a String cannot fail.
     let _ = writeln!(text, "limits {}", state.limits);
     for (sysctl, value) in &state.sysctls {
@@ -128,14 +130,14 @@ pub fn text(shown: &Shown<'_>, style: Style, screen: Option<usize>) -> String {
             String::new()
         };
         let _ = writeln!(text, "connection {:08x}{fallback}", connection.token);
-        let rows: Vec<_> = connection.subflows.iter().map(|path| cells(path, state, *interface)).collect();
+        let rows: Vec<_> = connection.subflows.iter().map(|path| cells(path, shown)).collect();
         table(&mut text, &rows, style, screen);
     }
     text
 }
 
 /// One subflow: state, ends, ids, round-trip time, bytes sent and received, the endpoint, and what is unusual.
-fn cells(path: &Subflow, state: &State, interface: &dyn Fn(NonZeroU32) -> String) -> Vec<Cell> {
+fn cells(path: &Subflow, Shown { state, names, interface, .. }: &Shown<'_>) -> Vec<Cell> {
     let row = endpoint_of(path, state);
     let at = path.interface.map_or(String::new(), |index| format!("%{}", interface(index)));
     let local = match path.local {
@@ -143,7 +145,10 @@ fn cells(path: &Subflow, state: &State, interface: &dyn Fn(NonZeroU32) -> String
         SocketAddr::V6(local) => format!("[{}]{at}:{}", local.ip(), local.port()),
     };
     let name = match row {
-        Some(row) => row.name.clone().unwrap_or_else(|| row.id.map_or("-".into(), |id| format!("id {id}"))),
+        Some(row) => names
+            .get(&row.identity)
+            .cloned()
+            .unwrap_or_else(|| row.id.map_or("-".into(), |id| format!("id {id}"))),
         None => "-".to_owned(),
     };
     let is_backup = path.flags.is_backup();

@@ -4,39 +4,29 @@ pub mod event;
 
 use std::fmt::Write;
 
-use crate::model::{Disruption, Limits, Reason, Step};
+use crate::model::{Disruption, EndpointNames, Limits, Reason, Step};
+use crate::reconcile::Verdict;
 
 use super::{Colour, Style};
 
-/// How far a plan got, which decides the words of the last line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tense {
-    /// `--dry-run`
-    Planned,
-    /// `--rehearse`
-    Rehearsed,
-    /// Done.
-    Applied,
-    /// Done, to take something back.
-    TakenBack,
-}
-
 /// One line a step, then one that counts them; `no changes` when there is none.
-pub fn plan(steps: &[Step], tense: Tense, style: Style) -> String {
+pub fn plan<'s>(
+    steps: impl Iterator<Item = &'s Step> + Clone,
+    names: &EndpointNames,
+    verdict: Verdict,
+    style: Style,
+) -> String {
     let mut text = String::new();
-    for step in steps {
-        line(&mut text, step, style);
+    for step in steps.clone() {
+        line(&mut text, step, names, style);
     }
-    text.push_str(&summary(steps, tense));
+    text.push_str(&summary(steps, verdict));
     text.push('\n');
     text
 }
 
 /// `plan: 1 to add, 2 to change, 1 to remove`
-fn summary(steps: &[Step], tense: Tense) -> String {
-    if steps.is_empty() {
-        return "no changes".to_owned();
-    }
+fn summary<'s>(steps: impl Iterator<Item = &'s Step>, verdict: Verdict) -> String {
     let (mut add, mut change, mut remove) = (0, 0, 0);
     for step in steps {
         match step {
@@ -45,25 +35,26 @@ fn summary(steps: &[Step], tense: Tense) -> String {
             Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::SetFlags { .. } => change += 1,
         }
     }
-    match tense {
-        Tense::Planned => format!("plan: {add} to add, {change} to change, {remove} to remove"),
-        Tense::Rehearsed => {
+    match verdict {
+        _ if add + change + remove == 0 => "no changes".to_owned(),
+        Verdict::Planned => format!("plan: {add} to add, {change} to change, {remove} to remove"),
+        Verdict::Rehearsed => {
             format!(
                 "rehearsed: {add} to add, {change} to change, {remove} to remove; nothing of this host changed"
             )
         }
-        Tense::TakenBack => format!("taken back: {add} added, {change} changed, {remove} removed"),
-        Tense::Applied => format!("applied: {add} added, {change} changed, {remove} removed"),
+        Verdict::Reverted => format!("taken back: {add} added, {change} changed, {remove} removed"),
+        _ => format!("applied: {add} added, {change} changed, {remove} removed"),
     }
 }
 
-fn line(text: &mut String, step: &Step, style: Style) {
+fn line(text: &mut String, step: &Step, names: &EndpointNames, style: Style) {
     let (sign, colour) = match step {
         Step::AddAddr { .. } => ('+', Colour::Green),
         Step::DelAddr { .. } => ('-', Colour::Red),
         Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::SetFlags { .. } => ('~', Colour::Yellow),
     };
-    let note = note(step);
+    let note = note(step, names);
     let gap = if note.is_empty() { "" } else { "   " };
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{}{gap}{note}", style.paint(colour, &format!("{sign} {}", what(step))));
@@ -97,8 +88,8 @@ fn limits(from: Limits, to: Limits) -> String {
 }
 
 /// Name and reason, and what it does to live connections.
-fn note(step: &Step) -> String {
-    let name = step.endpoint().and_then(|endpoint| endpoint.name.as_deref()).unwrap_or_default();
+fn note(step: &Step, names: &EndpointNames) -> String {
+    let name = step.endpoint().and_then(|row| names.get(&row.identity)).map_or("", String::as_str);
     let reason = match step {
         Step::AddAddr { why: Reason::Adopted, .. } => Reason::Adopted.words(),
         Step::DelAddr { why, .. } => why.words(),

@@ -10,7 +10,7 @@ use similar::udiff::UnifiedHunkHeader;
 
 use crate::config::{self, NAME_MAX};
 use crate::model::diagnostic::Diagnostics;
-use crate::model::{self, Endpoint, State, Sysctl};
+use crate::model::{self, Endpoint, EndpointNames, State, Sysctl};
 
 #[derive(Serialize)]
 struct Document {
@@ -54,7 +54,7 @@ struct Row {
 ///
 /// # Errors
 /// As [`state`].
-pub fn configuration(state: &State) -> Result<String, serde_yaml::Error> {
+pub fn configuration(state: &State, names: &EndpointNames) -> Result<String, serde_yaml::Error> {
     let mut comments = Vec::new();
     let mut sysctls = Mapping::new();
     // The newer of the two words for one setting.
@@ -67,7 +67,7 @@ pub fn configuration(state: &State) -> Result<String, serde_yaml::Error> {
         }
     }
     let (mut endpoints, mut prune) = (Mapping::new(), None);
-    for (name, row) in names(state.endpoints.iter()).into_iter().zip(&state.endpoints) {
+    for (name, row) in entries(state.endpoints.iter(), names).into_iter().zip(&state.endpoints) {
         let entry = mapping(&name, serde_yaml::to_value(declaration(row))?);
         match !row.is_implicit() && is_valid(&mapping("endpoints", Value::Mapping(entry.clone())))? {
             true => endpoints.extend(entry),
@@ -99,12 +99,12 @@ fn is_valid(keys: &Mapping) -> Result<bool, serde_yaml::Error> {
 ///
 /// # Errors
 /// Never for a state; the serialiser's own.
-pub fn state(state: &State) -> Result<String, serde_yaml::Error> {
+pub fn state(state: &State, names: &EndpointNames) -> Result<String, serde_yaml::Error> {
     let mut rows: Vec<&Endpoint> = state.endpoints.iter().collect();
     rows.sort_by_key(|row| row.identity);
     let declarable = || rows.iter().copied().filter(|row| !row.is_implicit());
     let mut endpoints = Mapping::new();
-    for (name, row) in names(declarable()).into_iter().zip(declarable()) {
+    for (name, row) in entries(declarable(), names).into_iter().zip(declarable()) {
         endpoints.insert(Value::String(name), serde_yaml::to_value(declaration(row))?);
     }
     let mut sysctls = Mapping::new();
@@ -119,12 +119,17 @@ pub fn state(state: &State) -> Result<String, serde_yaml::Error> {
     Ok(text)
 }
 
-/// The unified diff from one state to the other, under these names; empty when they are equal.
+/// The unified diff from one state to the other, under these titles; empty when they are equal.
 ///
 /// # Errors
 /// As [`state`].
-pub fn diff(from: &State, to: &State, names: [&str; 2]) -> Result<String, serde_yaml::Error> {
-    Ok(unified(&state(from)?, &state(to)?, names))
+pub fn diff(
+    from: &State,
+    to: &State,
+    names: &EndpointNames,
+    titles: [&str; 2],
+) -> Result<String, serde_yaml::Error> {
+    Ok(unified(&state(from, names)?, &state(to, names)?, titles))
 }
 
 /// By the one algorithm alone: `TextDiff` brings five along, and with them a tenth of the program. Every line has an end.
@@ -150,8 +155,8 @@ fn unified(from: &str, to: &str, [from_name, to_name]: [&str; 2]) -> String {
 
 /// A name for each row. Rows of one selector share theirs, and a name may look like one that comes from an id; later
 /// ones get a number behind it.
-fn names<'r>(rows: impl Iterator<Item = &'r Endpoint>) -> Vec<String> {
-    let own: Vec<String> = rows.map(name).collect();
+fn entries<'r>(rows: impl Iterator<Item = &'r Endpoint>, names: &EndpointNames) -> Vec<String> {
+    let own: Vec<String> = rows.map(|row| name(row, names)).collect();
     let mut taken: BTreeSet<String> = own.iter().cloned().collect();
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     let unique = |name: String| {
@@ -179,8 +184,8 @@ fn numbered(name: &str, number: usize) -> String {
 }
 
 /// The declared name, or one that comes from the id.
-fn name(row: &Endpoint) -> String {
-    match (&row.name, row.id) {
+fn name(row: &Endpoint, names: &EndpointNames) -> String {
+    match (names.get(&row.identity), row.id) {
         (Some(name), _) => name.clone(),
         (None, Some(id)) => format!("id-{id}"),
         (None, None) => "new".to_owned(),
@@ -208,16 +213,19 @@ mod tests {
         let long = "n".repeat(NAME_MAX);
         let named = [(Some("lte"), 0), (Some("lte"), 0), (Some("lte-2"), 0), (Some("lte"), 7), (None, 9)];
         let same = [(Some("id-9"), 0), (None, 0), (None, 0), (Some(&*long), 0), (Some(&*long), 0)];
-        let row = |(number, (name, id)): (u8, (Option<&str>, u8))| Endpoint {
-            name: name.map(str::to_owned),
+        let rows = || (1u8..).zip(named.into_iter().chain(same));
+        let row = |(number, (_, id)): (u8, (Option<&str>, u8))| Endpoint {
             identity: Identity { address: [10, 0, 0, number].into(), port: None },
             id: AddressId::new(id),
             dev: None,
             flags: Flags::SUBFLOW,
         };
-        let endpoints = (1..).zip(named.into_iter().chain(same)).map(row).collect();
+        let endpoints: Vec<Endpoint> = rows().map(row).collect();
+        let named = endpoints.iter().zip(rows());
+        let names =
+            named.filter_map(|(row, (_, (name, _)))| Some((row.identity, name?.to_owned()))).collect();
         let limits = Numbers { subflows: 2, add_addr_accepted: 0 };
-        let text = state(&State { limits, sysctls: Default::default(), endpoints }).unwrap();
+        let text = state(&State { limits, sysctls: Default::default(), endpoints }, &names).unwrap();
         let is_name = |line: &&str| !line.starts_with(' ') && line.ends_with(':');
         let entries = text.split_once("endpoints:\n").unwrap().1.lines().map(|line| &line[2..]);
         let names: Vec<&str> = entries.filter(is_name).map(|line| line.trim_end_matches(':')).collect();

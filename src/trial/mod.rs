@@ -19,7 +19,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AddressId, Identity, State, Sysctl};
+use crate::model::State;
+use crate::reconcile::Revert;
 
 pub use session::{Decision, Session};
 
@@ -27,16 +28,10 @@ pub use session::{Decision, Session};
 const GRACE: Duration = Duration::from_secs(5);
 
 /// What the guard has to know.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TrialSpec {
-    /// The state to go back to.
-    pub before: State,
-    /// What is tried.
-    pub goal: State,
-    /// The sysctls that are managed.
-    pub sysctls: Vec<Sysctl>,
-    /// The endpoints that this program had made before, if that is known.
-    pub owned: Option<Vec<(Identity, Option<AddressId>)>>,
+    /// What puts the trial back.
+    pub revert: Revert,
     /// How long the trial lasts.
     pub timeout: Duration,
 }
@@ -63,13 +58,13 @@ impl Guard {
     ///
     /// # Errors
     /// When there is none afterwards.
-    pub fn start(options: &[String], handover: &TrialSpec) -> io::Result<Guard> {
+    pub fn start(options: &[String], spec: &TrialSpec) -> io::Result<Guard> {
         let (socket, its) = UnixStream::pair()?;
         // The very program that runs, also when its file has been replaced or removed.
         let mut command = Command::new("/proc/self/exe");
         let child = command.arg("guard").args(options).stdin(Stdio::from(OwnedFd::from(its))).spawn()?;
         let mut guard = Guard { child, socket };
-        send(&mut guard.socket, handover)?;
+        send(&mut guard.socket, spec)?;
         let mut answer = String::new();
         BufReader::new(&guard.socket).read_line(&mut answer)?;
         match answer.as_str() {
@@ -132,8 +127,8 @@ impl GuardEnd {
         }
         let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
         let mut post = GuardEnd { reader: BufReader::new(socket) };
-        let handover = post.read()?.ok_or_else(|| io::Error::other("nobody handed anything over"))?;
-        Ok((post, handover))
+        let spec = post.read()?.ok_or_else(|| io::Error::other("nobody handed anything over"))?;
+        Ok((post, spec))
     }
 
     /// Says that the guard is in place.

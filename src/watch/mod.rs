@@ -2,7 +2,9 @@
 //! content, and may be too much or too little: whoever hears it looks again, and looks from time to time anyway.
 
 mod debounce;
+pub mod drift;
 mod files;
+pub mod namespace;
 mod systemd;
 
 mod watch_set;

@@ -148,7 +148,7 @@ pub fn table(endpoints: Vec<Endpoint>) -> State {
 
 fn endpoint(address: IpAddr, id: u8) -> Endpoint {
     let identity = Identity { address, port: None };
-    Endpoint { name: None, identity, id: AddressId::new(id), dev: None, flags: Flags::SUBFLOW }
+    Endpoint { identity, id: AddressId::new(id), dev: None, flags: Flags::SUBFLOW }
 }
 
 /// A table as the contestants want to be told of it.

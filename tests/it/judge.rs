@@ -200,7 +200,7 @@ fn in_use() -> Vec<Endpoint> {
 
 fn row(address: &str, id: u8, flags: Flags) -> Endpoint {
     let identity = Identity { address: address.parse().expect("an address"), port: None };
-    Endpoint { name: None, identity, id: AddressId::new(id), dev: None, flags }
+    Endpoint { identity, id: AddressId::new(id), dev: None, flags }
 }
 
 fn sysctls() -> BTreeMap<Sysctl, SysctlValue> {

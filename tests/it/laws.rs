@@ -89,7 +89,7 @@ fn fewest(current: &State, desired: &State) -> usize {
     let removed = current.endpoints.iter().filter(wanted).count();
     let there = |wanted: &Endpoint| match current.endpoint(wanted.identity) {
         None => 1,
-        Some(row) if row.same_row(wanted) => 0,
+        Some(row) if row == wanted => 0,
         Some(row) if row.is_implicit() && row.id == wanted.id => 1,
         Some(row) => {
             let fixed = |flags: Flags| flags.without(Flags::CHANGEABLE);
@@ -121,7 +121,7 @@ pub fn not_restored(step: &Step, state: &mut State) {
             let row = state.endpoints.iter_mut().find(|row| row.identity == endpoint.identity);
             let row = row.expect("the implicit endpoint");
             assert!(row.is_implicit());
-            *row = Endpoint { id: row.id, name: None, ..endpoint.clone() };
+            *row = Endpoint { id: row.id, ..endpoint.clone() };
         }
         Step::DelAddr { endpoint, .. } if endpoint.is_implicit() => {
             state.endpoints.retain(|row| row.identity != endpoint.identity);

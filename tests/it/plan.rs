@@ -34,14 +34,12 @@ fn current(text: &str) -> (State, BTreeSet<Identity>) {
     for comment in text.lines().filter_map(|line| line.strip_prefix("# ")) {
         match comment.split_whitespace().collect::<Vec<_>>()[..] {
             ["implicit:", address, id] => state.endpoints.push(Endpoint {
-                name: None,
                 identity: plain(address),
                 id: AddressId::new(id.parse().expect("an id")),
                 dev: None,
                 flags: Flags::IMPLICIT,
             }),
             ["wildcard:", port, id] => state.endpoints.push(Endpoint {
-                name: None,
                 identity: Identity { port: port.parse().ok(), ..plain("0.0.0.0") },
                 id: AddressId::new(id.parse().expect("an id")),
                 dev: None,

@@ -52,7 +52,7 @@ fn every_operation(model: &Model) -> Vec<Step> {
     for (last, id) in (0..ADDRESSES).flat_map(|last| (0..=IDS_MET).map(move |id| (last, id))) {
         for &flags in flags(model.version().capabilities.endpoints_max) {
             let (id, why) = (AddressId::new(id), Reason::Declared);
-            let endpoint = Endpoint { name: None, identity: identity(last), id, dev: None, flags };
+            let endpoint = Endpoint { identity: identity(last), id, dev: None, flags };
             steps.push(Step::AddAddr { endpoint, why });
         }
     }
@@ -125,7 +125,7 @@ fn declared(most: usize) -> impl Strategy<Value = Vec<Endpoint>> {
             let (identity, id) = (identity(last), AddressId::new(id));
             let twice = |row: &Endpoint| row.identity == identity || (id.is_some() && row.id == id);
             if !declared.iter().any(twice) {
-                declared.push(Endpoint { name: None, identity, id, dev: None, flags });
+                declared.push(Endpoint { identity, id, dev: None, flags });
             }
         }
         declared

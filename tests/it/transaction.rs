@@ -40,7 +40,7 @@ const ERRNOS: [Errno; 16] = [
 
 fn row(last: u8, id: u8, flags: Flags) -> Endpoint {
     let identity = Identity { address: [10, 0, 0, last].into(), port: None };
-    Endpoint { name: None, identity, id: AddressId::new(id), dev: None, flags }
+    Endpoint { identity, id: AddressId::new(id), dev: None, flags }
 }
 
 fn stale_loss_cnt() -> Sysctl {

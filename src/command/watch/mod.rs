@@ -1,8 +1,6 @@
 //! `--watch`: stays, and keeps network namespaces at what the files say.
 
-mod drift;
-mod files;
-mod place;
+mod config;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,17 +8,18 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use place::{Place, Trigger};
-
 use crate::cli::{Apply, Common};
+use crate::config::LoadedConfig;
 use crate::linux::netns::{self, Home, Names};
 use crate::linux::{Changes, rlimit};
 use crate::model::Exit;
+use crate::report::About;
 use crate::source;
+use crate::watch::namespace::{Pass, Trigger, WatchedNamespace};
 use crate::watch::{Debounce, EventSources, Systemd, Wakeup};
 
-use super::Output;
-use super::input::{self, Input};
+use super::output::Form;
+use super::{Output, apply};
 
 /// How long nothing may happen before it is looked again, in seconds, unless the command line says otherwise.
 const RESYNC: u32 = 30;
@@ -34,16 +33,17 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         output.error("standard input cannot be watched", Some("name a file or a folder"));
         return Ok(Exit::Usage);
     }
-    let mut ears = EventSources::open()?;
-    ears.attend(&origins(options, common));
-    let mut input = match input::read(&options.paths, common.root_dir()) {
-        Ok(input) => input,
-        Err(none) => return Ok(none.tell(output)),
+    let mut events = EventSources::open()?;
+    events.attend(&watched_paths(options, common));
+    let strictness = apply::strictness(options.strict);
+    let config = LoadedConfig::load(&options.paths, common.root_dir(), strictness, apply::trust(true));
+    let config = match config {
+        Ok(config) => config,
+        Err(none) => return output.no_config(none),
     };
-    let judged = input.judge(options);
-    output.diagnose(&input.diagnostics, &input.sources);
-    if let Err(exit) = judged {
-        return Ok(exit);
+    output.diagnose(&config.diagnostics, &config.sources);
+    if let Some(exit) = config.rejection {
+        return output.rejected(&config, exit);
     }
     if !options.netns.is_empty() {
         // A socket and a lock for each.
@@ -56,19 +56,19 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
             return Ok(Exit::Failed);
         }
     };
-    let places = if options.netns.is_empty() { vec![Place::new(None)] } else { Vec::new() };
+    let namespaces = if options.netns.is_empty() { vec![WatchedNamespace::new(None)] } else { Vec::new() };
     let watch = Watch {
         options,
         common,
         output,
-        ears,
-        input,
+        events,
+        config,
         refused: None,
         home,
-        places,
+        namespaces,
         awaited: Vec::new(),
-        service: Systemd::from_environment(),
-        settling: Debounce::default(),
+        systemd: Systemd::from_environment(),
+        debounce: Debounce::default(),
         pending: Pending::default(),
         looked: Duration::ZERO,
         told: Duration::ZERO,
@@ -77,7 +77,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
 }
 
 /// What the files are found by, and the folder of named namespaces where these matter.
-fn origins(options: &Apply, common: &Common) -> Vec<PathBuf> {
+fn watched_paths(options: &Apply, common: &Common) -> Vec<PathBuf> {
     let mut paths = source::origins(&options.paths, common.root_dir());
     if !options.netns.is_empty() {
         paths.push(netns::FOLDER.into());
@@ -89,17 +89,17 @@ struct Watch<'a> {
     options: &'a Apply,
     common: &'a Common,
     output: &'a Output,
-    ears: EventSources,
+    events: EventSources,
     /// The last good configuration.
-    input: Input,
+    config: LoadedConfig,
     /// A newer one that is not good.
     refused: Option<Refused>,
     home: Home,
-    places: Vec<Place>,
+    namespaces: Vec<WatchedNamespace>,
     /// What was asked for and is not there.
     awaited: Vec<Names>,
-    service: Systemd,
-    settling: Debounce,
+    systemd: Systemd,
+    debounce: Debounce,
     pending: Pending,
     /// When everything was looked at last.
     looked: Duration,
@@ -112,46 +112,49 @@ struct Watch<'a> {
 struct Pending {
     files: bool,
     /// Numbers of namespaces.
-    places: BTreeSet<usize>,
+    namespaces: BTreeSet<usize>,
 }
 
 /// A configuration that cannot be carried out.
 struct Refused {
     /// What was read, if anything was.
-    input: Option<Input>,
+    config: Option<LoadedConfig>,
     /// What is wrong with it.
     message: String,
 }
 
 impl Watch<'_> {
     fn keep(mut self) -> io::Result<Exit> {
-        let first = self.look_everywhere(Trigger::Start);
+        let first = self.pass_everywhere(Trigger::Start);
         // What keeps the first run from starting would keep all others from it. Of named namespaces one may be stuck and
         // the next one not, unless none may even be entered.
         let is_stuck = match self.options.netns.is_empty() {
             true => !matches!(first, Exit::Success | Exit::Failed | Exit::Inconsistent),
-            false => first == Exit::NotPermitted && self.places.iter().all(|place| place.changes().is_none()),
+            false => {
+                first == Exit::NotPermitted
+                    && self.namespaces.iter().all(|namespace| namespace.changes().is_none())
+            }
         };
         if is_stuck {
             return Ok(first);
         }
-        self.service.ready(&self.status());
+        self.systemd.ready(&self.status());
         loop {
-            let at_most = self.due().map(|due| due.saturating_sub(self.ears.elapsed()));
-            let there = self.places.iter().enumerate();
+            let at_most = self.due().map(|due| due.saturating_sub(self.events.elapsed()));
+            let there = self.namespaces.iter().enumerate();
             let (numbers, changes): (Vec<usize>, Vec<&Changes>) =
-                there.filter_map(|(number, place)| Some((number, place.changes()?))).unzip();
-            let heard = self.ears.listen(&changes, at_most)?;
+                there.filter_map(|(number, namespace)| Some((number, namespace.changes()?))).unzip();
+            let heard = self.events.listen(&changes, at_most)?;
             if heard.end {
-                self.service.stopping();
+                self.systemd.stopping();
                 return Ok(Exit::Success);
             }
             self.take_note(&heard, &numbers);
             if heard.reload {
-                self.service.reloading();
+                self.systemd.reloading();
                 log::info!("told to read everything again");
-                self.read_and_look(Trigger::Resync);
-                self.service.ready(&self.status());
+                self.read_and_pass(Trigger::Resync);
+                self.systemd.ready(&self.status());
             }
             self.act();
         }
@@ -159,8 +162,8 @@ impl Watch<'_> {
 
     /// When there is something to do next, if nothing happens before.
     fn due(&self) -> Option<Duration> {
-        let retries = self.places.iter().filter_map(|place| place.retry_at);
-        let others = [self.settling.due(), self.resync_at(), self.heartbeat_at()];
+        let retries = self.namespaces.iter().filter_map(|namespace| namespace.retry_at);
+        let others = [self.debounce.due(), self.resync_at(), self.heartbeat_at()];
         others.into_iter().flatten().chain(retries).min()
     }
 
@@ -170,84 +173,88 @@ impl Watch<'_> {
     }
 
     fn heartbeat_at(&self) -> Option<Duration> {
-        self.service.heartbeat().map(|period| self.told + period)
+        self.systemd.heartbeat().map(|period| self.told + period)
     }
 
     fn take_note(&mut self, heard: &Wakeup, numbers: &[usize]) {
         for number in heard.changes.iter().filter_map(|index| numbers.get(*index)) {
             // What it was is seen by looking.
-            if let Some(Err(error)) = self.places[*number].changes().map(Changes::hear) {
+            if let Some(Err(error)) = self.namespaces[*number].changes().map(Changes::hear) {
                 log::warn!("{error}");
-                self.places[*number].leave();
+                self.namespaces[*number].leave();
             }
-            self.pending.places.insert(*number);
+            self.pending.namespaces.insert(*number);
         }
         self.pending.files |= heard.files;
         if heard.files || !heard.changes.is_empty() {
-            self.settling.note(self.ears.elapsed());
+            self.debounce.note(self.events.elapsed());
         }
     }
 
     /// Does what is due.
     fn act(&mut self) {
-        let now = self.ears.elapsed();
+        let now = self.events.elapsed();
         let is_due = |due: Option<Duration>| due.is_some_and(|due| due <= now);
         if is_due(self.heartbeat_at()) {
-            self.service.alive();
+            self.systemd.alive();
             self.told = now;
         }
-        let retries = |place: &Place| is_due(place.retry_at);
+        let retries = |namespace: &WatchedNamespace| is_due(namespace.retry_at);
         let retries: BTreeSet<usize> = self
-            .places
+            .namespaces
             .iter()
             .enumerate()
-            .filter(|(_, place)| retries(place))
+            .filter(|(_, namespace)| retries(namespace))
             .map(|(number, _)| number)
             .collect();
         if is_due(self.resync_at()) {
-            self.read_and_look(Trigger::Resync);
-        } else if is_due(self.settling.due()) {
+            self.read_and_pass(Trigger::Resync);
+        } else if is_due(self.debounce.due()) {
             match self.pending.files {
-                true => self.read_and_look(Trigger::Host),
+                true => self.read_and_pass(Trigger::Host),
                 false => {
-                    let places = std::mem::take(&mut self.pending.places);
-                    self.settling.clear();
-                    self.look(&places, Trigger::Host);
+                    let numbers = std::mem::take(&mut self.pending.namespaces);
+                    self.debounce.clear();
+                    self.pass(&numbers, Trigger::Host);
                 }
             }
         } else if !retries.is_empty() {
-            self.look(&retries, Trigger::Retry);
+            self.pass(&retries, Trigger::Retry);
         } else {
             return;
         }
-        self.service.status(&self.status());
+        self.systemd.status(&self.status());
     }
 
     /// Looks everywhere, with the configuration as it is now.
-    fn read_and_look(&mut self, trigger: Trigger) {
+    fn read_and_pass(&mut self, trigger: Trigger) {
         let trigger = if self.read_files() { Trigger::Files } else { trigger };
-        self.look_everywhere(trigger);
+        self.pass_everywhere(trigger);
     }
 
-    fn look_everywhere(&mut self, trigger: Trigger) -> Exit {
+    fn pass_everywhere(&mut self, trigger: Trigger) -> Exit {
         self.find_namespaces();
-        (self.pending, self.looked) = (Pending::default(), self.ears.elapsed());
-        self.settling.clear();
-        self.look(&(0..self.places.len()).collect(), trigger)
+        (self.pending, self.looked) = (Pending::default(), self.events.elapsed());
+        self.debounce.clear();
+        self.pass(&(0..self.namespaces.len()).collect(), trigger)
     }
 
-    fn look(&mut self, numbers: &BTreeSet<usize>, trigger: Trigger) -> Exit {
-        let Watch { options, output, input, ears, .. } = self;
-        let shared = place::Shared { options, output, input, ending: ears.ending() };
+    fn pass(&mut self, numbers: &BTreeSet<usize>, trigger: Trigger) -> Exit {
+        let Watch { output, config, events, namespaces, .. } = self;
+        let ending = events.ending();
         let mut worst = Exit::Success;
         for number in numbers {
             // Hundreds of namespaces may take longer than the end may be put off.
-            if shared.ending.load(Ordering::Relaxed) {
+            if ending.load(Ordering::Relaxed) {
                 break;
             }
-            let place = &mut self.places[*number];
-            worst = worst.worse(place.run(&shared, trigger));
-            place.retry_at = place.retry_after().map(|pause| ears.elapsed() + pause);
+            let namespace = &mut namespaces[*number];
+            let exit = match namespace.pass(config, trigger, &ending) {
+                Some(pass) => report(output, config, namespace.name.as_deref(), trigger, &pass),
+                None => Exit::Unsupported,
+            };
+            worst = worst.worse(exit);
+            namespace.retry_at = namespace.retry_after().map(|pause| events.elapsed() + pause);
         }
         if !self.options.netns.is_empty()
             && let Err(error) = self.home.enter()
@@ -278,12 +285,34 @@ impl Watch<'_> {
         let mut known = BTreeSet::new();
         let names: Vec<String> =
             there.into_iter().filter(|(identity, _)| known.insert(*identity)).map(|(_, name)| name).collect();
-        let is_there = |place: &Place| place.name.as_ref().is_none_or(|name| names.contains(name));
-        for gone in self.places.extract_if(.., |place| !is_there(place)) {
+        let is_there =
+            |namespace: &WatchedNamespace| namespace.name.as_ref().is_none_or(|name| names.contains(name));
+        for gone in self.namespaces.extract_if(.., |namespace| !is_there(namespace)) {
             log::warn!("network namespace {} is gone", gone.name.unwrap_or_default());
         }
-        let is_known = |name: &String| self.places.iter().any(|place| place.name.as_ref() == Some(name));
+        let is_known =
+            |name: &String| self.namespaces.iter().any(|namespace| namespace.name.as_ref() == Some(name));
         let new: Vec<String> = names.iter().filter(|name| !is_known(name)).cloned().collect();
-        self.places.extend(new.into_iter().map(|name| Place::new(Some(name))));
+        self.namespaces.extend(new.into_iter().map(|name| WatchedNamespace::new(Some(name))));
     }
+}
+
+/// Reports a pass. A watch does not stop when its output cannot be written.
+fn report(
+    output: &Output,
+    config: &LoadedConfig,
+    netns: Option<&str>,
+    trigger: Trigger,
+    Pass { result, warnings, is_news }: &Pass,
+) -> Exit {
+    let exit = match result {
+        Ok(report) => report.exit(),
+        Err(failure) => failure.kind.exit(),
+    };
+    if *is_news || output.form == Form::Json {
+        let about = About { loaded: Some(config), netns, trigger: Some(trigger.word()) };
+        output.diagnose_in(netns, warnings, &[]);
+        let _ = output.report(&about, result, true, false);
+    }
+    exit
 }

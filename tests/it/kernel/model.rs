@@ -71,7 +71,6 @@ fn endpoint(addresses: &'static [&'static str]) -> impl Strategy<Value = Endpoin
     let indexes = prop::option::weighted(0.2, prop::sample::select(&INDEXES[..]));
     (prop::sample::select(addresses), ports, prop::option::of(ids), indexes, flags()).prop_map(
         |(address, port, id, dev, flags)| Endpoint {
-            name: None,
             identity: Identity { address: ip(address), port: NonZeroU16::new(port) },
             id: id.and_then(AddressId::new),
             dev: dev.and_then(NonZeroU32::new).map(|index| Device { index, name: None }),
@@ -150,7 +149,7 @@ fn fill(model: &Model, rows: usize) -> impl Iterator<Item = Step> {
     (0..missing).map(|number| {
         let [high, low] = u16::try_from(number).expect("a small number").to_be_bytes();
         let identity = Identity { address: [10, 7, high, low].into(), port: None };
-        let endpoint = Endpoint { name: None, identity, id: None, dev: None, flags: Flags::SUBFLOW };
+        let endpoint = Endpoint { identity, id: None, dev: None, flags: Flags::SUBFLOW };
         Step::AddAddr { endpoint, why: Reason::Declared }
     })
 }
@@ -267,7 +266,6 @@ fn the_model_is_like_the_kernel_about_implicit_endpoints() {
 /// What an implicit endpoint stands in the way of, or takes, and stays; random operations would soon have adopted it.
 fn refused_by_implicit() -> Vec<Operation> {
     let row = |id| Endpoint {
-        name: None,
         identity: Identity { address: ip(BESIDE_IMPLICIT[0]), port: None },
         id: AddressId::new(id),
         dev: None,

@@ -19,7 +19,7 @@ use super::seam::{inside, is_inside};
 fn endpoint(address: [u8; 4], id: u8, port: u16) -> Endpoint {
     let identity = Identity { address: IpAddr::from(address), port: NonZeroU16::new(port) };
     let flags = if port == 0 { Flags::SUBFLOW } else { Flags::SIGNAL };
-    Endpoint { name: None, identity, id: AddressId::new(id), dev: None, flags }
+    Endpoint { identity, id: AddressId::new(id), dev: None, flags }
 }
 
 fn add(address: [u8; 4], id: u8, port: u16) -> Step {

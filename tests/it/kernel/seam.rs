@@ -34,7 +34,7 @@ pub fn is_inside() -> bool {
 
 fn row(address: [u8; 4], id: u8) -> Endpoint {
     let identity = Identity { address: IpAddr::from(address), port: None };
-    Endpoint { name: None, identity, id: AddressId::new(id), dev: None, flags: Flags::SUBFLOW }
+    Endpoint { identity, id: AddressId::new(id), dev: None, flags: Flags::SUBFLOW }
 }
 
 /// DEL_ADDR looks at the id alone, and somebody may have given it to another row since it was read.

@@ -116,7 +116,6 @@ impl Model {
     /// ADD_ADDR (KERNEL: `mptcp_pm_nl_add_addr_doit`). Without an id the kernel chooses.
     pub fn add(&mut self, mut row: Endpoint) -> Result<(), Refusal> {
         row.flags = row.flags.intersection(self.version.known);
-        row.name = None;
         let flags = row.flags;
         if row.identity.port.is_some() && !uses_port(flags) {
             let words = "flags must have signal and not subflow when using port";
@@ -171,7 +170,7 @@ impl Model {
     /// What a connection does that joins at an address without an endpoint. Quietly nothing in a full table.
     pub fn make_implicit(&mut self, address: IpAddr) {
         let identity = Identity { address, port: None };
-        let row = Endpoint { name: None, identity, id: None, dev: None, flags: Flags::IMPLICIT };
+        let row = Endpoint { identity, id: None, dev: None, flags: Flags::IMPLICIT };
         if !self.rows.iter().any(|row| self::identity(row) == identity) {
             let _ = self.append(row);
         }

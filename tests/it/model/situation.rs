@@ -101,7 +101,6 @@ fn row(flags: &'static [u32]) -> impl Strategy<Value = Endpoint> {
     let port = prop::option::weighted(0.15, 8080u16..8082);
     (0..ADDRESSES, port, prop::option::weighted(0.4, ids), indexes, prop::sample::select(flags)).prop_map(
         |(last, port, id, index, flags)| Endpoint {
-            name: None,
             identity: Identity { address: address(last), port: port.and_then(NonZeroU16::new) },
             id: id.and_then(AddressId::new),
             dev: index.and_then(NonZeroU32::new).map(|index| Device { index, name: None }),

@@ -44,7 +44,7 @@ fn assert_no_wrong_row_removed(kernel: &Faulty<Model>) {
     for (step, before) in &kernel.carried_out {
         if let Step::DelAddr { endpoint, .. } = step {
             let hit = before.endpoints.iter().find(|row| row.id == endpoint.id).expect("a row");
-            assert!(hit.same_row(endpoint), "{hit} is not {endpoint}");
+            assert!(hit == endpoint, "{hit} is not {endpoint}");
         }
     }
 }

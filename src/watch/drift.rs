@@ -3,8 +3,8 @@
 use crate::model::{State, Step};
 
 /// What differs between the state that was reached and the one that was found, as far as the steps mend it.
-pub fn between(reached: &State, found: &State, steps: &[Step]) -> Vec<String> {
-    steps.iter().filter_map(|step| told(reached, found, step)).collect()
+pub fn between<'s>(reached: &State, found: &State, steps: impl Iterator<Item = &'s Step>) -> Vec<String> {
+    steps.filter_map(|step| told(reached, found, step)).collect()
 }
 
 fn told(reached: &State, found: &State, step: &Step) -> Option<String> {
@@ -17,7 +17,7 @@ fn told(reached: &State, found: &State, step: &Step) -> Option<String> {
         Step::SetFlags { endpoint, .. } | Step::DelAddr { endpoint, .. } | Step::AddAddr { endpoint, .. } => {
             let (was, is) = (reached.endpoint(endpoint.identity), found.endpoint(endpoint.identity));
             match (was, is) {
-                (Some(was), Some(is)) if was.same_row(is) => None,
+                (Some(was), Some(is)) if was == is => None,
                 // The kernel makes these.
                 (None, Some(is)) if is.is_implicit() => None,
                 (None, Some(is)) => Some(format!("drift: somebody added {is}")),

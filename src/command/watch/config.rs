@@ -1,0 +1,80 @@
+//! The configuration that is in force, and what the status says of it.
+
+use crate::command::apply;
+use crate::config::LoadedConfig;
+use crate::model::diagnostic::{Diagnostic, Location};
+use crate::watch::namespace::WatchedNamespace;
+
+use super::{Refused, Watch, watched_paths};
+
+impl Watch<'_> {
+    /// Reads the files again. Whether there is a new configuration to carry out.
+    pub fn read_files(&mut self) -> bool {
+        // First, so that nothing changes unnoticed after it was read.
+        self.events.attend(&watched_paths(self.options, self.common));
+        let strictness = apply::strictness(self.options.strict);
+        let root = self.common.root_dir();
+        let loaded = match LoadedConfig::load(&self.options.paths, root, strictness, apply::trust(true)) {
+            Ok(loaded) => loaded,
+            Err(none) => {
+                self.refuse(None, &none.diagnostic);
+                return false;
+            }
+        };
+        if loaded.is_same_as(&self.config) {
+            self.refused = None;
+            return false;
+        }
+        let known = self.refused.as_ref().and_then(|refused| refused.config.as_ref());
+        if known.is_some_and(|known| known.is_same_as(&loaded)) {
+            return false;
+        }
+        self.output.diagnose(&loaded.diagnostics, &loaded.sources);
+        if loaded.rejection.is_none() {
+            log::info!("there is a new configuration");
+            (self.config, self.refused) = (loaded, None);
+            return true;
+        }
+        let error = loaded.first_error().cloned();
+        let error = error.unwrap_or_else(|| Diagnostic::error("", "it is not valid"));
+        self.refuse(Some(loaded), &error);
+        false
+    }
+
+    /// The last good configuration stays in force.
+    fn refuse(&mut self, config: Option<LoadedConfig>, error: &Diagnostic) {
+        let message = match (error.labels.first(), &config) {
+            (Some(label), Some(config)) => {
+                let Location { source, span } = label.place;
+                let file = config.sources.get(source.0).map_or("", |source| source.name.as_str());
+                format!("{file}:{}:{}: {}", span.line, span.column, error.message)
+            }
+            _ => error.message.clone(),
+        };
+        if self.refused.as_ref().is_none_or(|refused| refused.message != message) {
+            log::warn!("keeping the last good configuration: {message}");
+        }
+        self.refused = Some(Refused { config, message });
+    }
+
+    /// How it is, in a line.
+    pub fn status(&self) -> String {
+        let count =
+            |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+        let trouble = self.namespaces.iter().find_map(|it| Some((&it.name, it.trouble.as_ref()?)));
+        if let Some(Refused { message, .. }) = &self.refused {
+            return format!("configuration invalid, keeping the last good one: {message}");
+        }
+        if let Some((name, message)) = trouble {
+            let place = name.as_ref().map_or(String::new(), |name| format!("netns {name}: "));
+            return format!("not as declared: {place}{message}");
+        }
+        let endpoints = count(self.namespaces.iter().map(WatchedNamespace::endpoints).sum(), "endpoint");
+        match self.options.netns.is_empty() {
+            true => format!("as declared: {endpoints}"),
+            false => {
+                format!("as declared: {endpoints} in {}", count(self.namespaces.len(), "network namespace"))
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The one door to a configuration: paths in, a judged configuration out. Whether warnings count as errors, and whether
+//! other users' files may be carried out, is decided here and nowhere else.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::model::Exit;
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity, Strictness};
+use crate::source::{self, Source};
+
+use super::{Config, parse};
+
+/// What it takes for a file to be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Files that others can write are refused: what they say is carried out as root.
+    Required,
+    /// The same is a warning.
+    Advised,
+}
+
+/// A configuration, and what is wrong with it.
+pub struct LoadedConfig {
+    /// The files.
+    pub sources: Vec<Source>,
+    /// What they declare.
+    pub config: Config,
+    /// What is wrong with that, and what speaks against carrying it out.
+    pub diagnostics: Diagnostics,
+    /// Whether warnings count as errors, also those of the system.
+    pub strictness: Strictness,
+    /// Why it may not be carried out.
+    pub rejection: Option<Exit>,
+    distrust: Vec<Diagnostic>,
+    /// How many errors reading the files alone gave: a file that is too large, for instance, has no text.
+    errors: usize,
+}
+
+/// Why there is nothing to judge.
+#[derive(Debug)]
+pub struct NoConfig {
+    /// What to say.
+    pub diagnostic: Box<Diagnostic>,
+    /// The exit code.
+    pub exit: Exit,
+}
+
+impl LoadedConfig {
+    /// Reads and judges the files that `paths` name, or those of the standard folders below `root`.
+    ///
+    /// # Errors
+    /// When there is nothing to read.
+    pub fn load(
+        paths: &[PathBuf],
+        root: &Path,
+        strictness: Strictness,
+        trust: Trust,
+    ) -> Result<LoadedConfig, NoConfig> {
+        let (mut diagnostics, mut distrust) = (Diagnostics::new(strictness), Vec::new());
+        let inputs = source::find(paths, root);
+        let sources = inputs.and_then(|inputs| source::read(&inputs, &mut diagnostics, &mut distrust))?;
+        let config = parse(sources.iter().map(|source| source.text.as_str()), &mut diagnostics);
+        let errors = diagnostics.errors();
+        let severity = |finding: &Diagnostic| match trust {
+            Trust::Required => finding.severity,
+            Trust::Advised => Severity::Warning,
+        };
+        let found =
+            distrust.iter().map(|finding| Diagnostic { severity: severity(finding), ..finding.clone() });
+        let found: Vec<Diagnostic> = found.collect();
+        let is_refused = found.iter().any(|finding| finding.severity == Severity::Error);
+        diagnostics.extend(found);
+        let rejection = match diagnostics.has_errors() {
+            true if errors == 0 && is_refused => Some(Exit::NotPermitted),
+            true => Some(Exit::Invalid),
+            false => None,
+        };
+        Ok(LoadedConfig { sources, config, diagnostics, strictness, rejection, distrust, errors })
+    }
+
+    /// Whether the same files were read, and the same speaks against them.
+    pub fn is_same_as(&self, other: &LoadedConfig) -> bool {
+        self.sources == other.sources && self.distrust == other.distrust && self.errors == other.errors
+    }
+
+    /// The first error.
+    pub fn first_error(&self) -> Option<&Diagnostic> {
+        self.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+}
+
+impl From<source::Error> for NoConfig {
+    fn from(error: source::Error) -> NoConfig {
+        let (exit, help) = match &error {
+            source::Error::NoneFound(_) => {
+                (Exit::NoInput, Some("write one, or name a file on the command line"))
+            }
+            source::Error::Missing(path) if path.components().count() == 1 && path.extension().is_none() => {
+                (Exit::NoInput, Some("`mptcp-apply --help` lists the commands; anything else is a file"))
+            }
+            source::Error::Missing(_) | source::Error::EmptyFolder(_) => (Exit::NoInput, None),
+            source::Error::StandardInputTwice => (Exit::Usage, None),
+            source::Error::Io { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
+                (Exit::NotPermitted, Some("run it as a user who may read the file"))
+            }
+            source::Error::Io { .. } => (Exit::NoInput, None),
+        };
+        let diagnostic =
+            Diagnostic { help: help.map(str::to_owned), ..Diagnostic::error("", error.to_string()) };
+        NoConfig { diagnostic: Box::new(diagnostic), exit }
+    }
+}

@@ -1,0 +1,74 @@
+//! Putting a trial back: the target of a pass that leads to the state of before, from wherever the trial got to.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{AddressId, EndpointNames, Identity, OwnedEndpoints, Reason, State, Step, Sysctl};
+use crate::plan::{self, Plan, Stage};
+use crate::system::{Observed, System};
+
+use super::observe::Target;
+use super::refusal::Failure;
+
+/// What a trial changes, as far as putting it back needs it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Revert {
+    /// The state to go back to.
+    pub before: State,
+    /// The state to which the trial leads.
+    pub goal: State,
+    /// The state that it reached; none while its plan may have been carried out in part.
+    pub reached: Option<State>,
+    /// The sysctls that are managed.
+    pub sysctls: Vec<Sysctl>,
+    /// The names of endpoints. JSON has no keys that are no text.
+    names: Vec<(Identity, String)>,
+    /// The endpoints that this program had made before, if that is known.
+    owned: Option<Vec<(Identity, Option<AddressId>)>>,
+}
+
+impl Revert {
+    /// What leads back from `plan` to the state `before`, and to the endpoints that were this program's own then.
+    pub fn new(before: &State, plan: &Plan, sysctls: Vec<Sysctl>, owned: Option<OwnedEndpoints>) -> Revert {
+        Revert {
+            before: before.clone(),
+            goal: plan.target.clone(),
+            reached: None,
+            sysctls,
+            names: plan.names.clone().into_iter().collect(),
+            owned: owned.map(|owned| owned.into_iter().collect()),
+        }
+    }
+
+    /// The endpoints that this program had made before, with the ids that they have in the state `after`.
+    pub fn owned(&self, after: &State) -> Option<OwnedEndpoints> {
+        let id = |identity| after.endpoint(identity).and_then(|row| row.id);
+        let owned = self.owned.iter().flatten();
+        self.owned.is_some().then(|| owned.map(|(it, old)| (*it, id(*it).or(*old))).collect())
+    }
+}
+
+impl Target for Revert {
+    fn sysctls(&self) -> Vec<Sysctl> {
+        self.sysctls.clone()
+    }
+
+    fn plan(
+        &self,
+        now: &Observed,
+        _: &BTreeSet<Identity>,
+        removed: &BTreeSet<Identity>,
+        _: &mut dyn System,
+    ) -> Result<Plan, Failure> {
+        let (tried, stage) = match &self.reached {
+            None => (&self.goal, Stage::Begun),
+            Some(reached) => (reached, Stage::Reached { removed: removed.clone() }),
+        };
+        let target = plan::taken_back(&self.before, tried, &now.state, &stage);
+        let steps = plan::plan(&now.state, &target, now.capabilities)?;
+        let steps = steps.into_iter().map(|step: Step| step.because(Reason::PutBack)).collect();
+        let names: EndpointNames = self.names.iter().cloned().collect();
+        Ok(Plan { target, names, steps, warnings: Vec::new() })
+    }
+}

@@ -1,0 +1,50 @@
+//! `--wait`: what a target needs and this system does not have yet.
+
+use std::time::Duration;
+
+use crate::model::diagnostic::Diagnostic;
+use crate::system::{Error, System};
+
+use super::observe::{ObserveError, Target, observe};
+use super::ownership::Record;
+use super::ports;
+
+/// How long to wait, and who is shown that.
+pub struct Wait<'w> {
+    /// How long to wait for everything together.
+    pub at_most: Duration,
+    /// Gets what is missing, and how long is left; returns when to be called again at the latest.
+    pub progress: &'w mut dyn FnMut(&[Diagnostic], Duration) -> Duration,
+}
+
+impl Wait<'_> {
+    /// Waits until nothing is missing any more. How long may still be waited then.
+    ///
+    /// # Errors
+    /// When the system cannot be read.
+    pub fn until_ready(
+        &mut self,
+        target: &dyn Target,
+        system: &mut dyn System,
+        record: &dyn Record,
+    ) -> Result<Duration, Error> {
+        // No change after this is missed.
+        system.await_change(Duration::ZERO)?;
+        let start = system.elapsed();
+        loop {
+            let missing = match observe(target, system, record) {
+                Ok((observation, _)) => target.missing(&observation.plan, system)?,
+                Err(ObserveError::Unreadable(error)) => return Err(error),
+                // The pass that follows says why.
+                Err(ObserveError::NoWay(..)) => Vec::new(),
+            };
+            let left = self.at_most.saturating_sub(system.elapsed().saturating_sub(start));
+            if missing.is_empty() || left.is_zero() {
+                return Ok(left);
+            }
+            let pause = (self.progress)(&missing, left).min(left);
+            let polls = missing.iter().any(|what| what.code == ports::PORT_TAKEN);
+            system.await_change(if polls { pause.min(ports::RETRY) } else { pause })?;
+        }
+    }
+}

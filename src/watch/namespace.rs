@@ -1,0 +1,273 @@
+//! One network namespace that a watch keeps as declared.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::config::{Config, LoadedConfig};
+use crate::desired::{Need, needs};
+use crate::linux::{Changes, LinuxPathManager, netns};
+use crate::model::diagnostic::{Diagnostic, Severity};
+use crate::model::{Exit, Identity, State};
+use crate::reconcile::{self, Failure, LockError, Mode, Record, Report, Verdict};
+use crate::rundir::RunDir;
+use crate::system::{Error, HostFacts, PathManager};
+
+use super::drift;
+
+/// The longest pause before a failed pass is tried again.
+const RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// Why a pass is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// It is the first one.
+    Start,
+    /// The configuration changed.
+    Files,
+    /// Links or addresses changed.
+    Host,
+    /// `--resync` says so.
+    Resync,
+    /// The one before failed.
+    Retry,
+}
+
+impl Trigger {
+    /// The word of reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Trigger::Start => "start",
+            Trigger::Files => "files",
+            Trigger::Host => "host",
+            Trigger::Resync => "resync",
+            Trigger::Retry => "retry",
+        }
+    }
+}
+
+/// What came of a pass.
+pub struct Pass {
+    /// The report, or why there is none.
+    pub result: Result<Report, Failure>,
+    /// Warnings from before the pass.
+    pub warnings: Vec<Diagnostic>,
+    /// Whether people want to see it: something changed, failed, or is there for the first time.
+    pub is_news: bool,
+}
+
+/// One network namespace.
+pub struct WatchedNamespace {
+    /// Its name; none for the one in which the program was started.
+    pub name: Option<String>,
+    entered: Option<Entered>,
+    /// Endpoints that were added before their address could be used.
+    early: BTreeSet<Identity>,
+    /// The state after the last pass that reached its goal.
+    reached: Option<State>,
+    failures: u32,
+    /// When to try again.
+    pub retry_at: Option<Duration>,
+    /// Why the last pass failed, in a line.
+    pub trouble: Option<String>,
+    /// Whether trying again is of no use until the configuration changes.
+    hopeless: bool,
+}
+
+/// What is kept as long as the namespace is there.
+struct Entered {
+    rundir: RunDir,
+    changes: Changes,
+}
+
+impl WatchedNamespace {
+    /// A namespace in which no pass was made yet.
+    pub fn new(name: Option<String>) -> WatchedNamespace {
+        WatchedNamespace {
+            name,
+            entered: None,
+            early: BTreeSet::new(),
+            reached: None,
+            failures: 0,
+            retry_at: None,
+            trouble: None,
+            hopeless: false,
+        }
+    }
+
+    /// Forgets what it has of the namespace; the next pass enters it again.
+    pub fn leave(&mut self) {
+        self.entered = None;
+    }
+
+    /// Notices of links and addresses, if the namespace is there.
+    pub fn changes(&self) -> Option<&Changes> {
+        self.entered.as_ref().map(|entered| &entered.changes)
+    }
+
+    /// How long to wait before a failed pass is tried again; none when there is no need or no use.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let doublings = self.failures.checked_sub(1)?.min(6);
+        (!self.hopeless).then(|| Duration::from_secs(1 << doublings).min(RETRY_MAX))
+    }
+
+    /// How many endpoints the namespace has.
+    pub fn endpoints(&self) -> usize {
+        self.reached.as_ref().map_or(0, |state| state.endpoints.len())
+    }
+
+    /// Makes a pass; none where the last one failed for good. `ending` ends its pauses.
+    pub fn pass(
+        &mut self,
+        config: &LoadedConfig,
+        trigger: Trigger,
+        ending: &Arc<AtomicBool>,
+    ) -> Option<Pass> {
+        let mut warnings = Vec::new();
+        let entered = self.enter(&mut warnings);
+        // What was tried and put back would only be tried and put back again.
+        if self.hopeless && trigger != Trigger::Files {
+            return None;
+        }
+        log::info!("{}looking: {}", self.prefix(), trigger.word());
+        let result = entered.and_then(|()| self.reconcile(config, trigger, ending));
+        let is_news = match &result {
+            Ok(report) => {
+                self.reached.is_none()
+                    || trigger == Trigger::Start
+                    || report.verdict != Verdict::Unchanged
+                    || report.failure.is_some()
+            }
+            Err(_) => true,
+        };
+        if let Ok(report) = &result
+            && report.failure.is_none()
+        {
+            self.reached = Some(report.after.clone());
+        }
+        self.take_note(&result, &warnings);
+        Some(Pass { result, warnings, is_news })
+    }
+
+    /// Enters the namespace, and makes sure that it is still the same one, which no other run keeps.
+    fn enter(&mut self, warnings: &mut Vec<Diagnostic>) -> Result<(), Failure> {
+        let inode = match &self.name {
+            // Whatever the name meant before: a socket there would keep that namespace alive.
+            Some(name) => Some(netns::enter(name).inspect_err(|_| self.entered = None)?.inode),
+            None => None,
+        };
+        let mut rundir = RunDir::of(inode)?;
+        if self.entered.as_ref().is_some_and(|entered| entered.rundir.is_of(&rundir)) {
+            return Ok(());
+        }
+        self.entered = None;
+        (self.reached, self.early, self.hopeless) = (None, BTreeSet::new(), false);
+        let changes = Changes::subscribe()?;
+        match rundir.claim() {
+            Ok(()) => {}
+            Err(error @ LockError::Held(_)) => return Err(error.into()),
+            Err(error @ LockError::Unavailable(..)) => warnings.push(error.warning()),
+        }
+        self.entered = Some(Entered { rundir, changes });
+        Ok(())
+    }
+
+    fn reconcile(
+        &mut self,
+        loaded: &LoadedConfig,
+        trigger: Trigger,
+        ending: &Arc<AtomicBool>,
+    ) -> Result<Report, Failure> {
+        let prefix = self.prefix();
+        let Some(Entered { rundir, changes }) = &mut self.entered else {
+            return Err(Error::Protocol("no network namespace was entered".into()).into());
+        };
+        // Whatever came before is seen by this pass.
+        changes.hear()?;
+        let mut system = LinuxPathManager::open()?;
+        system.hurry_when(Arc::clone(ending));
+        let ready = ready(&self.early, &loaded.config, &mut system)?;
+        let renewed = without_subflows(&ready, &mut system);
+        let report = reconcile::reconcile(loaded, &mut system, rundir, Mode::Watch(&renewed))?;
+        if let Some(reached) = self.reached.as_ref().filter(|_| trigger != Trigger::Files) {
+            for what in drift::between(reached, &report.before, report.steps()) {
+                log::warn!("{prefix}{what}");
+            }
+        }
+        if report.failure.is_none() {
+            self.early.retain(|identity| !ready.contains(identity));
+            let early = too_early(&loaded.config, &report.after, &mut system)?;
+            for identity in early.difference(&self.early) {
+                log::info!("{prefix}{identity} cannot be used yet; it will be added again when it can");
+            }
+            self.early.extend(early);
+        }
+        Ok(report)
+    }
+
+    /// What log lines begin with.
+    fn prefix(&self) -> String {
+        self.name.as_ref().map_or(String::new(), |name| format!("netns {name}: "))
+    }
+
+    fn take_note(&mut self, result: &Result<Report, Failure>, warnings: &[Diagnostic]) {
+        let (exit, steps, diagnostics) = match result {
+            Ok(report) => (report.exit(), report.steps.len(), &report.diagnostics),
+            Err(failure) => (failure.kind.exit(), 0, &failure.diagnostics),
+        };
+        let worked = exit == Exit::Success;
+        self.failures = if worked { 0 } else { self.failures.saturating_add(1) };
+        self.hopeless = exit == Exit::Unsupported && steps > 0;
+        if let Some(pause) = self.retry_after() {
+            log::info!("{}trying again in {} s", self.prefix(), pause.as_secs());
+        }
+        let all = || warnings.iter().chain(diagnostics);
+        let errors = all().filter(|found| found.severity == Severity::Error);
+        let first = errors.chain(all()).next().filter(|_| !worked);
+        self.trouble = first.map(|diagnostic| diagnostic.message.clone());
+    }
+}
+
+/// The needs of exact declarations without a port. One with a port needs its address to be added at all.
+fn portless(config: &Config) -> impl Iterator<Item = Need<'_>> {
+    needs(config).filter(|need| need.identity.port.is_none())
+}
+
+/// Those endpoints that the table has although their address cannot be used.
+fn too_early(config: &Config, state: &State, facts: &mut dyn HostFacts) -> Result<BTreeSet<Identity>, Error> {
+    let mut early = BTreeSet::new();
+    for need in portless(config).filter(|need| state.endpoint(need.identity).is_some()) {
+        if !need.is_met(facts)? {
+            early.insert(need.identity);
+        }
+    }
+    Ok(early)
+}
+
+/// Those of the early endpoints whose address can be used now.
+fn ready(
+    early: &BTreeSet<Identity>,
+    config: &Config,
+    facts: &mut dyn HostFacts,
+) -> Result<BTreeSet<Identity>, Error> {
+    let mut ready = BTreeSet::new();
+    for need in portless(config).filter(|need| early.contains(&need.identity)) {
+        if need.is_met(facts)? {
+            ready.insert(need.identity);
+        }
+    }
+    Ok(ready)
+}
+
+/// Those that no connection uses: an address may have gone and come back so soon that the subflows outlived it.
+fn without_subflows(ready: &BTreeSet<Identity>, system: &mut dyn PathManager) -> BTreeSet<Identity> {
+    if ready.is_empty() {
+        return BTreeSet::new();
+    }
+    let subflows = system.subflows().unwrap_or_default();
+    let used = |identity: &&Identity| {
+        subflows.iter().any(|subflow| subflow.established && subflow.local == identity.address)
+    };
+    ready.iter().filter(|identity| !used(identity)).copied().collect()
+}
