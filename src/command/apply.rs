@@ -5,6 +5,7 @@ use std::io;
 use crate::cli::{Apply, Common};
 use crate::linux::signals::Interruption;
 use crate::model::Exit;
+use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Severity};
 
 use super::job::Job;
@@ -32,7 +33,8 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
         Ok(()) => netns::in_each(&options.netns, &output, unmatched, |entered| {
             let name = entered.map(|entered| entered.name);
             if interruption.came() {
-                let error = Diagnostic::error("interrupted", "interrupted before its turn; nothing was done");
+                let error =
+                    Diagnostic::error(code::INTERRUPTED, "interrupted before its turn; nothing was done");
                 output.diagnose_in(name, &[error].into_iter().collect(), &[]);
                 return Ok(Exit::Failed);
             }

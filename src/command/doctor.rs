@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::desired::{self, ResolveError};
 use crate::doctor::{self, Configuration, Declared, Table, shell_word};
 use crate::linux::{LinuxPathManager, evidence, probe};
+use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::{Course, Exit, Identity, Probe, State, Sysctl};
 use crate::plan;
@@ -135,7 +136,7 @@ fn configuration(
             match plan::plan(state, &desired.state, capabilities) {
                 Ok(steps) => declared.steps = steps,
                 Err(impossible) => {
-                    declared.impossible.push(Diagnostic::error("not-possible", impossible.to_string()));
+                    declared.impossible.push(Diagnostic::error(code::NOT_POSSIBLE, impossible.to_string()));
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::desired::ResolveError;
+use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::{Exit, Step};
 use crate::reconcile::refusal::{self, Explanation, Kind};
@@ -51,13 +52,13 @@ pub fn tell(failure: &Failure, steps: &[Step], config: &Config, put_back: bool) 
             let message =
                 "interrupted, while live connections had no other path than one that was to be removed";
             let help = "run it again; it takes half a minute at most";
-            listed(vec![Diagnostic::error("interrupted", message).help(help)], Exit::Failed)
+            listed(vec![Diagnostic::error(code::INTERRUPTED, message).help(help)], Exit::Failed)
         }
         (Cause::Unstable | Cause::Refused(..) | Cause::FlagsDropped(_) | Cause::Closing { .. }, _) => {
             let message = "another program keeps changing the table; gave up after 5 new plans";
             let help =
                 "stop it, or let only one of the two manage endpoints; NetworkManager and mptcpd do too";
-            listed(vec![Diagnostic::error("unstable", message).help(help)], Exit::Failed)
+            listed(vec![Diagnostic::error(code::UNSTABLE, message).help(help)], Exit::Failed)
         }
     };
     told.error.step = failure.step;
@@ -77,7 +78,7 @@ pub fn closing(closing: &Closing, needed: Duration, steps: &[Step], severity: Se
         "{row} has {connections}: once it is removed, the kernel refuses its port for about a minute"
     );
     let seconds = needed.as_secs() + 5;
-    let mut diagnostic = Diagnostic::warning("port-closing", message).help(format!(
+    let mut diagnostic = Diagnostic::warning(code::PORT_CLOSING, message).help(format!(
         "`--wait {seconds}` removes it and adds it again when the port is free; or declare it as it is now"
     ));
     diagnostic.severity = severity;
@@ -98,9 +99,9 @@ fn explained(message: String, explanation: Explanation, step: &Step, config: &Co
     let Explanation { kind, meaning, remedy } = explanation;
     let message = format!("{message}: {meaning}");
     let mut diagnostic = match places::of_step(step, config) {
-        Some(place) => Diagnostic::error("refused", message).at(place, words),
-        None if words.is_empty() => Diagnostic::error("refused", message),
-        None => Diagnostic::error("refused", format!("{message} ({words})")),
+        Some(place) => Diagnostic::error(code::REFUSED, message).at(place, words),
+        None if words.is_empty() => Diagnostic::error(code::REFUSED, message),
+        None => Diagnostic::error(code::REFUSED, format!("{message} ({words})")),
     };
     diagnostic.help = remedy;
     diagnostic.endpoint = step.endpoint().and_then(|endpoint| endpoint.name.clone());
@@ -114,7 +115,7 @@ fn explained(message: String, explanation: Explanation, step: &Step, config: &Co
 
 fn listed(diagnostics: Vec<Diagnostic>, exit: Exit) -> Told {
     let first = diagnostics.first().cloned();
-    let diagnostic = first.unwrap_or_else(|| Diagnostic::error("failed", "it cannot be reached"));
+    let diagnostic = first.unwrap_or_else(|| Diagnostic::error(code::FAILED, "it cannot be reached"));
     Told { diagnostics, exit, error: Failed { step: None, errno: None, kernel: None, diagnostic } }
 }
 
@@ -125,12 +126,12 @@ fn aftermath(failure: &Failure, put_back: bool) -> Diagnostic {
             0 => "nothing was changed",
             _ => "everything is as before: the steps that had been carried out were taken back",
         };
-        return Diagnostic::error("rolled-back", message);
+        return Diagnostic::error(code::ROLLED_BACK, message);
     }
     let refused: Vec<String> =
         failure.not_undone.iter().map(|(step, refusal)| format!("could not {step} ({refusal})")).collect();
     let detail = if refused.is_empty() { String::new() } else { format!(": {}", refused.join("; ")) };
-    Diagnostic::error("rollback-incomplete", format!("not everything could be put back{detail}"))
+    Diagnostic::error(code::ROLLBACK_INCOMPLETE, format!("not everything could be put back{detail}"))
         .help("what differs from before is printed; run again when the cause is mended")
 }
 
@@ -160,7 +161,7 @@ pub fn kernel_error(error: &system::Error) -> Told {
                         kernel.unprivileged_userns_clone=1 where these exist";
             (Exit::NotPermitted, help)
         }
-        _ => return listed(vec![Diagnostic::error("failed", error.to_string())], Exit::Failed),
+        _ => return listed(vec![Diagnostic::error(code::FAILED, error.to_string())], Exit::Failed),
     };
-    listed(vec![Diagnostic::error("failed", error.to_string()).help(help)], exit)
+    listed(vec![Diagnostic::error(code::FAILED, error.to_string()).help(help)], exit)
 }

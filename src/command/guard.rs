@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::cli::{Apply, Common};
 use crate::desired::ResolveError;
 use crate::linux::LinuxPathManager;
+use crate::model::code;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Exit, Reason, State, Step};
 use crate::plan::{self, Stage};
@@ -72,7 +73,7 @@ fn undo(handover: &TrialSpec, tried: Option<&State>) -> Result<(Outcome, State),
         let state = plan::taken_back(before, tried, now, stage);
         let steps = plan::plan(now, &state, LinuxPathManager::capabilities().corrected_by(now));
         let steps = steps.map_err(|impossible| {
-            ResolveError::Conflict(vec![Diagnostic::error("table", impossible.to_string())])
+            ResolveError::Conflict(vec![Diagnostic::error(code::TABLE, impossible.to_string())])
         })?;
         let steps = steps.into_iter().map(|step| step.because(Reason::PutBack)).collect();
         Ok(Goal { state, steps, warnings: Vec::new() })

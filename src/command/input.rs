@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::Apply;
 use crate::config::{self, Config};
 use crate::model::Exit;
+use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::source::{self, Source};
 
@@ -94,7 +95,7 @@ pub fn read(paths: &[PathBuf], root: &Path) -> Result<Input, Nothing> {
         source::find(paths, root).and_then(|inputs| source::read(&inputs, &mut diagnostics, &mut trust));
     let sources = sources.map_err(|error| {
         let (exit, help) = remedy(&error);
-        let mut diagnostic = Diagnostic::error("", error.to_string());
+        let mut diagnostic = Diagnostic::error(code::NO_INPUT, error.to_string());
         diagnostic.help = help.map(str::to_owned);
         Nothing { diagnostic: Box::new(diagnostic), exit }
     })?;

@@ -11,6 +11,7 @@ use crate::desired::ResolveError;
 use crate::linux::netns::Entered;
 use crate::linux::signals::Interruption;
 use crate::linux::{LinuxPathManager, sandbox};
+use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::model::{Exit, Identity, State, Step, Sysctl};
 use crate::reconcile::{self, Goal, Outcome, Terms, Verdict};
@@ -172,7 +173,7 @@ impl<'a> Job<'a> {
             // endpoints because of a full /run would be worse.
             Err(error @ LockError::Unavailable(..)) => {
                 let help = "give it a writable runtime folder by RUNTIME_DIRECTORY";
-                self.diagnostics.push(Diagnostic::warning("no-lock", error.to_string()).help(help));
+                self.diagnostics.push(Diagnostic::warning(code::NO_LOCK, error.to_string()).help(help));
                 Ok(None)
             }
         }
@@ -224,7 +225,7 @@ impl<'a> Job<'a> {
             }
         });
         if !self.options.rehearse {
-            let known = self.diagnostics.iter().any(|known| known.code == "no-record");
+            let known = self.diagnostics.iter().any(|known| known.code == code::NO_RECORD);
             self.diagnostics.extend(ownership.settle(&outcome).filter(|_| !known));
         }
         if let Some(interruption) = interruption {
@@ -298,7 +299,7 @@ impl<'a> Job<'a> {
     }
 
     fn fail(&mut self, exit: Exit, message: String, help: Option<&str>) -> Exit {
-        let mut diagnostic = Diagnostic::error("failed", message);
+        let mut diagnostic = Diagnostic::error(code::FAILED, message);
         diagnostic.help = help.map(str::to_owned);
         self.diagnostics.push(diagnostic);
         exit

@@ -7,6 +7,7 @@ use ::log::Level;
 
 use crate::cli::{Color, Common, Format};
 use crate::log;
+use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::report::Style;
 use crate::report::snippet::Snippets;
@@ -129,7 +130,7 @@ impl Output {
 
     /// Writes an error that has no place in a file.
     pub fn error(&self, message: &str, help: Option<&str>) {
-        let mut diagnostic = Diagnostic::error("", message);
+        let mut diagnostic = Diagnostic::error(code::FAILED, message);
         diagnostic.help = help.map(str::to_owned);
         self.tell(diagnostic);
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::config::Config;
+use crate::model::code;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{AddressId, Endpoint, Identity, State, Step};
 use crate::reconcile::{Outcome, Verdict};
@@ -91,7 +92,7 @@ impl<'r> Ownership<'r> {
         let message =
             format!("cannot keep the record of mptcp-apply's own endpoints: {}", self.trouble.as_ref()?);
         let help = "with `prune: false` they will be left alone, as if somebody else had made them";
-        Some(Diagnostic::warning("no-record", message).help(help))
+        Some(Diagnostic::warning(code::NO_RECORD, message).help(help))
     }
 
     fn read(&mut self, now: &State) {

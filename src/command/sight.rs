@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::desired::{self, ResolveError};
 use crate::linux::LinuxPathManager;
+use crate::model::code;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{State, Sysctl};
 use crate::plan;
@@ -124,7 +125,7 @@ fn goal(
     let desired = desired::resolve(config, now, capabilities, &ownership.identities(), host)?;
     let steps = plan::plan(now, &desired.state, capabilities).map_err(|impossible| {
         let help = "declare fewer endpoints; Linux 7.2 and later hold 255";
-        let diagnostic = Diagnostic::error("table", impossible.to_string()).help(help);
+        let diagnostic = Diagnostic::error(code::TABLE, impossible.to_string()).help(help);
         ResolveError::Unsupported(vec![diagnostic])
     })?;
     Ok(Goal { state: desired.state, steps, warnings: desired.warnings })

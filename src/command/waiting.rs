@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::{Config, Located, Name, Target};
 use crate::linux::{Changes, LinuxPathManager};
 use crate::model::Identity;
+use crate::model::code;
 use crate::model::diagnostic::Diagnostic;
 use crate::reconcile::{self, Goal};
 use crate::system::{Error, HostFacts};
@@ -48,14 +49,12 @@ impl Waiting {
             self.told = missing.to_vec();
         }
         // Nobody tells when a port is free.
-        let port = missing.iter().any(|what| what.code == PORT_TAKEN);
+        let port = missing.iter().any(|what| what.code == code::PORT_TAKEN);
         let left = self.left();
         let at_most = self.countdown.tell(left).min(left);
         self.changes.wait(if port { at_most.min(reconcile::RETRY) } else { at_most })
     }
 }
-
-const PORT_TAKEN: &str = "port-taken";
 
 /// What the goal lacks, as warnings: what waits already without this option, addresses that nothing could be bound
 /// to, and ports that something else holds.
@@ -79,7 +78,7 @@ pub fn missing(config: &Config, goal: &Goal, host: &mut LinuxPathManager) -> Res
         if let Some(endpoint) = goal.steps[index].endpoint().filter(|_| reconcile::is_closed(&refusal)) {
             let name = endpoint.name.clone().unwrap_or_default();
             let message = format!("endpoint `{name}` needs its port ({refusal})");
-            missing.push(Diagnostic::warning(PORT_TAKEN, message).endpoint(name));
+            missing.push(Diagnostic::warning(code::PORT_TAKEN, message).endpoint(name));
         }
     }
     Ok(missing)
@@ -91,7 +90,7 @@ fn address_missing(name: &Located<Name>, identity: Identity, dev: Option<&Locate
         "endpoint `{}` needs {}, which is {where_to} or not usable yet",
         name.value, identity.address
     );
-    Diagnostic::warning("address-missing", message).at(name.place, "").endpoint(name.value.as_str()).help(
+    Diagnostic::warning(code::ADDRESS_MISSING, message).at(name.place, "").endpoint(name.value.as_str()).help(
         "`ip address` shows addresses; usable are those of interfaces that are up, but not `tentative` or `dadfailed` ones",
     )
 }

@@ -6,6 +6,7 @@ mod value;
 
 use value::{located, shown, suggestion};
 
+use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 use crate::model::{Kind, Sysctl, SysctlValue};
 
@@ -49,7 +50,7 @@ impl Decoder<'_> {
         let help = format!("write `version: {}`", Document::VERSION);
         let Some(node) = version else {
             let message = "the configuration has no `version`";
-            return self.report(Diagnostic::error("version", message).at(start, "").help(help));
+            return self.report(Diagnostic::error(code::VERSION, message).at(start, "").help(help));
         };
         let known =
             matches!(&node.value, Value::Scalar(scalar) if scalar.integer() == Some(Document::VERSION));
@@ -58,7 +59,7 @@ impl Decoder<'_> {
                 Value::Scalar(scalar) if !scalar.is_null() => format!("unknown version {}", shown(node)),
                 other => format!("`version` must be {}, not {}", Document::VERSION, other.kind()),
             };
-            self.report_value(node, "version", message, Some(help));
+            self.report_value(node, code::VERSION, message, Some(help));
         }
     }
 
@@ -103,7 +104,7 @@ impl Decoder<'_> {
         let bare = key.text.strip_prefix("net.mptcp.").unwrap_or(&key.text);
         if bare.starts_with("available_") {
             let message = format!("sysctl {} can only be read", quoted(&key.text));
-            let error = Diagnostic::error("unknown-sysctl", message).at(key.place, "");
+            let error = Diagnostic::error(code::UNKNOWN_SYSCTL, message).at(key.place, "");
             return self.report(error.help("leave it out"));
         }
         self.diagnostics.push_with(Severity::Error, || {
@@ -113,7 +114,7 @@ impl Decoder<'_> {
             };
             let help = near.unwrap_or_else(|| format!("known are {}", names.join(", ")));
             let message = format!("unknown sysctl {}", quoted(&key.text));
-            Diagnostic::error("unknown-sysctl", message).at(key.place, "").help(help)
+            Diagnostic::error(code::UNKNOWN_SYSCTL, message).at(key.place, "").help(help)
         });
     }
 
@@ -143,7 +144,7 @@ impl Decoder<'_> {
                 let word = self.text(node, format_args!("`{name}`"))?;
                 let fit = !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic());
                 if !fit {
-                    self.report_value(node, "value", format!("`{name}` must be one word"), None);
+                    self.report_value(node, code::VALUE, format!("`{name}` must be one word"), None);
                 }
                 fit.then(|| located(node, SysctlValue::Word(word.to_owned())))?
             }

@@ -1,6 +1,7 @@
 //! What the YAML parser stumbled over, in words for people: what is wrong, at the place where it can be seen, and what
 //! to do.
 
+use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Location, Span, lines};
 
 /// The deepest nesting of mappings and sequences.
@@ -83,20 +84,20 @@ pub fn error(info: &str, text: &str, mut place: Location) -> Diagnostic {
 }
 
 /// Code, message and remedy; moves the span to where a reader sees what is meant.
-fn explain(info: &str, text: &str, span: &mut Span) -> (&'static str, String, String) {
+fn explain(info: &str, text: &str, span: &mut Span) -> (Code, String, String) {
     let line = line(text, span.line);
     let before: String = line.chars().take(span.column - 1).collect();
     let here = line.chars().nth(span.column - 1);
     let syntax =
-        |message: &str, help: &str| ("yaml-syntax", format!("invalid YAML: {message}"), help.to_owned());
+        |message: &str, help: &str| (code::YAML_SYNTAX, format!("invalid YAML: {message}"), help.to_owned());
     if info.contains("recursion limit") {
-        return ("yaml-depth", depth_message(), DEPTH_HELP.to_owned());
+        return (code::YAML_DEPTH, depth_message(), DEPTH_HELP.to_owned());
     }
     if info.contains("anchor") {
         span.length = line.chars().skip(span.column - 1).take_while(|c| !c.is_whitespace()).count();
         return match here {
-            Some('*') => ("yaml-alias", ALIAS.to_owned(), ALIAS_HELP.to_owned()),
-            _ => ("yaml-anchor", ANCHOR.to_owned(), ANCHOR_HELP.to_owned()),
+            Some('*') => (code::YAML_ALIAS, ALIAS.to_owned(), ALIAS_HELP.to_owned()),
+            _ => (code::YAML_ANCHOR, ANCHOR.to_owned(), ANCHOR_HELP.to_owned()),
         };
     }
     if let Some(character) = here.filter(|_| info.starts_with("unexpected character")) {

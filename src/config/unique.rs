@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::model::{AddressId, Identity};
 
@@ -62,7 +63,7 @@ pub fn unique(claims: &[Claim], diagnostics: &mut Diagnostics) {
 }
 
 fn twice(message: String, second: (Location, &Name), first: (Location, &Name), help: &str) -> Diagnostic {
-    Diagnostic::error("duplicate-endpoint", message)
+    Diagnostic::error(code::DUPLICATE_ENDPOINT, message)
         .at(second.0, format!("by `{}`", second.1))
         .at(first.0, format!("first by `{}`", first.1))
         .help(help)

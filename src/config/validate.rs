@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::model::{AddressId, Flags, Identity, Sysctl, SysctlValue};
 
@@ -79,7 +80,7 @@ pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
                 let message = format!("more than {ENDPOINTS_MAX} endpoints are declared");
                 let help = "a selector (`dev` or a prefix) stands for many addresses";
                 diagnostics.push(
-                    Diagnostic::error("too-many-endpoints", message)
+                    Diagnostic::error(code::TOO_MANY_ENDPOINTS, message)
                         .at(name.place, "this one is too many")
                         .help(help),
                 );
@@ -111,7 +112,7 @@ fn one_word_for_the_path_manager(
         (sysctls.get(&Sysctl::PATH_MANAGER), sysctls.get(&Sysctl::PM_TYPE))
     {
         diagnostics.push(
-            Diagnostic::error("conflict", "`path_manager` and `pm_type` are one setting")
+            Diagnostic::error(code::CONFLICT, "`path_manager` and `pm_type` are one setting")
                 .at(*newer, "set here")
                 .at(*older, "and here")
                 .help("keep one of the two; either works on every kernel"),
@@ -148,7 +149,7 @@ impl Judge<'_> {
             }
             let message = format!("endpoint `{}` has no `flags`", self.name.value);
             let help = "say what it is for: `flags: [subflow]` or `flags: [signal]`";
-            self.error("no-purpose", message, &[(self.name.place, "")], help);
+            self.error(code::NO_PURPOSE, message, &[(self.name.place, "")], help);
             return None;
         };
         let Located { value, place } = flags;
@@ -156,12 +157,12 @@ impl Judge<'_> {
             let message =
                 "no flag among signal, subflow, fullmesh and laminar: the endpoint would do nothing";
             let help = "add `subflow` to open subflows from it, or `signal` to announce it to peers";
-            self.error("no-purpose", message, &[(place, "")], help);
+            self.error(code::NO_PURPOSE, message, &[(place, "")], help);
         }
         if value.contains(Flags::SIGNAL.union(Flags::FULLMESH)) {
             let message = "`signal` and `fullmesh` exclude each other";
             self.error(
-                "conflict",
+                code::CONFLICT,
                 message,
                 &[(place, "")],
                 "the kernel refuses an endpoint with both; keep one",
@@ -179,19 +180,19 @@ impl Judge<'_> {
                 ("", "")
             };
             if !message.is_empty() {
-                self.error("port", message, &[(port.place, ""), (place, "these are its flags")], help);
+                self.error(code::PORT, message, &[(port.place, ""), (place, "these are its flags")], help);
             }
         }
         if value.contains(Flags::FULLMESH) && !value.intersects(Flags::SUBFLOW.union(Flags::SIGNAL)) {
             let message =
                 "`fullmesh` without `subflow` opens subflows only to addresses that the peer announces";
             let help = "add `subflow` to open one to the peer's first address too";
-            self.warning("fullmesh-without-subflow", message, place, help);
+            self.warning(code::FULLMESH_WITHOUT_SUBFLOW, message, place, help);
         }
         if value.contains(Flags::SIGNAL.union(Flags::SUBFLOW)) {
             let message = "`signal` and `subflow` together: most hosts want one of the two";
             let help = "clients open subflows (`subflow`), servers announce addresses (`signal`)";
-            self.warning("signal-and-subflow", message, place, help);
+            self.warning(code::SIGNAL_AND_SUBFLOW, message, place, help);
         }
         Some(value)
     }
@@ -205,13 +206,13 @@ impl Judge<'_> {
             None if dev.is_none() => {
                 let message = format!("endpoint `{}` has neither `address` nor `dev`", self.name.value);
                 let help = "give it an `address`, or a `dev` whose addresses it is to stand for";
-                self.error("no-target", message, &[(self.name.place, "")], help);
+                self.error(code::NO_TARGET, message, &[(self.name.place, "")], help);
                 None
             }
             Some(Located { value: AddressPattern::Exact(address), place }) => {
                 if let Some(family) = family {
                     let message = "`family` goes with a selector only; the address has its own";
-                    self.error("selector", message, &[(family.place, "")], "leave it out");
+                    self.error(code::SELECTOR, message, &[(family.place, "")], "leave it out");
                 }
                 self.address(address, place, port.is_some());
                 let identity = Identity { address, port: port.map(|port| port.value) };
@@ -228,7 +229,7 @@ impl Judge<'_> {
                     && network.is_loopback()
                 {
                     let message = "a prefix stands for no loopback addresses";
-                    self.warning("loopback-address", message, place, "write the one address");
+                    self.warning(code::LOOPBACK_ADDRESS, message, place, "write the one address");
                 }
                 if let (Some(prefix), Some(family)) = (&prefix, &family)
                     && let AddressPattern::Prefix(network, _) = prefix.value
@@ -236,7 +237,7 @@ impl Judge<'_> {
                 {
                     let message = "no address of this prefix is of this family";
                     let places = [(family.place, ""), (prefix.place, "the prefix")];
-                    self.error("selector", message, &places, "leave `family` out");
+                    self.error(code::SELECTOR, message, &places, "leave `family` out");
                 }
                 Some(Target::Selector(Selector { prefix, dev, family }))
             }
@@ -248,18 +249,18 @@ impl Judge<'_> {
         let (Some(place), Some((selector, what))) = (place, many) else { return };
         let message = format!("`{key}` needs an exact address; {what} may stand for many");
         let help = format!("write the one `address`, or leave `{key}` out");
-        self.error("selector", message, &[(place, ""), (selector, "may stand for many")], &help);
+        self.error(code::SELECTOR, message, &[(place, ""), (selector, "may stand for many")], &help);
     }
 
     fn address(&mut self, address: IpAddr, place: Location, has_port: bool) {
         if address.is_loopback() {
             let message = format!("{address} is a loopback address; no other host can reach it");
-            self.warning("loopback-address", message, place, "use an address of a network interface");
+            self.warning(code::LOOPBACK_ADDRESS, message, place, "use an address of a network interface");
         }
         let link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
         if link_local && has_port {
             let message = "the kernel cannot listen on a link-local address: it would need a scope, which endpoints lack";
-            self.error("port", message, &[(place, "")], "use a global address, or leave the port out");
+            self.error(code::PORT, message, &[(place, "")], "use a global address, or leave the port out");
         }
     }
 
@@ -268,18 +269,12 @@ impl Judge<'_> {
         let literal = value.literal().map(|name| Located { value: name.to_owned(), place });
         if literal.is_none() {
             let message = "with an exact address, `dev` must be one interface name";
-            self.error("dev", message, &[(place, "")], "name the interface that has the address");
+            self.error(code::DEV, message, &[(place, "")], "name the interface that has the address");
         }
         literal
     }
 
-    fn error(
-        &mut self,
-        code: &'static str,
-        message: impl Into<String>,
-        places: &[(Location, &str)],
-        help: &str,
-    ) {
+    fn error(&mut self, code: Code, message: impl Into<String>, places: &[(Location, &str)], help: &str) {
         let mut diagnostic = Diagnostic::error(code, message).help(help).endpoint(self.name.value.as_str());
         for (place, text) in places {
             diagnostic = diagnostic.at(*place, *text);
@@ -287,7 +282,7 @@ impl Judge<'_> {
         self.diagnostics.push(diagnostic);
     }
 
-    fn warning(&mut self, code: &'static str, message: impl Into<String>, place: Location, help: &str) {
+    fn warning(&mut self, code: Code, message: impl Into<String>, place: Location, help: &str) {
         self.diagnostics.push(
             Diagnostic::warning(code, message).at(place, "").help(help).endpoint(self.name.value.as_str()),
         );
@@ -302,6 +297,6 @@ fn limits_suffice(limits: &ManagedLimits, endpoints: usize, diagnostics: &mut Di
         );
         let help = "raise `subflows`; else the kernel uses the endpoints that are declared first";
         diagnostics
-            .push(Diagnostic::warning("more-endpoints-than-subflows", message).at(place, "").help(help));
+            .push(Diagnostic::warning(code::MORE_ENDPOINTS_THAN_SUBFLOWS, message).at(place, "").help(help));
     }
 }

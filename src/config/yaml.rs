@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Range, StrInput};
 
+use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity, SourceId, Span, lines};
 
 use super::node::{Key, Node, Scalar, Value, quoted};
@@ -70,7 +71,12 @@ impl<'text> Reader<'text, '_> {
                 Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
                 Event::DocumentStart(_) if documents == 1 => {
                     let message = "only one YAML document is allowed in a file";
-                    self.refuse("yaml-document", message, range, "put the second one into a file of its own");
+                    self.refuse(
+                        code::YAML_DOCUMENT,
+                        message,
+                        range,
+                        "put the second one into a file of its own",
+                    );
                     return Ok(root);
                 }
                 Event::DocumentStart(_) => documents += 1,
@@ -111,7 +117,7 @@ impl<'text> Reader<'text, '_> {
                 (Value::Mapping(self.mapping(depth + 1)?), tag)
             }
             _ => {
-                self.refuse("yaml-alias", ALIAS, range, ALIAS_HELP);
+                self.refuse(code::YAML_ALIAS, ALIAS, range, ALIAS_HELP);
                 (Value::Refused, None)
             }
         };
@@ -152,7 +158,7 @@ impl<'text> Reader<'text, '_> {
             };
             if let Some(first) = seen.get(&key.text) {
                 self.diagnostics.push_with(Severity::Error, || {
-                    Diagnostic::error("duplicate-key", format!("duplicate key {}", quoted(&key.text)))
+                    Diagnostic::error(code::DUPLICATE_KEY, format!("duplicate key {}", quoted(&key.text)))
                         .at(key.place, "again here")
                         .at(*first, "first here")
                         .help("keep one of the two")
@@ -174,19 +180,19 @@ impl<'text> Reader<'text, '_> {
                 }
                 if text == "<<" && style == ScalarStyle::Plain {
                     let message = "YAML merge keys are not allowed";
-                    self.refuse("yaml-merge-key", message, range, "write the keys out");
+                    self.refuse(code::YAML_MERGE_KEY, message, range, "write the keys out");
                     return Ok(None);
                 }
                 Ok(Some(Key { place, text: text.into_owned(), refused: false }))
             }
             Event::Alias(_) => {
-                self.refuse("yaml-alias", ALIAS, range, ALIAS_HELP);
+                self.refuse(code::YAML_ALIAS, ALIAS, range, ALIAS_HELP);
                 Ok(None)
             }
             event => {
                 let message = "a key must be a single word, not a list or a mapping";
                 let help = "quote it if it is meant as text";
-                self.refuse("yaml-key", message, range, help);
+                self.refuse(code::YAML_KEY, message, range, help);
                 self.node(event, range, depth)?;
                 Ok(None)
             }
@@ -195,7 +201,7 @@ impl<'text> Reader<'text, '_> {
 
     fn check_anchor(&mut self, anchor: usize, range: Range) {
         if anchor != 0 {
-            self.refuse("yaml-anchor", ANCHOR, range, ANCHOR_HELP);
+            self.refuse(code::YAML_ANCHOR, ANCHOR, range, ANCHOR_HELP);
         }
     }
 
@@ -205,7 +211,7 @@ impl<'text> Reader<'text, '_> {
         let tag = format!("{handle}{}", tag.suffix);
         let message = format!("YAML tags are not allowed: {}", quoted(&tag));
         let help = "leave it out; put quotes around a word that begins with `!`";
-        self.refuse("yaml-tag", &message, range, help);
+        self.refuse(code::YAML_TAG, &message, range, help);
         Err(())
     }
 
@@ -213,11 +219,11 @@ impl<'text> Reader<'text, '_> {
         if depth < DEPTH_MAX {
             return Ok(());
         }
-        self.refuse("yaml-depth", &depth_message(), range, DEPTH_HELP);
+        self.refuse(code::YAML_DEPTH, &depth_message(), range, DEPTH_HELP);
         Err(Stop::Reported)
     }
 
-    fn refuse(&mut self, code: &'static str, message: &str, range: Range, help: &str) {
+    fn refuse(&mut self, code: Code, message: &str, range: Range, help: &str) {
         let place = self.place(range);
         self.diagnostics
             .push_with(Severity::Error, || Diagnostic::error(code, message).at(place, "").help(help));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use crate::config::{Declaration, Family, Located, Name, Selector, Target};
+use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{Device, Endpoint, Flags, Identity};
 use crate::system::{Error, HostFacts, UsableAddress};
@@ -101,12 +102,12 @@ fn device(index: NonZeroU32, name: &str) -> Device {
 
 fn dev_missing(name: &Located<Name>, dev: &Located<String>) -> Diagnostic {
     let message = format!("endpoint `{}` waits: there is no interface {}", name.value, dev.value);
-    Diagnostic::warning("dev-missing", message).at(dev.place, "").endpoint(name.value.as_str())
+    Diagnostic::warning(code::DEV_MISSING, message).at(dev.place, "").endpoint(name.value.as_str())
 }
 
 fn nothing_matches(name: &Located<Name>) -> Diagnostic {
     let message = format!("endpoint `{}` waits: no usable address matches", name.value);
-    Diagnostic::warning("no-match", message)
+    Diagnostic::warning(code::NO_MATCH, message)
         .at(name.place, "")
         .endpoint(name.value.as_str())
         .help("`ip address` shows addresses; usable are global ones of interfaces that are up")

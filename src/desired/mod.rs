@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use declared::Declared;
 
 use crate::config::{Config, LimitValue, Located};
+use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{AddressId, Capabilities, Endpoint, Identity, Limits, State, Sysctl, SysctlValue};
 use crate::system::{self, HostFacts};
@@ -94,7 +95,7 @@ fn limits(
             if number > max {
                 let message = format!("limit `{name}` is {number}, and this kernel allows {max} at most");
                 let help = format!("write `{name}: max` for as many as the kernel allows");
-                lacking.push(Diagnostic::error("limit", message).at(place, "").help(help));
+                lacking.push(Diagnostic::error(code::LIMIT, message).at(place, "").help(help));
             }
             number
         }
@@ -121,7 +122,7 @@ fn sysctls(
         if !current.sysctls.contains_key(&sysctl) {
             let message = format!("this kernel has no sysctl net.mptcp.{name}");
             let help = format!("leave it out, or use a newer kernel: {}", sysctl.meaning());
-            lacking.push(Diagnostic::error("sysctl", message).at(*place, "").help(help));
+            lacking.push(Diagnostic::error(code::SYSCTL, message).at(*place, "").help(help));
         } else if sysctl == Sysctl::SCHEDULER
             && current.sysctls.get(&sysctl) != Some(value)
             && let Some(known) = facts.schedulers()?
@@ -129,7 +130,7 @@ fn sysctls(
         {
             let message = format!("this kernel has no packet scheduler `{value}`");
             let help = format!("available are: {}", known.join(", "));
-            lacking.push(Diagnostic::error("scheduler", message).at(*place, "").help(help));
+            lacking.push(Diagnostic::error(code::SCHEDULER, message).at(*place, "").help(help));
         }
         target.insert(sysctl, value.clone());
     }
@@ -167,12 +168,12 @@ pub fn inert(
         Ok::<_, system::Error>(())
     };
     let message = "net.mptcp.enabled is 0: no application can open an MPTCP connection";
-    inspect(Sysctl::ENABLED, &[SysctlValue::Number(0)], "mptcp-disabled", message, "enabled: true")?;
+    inspect(Sysctl::ENABLED, &[SysctlValue::Number(0)], code::MPTCP_DISABLED, message, "enabled: true")?;
     let older = config.sysctls.contains_key(&Sysctl::PM_TYPE);
     let manager = if older { Sysctl::PM_TYPE } else { Sysctl::PATH_MANAGER };
     let userspace = [SysctlValue::Word("userspace".into()), SysctlValue::Number(1)];
     let message = "the userspace path manager is selected: new connections ignore these endpoints";
-    inspect(manager, &userspace, "userspace-path-manager", message, "path_manager: kernel")?;
+    inspect(manager, &userspace, code::USERSPACE_PATH_MANAGER, message, "path_manager: kernel")?;
     Ok(warnings)
 }
 
@@ -228,7 +229,7 @@ fn make_room(staying: &mut Vec<Endpoint>, declared: usize, capabilities: Capabil
 fn id_conflict(row: &Endpoint, declared: &[(Endpoint, Option<Location>)]) -> Diagnostic {
     let wants = declared.iter().find(|(declared, _)| declared.id == row.id);
     let message = format!("the id is held by {row}, which `prune: false` leaves alone");
-    let diagnostic = Diagnostic::error("id-held", message)
+    let diagnostic = Diagnostic::error(code::ID_HELD, message)
         .help("declare another id, or that endpoint too, or remove it by `ip mptcp endpoint delete`");
     match wants {
         Some((endpoint, Some(place))) => {

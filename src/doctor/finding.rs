@@ -1,6 +1,7 @@
 //! What the doctor says.
 
 use crate::model::Endpoint;
+use crate::model::code::Code;
 use crate::model::diagnostic::Location;
 
 /// How bad it is.
@@ -26,7 +27,7 @@ impl Severity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// A stable word for programs.
-    pub code: &'static str,
+    pub code: Code,
     /// How bad it is.
     pub severity: Severity,
     /// What is wrong, in one line.
@@ -45,7 +46,7 @@ pub struct Finding {
 
 impl Finding {
     /// Something that does not work now.
-    pub fn fault(code: &'static str, title: impl Into<String>) -> Finding {
+    pub fn fault(code: Code, title: impl Into<String>) -> Finding {
         Finding {
             code,
             severity: Severity::Fault,
@@ -59,7 +60,7 @@ impl Finding {
     }
 
     /// Something that looks odd.
-    pub fn hint(code: &'static str, title: impl Into<String>) -> Finding {
+    pub fn hint(code: Code, title: impl Into<String>) -> Finding {
         Finding::fault(code, title).of(Severity::Hint)
     }
 

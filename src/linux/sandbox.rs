@@ -14,6 +14,7 @@ use nix::sched::{CloneFlags, unshare};
 
 use crate::linux::LinuxPathManager;
 use crate::linux::rtnl::{self, Address, Rtnl};
+use crate::model::code;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Device, Endpoint, Interface, Reason, State, Step, Sysctl};
 use crate::system::{Errno, Error, PathManager};
@@ -123,7 +124,7 @@ impl Copy {
             let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
             let message = format!("the rehearsal made {}, which this host lacks", names.join(", "));
             let help = "on this host itself the endpoints there would wait for them";
-            self.warnings.push(Diagnostic::warning("rehearsal", message).help(help));
+            self.warnings.push(Diagnostic::warning(code::REHEARSAL, message).help(help));
         }
         self.refresh()?;
         let mut requests = Vec::new();
@@ -196,6 +197,6 @@ impl Copy {
     }
 
     fn warn(&mut self, message: String) {
-        self.warnings.push(Diagnostic::warning("rehearsal", message));
+        self.warnings.push(Diagnostic::warning(code::REHEARSAL, message));
     }
 }

@@ -1,5 +1,6 @@
 //! What there is to say about a configuration or a host: severity, message, places and a remedy. No text layout here;
 //! `report::snippet` and `report::json_v1` do that.
+use crate::model::code::Code;
 
 /// The most errors that are kept, and the most warnings. A file may hold half a million wrong words; nobody reads past the first.
 pub const DIAGNOSTICS_MAX: usize = 1000;
@@ -59,7 +60,7 @@ pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
     /// A stable word for programs.
-    pub code: &'static str,
+    pub code: Code,
     /// What and why, in one line.
     pub message: String,
     /// The place that it is about, first; then the others that matter.
@@ -72,7 +73,7 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// A finding that keeps everything from being applied.
-    pub fn error(code: &'static str, message: impl Into<String>) -> Diagnostic {
+    pub fn error(code: Code, message: impl Into<String>) -> Diagnostic {
         Diagnostic {
             severity: Severity::Error,
             code,
@@ -84,7 +85,7 @@ impl Diagnostic {
     }
 
     /// A finding that is worth a look.
-    pub fn warning(code: &'static str, message: impl Into<String>) -> Diagnostic {
+    pub fn warning(code: Code, message: impl Into<String>) -> Diagnostic {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, message) }
     }
 

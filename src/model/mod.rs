@@ -4,6 +4,7 @@
 //! and never text.
 
 mod capabilities;
+pub mod code;
 mod connection;
 pub mod diagnostic;
 mod endpoint;

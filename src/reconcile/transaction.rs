@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::desired::ResolveError;
+use crate::model::code;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Flags, Identity, State, Step, Sysctl};
 use crate::system::{self, PathManager, Refusal};
@@ -250,7 +251,7 @@ impl<K: PathManager> Transaction<'_, K> {
         warnings.extend(self.paths.lost().iter().map(|endpoint| {
             let message = format!("live connections did not get their subflows back from {endpoint}");
             let help = "new connections are not concerned; `ss -Htn` and the peer's limits may tell why";
-            Diagnostic::warning("subflows-lost", message)
+            Diagnostic::warning(code::SUBFLOWS_LOST, message)
                 .endpoint(endpoint.name.clone().unwrap_or_default())
                 .help(help)
         }));

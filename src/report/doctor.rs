@@ -42,7 +42,7 @@ impl<'a> Document<'a> {
     /// The document; places are in `sources`.
     pub fn new(findings: &'a [Finding], sources: &'a [Source], evidence: &'a Evidence) -> Document<'a> {
         let finding = |finding: &'a Finding| FindingJson {
-            code: finding.code,
+            code: finding.code.word(),
             severity: finding.severity.word(),
             endpoint: finding.endpoint.as_deref(),
             title: &finding.title,

@@ -49,7 +49,7 @@ impl<'a> Finding<'a> {
     pub fn new(diagnostic: &'a Diagnostic, sources: &'a [Source]) -> Finding<'a> {
         let place = diagnostic.labels.first().map(|label| label.place);
         Finding {
-            code: diagnostic.code,
+            code: diagnostic.code.word(),
             endpoint: diagnostic.endpoint.as_deref(),
             message: &diagnostic.message,
             file: place.map(|place| sources[place.source.0].name.as_str()),

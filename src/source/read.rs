@@ -9,6 +9,7 @@ use std::path::Path;
 use rustix::buffer::spare_capacity;
 use rustix::io::retry_on_intr;
 
+use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, SourceId, Span, lines};
 
 use super::{Error, Input, Origin};
@@ -95,7 +96,7 @@ pub fn decode(name: String, bytes: Vec<u8>, source: SourceId, diagnostics: &mut 
     if bytes.len() as u64 > FILE_MAX {
         let message = format!("{name} is larger than 1 MiB");
         diagnostics.push(
-            Diagnostic::error("file-size", message).at(at(1, 1), "").help("split it into several files"),
+            Diagnostic::error(code::FILE_SIZE, message).at(at(1, 1), "").help("split it into several files"),
         );
         return Source { name, text: String::new() };
     }
@@ -106,7 +107,7 @@ pub fn decode(name: String, bytes: Vec<u8>, source: SourceId, diagnostics: &mut 
             let line = lines(&valid).count();
             let column = lines(&valid).last().unwrap_or_default().chars().count() + 1;
             diagnostics.push(
-                Diagnostic::error("encoding", "the file is not UTF-8")
+                Diagnostic::error(code::ENCODING, "the file is not UTF-8")
                     .at(at(line, column), "")
                     .help("convert it, for instance with `iconv -t utf-8`"),
             );
@@ -151,9 +152,9 @@ fn distrust(path: &Path, metadata: &Metadata, standing: Origin) -> Option<Diagno
     let message = format!("{path} decides what root does, but {reason}");
     let diagnostic = match standing {
         Origin::Named | Origin::InNamedFolder if mode & OTHERS_WRITE == 0 => {
-            Diagnostic::warning("file-permissions", message)
+            Diagnostic::warning(code::FILE_PERMISSIONS, message)
         }
-        _ => Diagnostic::error("file-permissions", message),
+        _ => Diagnostic::error(code::FILE_PERMISSIONS, message),
     };
     Some(diagnostic.help(remedy))
 }

@@ -1,6 +1,7 @@
 //! The configuration that is in force, and what is said of it.
 
 use crate::command::input::{self, Input};
+use crate::model::code;
 use crate::model::diagnostic::{self, Diagnostic, Severity};
 
 use super::place::Place;
@@ -35,7 +36,7 @@ impl Watch<'_> {
         }
         let error =
             input.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error).cloned();
-        let error = error.unwrap_or_else(|| Diagnostic::error("", "it is not valid"));
+        let error = error.unwrap_or_else(|| Diagnostic::error(code::FAILED, "it is not valid"));
         self.refuse(Some(input), error);
         false
     }
