@@ -102,7 +102,7 @@ fn judged(input: Option<&Input>) -> Result<&Input, Configuration> {
     match input.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error) {
         None => Ok(input),
         Some(first) => {
-            let place = first.labels.first().map(|label| label.place);
+            let place = first.labels.first().map(|label| label.location);
             Err(Configuration::Invalid(input.diagnostics.errors(), first.message.clone(), place))
         }
     }
@@ -123,7 +123,7 @@ fn configuration(
     let mut declared = Declared {
         command: command.to_owned(),
         places: declarations
-            .map(|declaration| (declaration.name.value.to_string(), declaration.name.place))
+            .map(|declaration| (declaration.name.value.to_string(), declaration.name.location))
             .collect(),
         ..Declared::default()
     };

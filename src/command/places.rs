@@ -26,17 +26,17 @@ pub fn declared_interfaces(config: &Config) -> DeclaredInterfaces {
 /// The place in the files that a step comes from.
 pub fn of_step(step: &Step, config: &Config) -> Option<Location> {
     match step {
-        Step::SetSysctl { sysctl, .. } => config.sysctls.get(sysctl).map(|value| value.place),
+        Step::SetSysctl { sysctl, .. } => config.sysctls.get(sysctl).map(|value| value.location),
         Step::SetLimits { .. } => {
             let limits = &config.limits;
-            limits.subflows.or(limits.add_addr_accepted).map(|limit| limit.place)
+            limits.subflows.or(limits.add_addr_accepted).map(|limit| limit.location)
         }
         Step::SetFlags { endpoint, .. } | Step::DelAddr { endpoint, .. } | Step::AddAddr { endpoint, .. } => {
             let name = endpoint.name.as_deref()?;
             let mut declarations = config.endpoints.iter().flatten();
             declarations
                 .find(|declaration| declaration.name.value.as_str() == name)
-                .map(|found| found.name.place)
+                .map(|found| found.name.location)
         }
     }
 }

@@ -90,7 +90,7 @@ fn address_missing(name: &Located<Name>, identity: Identity, dev: Option<&Locate
         "endpoint `{}` needs {}, which is {where_to} or not usable yet",
         name.value, identity.address
     );
-    Diagnostic::warning(code::ADDRESS_MISSING, message).at(name.place, "").endpoint(name.value.as_str()).help(
+    Diagnostic::warning(code::ADDRESS_MISSING, message).at(name.location, "").endpoint(name.value.as_str()).help(
         "`ip address` shows addresses; usable are those of interfaces that are up, but not `tentative` or `dadfailed` ones",
     )
 }

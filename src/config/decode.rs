@@ -41,7 +41,7 @@ impl Decoder<'_> {
             }
         }
         if complete || version.is_some() {
-            self.version(version, node.place);
+            self.version(version, node.location);
         }
         document
     }
@@ -92,7 +92,7 @@ impl Decoder<'_> {
             match Sysctl::named(&key.text) {
                 Some(sysctl) => {
                     let value = self.sysctl(sysctl, value);
-                    sysctls.extend(value.map(|value| (sysctl, key.place, value)));
+                    sysctls.extend(value.map(|value| (sysctl, key.location, value)));
                 }
                 None => self.unknown_sysctl(key, &names),
             }
@@ -104,7 +104,7 @@ impl Decoder<'_> {
         let bare = key.text.strip_prefix("net.mptcp.").unwrap_or(&key.text);
         if bare.starts_with("available_") {
             let message = format!("sysctl {} can only be read", quoted(&key.text));
-            let error = Diagnostic::error(code::UNKNOWN_SYSCTL, message).at(key.place, "");
+            let error = Diagnostic::error(code::UNKNOWN_SYSCTL, message).at(key.location, "");
             return self.report(error.help("leave it out"));
         }
         self.diagnostics.push_with(Severity::Error, || {
@@ -114,7 +114,7 @@ impl Decoder<'_> {
             };
             let help = near.unwrap_or_else(|| format!("known are {}", names.join(", ")));
             let message = format!("unknown sysctl {}", quoted(&key.text));
-            Diagnostic::error(code::UNKNOWN_SYSCTL, message).at(key.place, "").help(help)
+            Diagnostic::error(code::UNKNOWN_SYSCTL, message).at(key.location, "").help(help)
         });
     }
 

@@ -14,7 +14,7 @@ pub struct Located<T> {
     /// The value.
     pub value: T,
     /// Where it stands; of an entry of a mapping: its value.
-    pub place: Location,
+    pub location: Location,
 }
 
 /// The most characters of a [`Name`].

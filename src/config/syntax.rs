@@ -75,12 +75,12 @@ const ESCAPE: &str = "no such character in this escape sequence";
 const ESCAPE_HELP: &str = "write `\\\\` for a backslash, or use single quotes";
 
 /// The parser's error as a diagnostic.
-pub fn error(info: &str, text: &str, mut place: Location) -> Diagnostic {
-    let (code, message, help) = explain(info, text, &mut place.span);
+pub fn error(info: &str, text: &str, mut location: Location) -> Diagnostic {
+    let (code, message, help) = explain(info, text, &mut location.span);
     // In the lines of directives the parser counts bytes, not characters.
-    let end = line(text, place.span.line).chars().count() + 1;
-    place.span.column = place.span.column.min(end);
-    Diagnostic::error(code, message).at(place, "").help(help)
+    let end = line(text, location.span.line).chars().count() + 1;
+    location.span.column = location.span.column.min(end);
+    Diagnostic::error(code, message).at(location, "").help(help)
 }
 
 /// Code, message and remedy; moves the span to where a reader sees what is meant.

@@ -27,8 +27,8 @@ pub fn parse(
     let mut reader = Reader { events: Parser::new_from_str(text), end, source, diagnostics };
     reader.document().map_err(|stop| {
         if let Stop::Syntax(error) = stop {
-            let place = reader.place(Range::empty(*error.marker()));
-            reader.diagnostics.push(syntax::error(error.info(), text, place));
+            let location = reader.location(Range::empty(*error.marker()));
+            reader.diagnostics.push(syntax::error(error.info(), text, location));
         }
         Unreadable
     })
@@ -97,7 +97,7 @@ impl<'text> Reader<'text, '_> {
     }
 
     fn node(&mut self, event: Event<'text>, range: Range, depth: usize) -> Result<Node, Stop> {
-        let mut place = self.place(range);
+        let mut location = self.location(range);
         let (value, tag) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.check_anchor(anchor, range);
@@ -108,7 +108,7 @@ impl<'text> Reader<'text, '_> {
                 self.check_anchor(anchor, range);
                 self.check_depth(depth, range)?;
                 let (items, end) = self.sequence(depth + 1)?;
-                place = self.place(Range::new(range.start, end.end));
+                location = self.location(Range::new(range.start, end.end));
                 (Value::Sequence(items), tag)
             }
             Event::MappingStart(anchor, tag) => {
@@ -122,7 +122,7 @@ impl<'text> Reader<'text, '_> {
             }
         };
         let value = if self.check_tag(tag.as_deref(), range).is_err() { Value::Refused } else { value };
-        Ok(Node { place, value })
+        Ok(Node { location, value })
     }
 
     fn sequence(&mut self, depth: usize) -> Result<(Vec<Node>, Range), Stop> {
@@ -147,31 +147,31 @@ impl<'text> Reader<'text, '_> {
             let (event, range) = self.next()?;
             let node = if key.is_none() && matches!(event, Event::Alias(_)) {
                 // Of `<<: *base` one error is enough.
-                Node { place: self.place(range), value: Value::Refused }
+                Node { location: self.location(range), value: Value::Refused }
             } else {
                 self.node(event, range, depth)?
             };
             // Entries whose key is refused stay: that there is something has to be known.
             let Some(key) = key else {
-                entries.push((Key { place: node.place, text: String::new(), refused: true }, node));
+                entries.push((Key { location: node.location, text: String::new(), refused: true }, node));
                 continue;
             };
             if let Some(first) = seen.get(&key.text) {
                 self.diagnostics.push_with(Severity::Error, || {
                     Diagnostic::error(code::DUPLICATE_KEY, format!("duplicate key {}", quoted(&key.text)))
-                        .at(key.place, "again here")
+                        .at(key.location, "again here")
                         .at(*first, "first here")
                         .help("keep one of the two")
                 });
             } else {
-                seen.insert(key.text.clone(), key.place);
+                seen.insert(key.text.clone(), key.location);
                 entries.push((key, node));
             }
         }
     }
 
     fn key(&mut self, event: Event<'text>, range: Range, depth: usize) -> Result<Option<Key>, Stop> {
-        let place = self.place(range);
+        let location = self.location(range);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.check_anchor(anchor, range);
@@ -183,7 +183,7 @@ impl<'text> Reader<'text, '_> {
                     self.refuse(code::YAML_MERGE_KEY, message, range, "write the keys out");
                     return Ok(None);
                 }
-                Ok(Some(Key { place, text: text.into_owned(), refused: false }))
+                Ok(Some(Key { location, text: text.into_owned(), refused: false }))
             }
             Event::Alias(_) => {
                 self.refuse(code::YAML_ALIAS, ALIAS, range, ALIAS_HELP);
@@ -224,12 +224,12 @@ impl<'text> Reader<'text, '_> {
     }
 
     fn refuse(&mut self, code: Code, message: &str, range: Range, help: &str) {
-        let place = self.place(range);
+        let location = self.location(range);
         self.diagnostics
-            .push_with(Severity::Error, || Diagnostic::error(code, message).at(place, "").help(help));
+            .push_with(Severity::Error, || Diagnostic::error(code, message).at(location, "").help(help));
     }
 
-    fn place(&self, range: Range) -> Location {
+    fn location(&self, range: Range) -> Location {
         let (start, end) = (range.start, range.end);
         let (line, column) = (start.line().max(1), start.col() + 1).min(self.end);
         let length = end.index().saturating_sub(start.index());

@@ -64,7 +64,7 @@ impl Declared {
                         dev,
                         flags: *flags,
                     };
-                    declared.rows.push((endpoint, id.map(|id| id.place)));
+                    declared.rows.push((endpoint, id.map(|id| id.location)));
                 }
             }
         }
@@ -102,13 +102,13 @@ fn device(index: NonZeroU32, name: &str) -> Device {
 
 fn dev_missing(name: &Located<Name>, dev: &Located<String>) -> Diagnostic {
     let message = format!("endpoint `{}` waits: there is no interface {}", name.value, dev.value);
-    Diagnostic::warning(code::DEV_MISSING, message).at(dev.place, "").endpoint(name.value.as_str())
+    Diagnostic::warning(code::DEV_MISSING, message).at(dev.location, "").endpoint(name.value.as_str())
 }
 
 fn nothing_matches(name: &Located<Name>) -> Diagnostic {
     let message = format!("endpoint `{}` waits: no usable address matches", name.value);
     Diagnostic::warning(code::NO_MATCH, message)
-        .at(name.place, "")
+        .at(name.location, "")
         .endpoint(name.value.as_str())
         .help("`ip address` shows addresses; usable are global ones of interfaces that are up")
 }

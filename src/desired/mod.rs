@@ -90,12 +90,12 @@ fn limits(
     let mut resolve = |name: &str, declared: Option<Located<LimitValue>>, current| match declared {
         None => current,
         Some(Located { value: LimitValue::Max, .. }) => capabilities.limits_max,
-        Some(Located { value: LimitValue::Number(number), place }) => {
+        Some(Located { value: LimitValue::Number(number), location }) => {
             let max = capabilities.limits_max;
             if number > max {
                 let message = format!("limit `{name}` is {number}, and this kernel allows {max} at most");
                 let help = format!("write `{name}: max` for as many as the kernel allows");
-                lacking.push(Diagnostic::error(code::LIMIT, message).at(place, "").help(help));
+                lacking.push(Diagnostic::error(code::LIMIT, message).at(location, "").help(help));
             }
             number
         }
@@ -117,12 +117,12 @@ fn sysctls(
     lacking: &mut Vec<Diagnostic>,
 ) -> Result<std::collections::BTreeMap<Sysctl, SysctlValue>, system::Error> {
     let mut target = current.sysctls.clone();
-    for (&sysctl, Located { value, place }) in &config.sysctls {
+    for (&sysctl, Located { value, location }) in &config.sysctls {
         let name = sysctl.name();
         if !current.sysctls.contains_key(&sysctl) {
             let message = format!("this kernel has no sysctl net.mptcp.{name}");
             let help = format!("leave it out, or use a newer kernel: {}", sysctl.meaning());
-            lacking.push(Diagnostic::error(code::SYSCTL, message).at(*place, "").help(help));
+            lacking.push(Diagnostic::error(code::SYSCTL, message).at(*location, "").help(help));
         } else if sysctl == Sysctl::SCHEDULER
             && current.sysctls.get(&sysctl) != Some(value)
             && let Some(known) = facts.schedulers()?
@@ -130,7 +130,7 @@ fn sysctls(
         {
             let message = format!("this kernel has no packet scheduler `{value}`");
             let help = format!("available are: {}", known.join(", "));
-            lacking.push(Diagnostic::error(code::SCHEDULER, message).at(*place, "").help(help));
+            lacking.push(Diagnostic::error(code::SCHEDULER, message).at(*location, "").help(help));
         }
         target.insert(sysctl, value.clone());
     }
@@ -161,7 +161,7 @@ pub fn inert(
         if value.is_some_and(|value| bad.contains(&value)) {
             let warning = Diagnostic::warning(code, message).help(format!("write `sysctls: {{{remedy}}}`"));
             warnings.push(match declared {
-                Some(declared) => warning.at(declared.place, ""),
+                Some(declared) => warning.at(declared.location, ""),
                 None => warning,
             });
         }
@@ -232,8 +232,8 @@ fn id_conflict(row: &Endpoint, declared: &[(Endpoint, Option<Location>)]) -> Dia
     let diagnostic = Diagnostic::error(code::ID_HELD, message)
         .help("declare another id, or that endpoint too, or remove it by `ip mptcp endpoint delete`");
     match wants {
-        Some((endpoint, Some(place))) => {
-            diagnostic.at(*place, "").endpoint(endpoint.name.clone().unwrap_or_default())
+        Some((endpoint, Some(location))) => {
+            diagnostic.at(*location, "").endpoint(endpoint.name.clone().unwrap_or_default())
         }
         _ => diagnostic,
     }

@@ -41,7 +41,7 @@ pub struct Finding {
     /// The name of the endpoint that it is about, or its address where it has no name.
     pub endpoint: Option<String>,
     /// Where that is declared.
-    pub place: Option<Location>,
+    pub location: Option<Location>,
 }
 
 impl Finding {
@@ -55,7 +55,7 @@ impl Finding {
             meaning: String::new(),
             remedy: String::new(),
             endpoint: None,
-            place: None,
+            location: None,
         }
     }
 

@@ -35,7 +35,7 @@ pub fn invalid_configuration(evidence: &Evidence) -> Vec<Finding> {
         .evidence(format!("{errors} error{}, the first: {first}", if *errors == 1 { "" } else { "s" }))
         .meaning("Nothing of it is applied, at boot neither.")
         .remedy("mptcp-apply check   # with the same arguments; mend what it shows");
-    vec![Finding { place: *place, ..finding }]
+    vec![Finding { location: *place, ..finding }]
 }
 
 /// No socket can be made.
@@ -79,7 +79,7 @@ pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
             .evidence("the configuration, held against this kernel")
             .meaning("The configuration cannot be applied, so nothing of it is.")
             .remedy(reason.help.clone().unwrap_or_else(|| declared.command.clone()));
-        findings.push(Finding { place: reason.labels.first().map(|label| label.place), ..finding });
+        findings.push(Finding { location: reason.labels.first().map(|label| label.location), ..finding });
     }
     for waiting in &declared.waiting {
         let finding = Finding::fault(waiting.code, waiting.message.as_str())
@@ -89,8 +89,8 @@ pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
                 "# make the interface or address be there, then:\n{}\n# or let `mptcp-apply --watch` wait for it",
                 declared.command
             ));
-        let place = waiting.labels.first().map(|label| label.place);
-        findings.push(Finding { place, endpoint: waiting.endpoint.clone(), ..finding });
+        let location = waiting.labels.first().map(|label| label.location);
+        findings.push(Finding { location, endpoint: waiting.endpoint.clone(), ..finding });
     }
     if !declared.steps.is_empty() {
         let mut first = String::new();

@@ -49,7 +49,7 @@ pub struct Location {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     /// Where.
-    pub place: Location,
+    pub location: Location,
     /// What, in a few words; may be empty.
     pub text: String,
 }
@@ -90,8 +90,8 @@ impl Diagnostic {
     }
 
     /// Adds a place; the first one is the finding's own.
-    pub fn at(mut self, place: Location, text: impl Into<String>) -> Diagnostic {
-        self.labels.push(Label { place, text: text.into() });
+    pub fn at(mut self, location: Location, text: impl Into<String>) -> Diagnostic {
+        self.labels.push(Label { location, text: text.into() });
         self
     }
 
@@ -153,7 +153,7 @@ impl Diagnostics {
     pub fn concern(&self, source: SourceId) -> bool {
         self.list
             .iter()
-            .any(|diagnostic| diagnostic.labels.first().is_some_and(|label| label.place.source == source))
+            .any(|diagnostic| diagnostic.labels.first().is_some_and(|label| label.location.source == source))
     }
 
     /// All that were kept.
@@ -174,8 +174,11 @@ impl Diagnostics {
     /// Puts them in the order of the files; those about no place go last.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|diagnostic| {
-            let place = diagnostic.labels.first().map(|label| label.place);
-            (place.is_none(), place.map(|place| (place.source, place.span.line, place.span.column)))
+            let location = diagnostic.labels.first().map(|label| label.location);
+            (
+                location.is_none(),
+                location.map(|location| (location.source, location.span.line, location.span.column)),
+            )
         });
     }
 

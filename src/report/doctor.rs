@@ -49,9 +49,9 @@ impl<'a> Document<'a> {
             evidence: &finding.evidence,
             meaning: &finding.meaning,
             remedy: &finding.remedy,
-            file: finding.place.map(|place| sources[place.source.0].name.as_str()),
-            line: finding.place.map(|place| place.span.line),
-            column: finding.place.map(|place| place.span.column),
+            file: finding.location.map(|location| sources[location.source.0].name.as_str()),
+            line: finding.location.map(|location| location.span.line),
+            column: finding.location.map(|location| location.span.column),
         };
         let findings = findings.iter().map(finding).collect();
         Document { version: VERSION, netns: None, findings, probe: ProbeJson::new(evidence) }
@@ -79,8 +79,9 @@ fn block(text: &mut String, finding: &Finding, sources: &[Source], style: Style)
     let name = known.map_or(String::new(), |name| format!("   {name}"));
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{on}{}{off}{bold}: {}{off}{name}", finding.severity.word(), finding.title);
-    if let Some(place) = finding.place {
-        let at = format!("{}:{}:{}", sources[place.source.0].name, place.span.line, place.span.column);
+    if let Some(location) = finding.location {
+        let at =
+            format!("{}:{}:{}", sources[location.source.0].name, location.span.line, location.span.column);
         paragraph(text, "declared", &[at]);
     }
     paragraph(text, "evidence", &wrap(&finding.evidence, INDENT));

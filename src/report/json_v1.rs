@@ -47,14 +47,14 @@ pub struct Finding<'a> {
 impl<'a> Finding<'a> {
     /// The finding, its first place by file name, line and column (from 1).
     pub fn new(diagnostic: &'a Diagnostic, sources: &'a [Source]) -> Finding<'a> {
-        let place = diagnostic.labels.first().map(|label| label.place);
+        let location = diagnostic.labels.first().map(|label| label.location);
         Finding {
             code: diagnostic.code.word(),
             endpoint: diagnostic.endpoint.as_deref(),
             message: &diagnostic.message,
-            file: place.map(|place| sources[place.source.0].name.as_str()),
-            line: place.map(|place| place.span.line),
-            column: place.map(|place| place.span.column),
+            file: location.map(|location| sources[location.source.0].name.as_str()),
+            line: location.map(|location| location.span.line),
+            column: location.map(|location| location.span.column),
             help: diagnostic.help.as_deref(),
         }
     }

@@ -94,7 +94,7 @@ fn drawn<'d>(diagnostics: impl Iterator<Item = &'d Diagnostic>, sources: &[Sourc
         assert!(text.contains(diagnostic.message.as_str()), "{text:?} lacks {:?}", diagnostic.message);
         assert!(coloured.render(diagnostic).contains(diagnostic.message.as_str()));
         for (number, label) in diagnostic.labels.iter().enumerate() {
-            let (source, span) = (label.place.source.0, label.place.span);
+            let (source, span) = (label.location.source.0, label.location.span);
             let line = span.line.checked_sub(1).and_then(|before| texts[source].get(before));
             let length = line.unwrap_or_else(|| panic!("{diagnostic:?} of {texts:?}")).chars().count();
             assert!((1..=length + 1).contains(&span.column), "{diagnostic:?} of {texts:?}");

@@ -45,7 +45,7 @@ impl Watch<'_> {
     fn refuse(&mut self, input: Option<Input>, error: Diagnostic) {
         let message = match (error.labels.first(), &input) {
             (Some(label), Some(input)) => {
-                let diagnostic::Location { source, span } = label.place;
+                let diagnostic::Location { source, span } = label.location;
                 let file = input.sources.get(source.0).map_or("", |source| source.name.as_str());
                 format!("{file}:{}:{}: {}", span.line, span.column, error.message)
             }

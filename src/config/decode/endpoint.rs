@@ -40,14 +40,14 @@ impl Decoder<'_> {
             let help = format!(
                 "use 1 to {NAME_MAX} of A-Z, a-z, 0-9, `.`, `_` and `-`, the first one a letter or digit"
             );
-            self.report(Diagnostic::error(code::NAME, message).at(key.place, "").help(help));
+            self.report(Diagnostic::error(code::NAME, message).at(key.location, "").help(help));
             // What stands under the name may be wrong too.
             if !is_null(node) {
                 self.endpoint(node, &key.text);
             }
             return None;
         };
-        let name = Located { value: name, place: key.place };
+        let name = Located { value: name, location: key.location };
         let body = if is_null(node) { None } else { Some(self.endpoint(node, &key.text)) };
         Some((name, body))
     }
@@ -194,7 +194,7 @@ impl Decoder<'_> {
                 let help = near.unwrap_or_else(|| format!("known flags are {}", names.join(", ")));
                 (format!("unknown flag {}", quoted(word)), help)
             };
-            Diagnostic::error(code::UNKNOWN_FLAG, message).at(node.place, "").help(help)
+            Diagnostic::error(code::UNKNOWN_FLAG, message).at(node.location, "").help(help)
         });
         None
     }

@@ -112,7 +112,7 @@ impl Decoder<'_> {
             let message = format!("unknown key {}", quoted(&key.text));
             let near = suggestion(&key.text, known);
             let help = near.unwrap_or_else(|| format!("known keys are {}", known.join(", ")));
-            Diagnostic::error(code::UNKNOWN_KEY, message).at(key.place, "").help(help)
+            Diagnostic::error(code::UNKNOWN_KEY, message).at(key.location, "").help(help)
         });
     }
 
@@ -121,7 +121,7 @@ impl Decoder<'_> {
             self.refused += 1;
             return;
         }
-        let mut diagnostic = Diagnostic::error(code, message).at(node.place, "");
+        let mut diagnostic = Diagnostic::error(code, message).at(node.location, "");
         diagnostic.help = help;
         self.report(diagnostic);
     }
@@ -136,7 +136,7 @@ pub(super) fn is_null(node: &Node) -> bool {
 }
 
 pub(super) fn located<T>(node: &Node, value: T) -> Option<Located<T>> {
-    Some(Located { value, place: node.place })
+    Some(Located { value, location: node.location })
 }
 
 pub(super) fn shown(node: &Node) -> String {
