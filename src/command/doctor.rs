@@ -14,7 +14,7 @@ use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::{Course, Exit, Identity, Probe, State, Sysctl};
 use crate::plan;
-use crate::report::doctor::{Document, text};
+use crate::report::doctor::{DoctorJson, text};
 use crate::rundir::RunDir;
 use crate::system::{Error, PathManager};
 
@@ -49,7 +49,7 @@ pub fn run(paths: &[PathBuf], target: Option<&Target>, common: &Common) -> io::R
     let findings = doctor::examine(&evidence);
     let sources = input.map_or(Vec::new(), |input| input.sources);
     match output.form {
-        Form::Json => output.print_json(&Document::new(&findings, &sources, &evidence))?,
+        Form::Json => output.print_json(&DoctorJson::new(&findings, &sources, &evidence))?,
         Form::Text => output.print(&text(&findings, &sources, &evidence, output.style()))?,
     }
     let fault = findings.iter().any(|finding| finding.severity == doctor::Severity::Fault);

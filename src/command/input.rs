@@ -8,14 +8,14 @@ use crate::config::{self, Config};
 use crate::model::Exit;
 use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::source::{self, Source};
+use crate::source::{self, SourceFile};
 
 use super::Output;
 
 /// What was read.
 pub struct Input {
     /// The files.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceFile>,
     /// What they declare.
     pub config: Config,
     /// What is wrong with that.
@@ -104,15 +104,17 @@ pub fn read(paths: &[PathBuf], root: &Path) -> Result<Input, Nothing> {
     Ok(Input { sources, config, diagnostics, trust, errors })
 }
 
-fn remedy(error: &source::Error) -> (Exit, Option<&'static str>) {
+fn remedy(error: &source::ReadError) -> (Exit, Option<&'static str>) {
     match error {
-        source::Error::NoneFound(_) => (Exit::NoInput, Some("write one, or name a file on the command line")),
-        source::Error::Missing(path) if path.components().count() == 1 && path.extension().is_none() => {
+        source::ReadError::NoneFound(_) => {
+            (Exit::NoInput, Some("write one, or name a file on the command line"))
+        }
+        source::ReadError::Missing(path) if path.components().count() == 1 && path.extension().is_none() => {
             (Exit::NoInput, Some("`mptcp-apply --help` lists the commands; anything else is a file"))
         }
-        source::Error::Missing(_) | source::Error::EmptyFolder(_) => (Exit::NoInput, None),
-        source::Error::StandardInputTwice => (Exit::Usage, None),
-        source::Error::Io { error, .. } => match error.kind() {
+        source::ReadError::Missing(_) | source::ReadError::EmptyFolder(_) => (Exit::NoInput, None),
+        source::ReadError::StandardInputTwice => (Exit::Usage, None),
+        source::ReadError::Io { error, .. } => match error.kind() {
             io::ErrorKind::PermissionDenied => {
                 (Exit::NotPermitted, Some("run it as a user who may read the file"))
             }

@@ -11,7 +11,7 @@ use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::report::Style;
 use crate::report::snippet::Snippets;
-use crate::source::Source;
+use crate::source::SourceFile;
 
 /// How most results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,12 +96,12 @@ impl Output {
 
     /// Writes diagnostics to standard error; warnings not when quiet. Where that cannot be written nobody can be told,
     /// and the exit code is all that is left to say.
-    pub fn diagnose(&self, diagnostics: &Diagnostics, sources: &[Source]) {
+    pub fn diagnose(&self, diagnostics: &Diagnostics, sources: &[SourceFile]) {
         self.diagnose_in(None, diagnostics, sources);
     }
 
     /// The same under the name of a network namespace.
-    pub fn diagnose_in(&self, netns: Option<&str>, diagnostics: &Diagnostics, sources: &[Source]) {
+    pub fn diagnose_in(&self, netns: Option<&str>, diagnostics: &Diagnostics, sources: &[SourceFile]) {
         let wanted = |severity| severity == Severity::Error || !self.quiet;
         let mut wanted = diagnostics.iter().filter(|diagnostic| wanted(diagnostic.severity)).peekable();
         if wanted.peek().is_none() {

@@ -1,6 +1,6 @@
 //! Between declarations and the host: which stands behind a row, where it is written, what interfaces it names.
 
-use crate::config::{Config, Target};
+use crate::config::{Config, EndpointTarget};
 use crate::linux::sandbox::DeclaredInterfaces;
 use crate::model::diagnostic::Location;
 use crate::model::{State, Step};
@@ -16,7 +16,7 @@ pub fn name_rows(state: &mut State, goal: &State) {
 pub fn declared_interfaces(config: &Config) -> DeclaredInterfaces {
     let mut interfaces = DeclaredInterfaces::new();
     for declaration in config.endpoints.iter().flatten() {
-        if let Target::Address { identity, dev: Some(dev), .. } = &declaration.target {
+        if let EndpointTarget::Address { identity, dev: Some(dev), .. } = &declaration.target {
             interfaces.entry(dev.value.clone()).or_default().push(identity.address);
         }
     }

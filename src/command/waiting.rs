@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Config, Located, Name, Target};
+use crate::config::{Config, EndpointTarget, Located, Name};
 use crate::linux::{Changes, LinuxPathManager};
 use crate::model::Identity;
 use crate::model::code;
@@ -64,7 +64,7 @@ impl Waiting {
 pub fn missing(config: &Config, goal: &Goal, host: &mut LinuxPathManager) -> Result<Vec<Diagnostic>, Error> {
     let mut missing = goal.warnings.clone();
     for declaration in config.endpoints.iter().flatten() {
-        let Target::Address { identity, dev, .. } = &declaration.target else { continue };
+        let EndpointTarget::Address { identity, dev, .. } = &declaration.target else { continue };
         let on = match dev {
             Some(dev) => host.interface(&dev.value)?,
             None => None,

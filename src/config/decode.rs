@@ -8,7 +8,7 @@ use value::{located, shown, suggestion};
 
 use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
-use crate::model::{Kind, Sysctl, SysctlValue};
+use crate::model::{Sysctl, SysctlKind, SysctlValue};
 
 use super::document::{Document, LimitValue, LimitsDocument, Located};
 use super::node::{Key, Node, Value, quoted};
@@ -125,22 +125,22 @@ impl Decoder<'_> {
             _ => None,
         };
         match (sysctl.kind(), boolean) {
-            (Kind::Switch, Some(on)) => located(node, SysctlValue::Number(u64::from(on))),
-            (Kind::Switch, None) => {
+            (SysctlKind::Switch, Some(on)) => located(node, SysctlValue::Number(u64::from(on))),
+            (SysctlKind::Switch, None) => {
                 let wanted = format_args!("`{name}` must be true, false, 1 or 0");
                 let number = self.integer(node, wanted, 0..=1, &[])?;
                 located(node, SysctlValue::Number(number.try_into().ok()?))
             }
-            (Kind::Number(max), _) => {
+            (SysctlKind::Number(max), _) => {
                 let wanted = format_args!("`{name}` must be a number from 0 to {max}");
                 let number = self.integer(node, wanted, 0..=max.into(), &[])?;
                 located(node, SysctlValue::Number(number.try_into().ok()?))
             }
-            (Kind::Choice(words), _) => {
+            (SysctlKind::Choice(words), _) => {
                 let word = self.word(node, format_args!("`{name}`"), words)?;
                 located(node, SysctlValue::Word((*word).to_owned()))
             }
-            (Kind::Word, _) => {
+            (SysctlKind::Word, _) => {
                 let word = self.text(node, format_args!("`{name}`"))?;
                 let fit = !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic());
                 if !fit {

@@ -10,7 +10,7 @@ use crate::model::{AddressId, Flags, Identity, Sysctl, SysctlValue};
 use super::ENDPOINTS_MAX;
 use super::document::{EndpointDocument, LimitValue, Located, Name};
 use super::merge::{ManagedLimits, Merged};
-use super::pattern::{AddressPattern, DevicePattern, Family};
+use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
 use super::selector::Selector;
 use super::unique::{Claim, unique};
 
@@ -35,8 +35,8 @@ impl Config {
     /// The declarations that stand for many addresses.
     pub fn selectors(&self) -> impl Iterator<Item = (&Name, &Selector)> {
         self.endpoints.iter().flatten().filter_map(|declaration| match &declaration.target {
-            Target::Selector(selector) => Some((&declaration.name.value, selector)),
-            Target::Address { .. } => None,
+            EndpointTarget::Selector(selector) => Some((&declaration.name.value, selector)),
+            EndpointTarget::Address { .. } => None,
         })
     }
 }
@@ -47,14 +47,14 @@ pub struct Declaration {
     /// Its name and where that stands.
     pub name: Located<Name>,
     /// What it stands for.
-    pub target: Target,
+    pub target: EndpointTarget,
     /// What the path manager is to do with it.
     pub flags: Flags,
 }
 
 /// What a declaration stands for.
 #[derive(Debug)]
-pub enum Target {
+pub enum EndpointTarget {
     /// One endpoint.
     Address {
         /// Address and port.
@@ -202,7 +202,7 @@ impl Judge<'_> {
         Some(value)
     }
 
-    fn target(mut self, body: EndpointDocument) -> Option<Target> {
+    fn target(mut self, body: EndpointDocument) -> Option<EndpointTarget> {
         if body.is_unsure_of("address") || (body.dev.is_none() && body.is_unsure_of("dev")) {
             return None;
         }
@@ -221,7 +221,7 @@ impl Judge<'_> {
                 }
                 self.address(address, location, port.is_some());
                 let identity = Identity { address, port: port.map(|port| port.value) };
-                Some(Target::Address { identity, dev: self.interface(dev), id })
+                Some(EndpointTarget::Address { identity, dev: self.interface(dev), id })
             }
             prefix => {
                 let many = match (&prefix, &dev) {
@@ -238,13 +238,13 @@ impl Judge<'_> {
                 }
                 if let (Some(prefix), Some(family)) = (&prefix, &family)
                     && let AddressPattern::Prefix(network, _) = prefix.value
-                    && Family::of(network) != family.value
+                    && AddressFamily::of(network) != family.value
                 {
                     let message = "no address of this prefix is of this family";
                     let locations = [(family.location, ""), (prefix.location, "the prefix")];
                     self.error(code::SELECTOR, message, &locations, "leave `family` out");
                 }
-                Some(Target::Selector(Selector { prefix, dev, family }))
+                Some(EndpointTarget::Selector(Selector { prefix, dev, family }))
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
-use crate::config::{Declaration, Family, Located, Name, Selector, Target};
+use crate::config::{AddressFamily, Declaration, EndpointTarget, Located, Name, Selector};
 use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{Device, Endpoint, Flags, Identity};
@@ -11,14 +11,14 @@ use crate::system::{Error, HostFacts, UsableAddress};
 
 /// What the declarations come to, those included that wait.
 #[derive(Default)]
-pub struct Declared {
+pub struct DeclaredRows {
     /// In the declared order, each with the place of its fixed id.
     pub rows: Vec<(Endpoint, Option<Location>)>,
     /// Endpoints whose interface does not exist, with the names of their declarations.
     pub waiting: BTreeMap<Identity, Name>,
 }
 
-impl Declared {
+impl DeclaredRows {
     /// Works it out. An address that a declaration names exactly belongs to that one, whatever selectors say; one that
     /// several selectors match belongs to the first.
     ///
@@ -28,16 +28,16 @@ impl Declared {
         declarations: &[Declaration],
         facts: &mut impl HostFacts,
         warnings: &mut Vec<Diagnostic>,
-    ) -> Result<Declared, Error> {
+    ) -> Result<DeclaredRows, Error> {
         let exact = declarations.iter().filter_map(|declaration| match &declaration.target {
-            Target::Address { identity, .. } => Some(*identity),
-            Target::Selector(_) => None,
+            EndpointTarget::Address { identity, .. } => Some(*identity),
+            EndpointTarget::Selector(_) => None,
         });
         let mut taken: BTreeSet<Identity> = exact.collect();
-        let mut declared = Declared::default();
+        let mut declared = DeclaredRows::default();
         for Declaration { name, target, flags } in declarations {
             match target {
-                Target::Selector(selector) => {
+                EndpointTarget::Selector(selector) => {
                     let rows = select(name, selector, *flags, facts)?;
                     if rows.is_empty() {
                         warnings.push(nothing_matches(name));
@@ -45,7 +45,7 @@ impl Declared {
                     let new = rows.into_iter().filter(|row| taken.insert(row.identity));
                     declared.rows.extend(new.map(|row| (row, None)));
                 }
-                Target::Address { identity, dev, id } => {
+                EndpointTarget::Address { identity, dev, id } => {
                     let dev = match dev {
                         None => None,
                         Some(dev) => match facts.interface(&dev.value)? {
@@ -83,7 +83,7 @@ fn select(
     let on_interface = dev.as_ref().map(|dev| dev.value.matcher());
     let matches = |usable: &UsableAddress| {
         prefix.as_ref().is_none_or(|prefix| prefix.value.contains(usable.address))
-            && family.is_none_or(|family| Family::of(usable.address) == family.value)
+            && family.is_none_or(|family| AddressFamily::of(usable.address) == family.value)
             && on_interface.as_ref().is_none_or(|matches| matches(&usable.interface))
     };
     let row = |usable: &UsableAddress| Endpoint {

@@ -4,7 +4,7 @@ mod declared;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use declared::Declared;
+use declared::DeclaredRows;
 
 use crate::config::{Config, LimitValue, Located};
 use crate::model::code;
@@ -59,7 +59,7 @@ pub fn resolve(
     let endpoints = match &config.endpoints {
         None => current.endpoints.clone(),
         Some(declarations) => {
-            let declared = Declared::resolve(declarations, facts, &mut warnings)?;
+            let declared = DeclaredRows::resolve(declarations, facts, &mut warnings)?;
             table(config.prune, declared, current, capabilities, owned)?
         }
     };
@@ -75,7 +75,7 @@ pub fn names(
     facts: &mut impl HostFacts,
 ) -> Result<BTreeMap<Identity, String>, system::Error> {
     let declarations = config.endpoints.as_deref().unwrap_or_default();
-    let declared = Declared::resolve(declarations, facts, &mut Vec::new())?;
+    let declared = DeclaredRows::resolve(declarations, facts, &mut Vec::new())?;
     let waiting = declared.waiting.into_iter().map(|(identity, name)| (identity, name.to_string()));
     let rows = declared.rows.into_iter().filter_map(|(row, _)| Some((row.identity, row.name?)));
     Ok(waiting.chain(rows).collect())
@@ -180,12 +180,12 @@ pub fn inert(
 /// The whole table: declared rows in their order, then those that stay.
 fn table(
     prune: bool,
-    declared: Declared,
+    declared: DeclaredRows,
     current: &State,
     capabilities: Capabilities,
     owned: &BTreeSet<Identity>,
 ) -> Result<Vec<Endpoint>, ResolveError> {
-    let Declared { rows, waiting } = declared;
+    let DeclaredRows { rows, waiting } = declared;
     let fixed: BTreeSet<AddressId> = rows.iter().filter_map(|(row, _)| row.id).collect();
     let identities: BTreeSet<Identity> = rows.iter().map(|(row, _)| row.identity).collect();
     let mut conflicts = Vec::new();

@@ -29,4 +29,4 @@ pub use limits::Limits;
 pub use probe::{Course, Probe, Protocol, Sighting, Watched};
 pub use state::State;
 pub use step::{Disruption, Reason, Step};
-pub use sysctl::{Kind, Sysctl, SysctlValue};
+pub use sysctl::{Sysctl, SysctlKind, SysctlValue};

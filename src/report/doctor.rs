@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::doctor::{Evidence, Finding, Severity, Table};
-use crate::source::Source;
+use crate::source::SourceFile;
 
 use super::json_v1::VERSION;
 use super::probe::{self, ProbeJson};
@@ -16,7 +16,7 @@ const INDENT: usize = 12;
 
 /// The document for programs.
 #[derive(Debug, Serialize)]
-pub struct Document<'a> {
+pub struct DoctorJson<'a> {
     version: u32,
     netns: Option<&'a str>,
     findings: Vec<FindingJson<'a>>,
@@ -38,9 +38,9 @@ struct FindingJson<'a> {
     column: Option<usize>,
 }
 
-impl<'a> Document<'a> {
+impl<'a> DoctorJson<'a> {
     /// The document; places are in `sources`.
-    pub fn new(findings: &'a [Finding], sources: &'a [Source], evidence: &'a Evidence) -> Document<'a> {
+    pub fn new(findings: &'a [Finding], sources: &'a [SourceFile], evidence: &'a Evidence) -> DoctorJson<'a> {
         let finding = |finding: &'a Finding| FindingJson {
             code: finding.code.word(),
             severity: finding.severity.word(),
@@ -54,12 +54,12 @@ impl<'a> Document<'a> {
             column: finding.location.map(|location| location.span.column),
         };
         let findings = findings.iter().map(finding).collect();
-        Document { version: VERSION, netns: None, findings, probe: ProbeJson::new(evidence) }
+        DoctorJson { version: VERSION, netns: None, findings, probe: ProbeJson::new(evidence) }
     }
 }
 
 /// The page for people: what became of the probe, a block a finding, then one line that counts them.
-pub fn text(findings: &[Finding], sources: &[Source], evidence: &Evidence, style: Style) -> String {
+pub fn text(findings: &[Finding], sources: &[SourceFile], evidence: &Evidence, style: Style) -> String {
     let mut text = probe::text(evidence, style);
     for finding in findings {
         block(&mut text, finding, sources, style);
@@ -68,7 +68,7 @@ pub fn text(findings: &[Finding], sources: &[Source], evidence: &Evidence, style
     text
 }
 
-fn block(text: &mut String, finding: &Finding, sources: &[Source], style: Style) {
+fn block(text: &mut String, finding: &Finding, sources: &[SourceFile], style: Style) {
     const BOLD: &str = "\x1b[1m";
     const RED: &str = "\x1b[1;31m";
     const YELLOW: &str = "\x1b[1;33m";

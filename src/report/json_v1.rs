@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::config::{Config, Name, Selector};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::model::{AddressId, Endpoint, Limits, Reason, State, Step, SysctlValue};
-use crate::source::Source;
+use crate::source::SourceFile;
 
 /// The version that every document carries.
 pub const VERSION: u32 = 1;
@@ -20,8 +20,8 @@ pub const VERSION: u32 = 1;
 pub struct Check<'a> {
     version: u32,
     valid: bool,
-    errors: Vec<Finding<'a>>,
-    warnings: Vec<Finding<'a>>,
+    errors: Vec<DiagnosticJson<'a>>,
+    warnings: Vec<DiagnosticJson<'a>>,
     selectors: Vec<SelectorJson<'a>>,
 }
 
@@ -34,7 +34,7 @@ struct SelectorJson<'a> {
 
 /// One finding with its place.
 #[derive(Debug, Serialize)]
-pub struct Finding<'a> {
+pub struct DiagnosticJson<'a> {
     code: &'a str,
     endpoint: Option<&'a str>,
     message: &'a str,
@@ -44,11 +44,11 @@ pub struct Finding<'a> {
     help: Option<&'a str>,
 }
 
-impl<'a> Finding<'a> {
+impl<'a> DiagnosticJson<'a> {
     /// The finding, its first place by file name, line and column (from 1).
-    pub fn new(diagnostic: &'a Diagnostic, sources: &'a [Source]) -> Finding<'a> {
+    pub fn new(diagnostic: &'a Diagnostic, sources: &'a [SourceFile]) -> DiagnosticJson<'a> {
         let location = diagnostic.labels.first().map(|label| label.location);
-        Finding {
+        DiagnosticJson {
             code: diagnostic.code.word(),
             endpoint: diagnostic.endpoint.as_deref(),
             message: &diagnostic.message,
@@ -62,14 +62,14 @@ impl<'a> Finding<'a> {
 
 impl<'a> Check<'a> {
     /// The verdict on some sources.
-    pub fn new(diagnostics: &'a Diagnostics, sources: &'a [Source], config: &'a Config) -> Check<'a> {
+    pub fn new(diagnostics: &'a Diagnostics, sources: &'a [SourceFile], config: &'a Config) -> Check<'a> {
         let selector = |(name, selector): (&'a Name, &Selector)| SelectorJson {
             endpoint: name.as_str(),
             meaning: selector.to_string(),
         };
         let of = |severity| {
             let matching = diagnostics.iter().filter(move |diagnostic| diagnostic.severity == severity);
-            matching.map(|diagnostic| Finding::new(diagnostic, sources)).collect()
+            matching.map(|diagnostic| DiagnosticJson::new(diagnostic, sources)).collect()
         };
         Check {
             version: VERSION,
@@ -91,7 +91,7 @@ pub struct Plan<'a> {
     result: &'static str,
     changed: bool,
     steps: Vec<StepJson<'a>>,
-    warnings: Vec<Finding<'a>>,
+    warnings: Vec<DiagnosticJson<'a>>,
     before: StateJson<'a>,
     after: StateJson<'a>,
     diff: &'a str,
@@ -105,7 +105,7 @@ struct ErrorJson<'a> {
     errno: Option<&'a str>,
     kernel: Option<&'a str>,
     #[serde(flatten)]
-    finding: Finding<'a>,
+    finding: DiagnosticJson<'a>,
 }
 
 /// What went wrong.
@@ -194,7 +194,7 @@ pub struct PlanParts<'a> {
     /// Warnings about the configuration, and about the host.
     pub diagnostics: [&'a Diagnostics; 2],
     /// The files that they are about.
-    pub sources: &'a [Source],
+    pub sources: &'a [SourceFile],
     /// The state before.
     pub before: &'a State,
     /// The state after.
@@ -218,7 +218,7 @@ impl<'a> Plan<'a> {
             step: *step,
             errno: errno.as_deref(),
             kernel: kernel.as_deref(),
-            finding: Finding::new(diagnostic, sources),
+            finding: DiagnosticJson::new(diagnostic, sources),
         });
         Plan {
             version: VERSION,
@@ -227,7 +227,7 @@ impl<'a> Plan<'a> {
             result,
             changed: !steps.is_empty(),
             steps: steps.iter().map(StepJson::from).collect(),
-            warnings: warnings.map(|diagnostic| Finding::new(diagnostic, sources)).collect(),
+            warnings: warnings.map(|diagnostic| DiagnosticJson::new(diagnostic, sources)).collect(),
             before: before.into(),
             after: after.into(),
             diff,

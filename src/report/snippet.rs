@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use crate::model::diagnostic::{Diagnostic, Label, Location, Severity, SourceId, Span, lines};
-use crate::source::Source;
+use crate::source::SourceFile;
 
 use super::Style;
 
@@ -16,7 +16,7 @@ const LINES_MAX: usize = 50;
 
 /// Draws diagnostics about some sources.
 pub struct Snippets<'a> {
-    sources: &'a [Source],
+    sources: &'a [SourceFile],
     lines: Vec<OnceCell<Vec<Line<'a>>>>,
     /// The line behind the last one, where a text that ends too early is wrong.
     beyond: Line<'a>,
@@ -33,7 +33,7 @@ struct Line<'a> {
 
 impl<'a> Snippets<'a> {
     /// For diagnostics whose places are in `sources`.
-    pub fn new(sources: &'a [Source], style: Style) -> Snippets<'a> {
+    pub fn new(sources: &'a [SourceFile], style: Style) -> Snippets<'a> {
         let renderer = match style {
             Style::Plain => Renderer::plain(),
             Style::Coloured => Renderer::styled(),

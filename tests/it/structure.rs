@@ -1,6 +1,6 @@
 //! The shape of the source: pure inside, thin edges.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -136,5 +136,26 @@ fn every_code_is_used_as_its_row_says() {
             let made = compact.contains(&format!("{call}({name},"));
             assert!(!made || levels.contains(&level), "{word} is {level:?} somewhere");
         }
+    }
+}
+
+/// One word, one thing.
+#[test]
+fn no_two_public_types_share_a_name() {
+    // Still to be renamed, in doctor, linux, plan and reconcile.
+    const SHARED: [&str; 3] = ["Severity", "Stage", "Verdict"];
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (file, text) in code() {
+        for line in text.lines().filter_map(|line| line.trim_start().strip_prefix("pub ")) {
+            let Some((kind, rest)) = line.split_once(' ') else { continue };
+            if ["struct", "enum", "trait", "type"].contains(&kind) {
+                let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+                places.entry(name).or_default().push(file.clone());
+            }
+        }
+    }
+    assert!(places.len() > 100, "only {} types found", places.len());
+    for (name, files) in places {
+        assert_eq!(files.len() > 1, SHARED.contains(&name.as_str()), "{name} is a type of {files:?}");
     }
 }

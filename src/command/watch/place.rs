@@ -10,7 +10,7 @@ use crate::command::Output;
 use crate::command::input::Input;
 use crate::command::job::{Again, Done, Job};
 use crate::command::output::Form;
-use crate::config::{Config, Target};
+use crate::config::{Config, EndpointTarget};
 use crate::linux::{Changes, LinuxPathManager, netns};
 use crate::model::diagnostic::Severity;
 use crate::model::{Exit, Identity, State};
@@ -239,10 +239,10 @@ impl Place {
 /// The declared endpoints with an address of their own, with the interface where one is declared.
 fn literal(config: &Config) -> impl Iterator<Item = (Identity, Option<&str>)> {
     config.endpoints.iter().flatten().filter_map(|declaration| match &declaration.target {
-        Target::Address { identity, dev, .. } => {
+        EndpointTarget::Address { identity, dev, .. } => {
             Some((*identity, dev.as_ref().map(|dev| dev.value.as_str())))
         }
-        Target::Selector { .. } => None,
+        EndpointTarget::Selector { .. } => None,
     })
 }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 
 use crate::config::document::{EndpointDocument, Located, NAME_MAX, Name};
 use crate::config::node::{Key, Node, Value, quoted};
-use crate::config::pattern::{AddressPattern, DevicePattern, Family};
+use crate::config::pattern::{AddressFamily, AddressPattern, DevicePattern};
 use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::{AddressId, Flags};
@@ -82,10 +82,10 @@ impl Decoder<'_> {
         endpoint
     }
 
-    fn family(&mut self, node: &Node) -> Option<Located<Family>> {
-        let names = Family::NAMES.map(|(name, _)| name);
+    fn family(&mut self, node: &Node) -> Option<Located<AddressFamily>> {
+        let names = AddressFamily::NAMES.map(|(name, _)| name);
         let chosen = self.word(node, format_args!("`family`"), &names)?;
-        let (_, family) = Family::NAMES.into_iter().find(|(name, _)| name == chosen)?;
+        let (_, family) = AddressFamily::NAMES.into_iter().find(|(name, _)| name == chosen)?;
         located(node, family)
     }
 
