@@ -5,9 +5,8 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use mptcp_apply::cli::{Cli, Command};
-use mptcp_apply::command;
-use mptcp_apply::log;
 use mptcp_apply::model::Exit;
+use mptcp_apply::{command, log};
 
 /// musl's own maps and unmaps memory for every larger block, which takes longer than all else that a run does.
 #[cfg(target_env = "musl")]

@@ -8,8 +8,8 @@ use crate::cli::{Apply, Common};
 use crate::config::{LoadedConfig, Trust};
 use crate::linux::signals::Interruption;
 use crate::linux::{LinuxPathManager, sandbox};
-use crate::model::Exit;
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
+use crate::model::{Exit, code};
 use crate::reconcile::{self, Failure, Mode, Report, Wait};
 use crate::report::About;
 use crate::rundir::RunDir;
@@ -44,7 +44,7 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
     netns::in_each(&options.netns, &output, unmatched, |entered| {
         let netns = entered.map(|entered| entered.name);
         if signals.came() {
-            let error = Diagnostic::error("interrupted", "interrupted before its turn; nothing was done");
+            let error = Diagnostic::error(code::INTERRUPTED, "interrupted before its turn; nothing was done");
             output.diagnose_in(netns, [&error], &[]);
             return Ok(Exit::Failed);
         }

@@ -11,9 +11,9 @@ use crate::doctor::{self, Configuration, Declared, ProbeTarget, Table, shell_wor
 use crate::linux::lookup::lookup;
 use crate::linux::{LinuxPathManager, evidence, probe};
 use crate::model::diagnostic::Strictness;
-use crate::model::{Course, EndpointNames, Exit, Probe, State, Sysctl};
+use crate::model::{Course, EndpointNames, Exit, Probe, State, Sysctl, code};
 use crate::reconcile::{self, Failure, Mode, Report};
-use crate::report::doctor::{Document, text};
+use crate::report::doctor::{DoctorJson, text};
 use crate::rundir::RunDir;
 use crate::system::{Error, PathManager};
 
@@ -50,7 +50,7 @@ pub fn run(paths: &[PathBuf], target: Option<&ProbeTarget>, common: &Common) -> 
     let findings = doctor::examine(&evidence);
     let sources = loaded.map_or(Vec::new(), |loaded| loaded.sources);
     match output.form {
-        Form::Json => output.print_json(&Document::new(&findings, &sources, &evidence))?,
+        Form::Json => output.print_json(&DoctorJson::new(&findings, &sources, &evidence))?,
         Form::Text => output.print(&text(&findings, &sources, &evidence, output.style()))?,
     }
     let fault = findings.iter().any(|finding| finding.severity == doctor::Severity::Fault);
@@ -113,8 +113,8 @@ fn judged(loaded: Option<&LoadedConfig>) -> Result<&LoadedConfig, Configuration>
     match loaded.first_error() {
         None => Ok(loaded),
         Some(first) => {
-            let place = first.labels.first().map(|label| label.place);
-            Err(Configuration::Invalid(loaded.diagnostics.errors(), first.message.clone(), place))
+            let location = first.labels.first().map(|label| label.location);
+            Err(Configuration::Invalid(loaded.diagnostics.errors(), first.message.clone(), location))
         }
     }
 }
@@ -125,7 +125,7 @@ fn declared(loaded: &LoadedConfig, command: &str, system: &mut LinuxPathManager)
     let mut declared = Declared {
         command: command.to_owned(),
         places: declarations
-            .map(|declaration| (declaration.name.value.to_string(), declaration.name.place))
+            .map(|declaration| (declaration.name.value.to_string(), declaration.name.location))
             .collect(),
         ..Declared::default()
     };
@@ -137,7 +137,7 @@ fn declared(loaded: &LoadedConfig, command: &str, system: &mut LinuxPathManager)
         Ok(report) => {
             declared.steps = report.steps().cloned().collect();
             declared.waiting = report.diagnostics;
-            declared.waiting.retain(|found| ["dev-missing", "no-match"].contains(&found.code));
+            declared.waiting.retain(|found| [code::DEV_MISSING, code::NO_MATCH].contains(&found.code));
         }
         Err(failure) => {
             let reason = failure.diagnostics.first().map_or("", |first| first.message.as_str());

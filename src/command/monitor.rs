@@ -40,8 +40,8 @@ pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
     let exit = netns::in_each(names, &output, Severity::Warning, |entered| {
         let name = entered.map(|entered| entered.name);
         match listen(name, &installed) {
-            Ok((place, source)) => {
-                places.push(place);
+            Ok((location, source)) => {
+                places.push(location);
                 sources.push(source);
                 Ok(Exit::Success)
             }
@@ -65,7 +65,7 @@ fn tell(places: &[Listened], sources: Vec<Source>, output: &Output) -> io::Resul
         Ok(stream) => stream,
         Err(error) => return Ok(netns::refuse(error, None, output)),
     };
-    let names = places.iter().filter_map(|place| place.name.as_deref());
+    let names = places.iter().filter_map(|location| location.name.as_deref());
     let mut columns = Columns::new(output.style(), names);
     loop {
         let (index, heard) = match stream.wait_for_next() {

@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::linux::netns::{self, Entered, Names};
-use crate::model::Exit;
 use crate::model::diagnostic::{Diagnostic, Severity};
+use crate::model::{Exit, code};
 use crate::reconcile::Failure;
 use crate::system;
 
@@ -35,7 +35,7 @@ pub fn in_each(
     let is_over = vain.peek().is_some() && unmatched == Severity::Error;
     for names in vain {
         let message = format!("no network namespace is called {names}");
-        let mut diagnostic = Diagnostic::warning("netns-missing", message).help("`ip netns` lists them");
+        let mut diagnostic = Diagnostic::warning(code::NETNS_MISSING, message).help("`ip netns` lists them");
         diagnostic.severity = unmatched;
         output.tell(diagnostic);
     }

@@ -8,13 +8,13 @@ use ::log::Level;
 use crate::cli::{Color, Common, Format};
 use crate::config::{LoadedConfig, NoConfig};
 use crate::log;
-use crate::model::Exit;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::model::{Exit, code};
 use crate::reconcile::{Failure, FailureKind, Report};
 use crate::report::json_v1::PlanJson;
 use crate::report::snippet::Snippets;
 use crate::report::{About, Style, text, yaml};
-use crate::source::Source;
+use crate::source::SourceFile;
 
 /// How most results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Output {
 
     /// Writes diagnostics to standard error; warnings not when quiet. Where that cannot be written nobody can be told,
     /// and the exit code is all that is left to say.
-    pub fn diagnose(&self, diagnostics: &Diagnostics, sources: &[Source]) {
+    pub fn diagnose(&self, diagnostics: &Diagnostics, sources: &[SourceFile]) {
         self.diagnose_in(None, diagnostics.iter(), sources);
         if diagnostics.dropped() > 0 {
             let _ = io::stderr().write_all(format!("\nand {} more\n", diagnostics.dropped()).as_bytes());
@@ -111,7 +111,7 @@ impl Output {
         &self,
         netns: Option<&str>,
         diagnostics: impl IntoIterator<Item = &'d Diagnostic>,
-        sources: &[Source],
+        sources: &[SourceFile],
     ) {
         let wanted = |severity| severity == Severity::Error || !self.quiet;
         let wanted = diagnostics.into_iter().filter(|diagnostic| wanted(diagnostic.severity));
@@ -223,7 +223,7 @@ impl Output {
 
     /// Writes an error that has no place in a file.
     pub fn error(&self, message: &str, help: Option<&str>) {
-        let mut diagnostic = Diagnostic::error("", message);
+        let mut diagnostic = Diagnostic::error(code::FAILED, message);
         diagnostic.help = help.map(str::to_owned);
         self.tell(diagnostic);
     }

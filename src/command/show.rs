@@ -8,7 +8,7 @@ use crate::cli::{Common, Format, Show};
 use crate::linux::LinuxPathManager;
 use crate::model::diagnostic::Severity;
 use crate::model::{Connection, Device, EndpointNames, Exit, State, Sysctl};
-use crate::report::show::{self, Document, Shown};
+use crate::report::show::{self, ShowJson, Shown};
 use crate::report::yaml;
 use crate::system::{Error, PathManager};
 
@@ -70,7 +70,7 @@ fn show(
     };
     let shown = Shown { netns, state, names, connections: connections.as_deref(), interface: &interface };
     match format {
-        Format::Json => output.print_json(&Document::new(&shown))?,
+        Format::Json => output.print_json(&ShowJson::new(&shown))?,
         Format::Yaml => {
             let start = netns.map_or(String::new(), |name| format!("--- # netns {name}\n"));
             output.print(&(start + &yaml::configuration(state, names).map_err(io::Error::other)?))?;

@@ -7,7 +7,7 @@ mod value;
 use value::{located, shown, suggestion};
 
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
-use crate::model::{Kind, Sysctl, SysctlValue};
+use crate::model::{Sysctl, SysctlKind, SysctlValue, code};
 
 use super::document::{Document, LimitValue, LimitsDocument, Located};
 use super::node::{Key, Node, Value, quoted};
@@ -40,7 +40,7 @@ impl Decoder<'_> {
             }
         }
         if complete || version.is_some() {
-            self.version(version, node.place);
+            self.version(version, node.location);
         }
         document
     }
@@ -49,7 +49,7 @@ impl Decoder<'_> {
         let help = format!("write `version: {}`", Document::VERSION);
         let Some(node) = version else {
             let message = "the configuration has no `version`";
-            return self.report(Diagnostic::error("version", message).at(start, "").help(help));
+            return self.report(Diagnostic::error(code::VERSION, message).at(start, "").help(help));
         };
         let known =
             matches!(&node.value, Value::Scalar(scalar) if scalar.integer() == Some(Document::VERSION));
@@ -58,7 +58,7 @@ impl Decoder<'_> {
                 Value::Scalar(scalar) if !scalar.is_null() => format!("unknown version {}", shown(node)),
                 other => format!("`version` must be {}, not {}", Document::VERSION, other.kind()),
             };
-            self.report_value(node, "version", message, Some(help));
+            self.report_value(node, code::VERSION, message, Some(help));
         }
     }
 
@@ -91,7 +91,7 @@ impl Decoder<'_> {
             match Sysctl::named(&key.text) {
                 Some(sysctl) => {
                     let value = self.sysctl(sysctl, value);
-                    sysctls.extend(value.map(|value| (sysctl, key.place, value)));
+                    sysctls.extend(value.map(|value| (sysctl, key.location, value)));
                 }
                 None => self.unknown_sysctl(key, &names),
             }
@@ -103,7 +103,7 @@ impl Decoder<'_> {
         let bare = key.text.strip_prefix("net.mptcp.").unwrap_or(&key.text);
         if bare.starts_with("available_") {
             let message = format!("sysctl {} can only be read", quoted(&key.text));
-            let error = Diagnostic::error("unknown-sysctl", message).at(key.place, "");
+            let error = Diagnostic::error(code::UNKNOWN_SYSCTL, message).at(key.location, "");
             return self.report(error.help("leave it out"));
         }
         self.diagnostics.push_with(Severity::Error, || {
@@ -113,7 +113,7 @@ impl Decoder<'_> {
             };
             let help = near.unwrap_or_else(|| format!("known are {}", names.join(", ")));
             let message = format!("unknown sysctl {}", quoted(&key.text));
-            Diagnostic::error("unknown-sysctl", message).at(key.place, "").help(help)
+            Diagnostic::error(code::UNKNOWN_SYSCTL, message).at(key.location, "").help(help)
         });
     }
 
@@ -124,26 +124,26 @@ impl Decoder<'_> {
             _ => None,
         };
         match (sysctl.kind(), boolean) {
-            (Kind::Switch, Some(on)) => located(node, SysctlValue::Number(u64::from(on))),
-            (Kind::Switch, None) => {
+            (SysctlKind::Switch, Some(on)) => located(node, SysctlValue::Number(u64::from(on))),
+            (SysctlKind::Switch, None) => {
                 let wanted = format_args!("`{name}` must be true, false, 1 or 0");
                 let number = self.integer(node, wanted, 0..=1, &[])?;
                 located(node, SysctlValue::Number(number.try_into().ok()?))
             }
-            (Kind::Number(max), _) => {
+            (SysctlKind::Number(max), _) => {
                 let wanted = format_args!("`{name}` must be a number from 0 to {max}");
                 let number = self.integer(node, wanted, 0..=max.into(), &[])?;
                 located(node, SysctlValue::Number(number.try_into().ok()?))
             }
-            (Kind::Choice(words), _) => {
+            (SysctlKind::Choice(words), _) => {
                 let word = self.word(node, format_args!("`{name}`"), words)?;
                 located(node, SysctlValue::Word((*word).to_owned()))
             }
-            (Kind::Word, _) => {
+            (SysctlKind::Word, _) => {
                 let word = self.text(node, format_args!("`{name}`"))?;
                 let fit = !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic());
                 if !fit {
-                    self.report_value(node, "value", format!("`{name}` must be one word"), None);
+                    self.report_value(node, code::VALUE, format!("`{name}` must be one word"), None);
                 }
                 fit.then(|| located(node, SysctlValue::Word(word.to_owned())))?
             }

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::model::diagnostic::Location;
 use crate::model::{AddressId, Flags, Sysctl, SysctlValue};
 
-use super::pattern::{AddressPattern, DevicePattern, Family};
+use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
 
 /// A value and where it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Located<T> {
     /// The value.
     pub value: T,
     /// Where it stands; of an entry of a mapping: its value.
-    pub place: Location,
+    pub location: Location,
 }
 
 /// The most characters of a [`Name`].
@@ -98,7 +98,7 @@ pub struct EndpointDocument {
     /// `dev`
     pub dev: Option<Located<DevicePattern>>,
     /// `family`
-    pub family: Option<Located<Family>>,
+    pub family: Option<Located<AddressFamily>>,
     /// `id`, 1 to 255
     pub id: Option<Located<AddressId>>,
     /// `flags`

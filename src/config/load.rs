@@ -4,9 +4,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::Exit;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity, Strictness};
-use crate::source::{self, Source};
+use crate::model::{Exit, code};
+use crate::source::{self, SourceFile};
 
 use super::{Config, parse};
 
@@ -22,7 +22,7 @@ pub enum Trust {
 /// A configuration, and what is wrong with it.
 pub struct LoadedConfig {
     /// The files.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceFile>,
     /// What they declare.
     pub config: Config,
     /// What is wrong with that, and what speaks against carrying it out.
@@ -89,24 +89,28 @@ impl LoadedConfig {
     }
 }
 
-impl From<source::Error> for NoConfig {
-    fn from(error: source::Error) -> NoConfig {
+impl From<source::ReadError> for NoConfig {
+    fn from(error: source::ReadError) -> NoConfig {
         let (exit, help) = match &error {
-            source::Error::NoneFound(_) => {
+            source::ReadError::NoneFound(_) => {
                 (Exit::NoInput, Some("write one, or name a file on the command line"))
             }
-            source::Error::Missing(path) if path.components().count() == 1 && path.extension().is_none() => {
+            source::ReadError::Missing(path)
+                if path.components().count() == 1 && path.extension().is_none() =>
+            {
                 (Exit::NoInput, Some("`mptcp-apply --help` lists the commands; anything else is a file"))
             }
-            source::Error::Missing(_) | source::Error::EmptyFolder(_) => (Exit::NoInput, None),
-            source::Error::StandardInputTwice => (Exit::Usage, None),
-            source::Error::Io { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
+            source::ReadError::Missing(_) | source::ReadError::EmptyFolder(_) => (Exit::NoInput, None),
+            source::ReadError::StandardInputTwice => (Exit::Usage, None),
+            source::ReadError::Io { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
                 (Exit::NotPermitted, Some("run it as a user who may read the file"))
             }
-            source::Error::Io { .. } => (Exit::NoInput, None),
+            source::ReadError::Io { .. } => (Exit::NoInput, None),
         };
-        let diagnostic =
-            Diagnostic { help: help.map(str::to_owned), ..Diagnostic::error("", error.to_string()) };
+        let diagnostic = Diagnostic {
+            help: help.map(str::to_owned),
+            ..Diagnostic::error(code::NO_INPUT, error.to_string())
+        };
         NoConfig { diagnostic: Box::new(diagnostic), exit }
     }
 }

@@ -27,9 +27,9 @@ mod yaml;
 pub use document::{LimitValue, Located, NAME_MAX, Name};
 pub use load::{LoadedConfig, NoConfig, Trust};
 pub use merge::ManagedLimits;
-pub use pattern::{AddressPattern, DevicePattern, Family};
+pub use pattern::{AddressFamily, AddressPattern, DevicePattern};
 pub use selector::Selector;
-pub use validate::{Config, Declaration, Target};
+pub use validate::{Config, Declaration, EndpointTarget};
 
 use crate::model::diagnostic::{Diagnostics, SourceId};
 

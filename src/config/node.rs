@@ -9,7 +9,7 @@ use crate::model::diagnostic::Location;
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Of a mapping or sequence: its first line.
-    pub place: Location,
+    pub location: Location,
     /// What it is.
     pub value: Value,
 }
@@ -52,7 +52,7 @@ pub struct Scalar {
 #[derive(Clone, Debug)]
 pub struct Key {
     /// Where it stands.
-    pub place: Location,
+    pub location: Location,
     /// The key itself.
     pub text: String,
     /// Whether it is YAML that no configuration needs, which is reported; it has no text then.

@@ -12,20 +12,21 @@ pub const INTERFACE_NAME_MAX: usize = 15;
 
 /// `ipv4` or `ipv6`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
+pub enum AddressFamily {
     /// `ipv4`
     Ipv4,
     /// `ipv6`
     Ipv6,
 }
 
-impl Family {
+impl AddressFamily {
     /// Both, as a configuration writes them.
-    pub const NAMES: [(&'static str, Family); 2] = [("ipv4", Family::Ipv4), ("ipv6", Family::Ipv6)];
+    pub const NAMES: [(&'static str, AddressFamily); 2] =
+        [("ipv4", AddressFamily::Ipv4), ("ipv6", AddressFamily::Ipv6)];
 
     /// The family of an address.
-    pub fn of(address: IpAddr) -> Family {
-        if address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
+    pub fn of(address: IpAddr) -> AddressFamily {
+        if address.is_ipv4() { AddressFamily::Ipv4 } else { AddressFamily::Ipv6 }
     }
 }
 

@@ -8,11 +8,11 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Map, Value, json};
 
-use crate::model::{AddressId, Flags, Kind, Sysctl};
+use crate::model::{AddressId, Flags, Sysctl, SysctlKind};
 
 use super::ENDPOINTS_MAX;
 use super::document::{Document, EndpointDocument, LimitValue, LimitsDocument, NAME_MAX, Name};
-use super::pattern::{AddressPattern, DevicePattern, Family, INTERFACE_NAME_MAX};
+use super::pattern::{AddressFamily, AddressPattern, DevicePattern, INTERFACE_NAME_MAX};
 use super::validate::PURPOSES;
 
 const ID: &str = "https://github.com/mptcp-apply/mptcp-apply/raw/main/schema/mptcp-apply.schema.json";
@@ -143,7 +143,7 @@ impl JsonSchema for EndpointDocument {
             &[json!("eth0"), json!(["wwan*", "!wwan9"])],
         );
         let family = described(
-            generator.subschema_for::<Family>(),
+            generator.subschema_for::<AddressFamily>(),
             "Only addresses of this family. Not with an exact address. Absent: both.",
             &[json!("ipv4")],
         );
@@ -233,7 +233,7 @@ impl JsonSchema for DevicePattern {
     }
 }
 
-impl JsonSchema for Family {
+impl JsonSchema for AddressFamily {
     fn schema_name() -> Cow<'static, str> {
         "family".into()
     }
@@ -243,7 +243,7 @@ impl JsonSchema for Family {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "enum": Family::NAMES.map(|(name, _)| name) })
+        json_schema!({ "enum": AddressFamily::NAMES.map(|(name, _)| name) })
     }
 }
 
@@ -281,14 +281,14 @@ fn flag_meanings() -> String {
 fn sysctls() -> Value {
     let property = |sysctl: Sysctl| {
         let value = match sysctl.kind() {
-            Kind::Switch => json!({ "enum": [true, false, 1, 0] }),
-            Kind::Number(max) => json!({ "type": "integer", "minimum": 0, "maximum": max }),
-            Kind::Choice(words) => json!({ "enum": words }),
-            Kind::Word => json!({ "type": "string", "pattern": "^[!-~]+$" }),
+            SysctlKind::Switch => json!({ "enum": [true, false, 1, 0] }),
+            SysctlKind::Number(max) => json!({ "type": "integer", "minimum": 0, "maximum": max }),
+            SysctlKind::Choice(words) => json!({ "enum": words }),
+            SysctlKind::Word => json!({ "type": "string", "pattern": "^[!-~]+$" }),
         };
         let mut value = Schema::try_from(value).expect("an object");
         let range = match sysctl.kind() {
-            Kind::Number(max) => format!(", from 0 to {max}"),
+            SysctlKind::Number(max) => format!(", from 0 to {max}"),
             _ => String::new(),
         };
         let (name, meaning, initial) = (sysctl.name(), sysctl.meaning(), sysctl.initial());
@@ -297,9 +297,9 @@ fn sysctls() -> Value {
         );
         value.insert("description".to_owned(), description.into());
         let example = match sysctl.kind() {
-            Kind::Switch => json!(initial == "1"),
-            Kind::Number(_) => initial.parse::<u64>().map_or(Value::Null, Value::from),
-            Kind::Choice(_) | Kind::Word => json!(initial),
+            SysctlKind::Switch => json!(initial == "1"),
+            SysctlKind::Number(_) => initial.parse::<u64>().map_or(Value::Null, Value::from),
+            SysctlKind::Choice(_) | SysctlKind::Word => json!(initial),
         };
         value.insert("examples".to_owned(), json!([example]));
         (sysctl.name().to_owned(), value.to_value())

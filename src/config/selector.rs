@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::document::Located;
-use super::pattern::{AddressPattern, DevicePattern, Family};
+use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
 
 /// The conditions of a selector; all of those that are given must hold.
 #[derive(Debug)]
@@ -13,7 +13,7 @@ pub struct Selector {
     /// Addresses of these interfaces.
     pub dev: Option<Located<DevicePattern>>,
     /// Addresses of this family.
-    pub family: Option<Located<Family>>,
+    pub family: Option<Located<AddressFamily>>,
 }
 
 /// `every usable IPv4 address in 10.0.0.0/8 on wwan* but not on wwan9`
@@ -21,8 +21,8 @@ impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.family.map(|family| family.value) {
             None => "every usable address",
-            Some(Family::Ipv4) => "every usable IPv4 address",
-            Some(Family::Ipv6) => "every usable IPv6 address",
+            Some(AddressFamily::Ipv4) => "every usable IPv4 address",
+            Some(AddressFamily::Ipv6) => "every usable IPv6 address",
         })?;
         if let Some(prefix) = &self.prefix {
             write!(f, " in {}", prefix.value)?;

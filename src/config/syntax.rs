@@ -1,6 +1,7 @@
 //! What the YAML parser stumbled over, in words for people: what is wrong, at the place where it can be seen, and what
 //! to do.
 
+use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Location, Span, lines};
 
 /// The deepest nesting of mappings and sequences.
@@ -74,29 +75,29 @@ const ESCAPE: &str = "no such character in this escape sequence";
 const ESCAPE_HELP: &str = "write `\\\\` for a backslash, or use single quotes";
 
 /// The parser's error as a diagnostic.
-pub fn error(info: &str, text: &str, mut place: Location) -> Diagnostic {
-    let (code, message, help) = explain(info, text, &mut place.span);
+pub fn error(info: &str, text: &str, mut location: Location) -> Diagnostic {
+    let (code, message, help) = explain(info, text, &mut location.span);
     // In the lines of directives the parser counts bytes, not characters.
-    let end = line(text, place.span.line).chars().count() + 1;
-    place.span.column = place.span.column.min(end);
-    Diagnostic::error(code, message).at(place, "").help(help)
+    let end = line(text, location.span.line).chars().count() + 1;
+    location.span.column = location.span.column.min(end);
+    Diagnostic::error(code, message).at(location, "").help(help)
 }
 
 /// Code, message and remedy; moves the span to where a reader sees what is meant.
-fn explain(info: &str, text: &str, span: &mut Span) -> (&'static str, String, String) {
+fn explain(info: &str, text: &str, span: &mut Span) -> (Code, String, String) {
     let line = line(text, span.line);
     let before: String = line.chars().take(span.column - 1).collect();
     let here = line.chars().nth(span.column - 1);
     let syntax =
-        |message: &str, help: &str| ("yaml-syntax", format!("invalid YAML: {message}"), help.to_owned());
+        |message: &str, help: &str| (code::YAML_SYNTAX, format!("invalid YAML: {message}"), help.to_owned());
     if info.contains("recursion limit") {
-        return ("yaml-depth", depth_message(), DEPTH_HELP.to_owned());
+        return (code::YAML_DEPTH, depth_message(), DEPTH_HELP.to_owned());
     }
     if info.contains("anchor") {
         span.length = line.chars().skip(span.column - 1).take_while(|c| !c.is_whitespace()).count();
         return match here {
-            Some('*') => ("yaml-alias", ALIAS.to_owned(), ALIAS_HELP.to_owned()),
-            _ => ("yaml-anchor", ANCHOR.to_owned(), ANCHOR_HELP.to_owned()),
+            Some('*') => (code::YAML_ALIAS, ALIAS.to_owned(), ALIAS_HELP.to_owned()),
+            _ => (code::YAML_ANCHOR, ANCHOR.to_owned(), ANCHOR_HELP.to_owned()),
         };
     }
     if let Some(character) = here.filter(|_| info.starts_with("unexpected character")) {

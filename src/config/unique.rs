@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location};
-use crate::model::{AddressId, Identity};
+use crate::model::{AddressId, Identity, code};
 
 use super::document::{EndpointDocument, Located, Name};
 use super::pattern::AddressPattern;
@@ -21,11 +21,11 @@ impl Claim {
     pub fn new(name: &Located<Name>, body: &EndpointDocument) -> Claim {
         let identity = match body.address {
             // A wrong port is left out, and without it this would be another identity.
-            Some(Located { value: AddressPattern::Exact(address), place })
+            Some(Located { value: AddressPattern::Exact(address), location })
                 if !body.is_unsure_of("address") && !body.is_unsure_of("port") =>
             {
                 let port = body.port.map(|port| port.value);
-                Some(Located { value: Identity { address, port }, place })
+                Some(Located { value: Identity { address, port }, location })
             }
             _ => None,
         };
@@ -38,31 +38,31 @@ pub fn unique(claims: &[Claim], diagnostics: &mut Diagnostics) {
     let mut identities: BTreeMap<Identity, (Location, &Name)> = BTreeMap::new();
     let mut ids: BTreeMap<AddressId, (Location, &Name)> = BTreeMap::new();
     for Claim { name, identity, id } in claims {
-        if let Some(Located { value, place }) = *identity {
+        if let Some(Located { value, location }) = *identity {
             match identities.entry(value) {
                 Entry::Occupied(first) => {
                     let message = format!("{value} is declared twice");
                     let help = "the kernel holds one endpoint per address and port; keep one of the two";
-                    diagnostics.push(twice(message, (place, name), *first.get(), help));
+                    diagnostics.push(twice(message, (location, name), *first.get(), help));
                 }
-                Entry::Vacant(free) => drop(free.insert((place, name))),
+                Entry::Vacant(free) => drop(free.insert((location, name))),
             }
         }
-        if let Some(Located { value, place }) = *id {
+        if let Some(Located { value, location }) = *id {
             match ids.entry(value) {
                 Entry::Occupied(first) => {
                     let message = format!("id {value} is declared twice");
                     let help = "give each endpoint an id of its own, or leave the id out";
-                    diagnostics.push(twice(message, (place, name), *first.get(), help));
+                    diagnostics.push(twice(message, (location, name), *first.get(), help));
                 }
-                Entry::Vacant(free) => drop(free.insert((place, name))),
+                Entry::Vacant(free) => drop(free.insert((location, name))),
             }
         }
     }
 }
 
 fn twice(message: String, second: (Location, &Name), first: (Location, &Name), help: &str) -> Diagnostic {
-    Diagnostic::error("duplicate-endpoint", message)
+    Diagnostic::error(code::DUPLICATE_ENDPOINT, message)
         .at(second.0, format!("by `{}`", second.1))
         .at(first.0, format!("first by `{}`", first.1))
         .help(help)

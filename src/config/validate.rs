@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::model::{AddressId, Flags, Identity, Sysctl, SysctlValue};
 
 use super::ENDPOINTS_MAX;
 use super::document::{EndpointDocument, LimitValue, Located, Name};
 use super::merge::{ManagedLimits, Merged};
-use super::pattern::{AddressPattern, DevicePattern, Family};
+use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
 use super::selector::Selector;
 use super::unique::{Claim, unique};
 
@@ -34,8 +35,8 @@ impl Config {
     /// The declarations that stand for many addresses.
     pub fn selectors(&self) -> impl Iterator<Item = (&Name, &Selector)> {
         self.endpoints.iter().flatten().filter_map(|declaration| match &declaration.target {
-            Target::Selector(selector) => Some((&declaration.name.value, selector)),
-            Target::Address { .. } => None,
+            EndpointTarget::Selector(selector) => Some((&declaration.name.value, selector)),
+            EndpointTarget::Address { .. } => None,
         })
     }
 }
@@ -46,14 +47,14 @@ pub struct Declaration {
     /// Its name and where that stands.
     pub name: Located<Name>,
     /// What it stands for.
-    pub target: Target,
+    pub target: EndpointTarget,
     /// What the path manager is to do with it.
     pub flags: Flags,
 }
 
 /// What a declaration stands for.
 #[derive(Debug)]
-pub enum Target {
+pub enum EndpointTarget {
     /// One endpoint.
     Address {
         /// Address and port.
@@ -79,8 +80,8 @@ pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
                 let message = format!("more than {ENDPOINTS_MAX} endpoints are declared");
                 let help = "a selector (`dev` or a prefix) stands for many addresses";
                 diagnostics.push(
-                    Diagnostic::error("too-many-endpoints", message)
-                        .at(name.place, "this one is too many")
+                    Diagnostic::error(code::TOO_MANY_ENDPOINTS, message)
+                        .at(name.location, "this one is too many")
                         .help(help),
                 );
                 break;
@@ -111,7 +112,7 @@ fn one_word_for_the_path_manager(
         (sysctls.get(&Sysctl::PATH_MANAGER), sysctls.get(&Sysctl::PM_TYPE))
     {
         diagnostics.push(
-            Diagnostic::error("conflict", "`path_manager` and `pm_type` are one setting")
+            Diagnostic::error(code::CONFLICT, "`path_manager` and `pm_type` are one setting")
                 .at(*newer, "set here")
                 .at(*older, "and here")
                 .help("keep one of the two; either works on every kernel"),
@@ -148,22 +149,22 @@ impl Judge<'_> {
             }
             let message = format!("endpoint `{}` has no `flags`", self.name.value);
             let help = "say what it is for: `flags: [subflow]` or `flags: [signal]`";
-            self.error("no-purpose", message, &[(self.name.place, "")], help);
+            self.error(code::NO_PURPOSE, message, &[(self.name.location, "")], help);
             return None;
         };
-        let Located { value, place } = flags;
+        let Located { value, location } = flags;
         if !value.intersects(PURPOSES) {
             let message =
                 "no flag among signal, subflow, fullmesh and laminar: the endpoint would do nothing";
             let help = "add `subflow` to open subflows from it, or `signal` to announce it to peers";
-            self.error("no-purpose", message, &[(place, "")], help);
+            self.error(code::NO_PURPOSE, message, &[(location, "")], help);
         }
         if value.contains(Flags::SIGNAL.union(Flags::FULLMESH)) {
             let message = "`signal` and `fullmesh` exclude each other";
             self.error(
-                "conflict",
+                code::CONFLICT,
                 message,
-                &[(place, "")],
+                &[(location, "")],
                 "the kernel refuses an endpoint with both; keep one",
             );
         }
@@ -179,24 +180,29 @@ impl Judge<'_> {
                 ("", "")
             };
             if !message.is_empty() {
-                self.error("port", message, &[(port.place, ""), (place, "these are its flags")], help);
+                self.error(
+                    code::PORT,
+                    message,
+                    &[(port.location, ""), (location, "these are its flags")],
+                    help,
+                );
             }
         }
         if value.contains(Flags::FULLMESH) && !value.intersects(Flags::SUBFLOW.union(Flags::SIGNAL)) {
             let message =
                 "`fullmesh` without `subflow` opens subflows only to addresses that the peer announces";
             let help = "add `subflow` to open one to the peer's first address too";
-            self.warning("fullmesh-without-subflow", message, place, help);
+            self.warning(code::FULLMESH_WITHOUT_SUBFLOW, message, location, help);
         }
         if value.contains(Flags::SIGNAL.union(Flags::SUBFLOW)) {
             let message = "`signal` and `subflow` together: most hosts want one of the two";
             let help = "clients open subflows (`subflow`), servers announce addresses (`signal`)";
-            self.warning("signal-and-subflow", message, place, help);
+            self.warning(code::SIGNAL_AND_SUBFLOW, message, location, help);
         }
         Some(value)
     }
 
-    fn target(mut self, body: EndpointDocument) -> Option<Target> {
+    fn target(mut self, body: EndpointDocument) -> Option<EndpointTarget> {
         if body.is_unsure_of("address") || (body.dev.is_none() && body.is_unsure_of("dev")) {
             return None;
         }
@@ -205,103 +211,98 @@ impl Judge<'_> {
             None if dev.is_none() => {
                 let message = format!("endpoint `{}` has neither `address` nor `dev`", self.name.value);
                 let help = "give it an `address`, or a `dev` whose addresses it is to stand for";
-                self.error("no-target", message, &[(self.name.place, "")], help);
+                self.error(code::NO_TARGET, message, &[(self.name.location, "")], help);
                 None
             }
-            Some(Located { value: AddressPattern::Exact(address), place }) => {
+            Some(Located { value: AddressPattern::Exact(address), location }) => {
                 if let Some(family) = family {
                     let message = "`family` goes with a selector only; the address has its own";
-                    self.error("selector", message, &[(family.place, "")], "leave it out");
+                    self.error(code::SELECTOR, message, &[(family.location, "")], "leave it out");
                 }
-                self.address(address, place, port.is_some());
+                self.address(address, location, port.is_some());
                 let identity = Identity { address, port: port.map(|port| port.value) };
-                Some(Target::Address { identity, dev: self.interface(dev), id })
+                Some(EndpointTarget::Address { identity, dev: self.interface(dev), id })
             }
             prefix => {
                 let many = match (&prefix, &dev) {
-                    (Some(prefix), _) => Some((prefix.place, "a prefix")),
-                    (None, dev) => dev.as_ref().map(|dev| (dev.place, "`dev` without `address`")),
+                    (Some(prefix), _) => Some((prefix.location, "a prefix")),
+                    (None, dev) => dev.as_ref().map(|dev| (dev.location, "`dev` without `address`")),
                 };
-                self.selector_key("id", id.map(|id| id.place), many);
-                self.selector_key("port", port.map(|port| port.place), many);
-                if let Some(Located { value: AddressPattern::Prefix(network, _), place }) = prefix
+                self.selector_key("id", id.map(|id| id.location), many);
+                self.selector_key("port", port.map(|port| port.location), many);
+                if let Some(Located { value: AddressPattern::Prefix(network, _), location }) = prefix
                     && network.is_loopback()
                 {
                     let message = "a prefix stands for no loopback addresses";
-                    self.warning("loopback-address", message, place, "write the one address");
+                    self.warning(code::LOOPBACK_ADDRESS, message, location, "write the one address");
                 }
                 if let (Some(prefix), Some(family)) = (&prefix, &family)
                     && let AddressPattern::Prefix(network, _) = prefix.value
-                    && Family::of(network) != family.value
+                    && AddressFamily::of(network) != family.value
                 {
                     let message = "no address of this prefix is of this family";
-                    let places = [(family.place, ""), (prefix.place, "the prefix")];
-                    self.error("selector", message, &places, "leave `family` out");
+                    let locations = [(family.location, ""), (prefix.location, "the prefix")];
+                    self.error(code::SELECTOR, message, &locations, "leave `family` out");
                 }
-                Some(Target::Selector(Selector { prefix, dev, family }))
+                Some(EndpointTarget::Selector(Selector { prefix, dev, family }))
             }
         }
     }
 
     /// A key that only makes sense with one address.
-    fn selector_key(&mut self, key: &str, place: Option<Location>, many: Option<(Location, &str)>) {
-        let (Some(place), Some((selector, what))) = (place, many) else { return };
+    fn selector_key(&mut self, key: &str, location: Option<Location>, many: Option<(Location, &str)>) {
+        let (Some(location), Some((selector, what))) = (location, many) else { return };
         let message = format!("`{key}` needs an exact address; {what} may stand for many");
         let help = format!("write the one `address`, or leave `{key}` out");
-        self.error("selector", message, &[(place, ""), (selector, "may stand for many")], &help);
+        self.error(code::SELECTOR, message, &[(location, ""), (selector, "may stand for many")], &help);
     }
 
-    fn address(&mut self, address: IpAddr, place: Location, has_port: bool) {
+    fn address(&mut self, address: IpAddr, location: Location, has_port: bool) {
         if address.is_loopback() {
             let message = format!("{address} is a loopback address; no other host can reach it");
-            self.warning("loopback-address", message, place, "use an address of a network interface");
+            self.warning(code::LOOPBACK_ADDRESS, message, location, "use an address of a network interface");
         }
         let link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
         if link_local && has_port {
             let message = "the kernel cannot listen on a link-local address: it would need a scope, which endpoints lack";
-            self.error("port", message, &[(place, "")], "use a global address, or leave the port out");
+            self.error(code::PORT, message, &[(location, "")], "use a global address, or leave the port out");
         }
     }
 
     fn interface(&mut self, dev: Option<Located<DevicePattern>>) -> Option<Located<String>> {
-        let Located { value, place } = dev?;
-        let literal = value.literal().map(|name| Located { value: name.to_owned(), place });
+        let Located { value, location } = dev?;
+        let literal = value.literal().map(|name| Located { value: name.to_owned(), location });
         if literal.is_none() {
             let message = "with an exact address, `dev` must be one interface name";
-            self.error("dev", message, &[(place, "")], "name the interface that has the address");
+            self.error(code::DEV, message, &[(location, "")], "name the interface that has the address");
         }
         literal
     }
 
-    fn error(
-        &mut self,
-        code: &'static str,
-        message: impl Into<String>,
-        places: &[(Location, &str)],
-        help: &str,
-    ) {
+    fn error(&mut self, code: Code, message: impl Into<String>, locations: &[(Location, &str)], help: &str) {
         let mut diagnostic = Diagnostic::error(code, message).help(help).endpoint(self.name.value.as_str());
-        for (place, text) in places {
-            diagnostic = diagnostic.at(*place, *text);
+        for (location, text) in locations {
+            diagnostic = diagnostic.at(*location, *text);
         }
         self.diagnostics.push(diagnostic);
     }
 
-    fn warning(&mut self, code: &'static str, message: impl Into<String>, place: Location, help: &str) {
+    fn warning(&mut self, code: Code, message: impl Into<String>, location: Location, help: &str) {
         self.diagnostics.push(
-            Diagnostic::warning(code, message).at(place, "").help(help).endpoint(self.name.value.as_str()),
+            Diagnostic::warning(code, message).at(location, "").help(help).endpoint(self.name.value.as_str()),
         );
     }
 }
 
 fn limits_suffice(limits: &ManagedLimits, endpoints: usize, diagnostics: &mut Diagnostics) {
-    let Some(Located { value: LimitValue::Number(subflows), place }) = limits.subflows else { return };
+    let Some(Located { value: LimitValue::Number(subflows), location }) = limits.subflows else { return };
     if endpoints > subflows as usize {
         let message = format!(
             "{endpoints} endpoints are declared, but a connection may have only {subflows} additional subflows"
         );
         let help = "raise `subflows`; else the kernel uses the endpoints that are declared first";
-        diagnostics
-            .push(Diagnostic::warning("more-endpoints-than-subflows", message).at(place, "").help(help));
+        diagnostics.push(
+            Diagnostic::warning(code::MORE_ENDPOINTS_THAN_SUBFLOWS, message).at(location, "").help(help),
+        );
     }
 }

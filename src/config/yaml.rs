@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Range, StrInput};
 
+use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity, SourceId, Span, lines};
 
 use super::node::{Key, Node, Scalar, Value, quoted};
@@ -26,8 +27,8 @@ pub fn parse(
     let mut reader = Reader { events: Parser::new_from_str(text), end, source, diagnostics };
     reader.document().map_err(|stop| {
         if let Stop::Syntax(error) = stop {
-            let place = reader.place(Range::empty(*error.marker()));
-            reader.diagnostics.push(syntax::error(error.info(), text, place));
+            let location = reader.location(Range::empty(*error.marker()));
+            reader.diagnostics.push(syntax::error(error.info(), text, location));
         }
         Unreadable
     })
@@ -70,7 +71,12 @@ impl<'text> Reader<'text, '_> {
                 Event::StreamStart | Event::DocumentEnd | Event::Nothing => {}
                 Event::DocumentStart(_) if documents == 1 => {
                     let message = "only one YAML document is allowed in a file";
-                    self.refuse("yaml-document", message, range, "put the second one into a file of its own");
+                    self.refuse(
+                        code::YAML_DOCUMENT,
+                        message,
+                        range,
+                        "put the second one into a file of its own",
+                    );
                     return Ok(root);
                 }
                 Event::DocumentStart(_) => documents += 1,
@@ -91,7 +97,7 @@ impl<'text> Reader<'text, '_> {
     }
 
     fn node(&mut self, event: Event<'text>, range: Range, depth: usize) -> Result<Node, Stop> {
-        let mut place = self.place(range);
+        let mut location = self.location(range);
         let (value, tag) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.check_anchor(anchor, range);
@@ -102,7 +108,7 @@ impl<'text> Reader<'text, '_> {
                 self.check_anchor(anchor, range);
                 self.check_depth(depth, range)?;
                 let (items, end) = self.sequence(depth + 1)?;
-                place = self.place(Range::new(range.start, end.end));
+                location = self.location(Range::new(range.start, end.end));
                 (Value::Sequence(items), tag)
             }
             Event::MappingStart(anchor, tag) => {
@@ -111,12 +117,12 @@ impl<'text> Reader<'text, '_> {
                 (Value::Mapping(self.mapping(depth + 1)?), tag)
             }
             _ => {
-                self.refuse("yaml-alias", ALIAS, range, ALIAS_HELP);
+                self.refuse(code::YAML_ALIAS, ALIAS, range, ALIAS_HELP);
                 (Value::Refused, None)
             }
         };
         let value = if self.check_tag(tag.as_deref(), range).is_err() { Value::Refused } else { value };
-        Ok(Node { place, value })
+        Ok(Node { location, value })
     }
 
     fn sequence(&mut self, depth: usize) -> Result<(Vec<Node>, Range), Stop> {
@@ -141,31 +147,31 @@ impl<'text> Reader<'text, '_> {
             let (event, range) = self.next()?;
             let node = if key.is_none() && matches!(event, Event::Alias(_)) {
                 // Of `<<: *base` one error is enough.
-                Node { place: self.place(range), value: Value::Refused }
+                Node { location: self.location(range), value: Value::Refused }
             } else {
                 self.node(event, range, depth)?
             };
             // Entries whose key is refused stay: that there is something has to be known.
             let Some(key) = key else {
-                entries.push((Key { place: node.place, text: String::new(), refused: true }, node));
+                entries.push((Key { location: node.location, text: String::new(), refused: true }, node));
                 continue;
             };
             if let Some(first) = seen.get(&key.text) {
                 self.diagnostics.push_with(Severity::Error, || {
-                    Diagnostic::error("duplicate-key", format!("duplicate key {}", quoted(&key.text)))
-                        .at(key.place, "again here")
+                    Diagnostic::error(code::DUPLICATE_KEY, format!("duplicate key {}", quoted(&key.text)))
+                        .at(key.location, "again here")
                         .at(*first, "first here")
                         .help("keep one of the two")
                 });
             } else {
-                seen.insert(key.text.clone(), key.place);
+                seen.insert(key.text.clone(), key.location);
                 entries.push((key, node));
             }
         }
     }
 
     fn key(&mut self, event: Event<'text>, range: Range, depth: usize) -> Result<Option<Key>, Stop> {
-        let place = self.place(range);
+        let location = self.location(range);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.check_anchor(anchor, range);
@@ -174,19 +180,19 @@ impl<'text> Reader<'text, '_> {
                 }
                 if text == "<<" && style == ScalarStyle::Plain {
                     let message = "YAML merge keys are not allowed";
-                    self.refuse("yaml-merge-key", message, range, "write the keys out");
+                    self.refuse(code::YAML_MERGE_KEY, message, range, "write the keys out");
                     return Ok(None);
                 }
-                Ok(Some(Key { place, text: text.into_owned(), refused: false }))
+                Ok(Some(Key { location, text: text.into_owned(), refused: false }))
             }
             Event::Alias(_) => {
-                self.refuse("yaml-alias", ALIAS, range, ALIAS_HELP);
+                self.refuse(code::YAML_ALIAS, ALIAS, range, ALIAS_HELP);
                 Ok(None)
             }
             event => {
                 let message = "a key must be a single word, not a list or a mapping";
                 let help = "quote it if it is meant as text";
-                self.refuse("yaml-key", message, range, help);
+                self.refuse(code::YAML_KEY, message, range, help);
                 self.node(event, range, depth)?;
                 Ok(None)
             }
@@ -195,7 +201,7 @@ impl<'text> Reader<'text, '_> {
 
     fn check_anchor(&mut self, anchor: usize, range: Range) {
         if anchor != 0 {
-            self.refuse("yaml-anchor", ANCHOR, range, ANCHOR_HELP);
+            self.refuse(code::YAML_ANCHOR, ANCHOR, range, ANCHOR_HELP);
         }
     }
 
@@ -205,7 +211,7 @@ impl<'text> Reader<'text, '_> {
         let tag = format!("{handle}{}", tag.suffix);
         let message = format!("YAML tags are not allowed: {}", quoted(&tag));
         let help = "leave it out; put quotes around a word that begins with `!`";
-        self.refuse("yaml-tag", &message, range, help);
+        self.refuse(code::YAML_TAG, &message, range, help);
         Err(())
     }
 
@@ -213,17 +219,17 @@ impl<'text> Reader<'text, '_> {
         if depth < DEPTH_MAX {
             return Ok(());
         }
-        self.refuse("yaml-depth", &depth_message(), range, DEPTH_HELP);
+        self.refuse(code::YAML_DEPTH, &depth_message(), range, DEPTH_HELP);
         Err(Stop::Reported)
     }
 
-    fn refuse(&mut self, code: &'static str, message: &str, range: Range, help: &str) {
-        let place = self.place(range);
+    fn refuse(&mut self, code: Code, message: &str, range: Range, help: &str) {
+        let location = self.location(range);
         self.diagnostics
-            .push_with(Severity::Error, || Diagnostic::error(code, message).at(place, "").help(help));
+            .push_with(Severity::Error, || Diagnostic::error(code, message).at(location, "").help(help));
     }
 
-    fn place(&self, range: Range) -> Location {
+    fn location(&self, range: Range) -> Location {
         let (start, end) = (range.start, range.end);
         let (line, column) = (start.line().max(1), start.col() + 1).min(self.end);
         let length = end.index().saturating_sub(start.index());

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
-use crate::config::{Declaration, Family, Located, Name, Selector, Target};
+use crate::config::{AddressFamily, Declaration, EndpointTarget, Located, Name, Selector};
 use crate::model::diagnostic::{Diagnostic, Location};
-use crate::model::{Device, Endpoint, EndpointNames, Flags, Identity};
+use crate::model::{Device, Endpoint, EndpointNames, Flags, Identity, code};
 use crate::system::{Error, HostFacts, UsableAddress};
 
 /// What the declarations come to, those included that wait.
 #[derive(Default)]
-pub struct Declared {
+pub struct DeclaredRows {
     /// In the declared order, each with the place of its fixed id.
     pub rows: Vec<(Endpoint, Option<Location>)>,
     /// Endpoints whose interface does not exist.
@@ -19,7 +19,7 @@ pub struct Declared {
     pub names: EndpointNames,
 }
 
-impl Declared {
+impl DeclaredRows {
     /// Works it out. An address that a declaration names exactly belongs to that one, whatever selectors say; one that
     /// several selectors match belongs to the first.
     ///
@@ -29,16 +29,16 @@ impl Declared {
         declarations: &[Declaration],
         facts: &mut dyn HostFacts,
         warnings: &mut Vec<Diagnostic>,
-    ) -> Result<Declared, Error> {
+    ) -> Result<DeclaredRows, Error> {
         let exact = declarations.iter().filter_map(|declaration| match &declaration.target {
-            Target::Address { identity, .. } => Some(*identity),
-            Target::Selector(_) => None,
+            EndpointTarget::Address { identity, .. } => Some(*identity),
+            EndpointTarget::Selector(_) => None,
         });
         let mut taken: BTreeSet<Identity> = exact.collect();
-        let mut declared = Declared::default();
+        let mut declared = DeclaredRows::default();
         for Declaration { name, target, flags } in declarations {
             match target {
-                Target::Selector(selector) => {
+                EndpointTarget::Selector(selector) => {
                     let rows = select(selector, *flags, facts)?;
                     if rows.is_empty() {
                         warnings.push(nothing_matches(name));
@@ -48,7 +48,7 @@ impl Declared {
                         declared.rows.push((row, None));
                     }
                 }
-                Target::Address { identity, dev, id } => {
+                EndpointTarget::Address { identity, dev, id } => {
                     declared.names.insert(*identity, name.value.to_string());
                     let dev = match dev {
                         None => None,
@@ -63,7 +63,7 @@ impl Declared {
                     };
                     let endpoint =
                         Endpoint { identity: *identity, id: id.map(|id| id.value), dev, flags: *flags };
-                    declared.rows.push((endpoint, id.map(|id| id.place)));
+                    declared.rows.push((endpoint, id.map(|id| id.location)));
                 }
             }
         }
@@ -77,7 +77,7 @@ fn select(selector: &Selector, flags: Flags, facts: &mut dyn HostFacts) -> Resul
     let on_interface = dev.as_ref().map(|dev| dev.value.matcher());
     let matches = |usable: &UsableAddress| {
         prefix.as_ref().is_none_or(|prefix| prefix.value.contains(usable.address))
-            && family.is_none_or(|family| Family::of(usable.address) == family.value)
+            && family.is_none_or(|family| AddressFamily::of(usable.address) == family.value)
             && on_interface.as_ref().is_none_or(|matches| matches(&usable.interface))
     };
     let row = |usable: &UsableAddress| Endpoint {
@@ -95,13 +95,13 @@ fn device(index: NonZeroU32, name: &str) -> Device {
 
 fn dev_missing(name: &Located<Name>, dev: &Located<String>) -> Diagnostic {
     let message = format!("endpoint `{}` waits: there is no interface {}", name.value, dev.value);
-    Diagnostic::warning("dev-missing", message).at(dev.place, "").endpoint(name.value.as_str())
+    Diagnostic::warning(code::DEV_MISSING, message).at(dev.location, "").endpoint(name.value.as_str())
 }
 
 fn nothing_matches(name: &Located<Name>) -> Diagnostic {
     let message = format!("endpoint `{}` waits: no usable address matches", name.value);
-    Diagnostic::warning("no-match", message)
-        .at(name.place, "")
+    Diagnostic::warning(code::NO_MATCH, message)
+        .at(name.location, "")
         .endpoint(name.value.as_str())
         .help("`ip address` shows addresses; usable are global ones of interfaces that are up")
 }

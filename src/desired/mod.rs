@@ -5,13 +5,13 @@ mod needs;
 
 use std::collections::BTreeSet;
 
-use declared::Declared;
+use declared::DeclaredRows;
 pub use needs::{Need, needs, unusable};
 
 use crate::config::{Config, LimitValue, Located};
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{
-    AddressId, Capabilities, Endpoint, EndpointNames, Identity, Limits, State, Sysctl, SysctlValue,
+    AddressId, Capabilities, Endpoint, EndpointNames, Identity, Limits, State, Sysctl, SysctlValue, code,
 };
 use crate::system::{self, HostFacts};
 
@@ -64,7 +64,7 @@ pub fn resolve(
     let (endpoints, names) = match &config.endpoints {
         None => (current.endpoints.clone(), EndpointNames::new()),
         Some(declarations) => {
-            let mut declared = Declared::resolve(declarations, facts, &mut warnings)?;
+            let mut declared = DeclaredRows::resolve(declarations, facts, &mut warnings)?;
             let names = std::mem::take(&mut declared.names);
             (table(config.prune, declared, &names, current, capabilities, owned)?, names)
         }
@@ -78,7 +78,7 @@ pub fn resolve(
 /// When the host cannot be asked.
 pub fn names(config: &Config, facts: &mut dyn HostFacts) -> Result<EndpointNames, system::Error> {
     let declarations = config.endpoints.as_deref().unwrap_or_default();
-    Ok(Declared::resolve(declarations, facts, &mut Vec::new())?.names)
+    Ok(DeclaredRows::resolve(declarations, facts, &mut Vec::new())?.names)
 }
 
 fn limits(
@@ -90,12 +90,12 @@ fn limits(
     let mut resolve = |name: &str, declared: Option<Located<LimitValue>>, current| match declared {
         None => current,
         Some(Located { value: LimitValue::Max, .. }) => capabilities.limits_max,
-        Some(Located { value: LimitValue::Number(number), place }) => {
+        Some(Located { value: LimitValue::Number(number), location }) => {
             let max = capabilities.limits_max;
             if number > max {
                 let message = format!("limit `{name}` is {number}, and this kernel allows {max} at most");
                 let help = format!("write `{name}: max` for as many as the kernel allows");
-                lacking.push(Diagnostic::error("limit", message).at(place, "").help(help));
+                lacking.push(Diagnostic::error(code::LIMIT, message).at(location, "").help(help));
             }
             number
         }
@@ -117,12 +117,12 @@ fn sysctls(
     lacking: &mut Vec<Diagnostic>,
 ) -> Result<std::collections::BTreeMap<Sysctl, SysctlValue>, system::Error> {
     let mut target = current.sysctls.clone();
-    for (&sysctl, Located { value, place }) in &config.sysctls {
+    for (&sysctl, Located { value, location }) in &config.sysctls {
         let name = sysctl.name();
         if !current.sysctls.contains_key(&sysctl) {
             let message = format!("this kernel has no sysctl net.mptcp.{name}");
             let help = format!("leave it out, or use a newer kernel: {}", sysctl.meaning());
-            lacking.push(Diagnostic::error("sysctl", message).at(*place, "").help(help));
+            lacking.push(Diagnostic::error(code::SYSCTL, message).at(*location, "").help(help));
         } else if sysctl == Sysctl::SCHEDULER
             && current.sysctls.get(&sysctl) != Some(value)
             && let Some(known) = facts.schedulers()?
@@ -130,7 +130,7 @@ fn sysctls(
         {
             let message = format!("this kernel has no packet scheduler `{value}`");
             let help = format!("available are: {}", known.join(", "));
-            lacking.push(Diagnostic::error("scheduler", message).at(*place, "").help(help));
+            lacking.push(Diagnostic::error(code::SCHEDULER, message).at(*location, "").help(help));
         }
         target.insert(sysctl, value.clone());
     }
@@ -161,32 +161,32 @@ pub fn inert(
         if value.is_some_and(|value| bad.contains(&value)) {
             let warning = Diagnostic::warning(code, message).help(format!("write `sysctls: {{{remedy}}}`"));
             warnings.push(match declared {
-                Some(declared) => warning.at(declared.place, ""),
+                Some(declared) => warning.at(declared.location, ""),
                 None => warning,
             });
         }
         Ok::<_, system::Error>(())
     };
     let message = "net.mptcp.enabled is 0: no application can open an MPTCP connection";
-    inspect(Sysctl::ENABLED, &[SysctlValue::Number(0)], "mptcp-disabled", message, "enabled: true")?;
+    inspect(Sysctl::ENABLED, &[SysctlValue::Number(0)], code::MPTCP_DISABLED, message, "enabled: true")?;
     let older = config.sysctls.contains_key(&Sysctl::PM_TYPE);
     let manager = if older { Sysctl::PM_TYPE } else { Sysctl::PATH_MANAGER };
     let userspace = [SysctlValue::Word("userspace".into()), SysctlValue::Number(1)];
     let message = "the userspace path manager is selected: new connections ignore these endpoints";
-    inspect(manager, &userspace, "userspace-path-manager", message, "path_manager: kernel")?;
+    inspect(manager, &userspace, code::USERSPACE_PATH_MANAGER, message, "path_manager: kernel")?;
     Ok(warnings)
 }
 
 /// The whole table: declared rows in their order, then those that stay.
 fn table(
     prune: bool,
-    declared: Declared,
+    declared: DeclaredRows,
     names: &EndpointNames,
     current: &State,
     capabilities: Capabilities,
     owned: &BTreeSet<Identity>,
 ) -> Result<Vec<Endpoint>, ResolveError> {
-    let Declared { rows, waiting, names: _ } = declared;
+    let DeclaredRows { rows, waiting, names: _ } = declared;
     let fixed: BTreeSet<AddressId> = rows.iter().filter_map(|(row, _)| row.id).collect();
     let identities: BTreeSet<Identity> = rows.iter().map(|(row, _)| row.identity).collect();
     let mut conflicts = Vec::new();
@@ -234,11 +234,11 @@ fn id_conflict(
 ) -> Diagnostic {
     let wants = declared.iter().find(|(declared, _)| declared.id == row.id);
     let message = format!("the id is held by {row}, which `prune: false` leaves alone");
-    let diagnostic = Diagnostic::error("id-held", message)
+    let diagnostic = Diagnostic::error(code::ID_HELD, message)
         .help("declare another id, or that endpoint too, or remove it by `ip mptcp endpoint delete`");
     match wants {
-        Some((endpoint, Some(place))) => {
-            diagnostic.at(*place, "").endpoint(names.get(&endpoint.identity).cloned().unwrap_or_default())
+        Some((endpoint, Some(location))) => {
+            diagnostic.at(*location, "").endpoint(names.get(&endpoint.identity).cloned().unwrap_or_default())
         }
         _ => diagnostic,
     }

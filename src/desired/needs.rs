@@ -2,9 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use crate::config::{Config, Located, Name, Target};
-use crate::model::Identity;
+use crate::config::{Config, EndpointTarget, Located, Name};
 use crate::model::diagnostic::Diagnostic;
+use crate::model::{Identity, code};
 use crate::system::{Error, HostFacts};
 
 /// What one exact declaration needs.
@@ -21,10 +21,10 @@ pub struct Need<'c> {
 /// The needs of all exact declarations, in the declared order.
 pub fn needs(config: &Config) -> impl Iterator<Item = Need<'_>> {
     config.endpoints.iter().flatten().filter_map(|declaration| match &declaration.target {
-        Target::Address { identity, dev, .. } => {
+        EndpointTarget::Address { identity, dev, .. } => {
             Some(Need { name: &declaration.name, identity: *identity, dev: dev.as_ref() })
         }
-        Target::Selector { .. } => None,
+        EndpointTarget::Selector { .. } => None,
     })
 }
 
@@ -67,7 +67,7 @@ fn address_missing(Need { name, identity, dev }: &Need<'_>) -> Diagnostic {
         "endpoint `{}` needs {}, which is {where_to} or not usable yet",
         name.value, identity.address
     );
-    Diagnostic::warning("address-missing", message).at(name.place, "").endpoint(name.value.as_str()).help(
+    Diagnostic::warning(code::ADDRESS_MISSING, message).at(name.location, "").endpoint(name.value.as_str()).help(
         "`ip address` shows addresses; usable are those of interfaces that are up, but not `tentative` or `dadfailed` ones",
     )
 }

@@ -1,6 +1,6 @@
 //! Addresses and interfaces of endpoints.
 
-use crate::model::{AddressState, Endpoint, Flags, Interface};
+use crate::model::{AddressState, Endpoint, Flags, Interface, code};
 
 use super::{Evidence, Finding, Severity};
 
@@ -50,7 +50,7 @@ fn dev_gone(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         Some(_) => renew,
         None => format!("# bring the interface back, with its address, then:\n{renew}"),
     };
-    let finding = Finding::fault("dev-gone", format!("the interface of {} is gone", row.identity))
+    let finding = Finding::fault(code::DEV_GONE, format!("the interface of {} is gone", row.identity))
         .of(severity(row))
         .about(evidence.label(row))
         .evidence(seen)
@@ -65,7 +65,7 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     if own.is_empty() {
         let dev = row.dev.as_ref().map_or("DEV".to_owned(), ToString::to_string);
         let remedy = format!("ip address add {wanted}/PREFIX dev {dev}");
-        let missing = Finding::fault("address-missing", format!("{wanted} is not on this host"))
+        let missing = Finding::fault(code::ADDRESS_MISSING, format!("{wanted} is not on this host"))
             .of(severity(row))
             .about(evidence.label(row))
             .evidence("no interface has the address");
@@ -89,7 +89,7 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         let elsewhere =
             own.iter().find(|own| !evidence.interface(own.index).is_some_and(|on| on.loopback))?;
         let (on, dev) = (evidence.name(elsewhere.index), row.dev.as_ref()?);
-        let finding = Finding::fault("address-elsewhere", format!("{wanted} is on {on}, not on {dev}"))
+        let finding = Finding::fault(code::ADDRESS_ELSEWHERE, format!("{wanted} is on {on}, not on {dev}"))
             .about(evidence.label(row))
             .evidence(format!("the endpoint is bound to {dev}; the address is on {on}"))
             .meaning("Subflows would leave by an interface that does not have their address, and no answer comes back.")
@@ -103,7 +103,7 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     let (code, state, meaning, remedy) = match own.state {
         AddressState::Settled | AddressState::Deprecated => return None,
         AddressState::Tentative => (
-            "address-tentative",
+            code::ADDRESS_TENTATIVE,
             "tentative",
             "Duplicate address detection goes on, so nothing can be bound to it yet; a connection that begins now never gets a subflow from it.",
             format!(
@@ -111,7 +111,7 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
             ),
         ),
         AddressState::DadFailed => (
-            "address-dadfailed",
+            code::ADDRESS_DADFAILED,
             "dadfailed",
             "Another host on the link has the same address, so the kernel does not use it.",
             format!(
@@ -128,11 +128,11 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
 fn interface(evidence: &Evidence, row: &Endpoint, home: &Interface) -> Option<Finding> {
     let name = &home.name;
     let finding = if !home.up {
-        Finding::fault("interface-down", format!("{name} is down"))
+        Finding::fault(code::INTERFACE_DOWN, format!("{name} is down"))
             .evidence(format!("`ip link show dev {name}` has no flag UP"))
             .remedy(format!("ip link set {name} up"))
     } else if !home.carrier {
-        Finding::fault("no-carrier", format!("{name} has no carrier"))
+        Finding::fault(code::NO_CARRIER, format!("{name} has no carrier"))
             .evidence(format!("`ip link show dev {name}` has no flag LOWER_UP"))
             .remedy(format!("# connect the cable, the radio or the other end of {name}"))
     } else {
@@ -150,7 +150,7 @@ pub fn deprecated(evidence: &Evidence) -> Vec<Finding> {
         own.peek().is_some() && own.all(|own| own.state == AddressState::Deprecated)
     };
     let finding = |row: &Endpoint| {
-        Finding::hint("address-deprecated", format!("{} is deprecated", row.identity.address))
+        Finding::hint(code::ADDRESS_DEPRECATED, format!("{} is deprecated", row.identity.address))
             .about(evidence.label(row))
             .evidence("`ip address` shows it as deprecated: its preferred lifetime is 0")
             .meaning("It still works, and goes away when its valid lifetime ends; the router or DHCP server has given out another.")

@@ -1,5 +1,6 @@
 //! What the doctor says.
 
+use crate::model::code::Code;
 use crate::model::diagnostic::Location;
 
 /// How bad it is.
@@ -25,7 +26,7 @@ impl Severity {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// A stable word for programs.
-    pub code: &'static str,
+    pub code: Code,
     /// How bad it is.
     pub severity: Severity,
     /// What is wrong, in one line.
@@ -39,12 +40,12 @@ pub struct Finding {
     /// The name of the endpoint that it is about, or its address where it has no name.
     pub endpoint: Option<String>,
     /// Where that is declared.
-    pub place: Option<Location>,
+    pub location: Option<Location>,
 }
 
 impl Finding {
     /// Something that does not work now.
-    pub fn fault(code: &'static str, title: impl Into<String>) -> Finding {
+    pub fn fault(code: Code, title: impl Into<String>) -> Finding {
         Finding {
             code,
             severity: Severity::Fault,
@@ -53,12 +54,12 @@ impl Finding {
             meaning: String::new(),
             remedy: String::new(),
             endpoint: None,
-            place: None,
+            location: None,
         }
     }
 
     /// Something that looks odd.
-    pub fn hint(code: &'static str, title: impl Into<String>) -> Finding {
+    pub fn hint(code: Code, title: impl Into<String>) -> Finding {
         Finding::fault(code, title).of(Severity::Hint)
     }
 

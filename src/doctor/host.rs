@@ -3,14 +3,14 @@
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{Endpoint, Step, Sysctl, SysctlValue};
+use crate::model::{Endpoint, Step, Sysctl, SysctlValue, code};
 
 use super::{Configuration, Evidence, Finding, Table};
 
 /// The kernel has no MPTCP.
 pub fn no_mptcp(evidence: &Evidence) -> Vec<Finding> {
     let Table::Missing = evidence.path_manager else { return Vec::new() };
-    let finding = Finding::fault("no-mptcp", "this kernel has no MPTCP")
+    let finding = Finding::fault(code::NO_MPTCP, "this kernel has no MPTCP")
         .evidence("there is no generic netlink family `mptcp_pm`")
         .meaning("No application can use MPTCP, and there is nothing to configure.")
         .remedy("# use a kernel with CONFIG_MPTCP=y; Linux 6.1 or later is known to work");
@@ -20,7 +20,7 @@ pub fn no_mptcp(evidence: &Evidence) -> Vec<Finding> {
 /// The table may not be read.
 pub fn unreadable(evidence: &Evidence) -> Vec<Finding> {
     let Table::Unreadable(reason) = &evidence.path_manager else { return Vec::new() };
-    let finding = Finding::hint("table-unreadable", "the endpoints could not be read")
+    let finding = Finding::hint(code::TABLE_UNREADABLE, "the endpoints could not be read")
         .evidence(reason.as_str())
         .meaning("Most findings need them. Linux 6.7 to 6.11 let root alone read them.")
         .remedy("# run `mptcp-apply doctor` as root, or with CAP_NET_ADMIN");
@@ -29,12 +29,12 @@ pub fn unreadable(evidence: &Evidence) -> Vec<Finding> {
 
 /// The files cannot be used.
 pub fn invalid_configuration(evidence: &Evidence) -> Vec<Finding> {
-    let Configuration::Invalid(errors, first, place) = &evidence.configuration else { return Vec::new() };
-    let finding = Finding::fault("configuration-invalid", "the configuration is invalid")
+    let Configuration::Invalid(errors, first, location) = &evidence.configuration else { return Vec::new() };
+    let finding = Finding::fault(code::CONFIGURATION_INVALID, "the configuration is invalid")
         .evidence(format!("{errors} error{}, the first: {first}", if *errors == 1 { "" } else { "s" }))
         .meaning("Nothing of it is applied, at boot neither.")
         .remedy("mptcp-apply check   # with the same arguments; mend what it shows");
-    vec![Finding { place: *place, ..finding }]
+    vec![Finding { location: *location, ..finding }]
 }
 
 /// No socket can be made.
@@ -42,7 +42,7 @@ pub fn mptcp_disabled(evidence: &Evidence) -> Vec<Finding> {
     if evidence.sysctl(Sysctl::ENABLED) != Some(&SysctlValue::Number(0)) {
         return Vec::new();
     }
-    let finding = Finding::fault("mptcp-disabled", "MPTCP is switched off")
+    let finding = Finding::fault(code::MPTCP_DISABLED, "MPTCP is switched off")
         .evidence("sysctl net.mptcp.enabled is 0")
         .meaning("No application can open an MPTCP socket; most go on with plain TCP and say nothing.")
         .remedy(evidence.mend("sysctls: {enabled: true}", "sysctl -w net.mptcp.enabled=1"));
@@ -62,7 +62,7 @@ pub fn userspace_path_manager(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     let kernel = if seen.starts_with("pm_type") { "pm_type=0" } else { "path_manager=kernel" };
-    let finding = Finding::fault("userspace-path-manager", "the endpoints are ignored: a daemon decides on subflows")
+    let finding = Finding::fault(code::USERSPACE_PATH_MANAGER, "the endpoints are ignored: a daemon decides on subflows")
         .evidence(format!("sysctl net.mptcp.{seen}; {count} endpoint{} in the table", if count == 1 { "" } else { "s" }))
         .meaning("New connections follow the userspace path manager alone. Without a daemon such as mptcpd they get no subflows.")
         .remedy(evidence.mend("sysctls: {path_manager: kernel}", &format!("sysctl -w net.mptcp.{kernel}")));
@@ -74,11 +74,11 @@ pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
     let Configuration::Valid(declared) = &evidence.configuration else { return Vec::new() };
     let mut findings = Vec::new();
     for reason in &declared.impossible {
-        let finding = Finding::fault("not-possible", reason.message.as_str())
+        let finding = Finding::fault(code::NOT_POSSIBLE, reason.message.as_str())
             .evidence("the configuration, held against this kernel")
             .meaning("The configuration cannot be applied, so nothing of it is.")
             .remedy(reason.help.clone().unwrap_or_else(|| declared.command.clone()));
-        findings.push(Finding { place: reason.labels.first().map(|label| label.place), ..finding });
+        findings.push(Finding { location: reason.labels.first().map(|label| label.location), ..finding });
     }
     for waiting in &declared.waiting {
         let finding = Finding::fault(waiting.code, waiting.message.as_str())
@@ -88,8 +88,8 @@ pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
                 "# make the interface or address be there, then:\n{}\n# or let `mptcp-apply --watch` wait for it",
                 declared.command
             ));
-        let place = waiting.labels.first().map(|label| label.place);
-        findings.push(Finding { place, endpoint: waiting.endpoint.clone(), ..finding });
+        let location = waiting.labels.first().map(|label| label.location);
+        findings.push(Finding { location, endpoint: waiting.endpoint.clone(), ..finding });
     }
     if !declared.steps.is_empty() {
         let mut first = String::new();
@@ -101,7 +101,7 @@ pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
         let more = declared.steps.len().saturating_sub(3);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         findings.push(
-            Finding::fault("not-applied", "the kernel is not as the configuration wants it")
+            Finding::fault(code::NOT_APPLIED, "the kernel is not as the configuration wants it")
                 .evidence(format!("it would change: {first}{more}"))
                 .meaning("The configuration was not applied since it was written, or somebody changed the kernel since.")
                 .remedy(declared.command.as_str()),
@@ -147,7 +147,7 @@ pub fn table_full(evidence: &Evidence) -> Vec<Finding> {
     let unused = implicit.iter().filter(|row| !evidence.is_in_use(row));
     let delete: Vec<String> =
         unused.filter_map(|row| Some(format!("ip mptcp endpoint delete id {}", row.id?))).collect();
-    let finding = Finding::hint("table-full", "there is no room for another endpoint")
+    let finding = Finding::hint(code::TABLE_FULL, "there is no room for another endpoint")
         .evidence(format!("{rows} of {max} endpoints, {} of them implicit", implicit.len()))
         .meaning("The kernel refuses another one. It never removes an implicit endpoint, not even after its connection.");
     let remedy = if delete.is_empty() {
@@ -174,7 +174,7 @@ pub fn port_held(evidence: &Evidence) -> Vec<Finding> {
             continue;
         };
         findings.push(
-            Finding::fault("port-held", format!("another program listens on port {port}"))
+            Finding::fault(code::PORT_HELD, format!("another program listens on port {port}"))
                 .about(evidence.label(row))
                 .evidence(format!("a socket listens on {}; the endpoint is {}", listener.local, row.identity))
                 .meaning("For an endpoint with a port the kernel itself listens there, and is refused (EADDRINUSE).")
@@ -200,7 +200,7 @@ pub fn other_manager(evidence: &Evidence) -> Vec<Finding> {
         } else {
             "systemctl disable --now mptcp"
         };
-        Finding::hint("other-manager", format!("{program} may be changing the endpoints too"))
+        Finding::hint(code::OTHER_MANAGER, format!("{program} may be changing the endpoints too"))
             .evidence(format!(
                 "{program} runs here, and {count} endpoint{} differ from the configuration",
                 if count == 1 { "" } else { "s" }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::model::{Connection, Endpoint, Flags};
+use crate::model::{Connection, Endpoint, Flags, code};
 
 use super::endpoints::trouble;
 use super::{Configuration, Evidence, Finding, Severity};
@@ -13,7 +13,7 @@ pub fn subflows(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = evidence.state() else { return Vec::new() };
     let (limit, count) = (state.limits.subflows, evidence.endpoints().count());
     if limit == 0 && count > 0 {
-        let finding = Finding::fault("subflows-limit-zero", "no connection may have a second subflow")
+        let finding = Finding::fault(code::SUBFLOWS_LIMIT_ZERO, "no connection may have a second subflow")
             .evidence(format!("limit subflows is 0; {count} endpoint{} in the table", plural(count)))
             .meaning("The kernel neither opens additional subflows nor accepts them.")
             .remedy(raise(evidence, count));
@@ -45,7 +45,7 @@ fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
     }
     let all = names(evidence, &rows);
     let finding = Finding::fault(
-        "subflows-limit-low",
+        code::SUBFLOWS_LIMIT_LOW,
         "the limit of subflows is lower than the number of endpoints",
     )
     .evidence(format!("limit subflows is {limit}; {} endpoints open subflows: {all}", rows.len()))
@@ -69,15 +69,18 @@ pub fn never_used(evidence: &Evidence) -> Vec<Finding> {
             continue;
         }
         rows.sort_by_key(|row| {
-            let place = evidence.names.get(&row.identity).and_then(|name| declared.places.get(name));
-            (place.is_none(), place.map(|place| (place.source, place.span.line, place.span.column)))
+            let location = evidence.names.get(&row.identity).and_then(|name| declared.places.get(name));
+            (
+                location.is_none(),
+                location.map(|location| (location.source, location.span.line, location.span.column)),
+            )
         });
         let (used, never) = rows.split_at(rows.len() - (needed - limit));
         let last = used.last().map_or(String::new(), |row| evidence.label(row));
         let delete = used.last().and_then(|row| row.id).map_or(String::new(), |id| format!(" id {id}"));
         findings.extend(never.iter().map(|row| {
             let name = evidence.label(row);
-            Finding::hint("never-used", format!("{name} comes too late to be used"))
+            Finding::hint(code::NEVER_USED, format!("{name} comes too late to be used"))
                 .about(evidence.label(row))
                 .evidence(format!("limit subflows is {limit}; before it come {}", names(evidence, used)))
                 .meaning("The kernel takes endpoints in the order in which they were added, which is the declared one, until the limit is reached. One behind that is used only where one before it cannot be.")
@@ -107,7 +110,7 @@ pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
     }
     // With endpoints of its own a host need not follow anybody's announcements.
     let own = evidence.opening().next().is_some();
-    let finding = Finding::fault("add-addr-accepted-zero", "addresses that peers announce are ignored")
+    let finding = Finding::fault(code::ADD_ADDR_ACCEPTED_ZERO, "addresses that peers announce are ignored")
         .of(if own { Severity::Hint } else { Severity::Fault })
         .evidence(format!(
             "limit add-addr-accepted is 0; peers announced {heard} address{} (AddAddr)",
@@ -135,7 +138,7 @@ pub fn joins_rejected(evidence: &Evidence) -> Vec<Finding> {
     } else {
         String::new()
     };
-    let finding = Finding::hint("joins-rejected", "this host refused subflows of its peers")
+    let finding = Finding::hint(code::JOINS_REJECTED, "this host refused subflows of its peers")
         .of(if full > 0 { Severity::Fault } else { Severity::Hint })
         .evidence(format!("MPJoinRejected is {rejected}; limit subflows is {limit}{now}"))
         .meaning("A peer asked for more subflows than the limit here allows a connection.")
@@ -160,7 +163,7 @@ pub fn fullmesh(evidence: &Evidence) -> Vec<Finding> {
         is_cut.then_some((remotes.len(), lacking))
     };
     let Some((remotes, lacking)) = evidence.begun().find_map(cut) else { return Vec::new() };
-    let finding = Finding::fault("fullmesh-limits", "the limit of subflows cuts the full mesh")
+    let finding = Finding::fault(code::FULLMESH_LIMITS, "the limit of subflows cuts the full mesh")
         .evidence(format!(
             "limit subflows is {limit}; a live connection knows {remotes} addresses of its peer, has {} fullmesh \
              endpoint{} here, and lacks {lacking} pair{}",

@@ -59,7 +59,7 @@ pub fn examine(evidence: &Evidence) -> Vec<Finding> {
     if let Configuration::Valid(declared) = &evidence.configuration {
         for finding in &mut findings {
             let place = finding.endpoint.as_ref().and_then(|name| declared.places.get(name));
-            finding.place = finding.place.or(place.copied());
+            finding.location = finding.location.or(place.copied());
         }
     }
     // Stable: the order of the table stays.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{Connection, Endpoint, Flags, Sysctl, SysctlValue};
+use crate::model::{Connection, Endpoint, Flags, Sysctl, SysctlValue, code};
 
 use super::subflows::{Missing, all};
 use super::{Evidence, Finding, Severity};
@@ -40,7 +40,7 @@ pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     let title = if all { "no peer so far speaks MPTCP" } else { "most peers do not speak MPTCP" };
-    let finding = Finding::fault("peer-without-mptcp", title)
+    let finding = Finding::fault(code::PEER_WITHOUT_MPTCP, title)
         .of(if all && live { Severity::Fault } else { Severity::Hint })
         .evidence(format!(
             "{asked} connections asked for it (MPCapableSYNTX), {agreed} peers agreed (MPCapableSYNACKRX), {plain} \
@@ -80,7 +80,7 @@ pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
         .map(|missing| {
             let address = missing.row.identity.address;
             let finding =
-                Finding::fault("joins-unanswered", format!("nobody answers to subflows from {address}"));
+                Finding::fault(code::JOINS_UNANSWERED, format!("nobody answers to subflows from {address}"));
             let asking = match missing.asking {
                 0 => String::new(),
                 asking => {
@@ -96,7 +96,7 @@ pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
     if !findings.is_empty() || unanswered < UNANSWERED_MIN || unanswered <= answered || !missing.is_empty() {
         return findings;
     }
-    let finding = Finding::hint("joins-unanswered", "most requests for subflows got no answer");
+    let finding = Finding::hint(code::JOINS_UNANSWERED, "most requests for subflows got no answer");
     vec![
         about(finding, String::new())
             .remedy("# run this again while connections are live: it names the endpoint then"),
@@ -126,7 +126,7 @@ pub fn blackhole(evidence: &Evidence) -> Vec<Finding> {
     let end = pause.map_or(String::new(), |timeout| {
         format!("\n# this ends the pause:\nsysctl -w net.mptcp.blackhole_timeout={timeout}")
     });
-    let finding = Finding::fault("blackhole", title)
+    let finding = Finding::fault(code::BLACKHOLE, title)
         .of(if live { Severity::Fault } else { Severity::Hint })
         .evidence(format!(
             "Blackhole is {found}, MPCapableSYNTXDrop {lost}, MPCapableSYNTXDisabled {disabled}; live connections that \
@@ -146,7 +146,7 @@ pub fn fallback(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     let counts: Vec<String> = seen.map(|(name, count)| format!("{name} is {count}")).collect();
-    let finding = Finding::hint("fallback", "connections lost MPTCP on the way")
+    let finding = Finding::hint(code::FALLBACK, "connections lost MPTCP on the way")
         .evidence(format!("{}; {connections} connections began with it", counts.join(", ")))
         .meaning("A middlebox takes MPTCP options away or changes data, so those connections went on as plain TCP.")
         .remedy("# try another port, such as 443 with TLS: most middleboxes leave what they cannot read alone");
@@ -162,7 +162,7 @@ pub fn subflow_on_server(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     let addresses: Vec<String> = rows.iter().map(|row| row.identity.to_string()).collect();
-    let finding = Finding::hint("subflow-on-server", "subflow endpoints on a host that only listens")
+    let finding = Finding::hint(code::SUBFLOW_ON_SERVER, "subflow endpoints on a host that only listens")
         .evidence(format!("{heard} connections came in (MPCapableSYNRX), none went out (MPCapableSYNTX); subflow: {}", addresses.join(", ")))
         .meaning("Clients seldom accept subflows that the server opens, for they are behind NAT and listen on no port. A server announces its addresses, and clients open subflows to them.")
         .remedy(evidence.mend("flags: [signal]", &delete_and_announce(&rows)));
@@ -188,7 +188,7 @@ pub fn private_signal(evidence: &Evidence) -> Vec<Finding> {
         let peers = peers(row);
         let public = peers.iter().find(|peer| !is_private(**peer))?;
         let announced = row.flags.contains(Flags::SIGNAL) && is_private(row.identity.address);
-        let finding = Finding::hint("private-signal", format!("{} is announced to public peers", row.identity.address))
+        let finding = Finding::hint(code::PRIVATE_SIGNAL, format!("{} is announced to public peers", row.identity.address))
             .about(evidence.label(row))
             .evidence(format!("{} is a private address; a live connection leads to {public}", row.identity.address))
             .meaning("Peers on the Internet cannot reach it, and may reach another host of that address on their own network.")
@@ -222,7 +222,7 @@ pub fn no_application(evidence: &Evidence) -> Vec<Finding> {
     if used || listens || !enabled || evidence.endpoints().next().is_none() {
         return Vec::new();
     }
-    let finding = Finding::hint("no-application", "no application uses MPTCP")
+    let finding = Finding::hint(code::NO_APPLICATION, "no application uses MPTCP")
         .evidence("MPCapableSYNTX and MPCapableSYNRX are 0: no connection asked for it since boot; no MPTCP socket listens")
         .meaning("An application has to ask for it, by socket(…, IPPROTO_MPTCP); otherwise it gets TCP.")
         .remedy("mptcpize run COMMAND\nGODEBUG=multipathtcp=1 COMMAND   # programs in Go; some have a setting");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::code::{self, Code};
 use crate::model::{
     Course, Endpoint, Event, EventFlags, EventKind, Flags, Probe, Protocol, Sighting, Subflow, Watched,
 };
@@ -166,19 +167,21 @@ pub fn connection(evidence: &Evidence) -> Vec<Finding> {
     }
     let finding = match course {
         Course::Failed(failures) => {
-            Finding::fault("probe-failed", format!("there is no connection to {target}"))
+            Finding::fault(code::PROBE_FAILED, format!("there is no connection to {target}"))
                 .evidence(failures.join("; "))
                 .meaning("Where plain TCP gets no connection, MPTCP gets none either.")
                 .remedy(format!("# does plain TCP get there?\ncurl -v telnet://{target}"))
         }
         Course::Connected(watched) => match watched.protocol {
             Protocol::Mptcp => return Vec::new(),
-            Protocol::Tcp => Finding::fault("peer-without-mptcp", format!("{target} does not speak MPTCP"))
-                .evidence(format!("the connection to {} became plain TCP", watched.peer))
-                .meaning(peers::WITHOUT_MPTCP)
-                .remedy(peers::ASK_THE_SERVER),
+            Protocol::Tcp => {
+                Finding::fault(code::PEER_WITHOUT_MPTCP, format!("{target} does not speak MPTCP"))
+                    .evidence(format!("the connection to {} became plain TCP", watched.peer))
+                    .meaning(peers::WITHOUT_MPTCP)
+                    .remedy(peers::ASK_THE_SERVER)
+            }
             Protocol::Untold => {
-                Finding::hint("probe-unseen", "this kernel shows subflows to CAP_NET_ADMIN only")
+                Finding::hint(code::PROBE_UNSEEN, "this kernel shows subflows to CAP_NET_ADMIN only")
                     .evidence(format!(
                         "there is a connection to {}, and its subflows are not shown",
                         watched.peer
@@ -208,11 +211,11 @@ pub fn unexplained(evidence: &Evidence, found: &[Finding]) -> Vec<Finding> {
         let seen = format!("the subflow from {address} to {target}: {word}, {}", verdict.detail);
         let finding = match verdict.stage {
             Stage::Refused | Stage::Closed => {
-                Finding::fault("subflow-refused", format!("{target} refuses subflows from {address}"))
+                Finding::fault(code::SUBFLOW_REFUSED, format!("{target} refuses subflows from {address}"))
                     .meaning("Packets get through both ways, so the path is fine. Most peers refuse for their own limit; a firewall that rejects looks the same.")
                     .remedy("# on the peer:\nip mptcp limits show\nnstat -az 'MPTcpExtMPJoin*'")
             }
-            _ => Finding::fault("subflow-missing", format!("the connection has no subflow from {address}"))
+            _ => Finding::fault(code::SUBFLOW_MISSING, format!("the connection has no subflow from {address}"))
                 .meaning("Nothing that was looked at here keeps the kernel from opening it.")
                 .remedy("mptcp-apply monitor   # while this is run again"),
         };
@@ -223,13 +226,13 @@ pub fn unexplained(evidence: &Evidence, found: &[Finding]) -> Vec<Finding> {
 }
 
 /// What keeps all endpoints, or any, from having subflows.
-const EXPLAIN_ALL: [&str; 6] = [
-    "mptcp-disabled",
-    "userspace-path-manager",
-    "subflows-limit-zero",
-    "subflows-limit-low",
-    "fullmesh-limits",
-    "peer-without-mptcp",
+const EXPLAIN_ALL: [Code; 6] = [
+    code::MPTCP_DISABLED,
+    code::USERSPACE_PATH_MANAGER,
+    code::SUBFLOWS_LIMIT_ZERO,
+    code::SUBFLOWS_LIMIT_LOW,
+    code::FULLMESH_LIMITS,
+    code::PEER_WITHOUT_MPTCP,
 ];
 
 #[cfg(test)]

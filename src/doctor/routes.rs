@@ -1,6 +1,6 @@
 //! Routes from the addresses of endpoints.
 
-use crate::model::{DefaultRoute, Endpoint, Interface};
+use crate::model::{DefaultRoute, Endpoint, Interface, code};
 
 use super::endpoints::trouble;
 use super::{Evidence, Finding, RouteCheck, Severity};
@@ -71,7 +71,7 @@ fn refused_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check:
     let error = check.taken().as_ref().err().map_or("", String::as_str);
     let title = format!("no route from {} out of {}", check.source, home.name);
     let rule = rule(evidence, row, home);
-    Finding::fault("no-route", title)
+    Finding::fault(code::NO_ROUTE, title)
         .about(evidence.label(row))
         .evidence(format!("`{}`: {error}", question(row, check)))
         .meaning(format!(
@@ -91,7 +91,7 @@ fn refused_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check:
 fn stray_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &RouteCheck) -> Finding {
     let taken = check.taken().as_ref().map_or_else(|_| String::new(), |index| evidence.name(*index));
     let title = format!("packets from {} leave by {taken}, not by {}", check.source, home.name);
-    Finding::fault("route-elsewhere", title)
+    Finding::fault(code::ROUTE_ELSEWHERE, title)
         .about(evidence.label(row))
         .evidence(format!("`{}`: dev {taken}; {} is on {}", question(row, check), check.source, home.name))
         .meaning(format!(
@@ -170,7 +170,7 @@ fn rp_filter_of(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         false => format!("net.ipv4.conf.{name}.rp_filter"),
     };
     let finding = Finding::fault(
-        "rp-filter",
+        code::RP_FILTER,
         format!("strict reverse path filtering drops answers on {name}"),
     )
     .about(evidence.label(row))

@@ -1,6 +1,6 @@
 //! Subflows that live connections should have, and lack.
 
-use crate::model::{Connection, Endpoint, Subflow};
+use crate::model::{Connection, Endpoint, Subflow, code};
 
 use super::endpoints::{renew, trouble};
 use super::{Evidence, Finding, routes};
@@ -74,7 +74,7 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
         match counters.iter().find(|(_, count)| *count > 0) {
             _ if missing.asking > 0 => None,
             Some((name, count)) => Some(
-                Finding::fault("added-too-early", format!("{} was added before it could be used", evidence.label(row)))
+                Finding::fault(code::ADDED_TOO_EARLY, format!("{} was added before it could be used", evidence.label(row)))
                     .about(evidence.label(row))
                     .evidence(format!("{words}; {name} is {count}"))
                     .meaning("The kernel tried once, while the address, interface or route was not there, and never tries again on those connections. New ones are fine.")
@@ -83,7 +83,7 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
             // The path is to blame, and `peers` says so.
             None if is_the_path => None,
             None => Some(
-                Finding::hint("subflow-missing", format!("connections lack a subflow from {}", row.identity.address))
+                Finding::hint(code::SUBFLOW_MISSING, format!("connections lack a subflow from {}", row.identity.address))
                     .about(evidence.label(row))
                     .evidence(match evidence.counter("MPRstRx") {
                         0 => words,

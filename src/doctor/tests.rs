@@ -237,7 +237,7 @@ fn what_is_declared_behind_the_limit_is_never_used() {
     assert_eq!(codes(&evidence), ["fault subflows-limit-low", "hint never-used"]);
     let finding = examine(&evidence).remove(1);
     assert_eq!(finding.endpoint.as_deref(), Some("late"));
-    assert_eq!(finding.place.map(|place| place.span.column), Some(2));
+    assert_eq!(finding.location.map(|place| place.span.column), Some(2));
     assert!(
         finding.remedy.ends_with("ip mptcp endpoint delete id 2\nmptcp-apply x.yaml"),
         "{}",

@@ -17,7 +17,7 @@ use crate::desired::{Need, needs};
 use crate::linux::LinuxPathManager;
 use crate::linux::rtnl::{self, Address, Rtnl};
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{Device, Endpoint, Interface, Reason, State, Step, Sysctl};
+use crate::model::{Device, Endpoint, Interface, Reason, State, Step, Sysctl, code};
 use crate::system::{Errno, Error, PathManager};
 
 /// Kinds of interfaces that need nothing beneath them; the first that the kernel has is used for all. The kernel may
@@ -132,7 +132,7 @@ impl Copy {
             let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
             let message = format!("the rehearsal made {}, which this host lacks", names.join(", "));
             let help = "on this host itself the endpoints there would wait for them";
-            self.warnings.push(Diagnostic::warning("rehearsal", message).help(help));
+            self.warnings.push(Diagnostic::warning(code::REHEARSAL, message).help(help));
         }
         self.refresh()?;
         let mut requests = Vec::new();
@@ -205,6 +205,6 @@ impl Copy {
     }
 
     fn warn(&mut self, message: String) {
-        self.warnings.push(Diagnostic::warning("rehearsal", message));
+        self.warnings.push(Diagnostic::warning(code::REHEARSAL, message));
     }
 }

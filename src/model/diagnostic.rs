@@ -1,5 +1,6 @@
 //! What there is to say about a configuration or a host: severity, message, places and a remedy. No text layout here;
 //! `report::snippet` and `report::json_v1` do that.
+use crate::model::code::Code;
 
 /// The most errors that are kept, and the most warnings. A file may hold half a million wrong words; nobody reads past the first.
 pub const DIAGNOSTICS_MAX: usize = 1000;
@@ -58,7 +59,7 @@ pub struct Location {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     /// Where.
-    pub place: Location,
+    pub location: Location,
     /// What, in a few words; may be empty.
     pub text: String,
 }
@@ -69,7 +70,7 @@ pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
     /// A stable word for programs.
-    pub code: &'static str,
+    pub code: Code,
     /// What and why, in one line.
     pub message: String,
     /// The place that it is about, first; then the others that matter.
@@ -82,7 +83,7 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// A finding that keeps everything from being applied.
-    pub fn error(code: &'static str, message: impl Into<String>) -> Diagnostic {
+    pub fn error(code: Code, message: impl Into<String>) -> Diagnostic {
         Diagnostic {
             severity: Severity::Error,
             code,
@@ -94,13 +95,13 @@ impl Diagnostic {
     }
 
     /// A finding that is worth a look.
-    pub fn warning(code: &'static str, message: impl Into<String>) -> Diagnostic {
+    pub fn warning(code: Code, message: impl Into<String>) -> Diagnostic {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, message) }
     }
 
     /// Adds a place; the first one is the finding's own.
-    pub fn at(mut self, place: Location, text: impl Into<String>) -> Diagnostic {
-        self.labels.push(Label { place, text: text.into() });
+    pub fn at(mut self, location: Location, text: impl Into<String>) -> Diagnostic {
+        self.labels.push(Label { location, text: text.into() });
         self
     }
 
@@ -172,7 +173,7 @@ impl Diagnostics {
     pub fn concern(&self, source: SourceId) -> bool {
         self.list
             .iter()
-            .any(|diagnostic| diagnostic.labels.first().is_some_and(|label| label.place.source == source))
+            .any(|diagnostic| diagnostic.labels.first().is_some_and(|label| label.location.source == source))
     }
 
     /// All that were kept.
@@ -193,8 +194,11 @@ impl Diagnostics {
     /// Puts them in the order of the files; those about no place go last.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|diagnostic| {
-            let place = diagnostic.labels.first().map(|label| label.place);
-            (place.is_none(), place.map(|place| (place.source, place.span.line, place.span.column)))
+            let location = diagnostic.labels.first().map(|label| label.location);
+            (
+                location.is_none(),
+                location.map(|location| (location.source, location.span.line, location.span.column)),
+            )
         });
     }
 }

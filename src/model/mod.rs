@@ -4,6 +4,7 @@
 //! and never text.
 
 mod capabilities;
+pub mod code;
 mod connection;
 pub mod diagnostic;
 mod endpoint;
@@ -28,4 +29,4 @@ pub use limits::Limits;
 pub use probe::{Course, Probe, Protocol, Sighting, Watched};
 pub use state::State;
 pub use step::{Disruption, Reason, Step};
-pub use sysctl::{Kind, Sysctl, SysctlValue};
+pub use sysctl::{Sysctl, SysctlKind, SysctlValue};

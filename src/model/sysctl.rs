@@ -8,7 +8,7 @@ pub struct Sysctl(u8);
 
 /// What the kernel takes as a sysctl's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SysctlKind {
     /// 0 or 1; a configuration may also say `false` or `true`.
     Switch,
     /// A whole number from 0 to this one.
@@ -23,9 +23,9 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
 pub enum SysctlValue {
-    /// Of a [`Kind::Switch`] or a [`Kind::Number`].
+    /// Of a [`SysctlKind::Switch`] or a [`SysctlKind::Number`].
     Number(u64),
-    /// Of a [`Kind::Choice`] or a [`Kind::Word`].
+    /// Of a [`SysctlKind::Choice`] or a [`SysctlKind::Word`].
     Word(String),
 }
 
@@ -34,45 +34,60 @@ const SECONDS_MAX: u64 = i32::MAX as u64 / 1000;
 
 /// Name, kind, the value that a network namespace starts with, and meaning; ranges are those of `mptcp_sysctl_table`,
 /// values those of `mptcp_pernet_set_defaults` in `net/mptcp/ctrl.c`.
-const TABLE: [(&str, Kind, &str, &str); 11] = [
-    ("enabled", Kind::Switch, "1", "whether applications may open MPTCP sockets"),
+const TABLE: [(&str, SysctlKind, &str, &str); 11] = [
+    ("enabled", SysctlKind::Switch, "1", "whether applications may open MPTCP sockets"),
     (
         "path_manager",
-        Kind::Choice(&["kernel", "userspace"]),
+        SysctlKind::Choice(&["kernel", "userspace"]),
         "kernel",
         "who decides on subflows (Linux 6.15; see pm_type)",
     ),
-    ("pm_type", Kind::Number(1), "0", "the older word for path_manager: 0 kernel, 1 userspace (Linux 5.19)"),
-    ("scheduler", Kind::Word, "default", "the packet scheduler, one of available_schedulers (Linux 6.6)"),
-    ("checksum_enabled", Kind::Switch, "0", "whether data carries DSS checksums"),
+    (
+        "pm_type",
+        SysctlKind::Number(1),
+        "0",
+        "the older word for path_manager: 0 kernel, 1 userspace (Linux 5.19)",
+    ),
+    (
+        "scheduler",
+        SysctlKind::Word,
+        "default",
+        "the packet scheduler, one of available_schedulers (Linux 6.6)",
+    ),
+    ("checksum_enabled", SysctlKind::Switch, "0", "whether data carries DSS checksums"),
     (
         "allow_join_initial_addr_port",
-        Kind::Switch,
+        SysctlKind::Switch,
         "1",
         "whether the peer may open subflows to the first address",
     ),
-    ("add_addr_timeout", Kind::Number(SECONDS_MAX), "120", "seconds until ADD_ADDR is sent again; 0: never"),
+    (
+        "add_addr_timeout",
+        SysctlKind::Number(SECONDS_MAX),
+        "120",
+        "seconds until ADD_ADDR is sent again; 0: never",
+    ),
     (
         "stale_loss_cnt",
-        Kind::Number(u32::MAX as u64),
+        SysctlKind::Number(u32::MAX as u64),
         "4",
         "lost retransmissions that make a subflow stale; 0: never",
     ),
     (
         "close_timeout",
-        Kind::Number(SECONDS_MAX),
+        SysctlKind::Number(SECONDS_MAX),
         "60",
         "seconds that a connection lives without subflows (after Linux 6.6)",
     ),
     (
         "blackhole_timeout",
-        Kind::Number(i32::MAX as u64),
+        SysctlKind::Number(i32::MAX as u64),
         "3600",
         "seconds without MPTCP after a blackhole; 0: off (Linux 6.12)",
     ),
     (
         "syn_retrans_before_tcp_fallback",
-        Kind::Number(u8::MAX as u64),
+        SysctlKind::Number(u8::MAX as u64),
         "2",
         "SYNs with MPTCP before plain TCP (Linux 6.14)",
     ),
@@ -104,7 +119,7 @@ impl Sysctl {
     }
 
     /// What it takes.
-    pub fn kind(self) -> Kind {
+    pub fn kind(self) -> SysctlKind {
         TABLE[usize::from(self.0)].1
     }
 

@@ -29,7 +29,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
-use crate::model::{EndpointNames, Identity, State, Step};
+use crate::model::{EndpointNames, Identity, State, Step, code};
 use crate::plan::{self, Plan};
 use crate::system::System;
 
@@ -239,7 +239,7 @@ impl Pass<'_> {
         // Those of the first plan are known already; a later one may have others.
         report.diagnostics.retain(|found| !warnings.contains(found));
         if is_recorded {
-            let known = warnings.iter().any(|known| known.code == "no-record");
+            let known = warnings.iter().any(|known| known.code == code::NO_RECORD);
             warnings.extend(ownership.settle(&report).filter(|_| !known));
         } else if let Mode::Revert(revert) = mode {
             ownership.restore(revert, &report);
@@ -265,6 +265,6 @@ fn verdict(verdict: Verdict, mode: &Mode<'_>) -> Verdict {
 
 fn no_guard(error: &io::Error) -> Failure {
     let message = format!("cannot start the guard that would put it back: {error}");
-    let diagnostic = Diagnostic::error("failed", message).help("nothing was changed");
+    let diagnostic = Diagnostic::error(code::FAILED, message).help("nothing was changed");
     Failure::new(FailureKind::Refused, vec![diagnostic])
 }

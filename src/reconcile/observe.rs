@@ -148,9 +148,9 @@ impl Target for LoadedConfig {
     fn locate(&self, step: &Step, names: &EndpointNames) -> Option<Location> {
         let config = &self.config;
         match step {
-            Step::SetSysctl { sysctl, .. } => config.sysctls.get(sysctl).map(|value| value.place),
+            Step::SetSysctl { sysctl, .. } => config.sysctls.get(sysctl).map(|value| value.location),
             Step::SetLimits { .. } => {
-                config.limits.subflows.or(config.limits.add_addr_accepted).map(|limit| limit.place)
+                config.limits.subflows.or(config.limits.add_addr_accepted).map(|limit| limit.location)
             }
             Step::SetFlags { endpoint, .. }
             | Step::DelAddr { endpoint, .. }
@@ -158,7 +158,7 @@ impl Target for LoadedConfig {
                 let name = names.get(&endpoint.identity)?;
                 let mut declarations = config.endpoints.iter().flatten();
                 let found = declarations.find(|declaration| declaration.name.value.as_str() == name);
-                found.map(|found| found.name.place)
+                found.map(|found| found.name.location)
             }
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{AddressId, Endpoint, Identity, OwnedEndpoints, State, Step};
+use crate::model::{AddressId, Endpoint, Identity, OwnedEndpoints, State, Step, code};
 
 use super::refusal::{Failure, FailureKind};
 use super::report::{Report, Verdict};
@@ -53,7 +53,7 @@ impl LockError {
     /// Without a lock two runs would notice each other all the same, and a host without endpoints because of a full /run
     /// would be worse. So a run goes on, and warns.
     pub fn warning(&self) -> Diagnostic {
-        Diagnostic::warning("no-lock", self.to_string())
+        Diagnostic::warning(code::NO_LOCK, self.to_string())
             .help("give it a writable runtime folder by RUNTIME_DIRECTORY")
     }
 }
@@ -61,7 +61,7 @@ impl LockError {
 impl From<LockError> for Failure {
     fn from(error: LockError) -> Failure {
         let help = "it runs already, perhaps with --watch; wait for it, or stop it";
-        let diagnostic = Diagnostic::error("failed", error.to_string()).help(help);
+        let diagnostic = Diagnostic::error(code::FAILED, error.to_string()).help(help);
         Failure::new(FailureKind::Locked, vec![diagnostic])
     }
 }
@@ -160,7 +160,7 @@ impl<'r> Ownership<'r> {
         let message =
             format!("cannot keep the record of mptcp-apply's own endpoints: {}", self.trouble.as_ref()?);
         let help = "with `prune: false` they will be left alone, as if somebody else had made them";
-        Some(Diagnostic::warning("no-record", message).help(help))
+        Some(Diagnostic::warning(code::NO_RECORD, message).help(help))
     }
 
     fn read(&mut self, now: &State) {

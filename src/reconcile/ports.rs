@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{Disruption, Identity, Step, Sysctl, SysctlValue};
+use crate::model::{Disruption, Identity, Step, Sysctl, SysctlValue, code};
 use crate::plan::Plan;
 use crate::system::{Errno, PathManager, Refusal};
 
@@ -56,16 +56,13 @@ fn taken<K: PathManager + ?Sized>(kernel: &mut K, steps: &[Step]) -> Vec<(usize,
     taken
 }
 
-/// The code of [`missing`].
-pub const PORT_TAKEN: &str = "port-taken";
-
 /// Warns of the additions of a plan whose port something else holds now, and may give up.
 pub fn missing<K: PathManager + ?Sized>(kernel: &mut K, plan: &Plan) -> Vec<Diagnostic> {
     let taken = taken(kernel, &plan.steps).into_iter().filter(|(_, refusal)| is_closed(refusal));
     let warning = |(index, refusal): (usize, Refusal)| {
         let name = plan.names.get(&plan.steps[index].endpoint()?.identity).cloned().unwrap_or_default();
         let message = format!("endpoint `{name}` needs its port ({refusal})");
-        Some(Diagnostic::warning(PORT_TAKEN, message).endpoint(name))
+        Some(Diagnostic::warning(code::PORT_TAKEN, message).endpoint(name))
     };
     taken.filter_map(warning).collect()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::desired::ResolveError;
 use crate::model::diagnostic::{Diagnostic, Location, Severity};
-use crate::model::{Capabilities, Endpoint, EndpointNames, Exit, Flags, Limits, State, Step};
+use crate::model::{Capabilities, Endpoint, EndpointNames, Exit, Flags, Limits, State, Step, code};
 use crate::plan::PlanError;
 use crate::system::{ATTR_SUBFLOWS, Errno, Error, Refusal};
 
@@ -109,23 +109,23 @@ impl Failure {
     pub fn interrupted() -> Failure {
         let message = "interrupted, while live connections had no other path than one that was to be removed";
         let help = "run it again; it takes half a minute at most";
-        Failure::new(FailureKind::Interrupted, vec![Diagnostic::error("interrupted", message).help(help)])
+        Failure::new(FailureKind::Interrupted, vec![Diagnostic::error(code::INTERRUPTED, message).help(help)])
     }
 
     /// Another program kept changing the table.
     pub fn unstable() -> Failure {
         let message = "another program keeps changing the table; gave up after 5 new plans";
         let help = "stop it, or let only one of the two manage endpoints; NetworkManager and mptcpd do too";
-        Failure::new(FailureKind::Unstable, vec![Diagnostic::error("unstable", message).help(help)])
+        Failure::new(FailureKind::Unstable, vec![Diagnostic::error(code::UNSTABLE, message).help(help)])
     }
 
     fn explained(message: String, explanation: Explanation, at: Option<Location>, words: &str) -> Failure {
         let Explanation { kind, meaning, remedy } = explanation;
         let message = format!("{message}: {meaning}");
         let diagnostic = match at {
-            Some(at) => Diagnostic::error("refused", message).at(at, words),
-            None if words.is_empty() => Diagnostic::error("refused", message),
-            None => Diagnostic::error("refused", format!("{message} ({words})")),
+            Some(at) => Diagnostic::error(code::REFUSED, message).at(at, words),
+            None if words.is_empty() => Diagnostic::error(code::REFUSED, message),
+            None => Diagnostic::error(code::REFUSED, format!("{message} ({words})")),
         };
         Failure::new(kind, vec![Diagnostic { help: remedy, ..diagnostic }])
     }
@@ -153,7 +153,7 @@ impl From<ResolveError> for Failure {
 impl From<PlanError> for Failure {
     fn from(error: PlanError) -> Failure {
         let help = "declare fewer endpoints; Linux 7.2 and later hold 255";
-        let diagnostic = Diagnostic::error("table", error.to_string()).help(help);
+        let diagnostic = Diagnostic::error(code::TABLE, error.to_string()).help(help);
         Failure::new(FailureKind::Unsupported, vec![diagnostic])
     }
 }
@@ -189,7 +189,7 @@ impl From<Error> for Failure {
             }
             _ => (FailureKind::Unreadable, None),
         };
-        let diagnostic = Diagnostic::error("failed", error.to_string());
+        let diagnostic = Diagnostic::error(code::FAILED, error.to_string());
         Failure::new(kind, vec![Diagnostic { help: help.map(str::to_owned), ..diagnostic }])
     }
 }
@@ -205,7 +205,7 @@ pub fn closing(closing: &Closing, needed: Duration, step: &Step) -> Diagnostic {
         "{row} has {connections}: once it is removed, the kernel refuses its port for about a minute"
     );
     let seconds = needed.as_secs() + 5;
-    Diagnostic::warning("port-closing", message).help(format!(
+    Diagnostic::warning(code::PORT_CLOSING, message).help(format!(
         "`--wait {seconds}` removes it and adds it again when the port is free; or declare it as it is now"
     ))
 }
@@ -217,12 +217,12 @@ pub fn aftermath(carried_out: usize, restored: bool, not_undone: &[(Step, Refusa
             0 => "nothing was changed",
             _ => "everything is as before: the steps that had been carried out were taken back",
         };
-        return Diagnostic::error("rolled-back", message);
+        return Diagnostic::error(code::ROLLED_BACK, message);
     }
     let refused: Vec<String> =
         not_undone.iter().map(|(step, refusal)| format!("could not {step} ({refusal})")).collect();
     let detail = if refused.is_empty() { String::new() } else { format!(": {}", refused.join("; ")) };
-    Diagnostic::error("rollback-incomplete", format!("not everything could be put back{detail}"))
+    Diagnostic::error(code::ROLLBACK_INCOMPLETE, format!("not everything could be put back{detail}"))
         .help("what differs from before is printed; run again when the cause is mended")
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::diagnostic::{Diagnostic, Location};
-use crate::model::{Endpoint, Flags, Identity, State, Step, Sysctl};
+use crate::model::{Endpoint, Flags, Identity, State, Step, Sysctl, code};
 use crate::plan::Plan;
 use crate::system::{Observed, PathManager, Refusal};
 
@@ -245,7 +245,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             let message = format!("live connections did not get their subflows back from {endpoint}");
             let help = "new connections are not concerned; `ss -Htn` and the peer's limits may tell why";
             let name = names.get(&endpoint.identity).cloned().unwrap_or_default();
-            Diagnostic::warning("subflows-lost", message).endpoint(name).help(help)
+            Diagnostic::warning(code::SUBFLOWS_LOST, message).endpoint(name).help(help)
         }));
         let steps = reported(self.journal);
         Report { verdict, steps, before: self.before, after, names, diagnostics, failure: None }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::code;
 use crate::model::diagnostic::Diagnostic;
 use crate::system::{Error, System};
 
@@ -43,7 +44,7 @@ impl Wait<'_> {
                 return Ok(left);
             }
             let pause = (self.progress)(&missing, left).min(left);
-            let polls = missing.iter().any(|what| what.code == ports::PORT_TAKEN);
+            let polls = missing.iter().any(|what| what.code == code::PORT_TAKEN);
             system.await_change(if polls { pause.min(ports::RETRY) } else { pause })?;
         }
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::doctor::{Evidence, Finding, Severity, Table};
-use crate::source::Source;
+use crate::source::SourceFile;
 
 use super::json_v1::VERSION;
 use super::probe::{self, ProbeJson};
@@ -16,7 +16,7 @@ const INDENT: usize = 12;
 
 /// The document for programs.
 #[derive(Debug, Serialize)]
-pub struct Document<'a> {
+pub struct DoctorJson<'a> {
     version: u32,
     netns: Option<&'a str>,
     findings: Vec<FindingJson<'a>>,
@@ -38,28 +38,28 @@ struct FindingJson<'a> {
     column: Option<usize>,
 }
 
-impl<'a> Document<'a> {
+impl<'a> DoctorJson<'a> {
     /// The document; places are in `sources`.
-    pub fn new(findings: &'a [Finding], sources: &'a [Source], evidence: &'a Evidence) -> Document<'a> {
+    pub fn new(findings: &'a [Finding], sources: &'a [SourceFile], evidence: &'a Evidence) -> DoctorJson<'a> {
         let finding = |finding: &'a Finding| FindingJson {
-            code: finding.code,
+            code: finding.code.word(),
             severity: finding.severity.word(),
             endpoint: finding.endpoint.as_deref(),
             title: &finding.title,
             evidence: &finding.evidence,
             meaning: &finding.meaning,
             remedy: &finding.remedy,
-            file: finding.place.map(|place| sources[place.source.0].name.as_str()),
-            line: finding.place.map(|place| place.span.line),
-            column: finding.place.map(|place| place.span.column),
+            file: finding.location.map(|location| sources[location.source.0].name.as_str()),
+            line: finding.location.map(|location| location.span.line),
+            column: finding.location.map(|location| location.span.column),
         };
         let findings = findings.iter().map(finding).collect();
-        Document { version: VERSION, netns: None, findings, probe: ProbeJson::new(evidence) }
+        DoctorJson { version: VERSION, netns: None, findings, probe: ProbeJson::new(evidence) }
     }
 }
 
 /// The page for people: what became of the probe, a block a finding, then one line that counts them.
-pub fn text(findings: &[Finding], sources: &[Source], evidence: &Evidence, style: Style) -> String {
+pub fn text(findings: &[Finding], sources: &[SourceFile], evidence: &Evidence, style: Style) -> String {
     let mut text = probe::text(evidence, style);
     for finding in findings {
         block(&mut text, finding, sources, style);
@@ -68,7 +68,7 @@ pub fn text(findings: &[Finding], sources: &[Source], evidence: &Evidence, style
     text
 }
 
-fn block(text: &mut String, finding: &Finding, sources: &[Source], style: Style) {
+fn block(text: &mut String, finding: &Finding, sources: &[SourceFile], style: Style) {
     const BOLD: &str = "\x1b[1m";
     const RED: &str = "\x1b[1;31m";
     const YELLOW: &str = "\x1b[1;33m";
@@ -79,8 +79,9 @@ fn block(text: &mut String, finding: &Finding, sources: &[Source], style: Style)
     let name = known.map_or(String::new(), |name| format!("   {name}"));
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{on}{}{off}{bold}: {}{off}{name}", finding.severity.word(), finding.title);
-    if let Some(place) = finding.place {
-        let at = format!("{}:{}:{}", sources[place.source.0].name, place.span.line, place.span.column);
+    if let Some(location) = finding.location {
+        let at =
+            format!("{}:{}:{}", sources[location.source.0].name, location.span.line, location.span.column);
         paragraph(text, "declared", &[at]);
     }
     paragraph(text, "evidence", &wrap(&finding.evidence, INDENT));

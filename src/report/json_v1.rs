@@ -11,7 +11,7 @@ use crate::config::{Config, Name, Selector};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::model::{AddressId, Endpoint, EndpointNames, Limits, Reason, State, Step, SysctlValue};
 use crate::reconcile::{Failure, Report, ReportedStep};
-use crate::source::Source;
+use crate::source::SourceFile;
 
 use super::About;
 
@@ -23,8 +23,8 @@ pub const VERSION: u32 = 1;
 pub struct Check<'a> {
     version: u32,
     valid: bool,
-    errors: Vec<Finding<'a>>,
-    warnings: Vec<Finding<'a>>,
+    errors: Vec<DiagnosticJson<'a>>,
+    warnings: Vec<DiagnosticJson<'a>>,
     selectors: Vec<SelectorJson<'a>>,
 }
 
@@ -37,7 +37,7 @@ struct SelectorJson<'a> {
 
 /// One finding with its place.
 #[derive(Debug, Serialize)]
-pub struct Finding<'a> {
+pub struct DiagnosticJson<'a> {
     code: &'a str,
     endpoint: Option<&'a str>,
     message: &'a str,
@@ -47,17 +47,17 @@ pub struct Finding<'a> {
     help: Option<&'a str>,
 }
 
-impl<'a> Finding<'a> {
+impl<'a> DiagnosticJson<'a> {
     /// The finding, its first place by file name, line and column (from 1).
-    pub fn new(diagnostic: &'a Diagnostic, sources: &'a [Source]) -> Finding<'a> {
-        let place = diagnostic.labels.first().map(|label| label.place);
-        Finding {
-            code: diagnostic.code,
+    pub fn new(diagnostic: &'a Diagnostic, sources: &'a [SourceFile]) -> DiagnosticJson<'a> {
+        let location = diagnostic.labels.first().map(|label| label.location);
+        DiagnosticJson {
+            code: diagnostic.code.word(),
             endpoint: diagnostic.endpoint.as_deref(),
             message: &diagnostic.message,
-            file: place.map(|place| sources[place.source.0].name.as_str()),
-            line: place.map(|place| place.span.line),
-            column: place.map(|place| place.span.column),
+            file: location.map(|location| sources[location.source.0].name.as_str()),
+            line: location.map(|location| location.span.line),
+            column: location.map(|location| location.span.column),
             help: diagnostic.help.as_deref(),
         }
     }
@@ -65,14 +65,14 @@ impl<'a> Finding<'a> {
 
 impl<'a> Check<'a> {
     /// The verdict on some sources.
-    pub fn new(diagnostics: &'a Diagnostics, sources: &'a [Source], config: &'a Config) -> Check<'a> {
+    pub fn new(diagnostics: &'a Diagnostics, sources: &'a [SourceFile], config: &'a Config) -> Check<'a> {
         let selector = |(name, selector): (&'a Name, &Selector)| SelectorJson {
             endpoint: name.as_str(),
             meaning: selector.to_string(),
         };
         let of = |severity| {
             let matching = diagnostics.iter().filter(move |diagnostic| diagnostic.severity == severity);
-            matching.map(|diagnostic| Finding::new(diagnostic, sources)).collect()
+            matching.map(|diagnostic| DiagnosticJson::new(diagnostic, sources)).collect()
         };
         Check {
             version: VERSION,
@@ -94,7 +94,7 @@ pub struct PlanJson<'a> {
     result: &'static str,
     changed: bool,
     steps: Vec<ReportedStepJson<'a>>,
-    warnings: Vec<Finding<'a>>,
+    warnings: Vec<DiagnosticJson<'a>>,
     before: Option<StateJson<'a>>,
     after: Option<StateJson<'a>>,
     diff: &'a str,
@@ -117,7 +117,7 @@ struct ErrorJson<'a> {
     errno: Option<String>,
     kernel: Option<&'a str>,
     #[serde(flatten)]
-    finding: Option<Finding<'a>>,
+    finding: Option<DiagnosticJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -221,20 +221,20 @@ impl<'a> PlanJson<'a> {
     }
 }
 
-fn warnings<'a>(about: &About<'a>, diagnostics: &'a [Diagnostic]) -> Vec<Finding<'a>> {
+fn warnings<'a>(about: &About<'a>, diagnostics: &'a [Diagnostic]) -> Vec<DiagnosticJson<'a>> {
     let loaded = about.loaded.into_iter().flat_map(|loaded| loaded.diagnostics.iter());
     let warnings = loaded.chain(diagnostics).filter(|found| found.severity == Severity::Warning);
-    warnings.map(|found| Finding::new(found, about.sources())).collect()
+    warnings.map(|found| DiagnosticJson::new(found, about.sources())).collect()
 }
 
 impl<'a> ErrorJson<'a> {
-    fn new(failure: &'a Failure, sources: &'a [Source]) -> ErrorJson<'a> {
+    fn new(failure: &'a Failure, sources: &'a [SourceFile]) -> ErrorJson<'a> {
         let Failure { kind: _, step, errno, kernel, diagnostics } = failure;
         ErrorJson {
             step: *step,
             errno: errno.map(|errno| format!("{errno:?}")),
             kernel: kernel.as_deref(),
-            finding: diagnostics.first().map(|first| Finding::new(first, sources)),
+            finding: diagnostics.first().map(|first| DiagnosticJson::new(first, sources)),
         }
     }
 }

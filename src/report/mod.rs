@@ -11,7 +11,7 @@ pub mod yaml;
 
 use crate::config::LoadedConfig;
 use crate::model::Event;
-use crate::source::Source;
+use crate::source::SourceFile;
 
 /// Whether colours are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub struct About<'a> {
 
 impl<'a> About<'a> {
     /// The files that locations are in.
-    pub fn sources(&self) -> &'a [Source] {
+    pub fn sources(&self) -> &'a [SourceFile] {
         self.loaded.map_or(&[], |loaded| &loaded.sources)
     }
 }

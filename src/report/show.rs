@@ -28,7 +28,7 @@ pub struct Shown<'a> {
 
 /// The document for programs.
 #[derive(Debug, Serialize)]
-pub struct Document<'a> {
+pub struct ShowJson<'a> {
     version: u32,
     netns: Option<&'a str>,
     #[serde(flatten)]
@@ -72,9 +72,9 @@ pub fn endpoint_of<'a>(path: &Subflow, state: &'a State) -> Option<&'a Endpoint>
         .find_map(|identity| state.endpoint(identity))
 }
 
-impl<'a> Document<'a> {
+impl<'a> ShowJson<'a> {
     /// The document.
-    pub fn new(shown: &Shown<'a>) -> Document<'a> {
+    pub fn new(shown: &Shown<'a>) -> ShowJson<'a> {
         let Shown { netns, state, names, connections, interface } = shown;
         let subflow = |path: &'a Subflow| {
             let row = endpoint_of(path, state);
@@ -103,7 +103,7 @@ impl<'a> Document<'a> {
             subflows: connection.subflows.iter().map(subflow).collect(),
         };
         let connections = connections.map(|all| all.iter().map(connection).collect());
-        Document { version: VERSION, netns: *netns, state: StateJson::new(state, names), connections }
+        ShowJson { version: VERSION, netns: *netns, state: StateJson::new(state, names), connections }
     }
 }
 

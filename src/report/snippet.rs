@@ -4,17 +4,19 @@ use std::cell::OnceCell;
 
 use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet};
 
-use crate::model::diagnostic::{Diagnostic, Label, Severity, lines};
-use crate::source::Source;
+use crate::model::diagnostic::{Diagnostic, Label, Location, Severity, SourceId, Span, lines};
+use crate::source::SourceFile;
 
 use super::Style;
 
 /// A longer line is cut to a stretch around the place; a file may be one line of a megabyte.
 const LINE_MAX: usize = 400;
+/// Places that are further apart are shown without the lines between them.
+const LINES_MAX: usize = 50;
 
 /// Draws diagnostics about some sources.
 pub struct Snippets<'a> {
-    sources: &'a [Source],
+    sources: &'a [SourceFile],
     lines: Vec<OnceCell<Vec<Line<'a>>>>,
     /// The line behind the last one, where a text that ends too early is wrong.
     beyond: Line<'a>,
@@ -31,7 +33,7 @@ struct Line<'a> {
 
 impl<'a> Snippets<'a> {
     /// For diagnostics whose places are in `sources`.
-    pub fn new(sources: &'a [Source], style: Style) -> Snippets<'a> {
+    pub fn new(sources: &'a [SourceFile], style: Style) -> Snippets<'a> {
         let renderer = match style {
             Style::Plain => Renderer::plain(),
             Style::Coloured => Renderer::styled(),
@@ -48,9 +50,12 @@ impl<'a> Snippets<'a> {
         };
         let mut group = level.primary_title(diagnostic.message.as_str()).elements(None::<Origin>);
         let mut moved = Vec::new();
-        for (index, label) in diagnostic.labels.iter().enumerate() {
-            let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-            group = group.element(self.snippet(label, kind, &mut moved));
+        if let Some((first, others)) = diagnostic.labels.split_first() {
+            let (near, far): (Vec<_>, Vec<_>) = others.iter().partition(|other| self.is_near(first, other));
+            group = group.element(self.snippet(first, AnnotationKind::Primary, &near, &mut moved));
+            for label in far {
+                group = group.element(self.snippet(label, AnnotationKind::Context, &[], &mut moved));
+            }
         }
         if let Some(help) = &diagnostic.help {
             group = group.element(Level::HELP.message(help.as_str()));
@@ -59,38 +64,58 @@ impl<'a> Snippets<'a> {
         moved.iter().fold(text, |text, Moved { wrong, right }| text.replace(wrong, right))
     }
 
+    /// Whether a label fits into the snippet of the first one.
+    fn is_near(&self, first: &Label, other: &Label) -> bool {
+        let (first, other) = (first.location, other.location);
+        let (from, to) = (first.span.line.min(other.span.line), first.span.line.max(other.span.line));
+        first.source == other.source
+            && if from == to {
+                let start = self.line(first.source, from).window_start(first.span.column - 1);
+                (start..=start + LINE_MAX).contains(&(other.span.column - 1))
+            } else {
+                to - from < LINES_MAX && (from..=to).all(|number| self.line(first.source, number).is_short())
+            }
+    }
+
+    /// The lines of one label and of those near it.
     fn snippet<'s>(
         &'s self,
         label: &'s Label,
         kind: AnnotationKind,
+        near: &[&'s Label],
         moved: &mut Vec<Moved>,
     ) -> Snippet<'s, Annotation<'s>> {
-        let span = label.place.span;
-        let source = &self.sources[label.place.source.0];
-        let line = self.line(label);
-        let text = (!label.text.is_empty()).then_some(label.text.as_str());
-        let at = span.column - 1;
-        let from = line.window_start(at);
-        let shown = &line.text[line.byte_of(from)..line.byte_of(from.saturating_add(LINE_MAX))];
-        let start = byte_of(shown, at - from);
-        let end = byte_of(shown, (at - from).saturating_add(span.length.max(1)));
-        let snippet = Snippet::source(shown)
-            .line_start(span.line)
-            .annotation(kind.span(start..end.max(start)).label(text));
+        let Location { source, span } = label.location;
+        let lines = near.iter().map(|near| near.location.span.line);
+        let (first, last) = lines.fold((span.line, span.line), |(min, max), n| (min.min(n), max.max(n)));
+        let from = self.line(source, span.line).window_start(span.column - 1);
+        let shown: Vec<&str> = (first..=last).map(|number| self.line(source, number).window(from)).collect();
+        let annotation = |label: &'s Label, kind: AnnotationKind| {
+            let Span { line, column, length } = label.location.span;
+            let (above, line) = (&shown[..line - first], shown[line - first]);
+            let above: usize = above.iter().map(|line| line.len() + 1).sum();
+            let (at, end) = (column - 1 - from, (column - 1 - from).saturating_add(length.max(1)));
+            let text = (!label.text.is_empty()).then_some(label.text.as_str());
+            kind.span(above + byte_of(line, at)..above + byte_of(line, end)).label(text)
+        };
+        let snippet = Snippet::source(shown.join("\n"))
+            .line_start(first)
+            .annotation(annotation(label, kind))
+            .annotations(near.iter().map(|near| annotation(near, AnnotationKind::Context)));
+        let name = self.sources[source.0].name.as_str();
         if from == 0 {
-            return snippet.path(source.name.as_str());
+            return snippet.path(name);
         }
-        let right = format!("{}:{}:{}", source.name, span.line, span.column);
-        let shown_column = shown[..start].chars().count() + 1;
-        moved.push(Moved { wrong: format!("{right}:{}:{shown_column}", span.line), right: right.clone() });
+        let right = format!("{name}:{}:{}", span.line, span.column);
+        let column = shown[0].chars().count().min(span.column - 1 - from) + 1;
+        moved.push(Moved { wrong: format!("{right}:{}:{column}", span.line), right: right.clone() });
         snippet.path(right)
     }
 
-    fn line(&self, label: &Label) -> &Line<'a> {
-        let index = label.place.source.0;
-        let lines =
-            self.lines[index].get_or_init(|| lines(&self.sources[index].text).map(Line::new).collect());
-        lines.get(label.place.span.line - 1).unwrap_or(&self.beyond)
+    fn line(&self, source: SourceId, number: usize) -> &Line<'a> {
+        let text = &self.sources[source.0].text;
+        let lines = self.lines[source.0].get_or_init(|| lines(text).map(Line::new).collect());
+        lines.get(number - 1).unwrap_or(&self.beyond)
     }
 }
 
@@ -106,9 +131,18 @@ impl<'a> Line<'a> {
         Line { text, starts: OnceCell::new() }
     }
 
-    /// The first character of the stretch that is shown: all of a line that is not too long.
+    fn is_short(&self) -> bool {
+        self.byte_of(LINE_MAX) == self.text.len()
+    }
+
+    /// The first character of the stretch that is shown around another one: all of a line that is short.
     fn window_start(&self, at: usize) -> usize {
-        if self.byte_of(LINE_MAX) == self.text.len() { 0 } else { at.saturating_sub(LINE_MAX / 2) }
+        if self.is_short() { 0 } else { at.saturating_sub(LINE_MAX / 2) }
+    }
+
+    /// The stretch that begins with that character.
+    fn window(&self, from: usize) -> &'a str {
+        &self.text[self.byte_of(from)..self.byte_of(from.saturating_add(LINE_MAX))]
     }
 
     fn byte_of(&self, character: usize) -> usize {

@@ -13,11 +13,11 @@ use crate::model::diagnostic::Diagnostics;
 use crate::model::{self, Endpoint, EndpointNames, State, Sysctl};
 
 #[derive(Serialize)]
-struct Document {
+struct ConfigYaml {
     version: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     prune: Option<bool>,
-    limits: Limits,
+    limits: LimitsYaml,
     #[serde(skip_serializing_if = "Mapping::is_empty")]
     sysctls: Mapping,
     endpoints: Mapping,
@@ -25,19 +25,19 @@ struct Document {
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct Limits {
+struct LimitsYaml {
     subflows: u32,
     add_addr_accepted: u32,
 }
 
-impl From<model::Limits> for Limits {
-    fn from(limits: model::Limits) -> Limits {
-        Limits { subflows: limits.subflows, add_addr_accepted: limits.add_addr_accepted }
+impl From<model::Limits> for LimitsYaml {
+    fn from(limits: model::Limits) -> LimitsYaml {
+        LimitsYaml { subflows: limits.subflows, add_addr_accepted: limits.add_addr_accepted }
     }
 }
 
 #[derive(Serialize)]
-struct Row {
+struct EndpointYaml {
     address: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
@@ -78,7 +78,7 @@ pub fn configuration(state: &State, names: &EndpointNames) -> Result<String, ser
         }
     }
     let limits = state.limits.into();
-    let text = serde_yaml::to_string(&Document { version: 1, prune, limits, sysctls, endpoints })?;
+    let text = serde_yaml::to_string(&ConfigYaml { version: 1, prune, limits, sysctls, endpoints })?;
     Ok(comments.into_iter().fold(text, |text, comment| text + &format!("# cannot be declared: {comment}\n")))
 }
 
@@ -112,7 +112,8 @@ pub fn state(state: &State, names: &EndpointNames) -> Result<String, serde_yaml:
         sysctls.insert(Value::String(sysctl.name().to_owned()), serde_yaml::to_value(value)?);
     }
     let limits = state.limits.into();
-    let mut text = serde_yaml::to_string(&Document { version: 1, prune: None, limits, sysctls, endpoints })?;
+    let mut text =
+        serde_yaml::to_string(&ConfigYaml { version: 1, prune: None, limits, sysctls, endpoints })?;
     for row in rows.iter().filter(|row| row.is_implicit()) {
         text.push_str(&format!("# made by the kernel: {row}\n"));
     }
@@ -192,8 +193,8 @@ fn name(row: &Endpoint, names: &EndpointNames) -> String {
     }
 }
 
-fn declaration(row: &Endpoint) -> Row {
-    Row {
+fn declaration(row: &Endpoint) -> EndpointYaml {
+    EndpointYaml {
         address: row.identity.address.to_string(),
         port: row.identity.port.map(Into::into),
         dev: row.dev.as_ref().map(ToString::to_string),

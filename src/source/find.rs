@@ -6,14 +6,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Error;
+use super::ReadError;
 
 /// The standard folders, as netplan has them: a file hides those of the same name in the folders before its own.
 const FOLDERS: [&str; 3] = ["usr/lib/mptcp-apply", "etc/mptcp-apply", "run/mptcp-apply"];
 
 /// Something to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
+pub enum InputPath {
     /// `-`
     StandardInput,
     /// A file.
@@ -21,7 +21,7 @@ pub enum Input {
         /// Its path.
         path: PathBuf,
         /// How it was found, which decides whose word it may carry.
-        standing: Origin,
+        origin: Origin,
     },
 }
 
@@ -40,17 +40,17 @@ pub enum Origin {
 ///
 /// # Errors
 /// When there is no input at all, when a named one does not exist, and when a folder cannot be listed.
-pub fn find(paths: &[PathBuf], root: &Path) -> Result<Vec<Input>, Error> {
+pub fn find(paths: &[PathBuf], root: &Path) -> Result<Vec<InputPath>, ReadError> {
     if paths.is_empty() {
         return standard(root);
     }
     let mut inputs = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {
-            if inputs.contains(&Input::StandardInput) {
-                return Err(Error::StandardInputTwice);
+            if inputs.contains(&InputPath::StandardInput) {
+                return Err(ReadError::StandardInputTwice);
             }
-            inputs.push(Input::StandardInput);
+            inputs.push(InputPath::StandardInput);
         } else {
             inputs.extend(named(path)?);
         }
@@ -63,23 +63,23 @@ pub fn origins(paths: &[PathBuf], root: &Path) -> Vec<PathBuf> {
     if paths.is_empty() { FOLDERS.map(|folder| root.join(folder)).into() } else { paths.to_vec() }
 }
 
-fn named(path: &Path) -> Result<Vec<Input>, Error> {
+fn named(path: &Path) -> Result<Vec<InputPath>, ReadError> {
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::Missing(path.into()),
-        _ => Error::Io { path: path.into(), error },
+        io::ErrorKind::NotFound => ReadError::Missing(path.into()),
+        _ => ReadError::Io { path: path.into(), error },
     })?;
     if !metadata.is_dir() {
-        return Ok(vec![Input::File { path: path.into(), standing: Origin::Named }]);
+        return Ok(vec![InputPath::File { path: path.into(), origin: Origin::Named }]);
     }
-    let names = yaml_files(path).map_err(|error| Error::Io { path: path.into(), error })?;
+    let names = yaml_files(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
     if names.is_empty() {
-        return Err(Error::EmptyFolder(path.into()));
+        return Err(ReadError::EmptyFolder(path.into()));
     }
-    let file = |name| Input::File { path: path.join(name), standing: Origin::InNamedFolder };
+    let file = |name| InputPath::File { path: path.join(name), origin: Origin::InNamedFolder };
     Ok(names.into_iter().map(file).collect())
 }
 
-fn standard(root: &Path) -> Result<Vec<Input>, Error> {
+fn standard(root: &Path) -> Result<Vec<InputPath>, ReadError> {
     let folders = FOLDERS.map(|folder| root.join(folder));
     let mut by_name: BTreeMap<OsString, PathBuf> = BTreeMap::new();
     for folder in &folders {
@@ -91,13 +91,13 @@ fn standard(root: &Path) -> Result<Vec<Input>, Error> {
                 }));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::Io { path: folder.clone(), error }),
+            Err(error) => return Err(ReadError::Io { path: folder.clone(), error }),
         }
     }
     if by_name.is_empty() {
-        return Err(Error::NoneFound(folders.into()));
+        return Err(ReadError::NoneFound(folders.into()));
     }
-    Ok(by_name.into_values().map(|path| Input::File { path, standing: Origin::Installed }).collect())
+    Ok(by_name.into_values().map(|path| InputPath::File { path, origin: Origin::Installed }).collect())
 }
 
 /// The names of the `*.yaml` in a folder, in order; hidden files are left out, as a shell's glob leaves them out.

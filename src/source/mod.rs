@@ -3,15 +3,15 @@
 mod find;
 mod read;
 
-pub use find::{Input, Origin, find, origins};
-pub use read::{FILE_MAX, Source, decode, read};
+pub use find::{InputPath, Origin, find, origins};
+pub use read::{FILE_MAX, SourceFile, decode, read};
 
 use std::io;
 use std::path::PathBuf;
 
 /// Why there is nothing to read.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ReadError {
     /// The standard folders hold no configuration.
     #[error("no configuration found: there is no *.yaml in {}", list(.0))]
     NoneFound(Vec<PathBuf>),

@@ -9,16 +9,17 @@ use std::path::Path;
 use rustix::buffer::spare_capacity;
 use rustix::io::retry_on_intr;
 
+use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, SourceId, Span, lines};
 
-use super::{Error, Input, Origin};
+use super::{InputPath, Origin, ReadError};
 
 /// The largest file, in bytes.
 pub const FILE_MAX: u64 = 1 << 20;
 
 /// A file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct SourceFile {
     /// How messages call it.
     pub name: String,
     /// All of it; empty when it could not be used, which is reported.
@@ -31,19 +32,19 @@ pub struct Source {
 /// # Errors
 /// When an input cannot be read at all.
 pub fn read(
-    inputs: &[Input],
+    inputs: &[InputPath],
     diagnostics: &mut Diagnostics,
     trust: &mut Vec<Diagnostic>,
-) -> Result<Vec<Source>, Error> {
+) -> Result<Vec<SourceFile>, ReadError> {
     let mut sources = Vec::with_capacity(inputs.len());
     for (index, input) in inputs.iter().enumerate() {
         let (name, bytes) = match input {
-            Input::StandardInput => {
+            InputPath::StandardInput => {
                 ("<stdin>".to_owned(), bounded(io::stdin().lock(), 0, Path::new("<stdin>"))?)
             }
-            Input::File { path, standing } => {
+            InputPath::File { path, origin } => {
                 let name = path.display().to_string();
-                (name, file(path, *standing, trust)?)
+                (name, file(path, *origin, trust)?)
             }
         };
         sources.push(decode(name, bytes, SourceId(index), diagnostics));
@@ -51,10 +52,10 @@ pub fn read(
     Ok(sources)
 }
 
-fn file(path: &Path, standing: Origin, trust: &mut Vec<Diagnostic>) -> Result<Vec<u8>, Error> {
-    let failed = |error| Error::Io { path: path.into(), error };
+fn file(path: &Path, origin: Origin, trust: &mut Vec<Diagnostic>) -> Result<Vec<u8>, ReadError> {
+    let failed = |error| ReadError::Io { path: path.into(), error };
     // A pipe that somebody names is meant; one that lies in a folder would only keep the program waiting.
-    if standing != Origin::Named && fs::metadata(path).map_err(failed)?.file_type().is_fifo() {
+    if origin != Origin::Named && fs::metadata(path).map_err(failed)?.file_type().is_fifo() {
         return Err(failed(io::Error::other("it is a pipe, not a file")));
     }
     let file = File::open(path).map_err(failed)?;
@@ -62,13 +63,13 @@ fn file(path: &Path, standing: Origin, trust: &mut Vec<Diagnostic>) -> Result<Ve
     if metadata.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
-    trust.extend(distrust(path, &metadata, standing));
+    trust.extend(distrust(path, &metadata, origin));
     // Whoever can write to the folder can add files. That of a single named file does not matter: nothing else in it
     // is read.
-    if let Some(folder) = path.parent().filter(|_| standing != Origin::Named) {
+    if let Some(folder) = path.parent().filter(|_| origin != Origin::Named) {
         let metadata = fs::metadata(folder).map_err(failed)?;
         // Once for all files of the folder.
-        let finding = distrust(folder, &metadata, standing);
+        let finding = distrust(folder, &metadata, origin);
         trust.extend(finding.filter(|finding| !trust.contains(finding)));
     }
     bounded(file, metadata.len(), path)
@@ -76,12 +77,12 @@ fn file(path: &Path, standing: Origin, trust: &mut Vec<Diagnostic>) -> Result<Ve
 
 /// Reads more than allowed at most once, so that an endless input ends too. Where as much came as was expected, and not
 /// more although there was room, that is all.
-fn bounded(input: impl AsFd, expected: u64, path: &Path) -> Result<Vec<u8>, Error> {
+fn bounded(input: impl AsFd, expected: u64, path: &Path) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::with_capacity(usize::try_from(expected.min(FILE_MAX)).unwrap_or(0) + 1);
     loop {
         bytes.reserve(1);
         let read = retry_on_intr(|| rustix::io::read(&input, spare_capacity(&mut bytes)));
-        let count = read.map_err(|error| Error::Io { path: path.into(), error: error.into() })?;
+        let count = read.map_err(|error| ReadError::Io { path: path.into(), error: error.into() })?;
         let length = bytes.len() as u64;
         if count == 0 || length == expected || length > FILE_MAX {
             return Ok(bytes);
@@ -90,27 +91,27 @@ fn bounded(input: impl AsFd, expected: u64, path: &Path) -> Result<Vec<u8>, Erro
 }
 
 /// What the bytes of a file say as text. One byte more than [`FILE_MAX`] stands for a file that is too large.
-pub fn decode(name: String, bytes: Vec<u8>, source: SourceId, diagnostics: &mut Diagnostics) -> Source {
+pub fn decode(name: String, bytes: Vec<u8>, source: SourceId, diagnostics: &mut Diagnostics) -> SourceFile {
     let at = |line, column| Location { source, span: Span { line, column, length: 1 } };
     if bytes.len() as u64 > FILE_MAX {
         let message = format!("{name} is larger than 1 MiB");
         diagnostics.push(
-            Diagnostic::error("file-size", message).at(at(1, 1), "").help("split it into several files"),
+            Diagnostic::error(code::FILE_SIZE, message).at(at(1, 1), "").help("split it into several files"),
         );
-        return Source { name, text: String::new() };
+        return SourceFile { name, text: String::new() };
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Source { name, text },
+        Ok(text) => SourceFile { name, text },
         Err(error) => {
             let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
             let line = lines(&valid).count();
             let column = lines(&valid).last().unwrap_or_default().chars().count() + 1;
             diagnostics.push(
-                Diagnostic::error("encoding", "the file is not UTF-8")
+                Diagnostic::error(code::ENCODING, "the file is not UTF-8")
                     .at(at(line, column), "")
                     .help("convert it, for instance with `iconv -t utf-8`"),
             );
-            Source { name, text: String::from_utf8_lossy(error.as_bytes()).into_owned() }
+            SourceFile { name, text: String::from_utf8_lossy(error.as_bytes()).into_owned() }
         }
     }
 }
@@ -130,7 +131,7 @@ fn is_unmapped(owner: u32) -> bool {
 }
 
 /// What speaks against carrying out with root's rights what this file or folder says.
-fn distrust(path: &Path, metadata: &Metadata, standing: Origin) -> Option<Diagnostic> {
+fn distrust(path: &Path, metadata: &Metadata, origin: Origin) -> Option<Diagnostic> {
     const OTHERS_WRITE: u32 = 0o002;
     const GROUP_WRITES: u32 = 0o020;
     let path = path.display();
@@ -149,11 +150,11 @@ fn distrust(path: &Path, metadata: &Metadata, standing: Origin) -> Option<Diagno
         return None;
     };
     let message = format!("{path} decides what root does, but {reason}");
-    let diagnostic = match standing {
+    let diagnostic = match origin {
         Origin::Named | Origin::InNamedFolder if mode & OTHERS_WRITE == 0 => {
-            Diagnostic::warning("file-permissions", message)
+            Diagnostic::warning(code::FILE_PERMISSIONS, message)
         }
-        _ => Diagnostic::error("file-permissions", message),
+        _ => Diagnostic::error(code::FILE_PERMISSIONS, message),
     };
     Some(diagnostic.help(remedy))
 }

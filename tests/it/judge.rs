@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use mptcp_apply::config::{self, Config, Name, Target};
+use mptcp_apply::config::{self, Config, EndpointTarget, Name};
 use mptcp_apply::desired::{self, ResolveError};
 use mptcp_apply::model::diagnostic::{Diagnostic, Diagnostics, SourceId, lines};
 use mptcp_apply::model::{
@@ -14,7 +14,7 @@ use mptcp_apply::report::json_v1::{Check, Plan, PlanParts};
 use mptcp_apply::report::snippet::Snippets;
 use mptcp_apply::report::text::{self, Tense};
 use mptcp_apply::report::{Style, yaml};
-use mptcp_apply::source::{self, Source};
+use mptcp_apply::source::{self, SourceFile};
 
 use super::host::Host;
 
@@ -25,7 +25,7 @@ const FILES_MAX: usize = 3;
 
 /// What `check` makes of some files.
 struct Judged {
-    sources: Vec<Source>,
+    sources: Vec<SourceFile>,
     config: Config,
     diagnostics: Diagnostics,
 }
@@ -82,7 +82,7 @@ fn shown(judged: &Judged) {
 }
 
 /// Each of them with a place that is there, and words that a terminal can show.
-fn drawn<'d>(diagnostics: impl Iterator<Item = &'d Diagnostic>, sources: &[Source]) {
+fn drawn<'d>(diagnostics: impl Iterator<Item = &'d Diagnostic>, sources: &[SourceFile]) {
     let [plain, coloured] = [Style::Plain, Style::Coloured].map(|style| Snippets::new(sources, style));
     let texts: Vec<Vec<&str>> = sources.iter().map(|source| lines(&source.text).collect()).collect();
     for diagnostic in diagnostics {
@@ -94,7 +94,7 @@ fn drawn<'d>(diagnostics: impl Iterator<Item = &'d Diagnostic>, sources: &[Sourc
         assert!(text.contains(diagnostic.message.as_str()), "{text:?} lacks {:?}", diagnostic.message);
         assert!(coloured.render(diagnostic).contains(diagnostic.message.as_str()));
         for (number, label) in diagnostic.labels.iter().enumerate() {
-            let (source, span) = (label.place.source.0, label.place.span);
+            let (source, span) = (label.location.source.0, label.location.span);
             let line = span.line.checked_sub(1).and_then(|before| texts[source].get(before));
             let length = line.unwrap_or_else(|| panic!("{diagnostic:?} of {texts:?}")).chars().count();
             assert!((1..=length + 1).contains(&span.column), "{diagnostic:?} of {texts:?}");
@@ -116,7 +116,7 @@ fn sound(config: &Config) {
         assert!(names.insert(name), "{name} twice");
         assert!(purposes.iter().any(|purpose| flags.contains(*purpose)), "{flags}");
         assert!(!flags.contains(Flags::IMPLICIT) && !flags.contains(Flags::SIGNAL.union(Flags::FULLMESH)));
-        if let Target::Address { identity, id, .. } = &declaration.target {
+        if let EndpointTarget::Address { identity, id, .. } = &declaration.target {
             assert!(identities.insert(identity), "{identity} twice");
             assert!(id.is_none_or(|id| ids.insert(id.value)), "{id:?} twice");
             assert!(identity.port.is_none() || flags.contains(Flags::SIGNAL), "{identity} {flags}");

@@ -263,7 +263,7 @@ fn attempt(kernel: &mut Talking, target: &State, patience: Duration) -> Outcome 
 }
 
 fn warned(outcome: &Outcome) -> BTreeSet<&'static str> {
-    outcome.warnings.iter().map(|warning| warning.code).collect()
+    outcome.warnings.iter().map(|warning| warning.code.word()).collect()
 }
 
 const SUBFLOW: Flags = Flags::SUBFLOW;

@@ -2,6 +2,7 @@
 
 use crate::command::apply;
 use crate::config::LoadedConfig;
+use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::watch::namespace::WatchedNamespace;
 
@@ -36,7 +37,7 @@ impl Watch<'_> {
             return true;
         }
         let error = loaded.first_error().cloned();
-        let error = error.unwrap_or_else(|| Diagnostic::error("", "it is not valid"));
+        let error = error.unwrap_or_else(|| Diagnostic::error(code::FAILED, "it is not valid"));
         self.refuse(Some(loaded), &error);
         false
     }
@@ -45,7 +46,7 @@ impl Watch<'_> {
     fn refuse(&mut self, config: Option<LoadedConfig>, error: &Diagnostic) {
         let message = match (error.labels.first(), &config) {
             (Some(label), Some(config)) => {
-                let Location { source, span } = label.place;
+                let Location { source, span } = label.location;
                 let file = config.sources.get(source.0).map_or("", |source| source.name.as_str());
                 format!("{file}:{}:{}: {}", span.line, span.column, error.message)
             }
@@ -66,8 +67,8 @@ impl Watch<'_> {
             return format!("configuration invalid, keeping the last good one: {message}");
         }
         if let Some((name, message)) = trouble {
-            let place = name.as_ref().map_or(String::new(), |name| format!("netns {name}: "));
-            return format!("not as declared: {place}{message}");
+            let location = name.as_ref().map_or(String::new(), |name| format!("netns {name}: "));
+            return format!("not as declared: {location}{message}");
         }
         let endpoints = count(self.namespaces.iter().map(WatchedNamespace::endpoints).sum(), "endpoint");
         match self.options.netns.is_empty() {

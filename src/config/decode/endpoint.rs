@@ -5,9 +5,9 @@ use std::num::NonZeroU16;
 
 use crate::config::document::{EndpointDocument, Located, NAME_MAX, Name};
 use crate::config::node::{Key, Node, Value, quoted};
-use crate::config::pattern::{AddressPattern, DevicePattern, Family};
+use crate::config::pattern::{AddressFamily, AddressPattern, DevicePattern};
 use crate::model::diagnostic::{Diagnostic, Severity};
-use crate::model::{AddressId, Flags};
+use crate::model::{AddressId, Flags, code};
 
 use super::Decoder;
 use super::value::{is_null, located, suggestion};
@@ -20,13 +20,13 @@ impl Decoder<'_> {
         if is_null(node) {
             let help =
                 "write `endpoints: {}` for no endpoints, or leave the key out to leave the table alone";
-            self.report_value(node, "type", "`endpoints` is empty".to_owned(), Some(help.to_owned()));
+            self.report_value(node, code::TYPE, "`endpoints` is empty".to_owned(), Some(help.to_owned()));
             return None;
         }
         if matches!(node.value, Value::Sequence(_)) {
             let help = "give each one a name: `NAME: {address: ...}` instead of `- address: ...`";
             let message = "`endpoints` must be a mapping, not a list".to_owned();
-            self.report_value(node, "type", message, Some(help.to_owned()));
+            self.report_value(node, code::TYPE, message, Some(help.to_owned()));
             return None;
         }
         let entries = self.mapping(node, format_args!("`endpoints`"));
@@ -39,14 +39,14 @@ impl Decoder<'_> {
             let help = format!(
                 "use 1 to {NAME_MAX} of A-Z, a-z, 0-9, `.`, `_` and `-`, the first one a letter or digit"
             );
-            self.report(Diagnostic::error("name", message).at(key.place, "").help(help));
+            self.report(Diagnostic::error(code::NAME, message).at(key.location, "").help(help));
             // What stands under the name may be wrong too.
             if !is_null(node) {
                 self.endpoint(node, &key.text);
             }
             return None;
         };
-        let name = Located { value: name, place: key.place };
+        let name = Located { value: name, location: key.location };
         let body = if is_null(node) { None } else { Some(self.endpoint(node, &key.text)) };
         Some((name, body))
     }
@@ -81,10 +81,10 @@ impl Decoder<'_> {
         endpoint
     }
 
-    fn family(&mut self, node: &Node) -> Option<Located<Family>> {
-        let names = Family::NAMES.map(|(name, _)| name);
+    fn family(&mut self, node: &Node) -> Option<Located<AddressFamily>> {
+        let names = AddressFamily::NAMES.map(|(name, _)| name);
         let chosen = self.word(node, format_args!("`family`"), &names)?;
-        let (_, family) = Family::NAMES.into_iter().find(|(name, _)| name == chosen)?;
+        let (_, family) = AddressFamily::NAMES.into_iter().find(|(name, _)| name == chosen)?;
         located(node, family)
     }
 
@@ -94,7 +94,7 @@ impl Decoder<'_> {
             Ok(pattern) => located(node, pattern),
             Err(error) => {
                 let message = format!("invalid address {}: {}", quoted(text), error.reason);
-                self.report_value(node, "address", message, error.help);
+                self.report_value(node, code::ADDRESS, message, error.help);
                 None
             }
         }
@@ -115,7 +115,7 @@ impl Decoder<'_> {
     fn dev(&mut self, node: &Node) -> Option<Located<DevicePattern>> {
         let items = match &node.value {
             Value::Sequence(items) if items.is_empty() => {
-                self.report_value(node, "dev", "`dev` is an empty list".to_owned(), None);
+                self.report_value(node, code::DEV, "`dev` is an empty list".to_owned(), None);
                 return None;
             }
             Value::Sequence(items) => items.as_slice(),
@@ -127,7 +127,7 @@ impl Decoder<'_> {
             if let Some(flaw) = DevicePattern::flaw(word) {
                 self.report_value(
                     item,
-                    "dev",
+                    code::DEV,
                     format!("invalid interface name {}: {flaw}", quoted(word)),
                     None,
                 );
@@ -150,7 +150,7 @@ impl Decoder<'_> {
             let known = !words.is_empty() && words.iter().all(|word| Flags::named(word).is_some());
             let help =
                 format!("write `flags: [{}]`", if known { words.join(", ") } else { "subflow".into() });
-            self.report_value(node, "type", message, Some(help));
+            self.report_value(node, code::TYPE, message, Some(help));
             return None;
         };
         let mut flags = Flags::default();
@@ -168,7 +168,7 @@ impl Decoder<'_> {
             if !seen.insert(word) && sound {
                 self.report_value(
                     item,
-                    "duplicate-flag",
+                    code::DUPLICATE_FLAG,
                     format!("flag {} is listed twice", quoted(word)),
                     None,
                 );
@@ -193,7 +193,7 @@ impl Decoder<'_> {
                 let help = near.unwrap_or_else(|| format!("known flags are {}", names.join(", ")));
                 (format!("unknown flag {}", quoted(word)), help)
             };
-            Diagnostic::error("unknown-flag", message).at(node.place, "").help(help)
+            Diagnostic::error(code::UNKNOWN_FLAG, message).at(node.location, "").help(help)
         });
         None
     }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use crate::config::document::Located;
 use crate::config::node::{Key, Node, Value, quoted};
+use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Severity};
 
 use super::Decoder;
@@ -22,7 +23,7 @@ impl Decoder<'_> {
             other => {
                 self.report_value(
                     node,
-                    "type",
+                    code::TYPE,
                     format!("{what} must be a mapping, not {}", other.kind()),
                     None,
                 );
@@ -40,7 +41,7 @@ impl Decoder<'_> {
         };
         if boolean.is_none() {
             let message = format!("`{what}` must be true or false, not {}", shown(node));
-            self.report_value(node, "type", message, None);
+            self.report_value(node, code::TYPE, message, None);
         }
         boolean.and_then(|value| located(node, value))
     }
@@ -56,7 +57,7 @@ impl Decoder<'_> {
             }
             other => (format!("{what} must be text, not {}", other.kind()), None),
         };
-        self.report_value(node, "type", message, help);
+        self.report_value(node, code::TYPE, message, help);
         None
     }
 
@@ -71,7 +72,7 @@ impl Decoder<'_> {
         if found.is_none() {
             let help = suggestion(text, words);
             let message = format!("{what} must be {}, not {}", words.join(" or "), quoted(text));
-            self.report_value(node, "value", message, help);
+            self.report_value(node, code::VALUE, message, help);
         }
         found
     }
@@ -91,16 +92,16 @@ impl Decoder<'_> {
             return number;
         }
         let (code, help) = match &node.value {
-            Value::Scalar(_) if number.is_some() => ("range", None),
+            Value::Scalar(_) if number.is_some() => (code::RANGE, None),
             Value::Scalar(scalar) if !scalar.plain && scalar.text.parse::<i128>().is_ok() => {
-                ("type", Some("write the number without quotes".to_owned()))
+                (code::TYPE, Some("write the number without quotes".to_owned()))
             }
             Value::Scalar(scalar) if scalar.text.parse::<i128>().is_ok() => {
                 let help = "write the number without the zero before it, which some take for octal";
-                ("type", Some(help.to_owned()))
+                (code::TYPE, Some(help.to_owned()))
             }
-            Value::Scalar(scalar) => ("type", suggestion(&scalar.text, words)),
-            _ => ("type", None),
+            Value::Scalar(scalar) => (code::TYPE, suggestion(&scalar.text, words)),
+            _ => (code::TYPE, None),
         };
         self.report_value(node, code, format!("{wanted}, not {}", shown(node)), help);
         None
@@ -111,22 +112,16 @@ impl Decoder<'_> {
             let message = format!("unknown key {}", quoted(&key.text));
             let near = suggestion(&key.text, known);
             let help = near.unwrap_or_else(|| format!("known keys are {}", known.join(", ")));
-            Diagnostic::error("unknown-key", message).at(key.place, "").help(help)
+            Diagnostic::error(code::UNKNOWN_KEY, message).at(key.location, "").help(help)
         });
     }
 
-    pub(super) fn report_value(
-        &mut self,
-        node: &Node,
-        code: &'static str,
-        message: String,
-        help: Option<String>,
-    ) {
+    pub(super) fn report_value(&mut self, node: &Node, code: Code, message: String, help: Option<String>) {
         if node.is_refused() {
             self.refused += 1;
             return;
         }
-        let mut diagnostic = Diagnostic::error(code, message).at(node.place, "");
+        let mut diagnostic = Diagnostic::error(code, message).at(node.location, "");
         diagnostic.help = help;
         self.report(diagnostic);
     }
@@ -141,7 +136,7 @@ pub(super) fn is_null(node: &Node) -> bool {
 }
 
 pub(super) fn located<T>(node: &Node, value: T) -> Option<Located<T>> {
-    Some(Located { value, place: node.place })
+    Some(Located { value, location: node.location })
 }
 
 pub(super) fn shown(node: &Node) -> String {

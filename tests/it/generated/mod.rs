@@ -3,6 +3,7 @@
 //! A manual page is a template, `packaging/man/NAME.in`, in which a line `@WORD@` stands for what the code knows. What a
 //! template leaves out fails too. `clap_mangen` is not used: it makes a page of each subcommand, and describes no keys.
 
+mod codes;
 mod keys;
 mod options;
 mod roff;
@@ -51,6 +52,7 @@ fn generated(words: &str, command: &clap::Command) -> String {
         "exit-codes" => {
             Exit::ALL.iter().map(|exit| roff::item(&exit.code().to_string(), exit.meaning())).collect()
         }
+        "codes" => codes::of(name),
         "keys" => keys::of(name),
         _ => panic!("`@{words}@` stands for nothing"),
     }
