@@ -3,14 +3,18 @@
 //! A manual page is a template, `packaging/man/NAME.in`, in which a line `@WORD@` stands for what the code knows. What a
 //! template leaves out fails too. `clap_mangen` is not used: it makes a page of each subcommand, and describes no keys.
 
+mod codes;
 mod keys;
 mod options;
 mod roff;
+
+use std::collections::BTreeSet;
 
 use clap::CommandFactory;
 use clap_complete::Shell;
 use mptcp_apply::cli::Cli;
 use mptcp_apply::command::Exit;
+use serde_json::Value;
 use snapbox::Data;
 
 use super::support::{clean, program, project, run};
@@ -52,6 +56,7 @@ fn generated(words: &str, command: &clap::Command) -> String {
             Exit::ALL.iter().map(|exit| roff::item(&exit.code().to_string(), exit.meaning())).collect()
         }
         "keys" => keys::of(name),
+        "codes" => codes::table(name),
         _ => panic!("`@{words}@` stands for nothing"),
     }
 }
@@ -97,6 +102,48 @@ fn the_manual_of_the_program_is_fresh() {
 fn the_manual_of_the_configuration_is_fresh() {
     let needed = ["keys", "keys limits", "keys sysctls", "keys endpoints"].map(str::to_owned);
     fresh("man/mptcp-apply.yaml.5", page("mptcp-apply.yaml.5", &needed));
+}
+
+#[test]
+fn the_manual_of_the_json_documents_is_fresh() {
+    fresh("man/mptcp-apply-json.5", page("mptcp-apply-json.5", &["codes diagnostics".to_owned()]));
+}
+
+#[test]
+fn the_manual_of_the_doctor_is_fresh() {
+    let page = page("mptcp-apply-doctor.7", &["codes findings".to_owned()]);
+    // Beside its line in the table, each has an entry with evidence and remedy.
+    let (_, entries) = page.split_once(".SH EVIDENCE AND REMEDIES\n").expect("the section");
+    let lacking: Vec<&str> = codes::FINDINGS
+        .iter()
+        .map(|(code, _)| *code)
+        .filter(|code| !entries.contains(&roff::bold(code)))
+        .collect();
+    assert!(lacking.is_empty(), "mptcp-apply-doctor.7.in explains nothing of {lacking:?}");
+    fresh("man/mptcp-apply-doctor.7", page);
+}
+
+/// Of all files that the tests of the configuration have.
+#[test]
+fn the_codes_of_the_configuration_are_listed() {
+    let mut seen = BTreeSet::new();
+    for folder in ["invalid", "valid"] {
+        let cases = std::fs::read_dir(project().join("tests/cases").join(folder)).expect("cases");
+        let cases = cases.map(|entry| entry.expect("an entry").path());
+        for case in cases.filter(|path| path.is_dir() || path.extension().is_some_and(|kind| kind == "yaml"))
+        {
+            let mut command = program();
+            command.args(["check", "--format", "json"]).arg(&case);
+            let document: Value = serde_json::from_str(&run(command, "").stdout).expect("a document");
+            for list in ["errors", "warnings"] {
+                let found = document[list].as_array().expect("a list");
+                seen.extend(found.iter().map(|found| found["code"].as_str().expect("a code").to_owned()));
+            }
+        }
+    }
+    assert!(seen.len() > 20, "{seen:?}");
+    seen.retain(|seen| !codes::DIAGNOSTICS.iter().any(|(code, _)| code == seen));
+    assert!(seen.is_empty(), "not listed: {seen:?}");
 }
 
 #[test]
@@ -169,14 +216,5 @@ fn the_examples_of_the_manual_are_valid() {
         let mut command = program();
         command.args(["check", "--strict"]).args(files.into_iter().map(path));
         run(command, "").expect(0);
-    }
-}
-
-#[test]
-fn the_readme_has_the_exit_codes() {
-    let readme = std::fs::read_to_string(project().join("README.md")).expect("a README");
-    for exit in Exit::ALL {
-        let row = format!("\n| {} | {} |\n", exit.code(), exit.meaning());
-        assert!(readme.contains(&row), "README.md lacks {row}");
     }
 }

@@ -19,6 +19,7 @@ mod openwrt;
 mod ownership;
 mod picture;
 mod races;
+mod readme;
 mod refusals;
 mod runtime_folder;
 mod scene;
