@@ -9,6 +9,7 @@
 //!   answers that lie, kills, races, and runtime folders that are of no use.
 //! - `fleet`: what is for many hosts agrees with the program and its README.
 //! - `kernel::elsewhere`: what the README says to those who come from `ip mptcp`, NetworkManager and mptcpd.
+//! - `kernel::readme`: the README's first command, first file and way back; `kernel::json_page`: each field has its words.
 //! - `kernel::openwrt`: the init script for procd, with what procd would start.
 //! - `kernel::systemd`: cloud-init, and the units under a real systemd, which is booted in a container.
 //! - `rehearsal`: `--rehearse` as an ordinary user and as root; the host stays as it is.

@@ -9,6 +9,7 @@ mod endpoints;
 mod failures;
 mod faults;
 mod interrupted;
+mod json_page;
 mod kills;
 mod links;
 mod live;

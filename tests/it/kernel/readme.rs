@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::elsewhere::without_id;
-use crate::support::{Namespace, Ran, program_path, project, run};
+use crate::support::{Namespace, Ran, program, program_path, project, run};
 
 /// The fenced blocks below a heading, each with its kind.
 #[track_caller]
@@ -51,6 +51,16 @@ fn the_first_command_prints_what_is_shown() {
     program.current_dir(project()).args(command.split(' '));
     let ran = run(program, "").expect(0);
     assert_eq!(ran.stderr + &ran.stdout, section[1].1);
+}
+
+#[test]
+fn an_error_looks_as_it_is_shown() {
+    let config = blocks("## A first file in five commands")[0].1.replacen("[subflow]", "[subflwo]", 1);
+    let folder = tempfile::TempDir::new().expect("a folder");
+    fs::write(folder.path().join("10-laptop.yaml"), config).expect("written");
+    let mut check = program();
+    check.current_dir(&folder).args(["check", "10-laptop.yaml"]);
+    assert_eq!(run(check, "").expect(78).stderr, blocks("## What a run guarantees")[0].1);
 }
 
 /// The state that was saved before is there again after the commands that go back.
