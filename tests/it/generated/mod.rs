@@ -184,13 +184,14 @@ fn completions_are_fresh() {
 }
 
 #[test]
-fn nobody_is_told_of_the_jobs_that_are_hidden() {
+fn hidden_commands_are_documented_nowhere() {
     let whole = Cli::command();
     let hidden: Vec<&str> =
         whole.get_subcommands().filter(|job| job.is_hide_set()).map(|job| job.get_name()).collect();
     assert_eq!(hidden, ["guard"]);
     for file in [
         "man/mptcp-apply.8",
+        "man/mptcp-apply-json.5",
         "completions/mptcp-apply.bash",
         "completions/_mptcp-apply",
         "completions/mptcp-apply.fish",
