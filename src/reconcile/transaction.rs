@@ -238,7 +238,9 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
         false
     }
 
-    fn reached(self, after: State) -> Report {
+    fn reached(mut self, after: State) -> Report {
+        // A step that another writer's change made the kernel refuse changed nothing, and was planned again.
+        self.journal.retain(|entry| entry.refusal.is_none());
         let verdict = if self.journal.is_empty() { Verdict::Unchanged } else { Verdict::Applied };
         let Plan { names, warnings: mut diagnostics, .. } = self.plan;
         diagnostics.extend(self.subflows.lost().iter().map(|endpoint| {

@@ -282,6 +282,27 @@ plan: 1 to add, 2 to change, 1 to remove
     );
 }
 
+/// With `--format json` every run prints one document, also one that could not start.
+#[test]
+fn a_run_that_cannot_start_prints_a_document_too() {
+    let namespace = Namespace::new();
+    let document =
+        |ran: Ran| -> serde_json::Value { serde_json::from_str(&ran.stdout).expect("one document") };
+    for options in [&["--format=json"][..], &["--format=json", "--dry-run"]] {
+        let invalid = document(namespace.apply("{version: 1, limits: {subflows: x}}", options).expect(78));
+        assert_eq!((&invalid["result"], &invalid["changed"]), (&"invalid".into(), &false.into()));
+        assert_eq!((&invalid["before"], &invalid["error"]["line"]), (&serde_json::Value::Null, &1.into()));
+        assert!(invalid["error"]["message"].as_str().is_some_and(|message| message.contains("number")));
+    }
+    let strict = "{version: 1, endpoints: {a: {address: 10.0.0.1, dev: gone0, flags: [subflow]}}}";
+    let strict = document(namespace.apply(strict, &["--format=json", "--strict"]).expect(78));
+    assert_eq!((&strict["result"], &strict["error"]["code"]), (&"invalid".into(), &"dev-missing".into()));
+    let mut command = namespace.command(program_path());
+    command.args(["--format=json", "/nonexistent/a.yaml"]);
+    let absent = document(run(command, "").expect(66));
+    assert_eq!((&absent["result"], &absent["error"]["code"]), (&"unchanged".into(), &"no-input".into()));
+}
+
 #[test]
 fn the_plan_document_has_the_promised_shape() {
     let namespace = with_two_endpoints();
