@@ -89,7 +89,7 @@ impl LinuxPathManager {
     /// One dump cannot be told from one that another writer disturbed: the kernel never sets NLM_F_DUMP_INTR for
     /// this family. Whoever acts on it compares again, before each removal and after the last step.
     fn table(&mut self) -> Result<Table, Error> {
-        let requests = [self.family.get_limits()?, self.family.dump_endpoints()?];
+        let requests = [self.family.get_limits(), self.family.dump_endpoints()];
         let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the endpoints were disturbed"));
         let mut verdicts = self.netlink.read(&requests)?.ok_or_else(disturbed)?.into_iter();
         let (Some(limits), Some(rows)) = (verdicts.next(), verdicts.next()) else {
@@ -158,7 +158,7 @@ impl LinuxPathManager {
     /// Compares the row at an endpoint's id with it.
     fn is_still(&mut self, expected: &Endpoint) -> Result<bool, Error> {
         let Some(id) = expected.id else { return Ok(false) };
-        let request = self.family.get_endpoint(id)?;
+        let request = self.family.get_endpoint(id);
         let row = match self.netlink.request(request)? {
             Ok(replies) => replies.iter().find_map(|reply| mptcp_pm::endpoint(reply)),
             Err(refusal) if refusal.errno == Errno::EINVAL => None,
@@ -197,7 +197,7 @@ fn find_family(netlink: &mut Netlink) -> Result<Family, Error> {
 
 /// What the kernel says of the path manager's family.
 pub fn ask_for_family(netlink: &mut Netlink) -> Result<Vec<Vec<u8>>, Error> {
-    match netlink.request(mptcp_pm::get_family()?)? {
+    match netlink.request(mptcp_pm::get_family())? {
         Ok(replies) => Ok(replies),
         Err(refusal) if refusal.errno == Errno::ENOENT => Err(Error::NoMptcp),
         Err(refusal) => Err(Error::Refused("find the MPTCP path manager", refusal)),
@@ -292,30 +292,24 @@ impl PathManager for LinuxPathManager {
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
         match step {
             Step::SetSysctl { sysctl, from: _, to } => sysctl::write(*sysctl, to),
-            Step::SetLimits { from, to } => {
-                let request = self.family.set_limits(*from, *to)?;
-                self.write(step, request)
-            }
+            Step::SetLimits { from, to } => self.write(step, self.family.set_limits(*from, *to)),
             Step::SetFlags { endpoint, to, why: _ } => {
                 if endpoint.identity.port.is_some() && !self.is_still(endpoint)? {
                     return Err(Refusal::changed());
                 }
-                let request = self.family.set_flags(endpoint, *to)?;
-                self.write(step, request)
+                self.write(step, self.family.set_flags(endpoint, *to))
             }
             Step::DelAddr { endpoint, why: _ } => {
                 let Some(id) = endpoint.id else { return Err(Refusal::changed()) };
                 if !self.is_still(endpoint)? {
                     return Err(Refusal::changed());
                 }
-                let request = self.family.delete(id, &endpoint.identity)?;
-                self.write(step, request)
+                self.write(step, self.family.delete(id, &endpoint.identity))
             }
             Step::AddAddr { endpoint, why } => {
                 // An implicit endpoint gives way only to an addition without an id, and its id is kept then.
                 let id = endpoint.id.filter(|_| *why != Reason::Adopted);
-                let request = self.family.add(endpoint, id)?;
-                self.write(step, request)
+                self.write(step, self.family.add(endpoint, id))
             }
         }
     }

@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 
 use neli::consts::rtnl::Rtm;
 use neli::consts::socket::NlFamily;
-use neli::types::Buffer;
 
 use crate::linux::netlink::decode::{attributes, number};
 use crate::linux::netlink::{DUMP_ATTEMPTS, Netlink, Request};
@@ -70,15 +69,14 @@ impl Routes {
         out_of: Option<NonZeroU32>,
     ) -> Result<Result<Route, Errno>, Error> {
         let flags = if out_of.is_some() && destination.is_ipv4() { FIB_MATCH } else { 0 };
-        let mut body = header(destination, source, flags);
-        put(&mut body, DST, &octets(destination));
+        let mut request = Request::get(Rtm::Getroute, &header(destination, source, flags));
+        request.put(DST, destination);
         if let Some(source) = source {
-            put(&mut body, SRC, &octets(source));
+            request.put(SRC, source);
         }
         if let Some(index) = out_of {
-            put(&mut body, OIF, &index.get().to_ne_bytes());
+            request.put(OIF, index.get());
         }
-        let request = Request::get(Rtm::Getroute.into(), &Buffer::from(body))?;
         Ok(match self.netlink.request(request)? {
             Err(refusal) => Err(refusal.errno),
             Ok(replies) => match replies.iter().find_map(|reply| route(reply)) {
@@ -113,9 +111,9 @@ impl Routes {
     }
 
     fn dump(&mut self, what: Rtm, family: u8) -> Result<Vec<Route>, Error> {
-        let mut body = vec![family];
-        body.resize(HEADER, 0);
-        let request = Request::dump(what.into(), &Buffer::from(body))?;
+        let mut header = [0; HEADER];
+        header[0] = family;
+        let request = Request::dump(what, &header);
         let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the routes were disturbed"));
         let verdicts = self.netlink.read(std::slice::from_ref(&request))?.ok_or_else(disturbed)?;
         let replies: Result<Vec<_>, _> = verdicts.into_iter().collect();
@@ -155,20 +153,4 @@ fn header(destination: IpAddr, source: Option<IpAddr>, flags: u32) -> Vec<u8> {
     let mut body = vec![family, bits, source.map_or(0, |_| bits), 0, 0, 0, 0, 0];
     body.extend(flags.to_ne_bytes());
     body
-}
-
-fn octets(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(v4) => v4.octets().to_vec(),
-        IpAddr::V6(v6) => v6.octets().to_vec(),
-    }
-}
-
-/// Adds an attribute; all that are added here have whole words.
-fn put(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    const HEADER: usize = 4;
-    let length = u16::try_from(HEADER + value.len()).unwrap_or(u16::MAX);
-    body.extend(length.to_ne_bytes());
-    body.extend(kind.to_ne_bytes());
-    body.extend(value);
 }

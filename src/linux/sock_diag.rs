@@ -8,7 +8,6 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use neli::consts::socket::NlFamily;
-use neli::types::Buffer;
 
 use crate::linux::netlink::decode::{attributes, number};
 use crate::linux::netlink::{DUMP_ATTEMPTS, Netlink, Request};
@@ -99,7 +98,7 @@ pub fn counters() -> Option<Counters> {
 }
 
 fn dump(netlink: &mut Netlink, family: u8, states: u32) -> Result<Vec<Vec<u8>>, Error> {
-    let request = Request::dump(BY_FAMILY, &Buffer::from(request(family, states)))?;
+    let request = Request::dump(BY_FAMILY, &request(family, states));
     let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the sockets were disturbed"));
     let mut replies = Vec::new();
     for verdict in netlink.read(std::slice::from_ref(&request))?.ok_or_else(disturbed)? {

@@ -11,7 +11,7 @@ use crate::system::{Errno, Error, Refusal};
 const REPLIES_MAX: usize = 64 << 20;
 
 /// Length of `struct nlmsghdr`.
-const HEADER: usize = 16;
+pub const HEADER: usize = 16;
 
 /// What came of a request: the payloads of its replies, or the kernel's refusal.
 pub type Verdict = Result<Vec<Vec<u8>>, Refusal>;
@@ -223,7 +223,7 @@ pub fn number(value: &[u8]) -> Option<u32> {
 }
 
 /// Netlink pads messages and attributes to four bytes.
-fn aligned(length: usize) -> usize {
+pub fn aligned(length: usize) -> usize {
     length.saturating_add(3) & !3
 }
 

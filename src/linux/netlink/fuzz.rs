@@ -127,7 +127,7 @@ fn reply(reply: &[u8]) {
     let family = Family(mptcp_pm::family(reply).unwrap_or_default());
     if let Some(endpoint) = mptcp_pm::endpoint(reply) {
         assert_eq!(canonical(endpoint.identity.address), endpoint.identity.address);
-        let request = family.add(&endpoint, endpoint.id).expect("a request");
+        let request = family.add(&endpoint, endpoint.id);
         assert_eq!(mptcp_pm::endpoint(&request.body).as_ref(), Some(&endpoint));
         assert!(!endpoint.to_string().contains(char::is_control));
     }
@@ -140,7 +140,7 @@ fn reply(reply: &[u8]) {
     }
     if let Some(limits) = mptcp_pm::limits(reply) {
         let others = Limits { subflows: !limits.subflows, add_addr_accepted: !limits.add_addr_accepted };
-        let request = family.set_limits(others, limits).expect("a request");
+        let request = family.set_limits(others, limits);
         assert_eq!(mptcp_pm::limits(&request.body), Some(limits));
     }
     // An interface number that is negative to the kernel is never its own, and is not sent.
@@ -148,7 +148,7 @@ fn reply(reply: &[u8]) {
         && link.name.len() <= NAME_MAX
         && i32::try_from(link.index.get()).is_ok()
     {
-        let request = rtnl::add_link(&link.name, "dummy", Some(link.index)).expect("a request");
+        let request = rtnl::add_link(&link.name, "dummy", Some(link.index));
         assert_eq!(
             rtnl::link(&request.body),
             Some(Interface { up: false, carrier: false, loopback: false, ..link })
@@ -162,7 +162,7 @@ fn reply(reply: &[u8]) {
     }
     let _ = (sock_diag::path(reply), routes::route(reply));
     if let Some(address) = rtnl::address(reply) {
-        let request = rtnl::add_address(address.index, &address).expect("a request");
+        let request = rtnl::add_address(address.index, &address);
         let again = rtnl::address(&request.body).expect("an address");
         let bare = |address: &rtnl::Address| (address.index, address.address, address.prefix_length);
         assert_eq!(bare(&again), bare(&address));

@@ -3,17 +3,14 @@
 //! One socket, one buffer, no thread, no timeout: generic netlink and rtnetlink answer inside `sendmsg`, so that an
 //! empty socket with requests outstanding is an error of the protocol and never a reason to wait.
 //!
-//! Requests are encoded by neli; what comes back is taken apart by `decode`.
+//! The socket is neli's; `encode` writes what is sent, and `decode` takes apart what comes back.
 
-use std::io::{Cursor, ErrorKind};
+use std::io::ErrorKind;
 
-use neli::ToBytes;
-use neli::consts::nl::NlmF;
 use neli::consts::socket::{Msg, NlFamily};
-use neli::nl::{NlPayload, Nlmsghdr, NlmsghdrBuilder};
 use neli::socket::NlSocket;
-use neli::types::Buffer;
 
+use crate::linux::netlink::Request;
 use crate::linux::netlink::decode::{Answers, Ending, Verdict};
 use crate::system::{Errno, Error};
 
@@ -32,14 +29,6 @@ const BUFFER_SIZE: usize = 16 * 1024;
 /// From this size on malloc maps fresh memory, which is zero already.
 const BUFFER_SIZE_OF_ROWS: usize = 128 * 1024;
 
-/// One request, ready to be sent.
-pub struct Request {
-    kind: u16,
-    flags: NlmF,
-    /// What follows `struct nlmsghdr`.
-    pub body: Vec<u8>,
-}
-
 /// A netlink socket.
 pub struct Netlink {
     family: NlFamily,
@@ -48,42 +37,6 @@ pub struct Netlink {
     explains: bool,
     sequence: u32,
     buffer: Vec<u8>,
-}
-
-impl Request {
-    /// A request for one thing, which is the answer.
-    pub fn get(kind: u16, body: &impl ToBytes) -> Result<Request, Error> {
-        Request::with_flags(kind, NlmF::REQUEST, body)
-    }
-
-    /// A request that is answered by an acknowledgement.
-    pub fn new(kind: u16, flags: NlmF, body: &impl ToBytes) -> Result<Request, Error> {
-        Request::with_flags(kind, flags | NlmF::REQUEST | NlmF::ACK, body)
-    }
-
-    /// A request for everything that there is of a kind.
-    pub fn dump(kind: u16, body: &impl ToBytes) -> Result<Request, Error> {
-        Request::with_flags(kind, NlmF::REQUEST | NlmF::DUMP, body)
-    }
-
-    fn with_flags(kind: u16, flags: NlmF, body: &impl ToBytes) -> Result<Request, Error> {
-        Ok(Request { kind, flags, body: encode(body)? })
-    }
-
-    fn ending(&self) -> Ending {
-        match self.flags {
-            flags if flags.contains(NlmF::DUMP) => Ending::Done,
-            flags if flags.contains(NlmF::ACK) => Ending::Acknowledgement,
-            _ => Ending::Reply,
-        }
-    }
-}
-
-/// The bytes of a neli structure.
-pub fn encode(structure: &impl ToBytes) -> Result<Vec<u8>, Error> {
-    let mut cursor = Cursor::new(Vec::new());
-    structure.to_bytes(&mut cursor).map_err(|error| Error::Protocol(error.to_string()))?;
-    Ok(cursor.into_inner())
 }
 
 impl Netlink {
@@ -150,14 +103,7 @@ impl Netlink {
         let mut bytes = Vec::new();
         for request in batch {
             self.sequence = self.sequence.wrapping_add(1);
-            let message: Nlmsghdr<u16, Buffer> = NlmsghdrBuilder::default()
-                .nl_type(request.kind)
-                .nl_flags(request.flags)
-                .nl_seq(self.sequence)
-                .nl_payload(NlPayload::Payload(Buffer::from(request.body.as_slice())))
-                .build()
-                .map_err(|error| Error::Protocol(error.to_string()))?;
-            bytes.extend(encode(&message)?);
+            request.write(self.sequence, &mut bytes);
         }
         log::trace!("netlink: {} requests, {} bytes: {bytes:02x?}", batch.len(), bytes.len());
         loop {
