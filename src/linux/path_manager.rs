@@ -11,7 +11,7 @@ use neli::consts::socket::NlFamily;
 
 use crate::linux::interfaces::{self, Interfaces};
 use crate::linux::mptcp_pm::{self, Family};
-use crate::linux::netlink::{DUMP_ATTEMPTS, Netlink, Request};
+use crate::linux::netlink::{Netlink, Request};
 use crate::linux::probe_socket::{self, ProbeSocket};
 use crate::linux::rtnl::{Address, Rtnl};
 use crate::linux::{sock_diag, sysctl};
@@ -90,8 +90,7 @@ impl LinuxPathManager {
     /// this family. Whoever acts on it compares again, before each removal and after the last step.
     fn table(&mut self) -> Result<Table, Error> {
         let requests = [self.family.get_limits(), self.family.dump_endpoints()];
-        let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the endpoints were disturbed"));
-        let mut verdicts = self.netlink.read(&requests)?.ok_or_else(disturbed)?.into_iter();
+        let mut verdicts = self.netlink.read("read the endpoints", &requests)?.into_iter();
         let (Some(limits), Some(rows)) = (verdicts.next(), verdicts.next()) else {
             return Err(Error::Protocol("too few verdicts".into()));
         };

@@ -7,7 +7,7 @@ use neli::consts::rtnl::Rtm;
 use neli::consts::socket::NlFamily;
 
 use crate::linux::netlink::decode::{attributes, number};
-use crate::linux::netlink::{DUMP_ATTEMPTS, Netlink, Request};
+use crate::linux::netlink::{Netlink, Request};
 use crate::linux::rtnl::ip;
 use crate::model::{DefaultRoute, Routing};
 use crate::system::{Errno, Error};
@@ -113,12 +113,7 @@ impl Routes {
     fn dump(&mut self, what: Rtm, family: u8) -> Result<Vec<Route>, Error> {
         let mut header = [0; HEADER];
         header[0] = family;
-        let request = Request::dump(what, &header);
-        let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the routes were disturbed"));
-        let verdicts = self.netlink.read(std::slice::from_ref(&request))?.ok_or_else(disturbed)?;
-        let replies: Result<Vec<_>, _> = verdicts.into_iter().collect();
-        let replies = replies.map_err(|refusal| Error::Refused("list the routes and rules", refusal))?;
-        Ok(replies.iter().flatten().filter_map(|reply| route(reply)).collect())
+        self.netlink.dump("list the routes and rules", Request::dump(what, &header), route)
     }
 }
 

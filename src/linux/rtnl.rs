@@ -8,7 +8,7 @@ use neli::consts::rtnl::{Ifa, Ifla, IflaInfo, Rtm};
 use neli::consts::socket::NlFamily;
 
 use crate::linux::netlink::decode::{Verdict, attributes, number};
-use crate::linux::netlink::{DUMP_ATTEMPTS, Netlink, Request};
+use crate::linux::netlink::{Netlink, Request};
 use crate::model::{AddressState, HostAddress, Interface, canonical};
 use crate::system::{Errno, Error};
 
@@ -122,7 +122,7 @@ impl Rtnl {
     pub fn links(&mut self) -> Result<Vec<Interface>, Error> {
         let mut request = Request::dump(Rtm::Getlink, &link_header(None, 0));
         request.put(Ifla::ExtMask.into(), SKIP_STATS);
-        self.dump(request, "list the interfaces", link)
+        self.netlink.dump("list the interfaces", request, link)
     }
 
     /// The index of the interface of that name, if there is one.
@@ -139,25 +139,13 @@ impl Rtnl {
 
     /// All addresses, in the kernel's order.
     pub fn addresses(&mut self) -> Result<Vec<Address>, Error> {
-        self.dump(Request::dump(Rtm::Getaddr, &[0; ADDRESS_HEADER]), "list the addresses", address)
+        let request = Request::dump(Rtm::Getaddr, &[0; ADDRESS_HEADER]);
+        self.netlink.dump("list the addresses", request, address)
     }
 
     /// Sends several requests at once.
     pub fn transact(&mut self, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
         self.netlink.transact(requests)
-    }
-
-    fn dump<T>(
-        &mut self,
-        request: Request,
-        what: &'static str,
-        parse: fn(&[u8]) -> Option<T>,
-    ) -> Result<Vec<T>, Error> {
-        let disturbed = || Error::Protocol(format!("cannot {what}: {DUMP_ATTEMPTS} dumps were disturbed"));
-        let verdicts = self.netlink.read(std::slice::from_ref(&request))?.ok_or_else(disturbed)?;
-        let replies: Result<Vec<_>, _> = verdicts.into_iter().collect();
-        let replies = replies.map_err(|refusal| Error::Refused(what, refusal))?;
-        Ok(replies.iter().flatten().filter_map(|reply| parse(reply)).collect())
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use neli::consts::socket::NlFamily;
 
 use crate::linux::netlink::decode::{attributes, number};
-use crate::linux::netlink::{DUMP_ATTEMPTS, Netlink, Request};
+use crate::linux::netlink::{Netlink, Request};
 use crate::linux::rtnl::ip;
 use crate::model::{Connection, Counters, Listener, Subflow, SubflowFlags, Traffic, canonical};
 use crate::system::{Error, Joins, SubflowSummary};
@@ -64,11 +64,18 @@ pub fn connections() -> Result<Vec<Connection>, Error> {
     Ok(by_token.into_iter().map(connection).collect())
 }
 
+/// The TCP sockets in these states, as far as this kernel tells of sockets.
 fn all<T>(states: u32, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Error> {
     let mut netlink = Netlink::open(NlFamily::SockOrInetDiag)?;
     let mut found = Vec::new();
     for family in FAMILIES {
-        found.extend(dump(&mut netlink, family, states)?.iter().filter_map(|reply| read(reply)));
+        match netlink.dump("list the sockets", request(family, states), &read) {
+            Ok(sockets) => found.extend(sockets),
+            Err(Error::Refused(_, refusal)) => {
+                log::debug!("this kernel does not tell of sockets ({refusal})");
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(found)
 }
@@ -97,26 +104,13 @@ pub fn counters() -> Option<Counters> {
     Counters::parse(&fs::read_to_string("/proc/thread-self/net/netstat").ok()?)
 }
 
-fn dump(netlink: &mut Netlink, family: u8, states: u32) -> Result<Vec<Vec<u8>>, Error> {
-    let request = Request::dump(BY_FAMILY, &request(family, states));
-    let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the sockets were disturbed"));
-    let mut replies = Vec::new();
-    for verdict in netlink.read(std::slice::from_ref(&request))?.ok_or_else(disturbed)? {
-        match verdict {
-            Ok(answers) => replies.extend(answers),
-            Err(refusal) => log::debug!("this kernel does not tell of sockets ({refusal})"),
-        }
-    }
-    Ok(replies)
-}
-
 /// `struct inet_diag_req_v2` without any address.
-fn request(family: u8, states: u32) -> Vec<u8> {
+fn request(family: u8, states: u32) -> Request {
     const LENGTH: usize = 56;
-    let mut request = vec![family, TCP, INFO, 0];
-    request.extend(states.to_ne_bytes());
-    request.resize(LENGTH, 0);
-    request
+    let mut header = vec![family, TCP, INFO, 0];
+    header.extend(states.to_ne_bytes());
+    header.resize(LENGTH, 0);
+    Request::dump(BY_FAMILY, &header)
 }
 
 /// Reads `struct inet_diag_msg` and its attributes; none when the socket is no subflow.

@@ -7,4 +7,4 @@ pub mod fuzz;
 mod socket;
 
 pub use encode::Request;
-pub use socket::{DUMP_ATTEMPTS, Netlink};
+pub use socket::Netlink;

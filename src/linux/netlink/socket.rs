@@ -15,7 +15,7 @@ use crate::linux::netlink::decode::{Answers, Ending, Verdict};
 use crate::system::{Errno, Error};
 
 /// How often a dump that a change disturbed is repeated.
-pub const DUMP_ATTEMPTS: usize = 5;
+const DUMP_ATTEMPTS: usize = 5;
 
 /// Requests in one send. More than about 256 acknowledgements overrun a socket's default receive buffer: the requests
 /// take effect and the answers are lost.
@@ -65,21 +65,36 @@ impl Netlink {
         Ok(verdicts)
     }
 
-    /// Sends requests that only read, again and again until no dump among them is disturbed by a change and no answer is
-    /// lost or damaged: to take back a plan that was carried out would close subflows for nothing. None when every dump
-    /// was disturbed.
-    pub fn read(&mut self, requests: &[Request]) -> Result<Option<Vec<Verdict>>, Error> {
+    /// Sends requests that only read, for the purpose `what`, again and again until no dump among them is disturbed by a
+    /// change and no answer is lost or damaged: to take back a plan that was carried out would close subflows for
+    /// nothing.
+    pub fn read(&mut self, what: &'static str, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
         let disturbed =
             |verdict: &Verdict| verdict.as_ref().is_err_and(|refusal| refusal.errno == Errno::EINTR);
         let mut lost = None;
         for _ in 0..DUMP_ATTEMPTS {
             match self.transact(requests) {
                 Ok(verdicts) if verdicts.iter().any(disturbed) => {}
-                Ok(verdicts) => return Ok(Some(verdicts)),
+                Ok(verdicts) => return Ok(verdicts),
                 Err(error) => lost = Some(error),
             }
         }
-        lost.map_or(Ok(None), Err)
+        let all_disturbed =
+            || Error::Protocol(format!("cannot {what}: {DUMP_ATTEMPTS} dumps were disturbed"));
+        Err(lost.unwrap_or_else(all_disturbed))
+    }
+
+    /// Sends a request for everything that there is of a kind, for the purpose `what`. Replies that `parse` does not
+    /// understand are left out.
+    pub fn dump<T>(
+        &mut self,
+        what: &'static str,
+        request: Request,
+        parse: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        let verdicts: Result<Vec<_>, _> = self.read(what, &[request])?.into_iter().collect();
+        let replies = verdicts.map_err(|refusal| Error::Refused(what, refusal))?;
+        Ok(replies.iter().flatten().filter_map(|reply| parse(reply)).collect())
     }
 
     /// Sends one request.
