@@ -3,14 +3,13 @@
 //! Numbers are those of `include/uapi/linux/mptcp_pm.h`. All values are in the host's byte order, the port included;
 //! only addresses are not.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU16, NonZeroU32};
 
 use neli::consts::nl::{GenlId, NlmF};
 
 use crate::linux::netlink::Request;
 use crate::linux::netlink::decode::{attributes, number};
-use crate::model::{AddressId, Device, Endpoint, Flags, Identity, Limits, canonical};
+use crate::model::{AddressId, Device, Endpoint, Family, Flags, Identity, Limits, canonical};
 
 /// The family's name.
 const FAMILY_NAME: &str = "mptcp_pm";
@@ -60,11 +59,6 @@ mod addr {
     pub const IF_IDX: u16 = 7;
 }
 
-/// `AF_INET`
-const AF_INET: u16 = 2;
-/// `AF_INET6`
-const AF_INET6: u16 = 10;
-
 /// Asks for the family's number, which is the same in every network namespace of a host.
 pub fn get_family() -> Request {
     let mut request = Request::get(GenlId::Ctrl, &header(ctrl::CMD_GETFAMILY));
@@ -90,11 +84,11 @@ pub fn events_group(reply: &[u8]) -> Option<u32> {
     number(find(group, ctrl::ATTR_MCAST_GRP_ID)?)
 }
 
-/// Requests of the family with this number.
+/// Requests of the generic netlink family with this number.
 #[derive(Clone, Copy)]
-pub struct Family(pub u16);
+pub struct GenlFamily(pub u16);
 
-impl Family {
+impl GenlFamily {
     /// Asks for the limits.
     pub fn get_limits(self) -> Request {
         Request::get(self.0, &header(cmd::GET_LIMITS))
@@ -173,7 +167,7 @@ impl Family {
     }
 }
 
-/// The limits in the answer to [`Family::get_limits`].
+/// The limits in the answer to [`GenlFamily::get_limits`].
 pub fn limits(reply: &[u8]) -> Option<Limits> {
     let find = |wanted| {
         genl_attributes(reply).find(|(kind, _)| *kind == wanted).and_then(|(_, value)| number(value))
@@ -181,19 +175,15 @@ pub fn limits(reply: &[u8]) -> Option<Limits> {
     Some(Limits { subflows: find(attr::SUBFLOWS)?, add_addr_accepted: find(attr::RCV_ADD_ADDRS)? })
 }
 
-/// The row in an answer to [`Family::dump_endpoints`] or [`Family::get_endpoint`]; its device has no name yet.
+/// The row in an answer to [`GenlFamily::dump_endpoints`] or [`GenlFamily::get_endpoint`]; its device has no name yet.
 pub fn endpoint(reply: &[u8]) -> Option<Endpoint> {
     let (_, row) = genl_attributes(reply).find(|(kind, _)| *kind == attr::ADDR)?;
     let (mut address, mut port, mut id, mut dev, mut flags) = (None, None, None, None, None);
     for (kind, value) in attributes(row) {
         match kind {
             addr::ID => id = number(value).and_then(|id| AddressId::new(id.try_into().ok()?)),
-            addr::ADDR4 => {
-                address = <[u8; 4]>::try_from(value).ok().map(|raw| IpAddr::V4(Ipv4Addr::from(raw)))
-            }
-            addr::ADDR6 => {
-                address = <[u8; 16]>::try_from(value).ok().map(|raw| IpAddr::V6(Ipv6Addr::from(raw)))
-            }
+            addr::ADDR4 => address = Family::Ipv4.address(value),
+            addr::ADDR6 => address = Family::Ipv6.address(value),
             addr::PORT => port = number(value).and_then(|port| NonZeroU16::new(port.try_into().ok()?)),
             addr::FLAGS => flags = number(value).map(Flags::from_bits),
             addr::IF_IDX => dev = number(value).and_then(NonZeroU32::new),
@@ -215,10 +205,9 @@ pub fn genl_attributes(reply: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 }
 
 fn put_identity(row: &mut Request, identity: &Identity) {
-    let (family, kind) =
-        if identity.address.is_ipv4() { (AF_INET, addr::ADDR4) } else { (AF_INET6, addr::ADDR6) };
-    row.put(addr::FAMILY, family);
-    row.put(kind, identity.address);
+    let family = Family::of(identity.address);
+    row.put(addr::FAMILY, u16::from(family.number()));
+    row.put(if family == Family::Ipv4 { addr::ADDR4 } else { addr::ADDR6 }, identity.address);
     if let Some(port) = identity.port {
         row.put(addr::PORT, port.get());
     }
@@ -231,6 +220,8 @@ fn header(command: u8) -> [u8; 4] {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -245,7 +236,7 @@ mod tests {
         #[test]
         fn what_is_encoded_can_be_decoded(port: u16, dev in proptest::option::of(1u32..)) {
             let endpoint = endpoint_like(port, dev);
-            let request = Family(28).add(&endpoint, endpoint.id);
+            let request = GenlFamily(28).add(&endpoint, endpoint.id);
             prop_assert_eq!(super::endpoint(&request.body), Some(endpoint));
         }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use neli::consts::socket::NlFamily;
 
 use crate::linux::interfaces::{self, Interfaces};
-use crate::linux::mptcp_pm::{self, Family};
+use crate::linux::mptcp_pm::{self, GenlFamily};
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::probe_socket::{self, ProbeSocket};
 use crate::linux::rtnl::{Address, Rtnl};
@@ -28,7 +28,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 /// One network namespace's path manager.
 pub struct LinuxPathManager {
     netlink: Netlink,
-    family: Family,
+    family: GenlFamily,
     interfaces: Interfaces,
     /// Opened when something is asked for by ioctl, or whether MPTCP is on, and kept until the state is read again.
     any_socket: Option<ProbeSocket>,
@@ -182,16 +182,16 @@ impl LinuxPathManager {
 
 /// Asks for the path manager's family, once: it is part of the kernel itself and no module, so that its number stays the
 /// same, in all network namespaces.
-fn find_family(netlink: &mut Netlink) -> Result<Family, Error> {
+fn find_family(netlink: &mut Netlink) -> Result<GenlFamily, Error> {
     static NUMBER: OnceLock<u16> = OnceLock::new();
     if let Some(number) = NUMBER.get() {
-        return Ok(Family(*number));
+        return Ok(GenlFamily(*number));
     }
     let replies = ask_for_family(netlink)?;
     let number = replies.iter().find_map(|reply| mptcp_pm::family(reply));
     let number = number.ok_or_else(|| Error::Protocol("a family without a number".into()))?;
     log::trace!("generic netlink family mptcp_pm has number {number}");
-    Ok(Family(*NUMBER.get_or_init(|| number)))
+    Ok(GenlFamily(*NUMBER.get_or_init(|| number)))
 }
 
 /// What the kernel says of the path manager's family.

@@ -6,14 +6,11 @@ use std::num::NonZeroU32;
 use neli::consts::rtnl::Rtm;
 use neli::consts::socket::NlFamily;
 
-use crate::linux::netlink::decode::{attributes, number};
+use crate::linux::netlink::decode::{address, attributes, number};
 use crate::linux::netlink::{Netlink, Request};
-use crate::linux::rtnl::ip;
-use crate::model::{DefaultRoute, Routing};
+use crate::model::{DefaultRoute, Family, Routing};
 use crate::system::{Errno, Error};
 
-/// `AF_INET`, `AF_INET6`
-const FAMILIES: [u8; 2] = [2, 10];
 /// `RTA_*`
 const DST: u16 = 1;
 const SRC: u16 = 2;
@@ -93,7 +90,7 @@ impl Routes {
     /// The default routes, which interfaces have others by a router, and which tables are in use.
     pub fn routing(&mut self) -> Result<Routing, Error> {
         let mut routing = Routing::default();
-        for family in FAMILIES {
+        for family in Family::ALL {
             for found in self.dump(Rtm::Getroute, family)? {
                 routing.tables.insert(found.table);
                 let Route { ipv4, table, gateway, interface, .. } = found;
@@ -110,9 +107,9 @@ impl Routes {
         Ok(routing)
     }
 
-    fn dump(&mut self, what: Rtm, family: u8) -> Result<Vec<Route>, Error> {
+    fn dump(&mut self, what: Rtm, family: Family) -> Result<Vec<Route>, Error> {
         let mut header = [0; HEADER];
-        header[0] = family;
+        header[0] = family.number();
         self.netlink.dump("list the routes and rules", Request::dump(what, &header), route)
     }
 }
@@ -123,7 +120,7 @@ pub fn route(reply: &[u8]) -> Option<Route> {
     let mut route = Route {
         kind,
         prefix_length,
-        ipv4: family == FAMILIES[0],
+        ipv4: family == Family::Ipv4.number(),
         table: table.into(),
         gateway: None,
         interface: None,
@@ -132,10 +129,10 @@ pub fn route(reply: &[u8]) -> Option<Route> {
     for (attribute, value) in attributes(reply.get(HEADER..)?) {
         match attribute {
             OIF => route.interface = number(value).and_then(NonZeroU32::new),
-            GATEWAY => route.gateway = ip(value),
+            GATEWAY => route.gateway = address(value),
             // A router of the other family: `sa_family_t` and the address.
-            VIA => route.gateway = value.get(2..).and_then(ip),
-            PREFSRC => route.source = ip(value),
+            VIA => route.gateway = value.get(2..).and_then(address),
+            PREFSRC => route.source = address(value),
             TABLE => route.table = number(value).unwrap_or(route.table),
             _ => {}
         }
@@ -144,8 +141,8 @@ pub fn route(reply: &[u8]) -> Option<Route> {
 }
 
 fn header(destination: IpAddr, source: Option<IpAddr>, flags: u32) -> Vec<u8> {
-    let (family, bits) = if destination.is_ipv4() { (FAMILIES[0], 32) } else { (FAMILIES[1], 128) };
-    let mut body = vec![family, bits, source.map_or(0, |_| bits), 0, 0, 0, 0, 0];
+    let family = Family::of(destination);
+    let mut body = vec![family.number(), family.bits(), source.map_or(0, |_| family.bits()), 0, 0, 0, 0, 0];
     body.extend(flags.to_ne_bytes());
     body
 }

@@ -1,21 +1,17 @@
 //! rtnetlink: links and addresses.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use neli::consts::nl::NlmF;
 use neli::consts::rtnl::{Ifa, Ifla, IflaInfo, Rtm};
 use neli::consts::socket::NlFamily;
 
-use crate::linux::netlink::decode::{Verdict, attributes, number};
+use crate::linux::netlink::decode::{self, Verdict, attributes, number};
 use crate::linux::netlink::{Netlink, Request};
-use crate::model::{AddressState, HostAddress, Interface, canonical};
+use crate::model::{AddressState, Family, HostAddress, Interface, canonical};
 use crate::system::{Errno, Error};
 
-/// `AF_INET`
-const AF_INET: u8 = 2;
-/// `AF_INET6`
-const AF_INET6: u8 = 10;
 /// The length of `struct ifinfomsg`
 const LINK_HEADER: usize = 16;
 /// The length of `struct ifaddrmsg`
@@ -64,8 +60,7 @@ const DEPRECATED_FOREVER: [u8; 16] = [0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0
 impl Address {
     /// An address without a network around it.
     pub fn single(index: NonZeroU32, address: IpAddr) -> Address {
-        let prefix_length = if address.is_ipv4() { 32 } else { 128 };
-        Address { index, address, prefix_length, scope: GLOBAL, flags: 0 }
+        Address { index, address, prefix_length: Family::of(address).bits(), scope: GLOBAL, flags: 0 }
     }
 
     /// Whether new connections may use it by themselves.
@@ -165,7 +160,7 @@ pub fn set_up(index: NonZeroU32) -> Request {
 /// Gives an interface an address, usable at once: without duplicate address detection. One that is deprecated or
 /// temporary becomes deprecated; the kernel alone makes temporary ones, and selectors want neither.
 pub fn add_address(index: NonZeroU32, address: &Address) -> Request {
-    let family = if address.address.is_ipv4() { AF_INET } else { AF_INET6 };
+    let family = Family::of(address.address).number();
     let mut header = vec![family, address.prefix_length, NODAD, address.scope];
     header.extend(index.get().to_ne_bytes());
     let mut request = Request::change(Rtm::Newaddr, NlmF::CREATE | NlmF::EXCL, &header);
@@ -209,8 +204,8 @@ pub fn address(reply: &[u8]) -> Option<Address> {
     let (mut own, mut any, mut flags) = (None, None, u32::from(*reply.get(2)?));
     for (kind, value) in attributes(reply.get(ADDRESS_HEADER..)?) {
         match kind {
-            ADDRESS => any = ip(value),
-            LOCAL => own = ip(value),
+            ADDRESS => any = decode::address(value),
+            LOCAL => own = decode::address(value),
             FLAGS => flags = number(value)?,
             _ => {}
         }
@@ -222,12 +217,6 @@ pub fn address(reply: &[u8]) -> Option<Address> {
         scope: *reply.get(3)?,
         flags,
     })
-}
-
-/// An address of 4 or 16 bytes.
-pub fn ip(bytes: &[u8]) -> Option<IpAddr> {
-    let v4 = <[u8; 4]>::try_from(bytes).map(|raw| IpAddr::V4(Ipv4Addr::from(raw)));
-    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(|raw| IpAddr::V6(Ipv6Addr::from(raw)))).ok()
 }
 
 #[cfg(test)]

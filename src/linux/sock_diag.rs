@@ -11,14 +11,11 @@ use neli::consts::socket::NlFamily;
 
 use crate::linux::netlink::decode::{attributes, number};
 use crate::linux::netlink::{Netlink, Request};
-use crate::linux::rtnl::ip;
-use crate::model::{Connection, Counters, Listener, Subflow, SubflowFlags, Traffic, canonical};
+use crate::model::{Connection, Counters, Family, Listener, Subflow, SubflowFlags, Traffic, canonical};
 use crate::system::{Error, Joins, SubflowSummary};
 
 /// `SOCK_DIAG_BY_FAMILY`
 const BY_FAMILY: u16 = 20;
-/// `AF_INET`, `AF_INET6`
-const FAMILIES: [u8; 2] = [2, 10];
 /// `IPPROTO_TCP`
 const TCP: u8 = 6;
 /// `INET_DIAG_INFO` as a bit. Only with it does the kernel tell of the upper layer protocol.
@@ -68,7 +65,7 @@ pub fn connections() -> Result<Vec<Connection>, Error> {
 fn all<T>(states: u32, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Error> {
     let mut netlink = Netlink::open(NlFamily::SockOrInetDiag)?;
     let mut found = Vec::new();
-    for family in FAMILIES {
+    for family in Family::ALL {
         match netlink.dump("list the sockets", request(family, states), &read) {
             Ok(sockets) => found.extend(sockets),
             Err(Error::Refused(_, refusal)) => {
@@ -105,9 +102,9 @@ pub fn counters() -> Option<Counters> {
 }
 
 /// `struct inet_diag_req_v2` without any address.
-fn request(family: u8, states: u32) -> Request {
+fn request(family: Family, states: u32) -> Request {
     const LENGTH: usize = 56;
-    let mut header = vec![family, TCP, INFO, 0];
+    let mut header = vec![family.number(), TCP, INFO, 0];
     header.extend(states.to_ne_bytes());
     header.resize(LENGTH, 0);
     Request::dump(BY_FAMILY, &header)
@@ -146,7 +143,8 @@ pub fn path(reply: &[u8]) -> Option<(u32, Subflow)> {
 }
 
 fn address(family: u8, bytes: &[u8]) -> Option<IpAddr> {
-    ip(if family == FAMILIES[0] { bytes.get(..4)? } else { bytes }).map(canonical)
+    let family = Family::from_number(family.into())?;
+    family.address(bytes.get(..usize::from(family.bits()) / 8)?).map(canonical)
 }
 
 /// A socket that listens. It has no connection, and so only the name of the "upper layer protocol".

@@ -3,8 +3,11 @@
 //! Not by neli: it subtracts the lengths that a reply claims without looking whether they are there, copies every
 //! attribute, and its router drops the extended acknowledgement's text.
 
+use std::net::IpAddr;
+
 use neli::consts::nl::{NlmF, Nlmsg};
 
+use crate::model::Family;
 use crate::system::{Errno, Error, Refusal};
 
 /// The most bytes that the replies to one batch may have together.
@@ -220,6 +223,11 @@ pub fn number(value: &[u8]) -> Option<u32> {
         [a, b, c, d] => Some(u32::from_ne_bytes([a, b, c, d])),
         _ => None,
     }
+}
+
+/// The address in an attribute of 4 or 16 bytes.
+pub fn address(value: &[u8]) -> Option<IpAddr> {
+    Family::ALL.into_iter().find_map(|family| family.address(value))
 }
 
 /// Netlink pads messages and attributes to four bytes.

@@ -4,7 +4,7 @@
 //! and so do the tests below, with random bytes, with damaged answers of a real kernel, and with the fuzzer's corpus.
 
 use crate::linux::mptcp_events::{self, Heard};
-use crate::linux::mptcp_pm::{self, Family};
+use crate::linux::mptcp_pm::{self, GenlFamily};
 use crate::linux::netlink::decode::{Answers, Ending, Verdict, attributes};
 use crate::linux::{routes, rtnl, sock_diag};
 use crate::model::{EventKind, Interface, Limits, canonical};
@@ -124,7 +124,7 @@ fn heard(datagram: &[u8], messages: &[&[u8]]) {
 /// Every reader of replies on one reply. What it reads and this program sends again is read as the same.
 fn reply(reply: &[u8]) {
     assert!(attributes(reply).map(|(_, value)| value.len() + 4).sum::<usize>() <= reply.len());
-    let family = Family(mptcp_pm::family(reply).unwrap_or_default());
+    let family = GenlFamily(mptcp_pm::family(reply).unwrap_or_default());
     if let Some(endpoint) = mptcp_pm::endpoint(reply) {
         assert_eq!(canonical(endpoint.identity.address), endpoint.identity.address);
         let request = family.add(&endpoint, endpoint.id);
