@@ -254,7 +254,7 @@ impl PathManager for LinuxPathManager {
 
     fn connections(&mut self, endpoint: Identity) -> Result<usize, Error> {
         let Identity { address, port } = endpoint;
-        port.map_or(Ok(0), |port| probe_socket::connections((address, port.get()).into()))
+        port.map_or(Ok(0), |port| sock_diag::connections_at((address, port.get()).into()))
     }
 
     fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error> {
