@@ -62,10 +62,8 @@ fn listen(name: Option<&str>, installed: &Installed) -> Result<(Place, Source), 
 }
 
 fn tell(places: &[Place], sources: Vec<Source>, output: &Output) -> io::Result<Exit> {
-    let mut stream = match Stream::new(sources, &io::stdout()) {
-        Ok(stream) => stream,
-        Err(error) => return Ok(netns::refuse(&error, None, output)),
-    };
+    let stdout = io::stdout();
+    let mut stream = Stream::new(sources, &stdout);
     let names = places.iter().filter_map(|place| place.name.as_deref());
     let mut columns = Columns::new(output.style(), names);
     loop {

@@ -5,11 +5,11 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, socket_with, sockopt};
 
 use crate::linux::mptcp_events::{Heard, Source};
-use crate::linux::sock_diag;
+use crate::linux::{sock_diag, wait};
 use crate::model::{Connection, Course, Event, Probe, Protocol, Sighting, Subflow, Watched};
 
 /// How many of a name's addresses are tried.
@@ -64,8 +64,7 @@ fn open(address: SocketAddr) -> io::Result<TcpStream> {
         Err(rustix::io::Errno::INPROGRESS) | Ok(()) => {}
         Err(error) => return Err(error.into()),
     }
-    let patience = Timespec { tv_sec: ANSWER.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: 0 };
-    if poll(&mut [PollFd::new(&socket, PollFlags::OUT)], Some(&patience))? == 0 {
+    if !wait::wait(&mut [PollFd::new(&socket, PollFlags::OUT)], Some(ANSWER))? {
         return Err(ErrorKind::TimedOut.into());
     }
     sockopt::socket_error(&socket)??;

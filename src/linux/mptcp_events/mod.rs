@@ -1,28 +1,26 @@
-//! Events of path managers, as the kernel tells them to whoever joins the multicast group `mptcp_pm_events`.
+//! Events of path managers, which the kernel sends to the members of the multicast group `mptcp_pm_events`.
 //!
-//! The sockets are neli's, since nothing else here can join a group of any number, and neli's can be waited for by their
-//! numbers alone. That is what mio does, which watches files for `notify` already.
+//! The sockets are rustix's, which can be waited for together with others. Those of neli have a bare number only.
 
 pub mod decode;
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
-use std::os::fd::AsRawFd;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use mio::unix::SourceFd;
-use mio::{Interest, Poll, Token};
-use neli::consts::socket::{Msg, NlFamily};
-use neli::socket::NlSocket;
-use neli::utils::Groups;
+use neli::consts::socket::NlFamily;
+use rustix::event::{PollFd, PollFlags};
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with, sockopt};
 
 use crate::linux::netlink::Netlink;
 use crate::linux::netlink::decode::Message;
 use crate::linux::path_manager::ask_for_family;
 use crate::linux::probe_socket::ProbeSocket;
-use crate::linux::{interfaces, mptcp_pm};
+use crate::linux::{interfaces, mptcp_pm, wait};
 use crate::model::Event;
-use crate::system::{Errno, Error};
+use crate::system::Error;
 
 /// Far more than an event has; one that is longer all the same is taken for lost.
 const BUFFER_SIZE: usize = 64 * 1024;
@@ -30,17 +28,16 @@ const BUFFER_SIZE: usize = 64 * 1024;
 /// What the kernel is asked to keep until it is read, as `ip` does. It gives as much as `net.core.rmem_max` allows.
 const BACKLOG: usize = 1 << 20;
 
-/// Stands for the reader in [`Poll`]; sources have their index.
-const READER: Token = Token(usize::MAX);
-
 /// The events of one network namespace.
 pub struct Source {
-    socket: NlSocket,
+    socket: OwnedFd,
     family: u16,
     /// In the namespace that the events are from.
     any_socket: ProbeSocket,
     /// Whether the kernel had more than it had room for, and it was not told yet.
     overrun: bool,
+    /// Whether something was read, and there may be more.
+    has_more: bool,
 }
 
 /// What was heard.
@@ -65,15 +62,17 @@ impl Source {
             return Err(Error::Protocol("a family without a number, or without events".into()));
         };
         log::debug!("mptcp_pm has number {family}, and its events are those of group {group}");
-        let failed = |what: &str| {
-            let what = format!("{what} path manager events");
-            move |error| Error::Io(what, error)
-        };
-        let socket = NlSocket::connect(NlFamily::Generic, None, Groups::empty());
+        // bind(2) joins groups up to number 32. The kernel registers this family when it starts, before those of any module
+        // (`inet_init`), and gives out the lowest free numbers: it is 9 in Linux 6.18.
+        let bit = group.checked_sub(1).and_then(|bit| 1_u32.checked_shl(bit));
+        let bit =
+            bit.ok_or_else(|| Error::Protocol(format!("events of group {group}, which is not 1 to 32")))?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::GENERIC));
         let socket = socket.map_err(failed("open a socket for"))?;
-        socket.set_recv_buffer_size(BACKLOG).map_err(failed("make room for"))?;
-        socket.add_mcast_membership(Groups::new_groups(&[group])).map_err(failed("listen to"))?;
-        Ok(Source { socket, family, any_socket: ProbeSocket::open()?, overrun: false })
+        sockopt::set_socket_recv_buffer_size(&socket, BACKLOG).map_err(failed("make room for"))?;
+        bind(&socket, &SocketAddrNetlink::new(0, bit)).map_err(failed("listen to"))?;
+        Ok(Source { socket, family, any_socket: ProbeSocket::open()?, overrun: false, has_more: false })
     }
 
     /// All that came up to now.
@@ -94,18 +93,22 @@ impl Source {
     /// that is read. So events are missing where nothing is left to be read.
     fn read(&mut self, buffer: &mut [u8]) -> Result<Option<Vec<Heard>>, Error> {
         loop {
-            match self.socket.recv(&mut *buffer, Msg::DONTWAIT | Msg::TRUNC) {
-                Ok((length, _)) => return self.understand(buffer.get(..length)).map(Some),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+            match recv(&self.socket, &mut *buffer, RecvFlags::TRUNC) {
+                Ok((_, length)) => {
+                    self.has_more = true;
+                    return self.understand(buffer.get(..length)).map(Some);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::NOBUFS) => {
                     if std::mem::replace(&mut self.overrun, true) {
                         return Ok(Some(vec![Heard::Lost]));
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                Err(rustix::io::Errno::AGAIN) => {
+                    self.has_more = false;
                     return Ok(std::mem::take(&mut self.overrun).then(|| vec![Heard::Lost]));
                 }
-                Err(error) => return Err(Error::Io("receive path manager events".into(), error)),
+                Err(error) => return Err(failed("receive")(error)),
             }
         }
     }
@@ -146,38 +149,19 @@ pub fn events(datagram: &[u8], family: u16) -> Vec<Heard> {
 }
 
 /// Events of several network namespaces, as they come, for somebody who may go away.
-pub struct Stream {
-    poll: Poll,
+pub struct Stream<'a> {
     sources: Vec<Source>,
-    /// The sources that may have something to read, in turn.
-    ready: VecDeque<usize>,
+    reader: BorrowedFd<'a>,
     /// What was read and not told yet.
     heard: VecDeque<(usize, Heard)>,
-    reader_is_gone: bool,
     buffer: Vec<u8>,
 }
 
-impl Stream {
-    /// Of these sources, for whoever reads what is written there.
-    ///
-    /// # Errors
-    /// When the kernel has nothing to wait with.
-    pub fn new(sources: Vec<Source>, reader: &impl AsRawFd) -> Result<Stream, Error> {
-        let poll = Poll::new().map_err(cannot_wait)?;
-        for (index, source) in sources.iter().enumerate() {
-            let fd = source.socket.as_raw_fd();
-            let registered = poll.registry().register(&mut SourceFd(&fd), Token(index), Interest::READABLE);
-            registered.map_err(cannot_wait)?;
-        }
-        let registered =
-            poll.registry().register(&mut SourceFd(&reader.as_raw_fd()), READER, Interest::WRITABLE);
-        if let Err(error) = registered {
-            // A file; nobody is to go away there.
-            log::debug!("the output cannot be watched: {error}");
-        }
-        let ready = (0..sources.len()).collect();
-        let (heard, buffer) = (VecDeque::new(), vec![0; BUFFER_SIZE]);
-        Ok(Stream { poll, sources, ready, heard, reader_is_gone: false, buffer })
+impl<'a> Stream<'a> {
+    /// Of these sources, for the reader of what is written to `output`.
+    pub fn new(sources: Vec<Source>, output: &'a impl AsFd) -> Stream<'a> {
+        let (reader, heard) = (output.as_fd(), VecDeque::new());
+        Stream { sources, reader, heard, buffer: vec![0; BUFFER_SIZE] }
     }
 
     /// Waits for the next, with the number of its source. None when the reader is gone.
@@ -189,40 +173,35 @@ impl Stream {
             if let Some(next) = self.heard.pop_front() {
                 return Ok(Some(next));
             }
-            self.learn_who_is_ready()?;
-            if self.reader_is_gone {
+            let mut ready = self.wait()?;
+            if ready.pop() == Some(true) {
                 return Ok(None);
             }
-            if let Some(index) = self.ready.pop_front()
-                && let Some(source) = self.sources.get_mut(index)
-                && let Some(heard) = source.read(&mut self.buffer)?
-            {
-                self.heard.extend(heard.into_iter().map(|heard| (index, heard)));
-                self.ready.push_back(index);
+            // One piece of each, so that none has to wait for a loud one.
+            for (index, (source, ready)) in self.sources.iter_mut().zip(ready).enumerate() {
+                if ready || source.has_more {
+                    let heard = source.read(&mut self.buffer)?;
+                    self.heard.extend(heard.into_iter().flatten().map(|heard| (index, heard)));
+                }
             }
         }
     }
 
-    /// Learns who is ready; waits only when nobody is known to be. What is ready is told once, until it has been read to
-    /// its end.
-    fn learn_who_is_ready(&mut self) -> Result<(), Error> {
-        let timeout = if self.ready.is_empty() { None } else { Some(Duration::ZERO) };
-        let mut happenings = mio::Events::with_capacity(64);
-        match self.poll.poll(&mut happenings, timeout) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(cannot_wait(error)),
-            _ => {}
-        }
-        for happening in &happenings {
-            match happening.token() {
-                READER => self.reader_is_gone |= happening.is_error() || happening.is_write_closed(),
-                Token(index) if !self.ready.contains(&index) => self.ready.push_back(index),
-                Token(_) => {}
-            }
-        }
-        Ok(())
+    /// Waits until there is something to do, and not at all while a source has more to read. Which sources can be read;
+    /// and, behind them, whether the reader is gone: then a pipe is broken, while a file never is.
+    fn wait(&self) -> Result<Vec<bool>, Error> {
+        let sources =
+            self.sources.iter().map(|source| PollFd::from_borrowed_fd(source.socket.as_fd(), PollFlags::IN));
+        let reader = PollFd::from_borrowed_fd(self.reader, PollFlags::empty());
+        let mut all: Vec<PollFd<'_>> = sources.chain([reader]).collect();
+        let at_most = self.sources.iter().any(|source| source.has_more).then_some(Duration::ZERO);
+        let waited = wait::wait(&mut all, at_most);
+        waited.map_err(|error| Error::Io("wait for path manager events".into(), error))?;
+        Ok(all.iter().map(wait::is_ready).collect())
     }
 }
 
-fn cannot_wait(error: io::Error) -> Error {
-    Error::Io("wait for path manager events".into(), error)
+fn failed(what: &str) -> impl FnOnce(rustix::io::Errno) -> Error {
+    let what = format!("{what} path manager events");
+    move |error| Error::Io(what, io::Error::from(error))
 }
