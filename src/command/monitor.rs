@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use crate::cli::Common;
-use crate::linux::mptcp_events::{Heard, Source, Stream};
+use crate::linux::mptcp_events::{EventSocket, EventStream, Received};
 use crate::linux::netns::Names;
 use crate::linux::{LinuxPathManager, rlimit, signals};
 use crate::model::diagnostic::Severity;
@@ -37,47 +37,47 @@ pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
     }
     let output = Output::new(common);
     let installed = Installed::read(common, &output);
-    let (mut places, mut sources) = (Vec::new(), Vec::new());
+    let (mut places, mut sockets) = (Vec::new(), Vec::new());
     let exit = netns::in_each(names, &output, Severity::Warning, |entered| {
         let name = entered.map(|entered| entered.name);
         match listen(name, &installed) {
-            Ok((place, source)) => {
+            Ok((place, socket)) => {
                 places.push(place);
-                sources.push(source);
+                sockets.push(socket);
                 Ok(Exit::Success)
             }
             Err(error) => Ok(netns::refuse(&error, name, &output)),
         }
     })?;
     // Whoever asks for several is not to take silence of one for peace.
-    if exit != Exit::Success || places.is_empty() { Ok(exit) } else { tell(&places, sources, &output) }
+    if exit != Exit::Success || places.is_empty() { Ok(exit) } else { tell(&places, sockets, &output) }
 }
 
 /// Begins to listen in the namespace that this thread is in. That comes first: who may not listen is to hear of that, and
 /// not of what else he may not.
-fn listen(name: Option<&str>, installed: &Installed) -> Result<(Place, Source), Error> {
-    let source = Source::open()?;
+fn listen(name: Option<&str>, installed: &Installed) -> Result<(Place, EventSocket), Error> {
+    let socket = EventSocket::open()?;
     let endpoints = installed.names(&mut LinuxPathManager::open()?)?;
-    Ok((Place { name: name.map(str::to_owned), endpoints }, source))
+    Ok((Place { name: name.map(str::to_owned), endpoints }, socket))
 }
 
-fn tell(places: &[Place], sources: Vec<Source>, output: &Output) -> io::Result<Exit> {
+fn tell(places: &[Place], sockets: Vec<EventSocket>, output: &Output) -> io::Result<Exit> {
     let stdout = io::stdout();
-    let mut stream = Stream::new(sources, &stdout);
+    let mut stream = EventStream::new(sockets, &stdout);
     let names = places.iter().filter_map(|place| place.name.as_deref());
     let mut columns = Columns::new(output.style(), names);
     loop {
-        let (index, heard) = match stream.wait_for_next() {
+        let (index, received) = match stream.wait_for_next() {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(Exit::Success),
             Err(error) => return Ok(netns::refuse(&error, None, output)),
         };
         let Some(Place { name, endpoints }) = places.get(index) else { continue };
         let netns = name.as_deref();
-        match (&heard, output.form) {
-            (Heard::Lost, Form::Json) => output.print_json(&EventJson::lost(netns))?,
-            (Heard::Lost, Form::Text) => output.print(&columns.lost(netns))?,
-            (Heard::Event(event), form) => {
+        match (&received, output.form) {
+            (Received::Lost, Form::Json) => output.print_json(&EventJson::lost(netns))?,
+            (Received::Lost, Form::Text) => output.print(&columns.lost(netns))?,
+            (Received::Event(event), form) => {
                 let endpoint = endpoint_at(&event.local, endpoints);
                 let told = ToldEvent { netns, event: event.as_ref(), endpoint };
                 match form {

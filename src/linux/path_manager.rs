@@ -11,6 +11,7 @@ use neli::consts::socket::NlFamily;
 
 use crate::linux::interfaces::{self, Interfaces};
 use crate::linux::mptcp_pm::{self, GenlFamily};
+use crate::linux::netlink::decode::Payloads;
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::probe_socket::{self, ProbeSocket};
 use crate::linux::rtnl::{Address, Rtnl};
@@ -31,7 +32,7 @@ pub struct LinuxPathManager {
     family: GenlFamily,
     interfaces: Interfaces,
     /// Opened when something is asked for by ioctl, or whether MPTCP is on, and kept until the state is read again.
-    any_socket: Option<ProbeSocket>,
+    probe_socket: Option<ProbeSocket>,
     /// Read when somebody asks for them first, and kept until the state is read again.
     addresses: Option<Addresses>,
     opened: Instant,
@@ -51,8 +52,8 @@ struct Addresses {
 
 /// The replies to the requests for limits and endpoints.
 struct Table {
-    limits: Vec<Vec<u8>>,
-    rows: Vec<Vec<u8>>,
+    limits: Payloads,
+    rows: Payloads,
 }
 
 impl LinuxPathManager {
@@ -67,7 +68,7 @@ impl LinuxPathManager {
             netlink,
             family,
             interfaces: Interfaces::default(),
-            any_socket: None,
+            probe_socket: None,
             addresses: None,
             opened: Instant::now(),
             hurry: None,
@@ -104,7 +105,7 @@ impl LinuxPathManager {
     /// # Errors
     /// When the kernel does not answer.
     pub fn interface_name(&mut self, index: NonZeroU32) -> Result<String, Error> {
-        Ok(interfaces::name(self.any_socket()?, index)?.unwrap_or_else(|| format!("if{index}")))
+        Ok(interfaces::name(self.probe_socket()?, index)?.unwrap_or_else(|| format!("if{index}")))
     }
 
     /// The live MPTCP connections, by token.
@@ -117,7 +118,7 @@ impl LinuxPathManager {
 
     fn with_device_name(&mut self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {
         if let Some(dev) = &mut endpoint.dev {
-            dev.name = interfaces::name(self.any_socket()?, dev.index)?;
+            dev.name = interfaces::name(self.probe_socket()?, dev.index)?;
             if let Some(name) = &dev.name {
                 self.interfaces.remember(name, dev.index);
             }
@@ -125,12 +126,12 @@ impl LinuxPathManager {
         Ok(endpoint)
     }
 
-    fn any_socket(&mut self) -> Result<&ProbeSocket, Error> {
-        let socket = match self.any_socket.take() {
+    fn probe_socket(&mut self) -> Result<&ProbeSocket, Error> {
+        let socket = match self.probe_socket.take() {
             Some(socket) => socket,
             None => ProbeSocket::open()?,
         };
-        Ok(self.any_socket.insert(socket))
+        Ok(self.probe_socket.insert(socket))
     }
 
     /// Whether a socket can be bound to the address now: it is on an interface that is up, on that one if one is given,
@@ -195,7 +196,7 @@ fn find_family(netlink: &mut Netlink) -> Result<GenlFamily, Error> {
 }
 
 /// What the kernel says of the path manager's family.
-pub fn ask_for_family(netlink: &mut Netlink) -> Result<Vec<Vec<u8>>, Error> {
+pub fn ask_for_family(netlink: &mut Netlink) -> Result<Payloads, Error> {
     match netlink.request(mptcp_pm::get_family())? {
         Ok(replies) => Ok(replies),
         Err(refusal) if refusal.errno == Errno::ENOENT => Err(Error::NoMptcp),
@@ -221,7 +222,7 @@ fn is_carried_out(step: &Step, now: &State) -> bool {
 impl PathManager for LinuxPathManager {
     fn observe(&mut self, sysctls: &[Sysctl]) -> Result<Observed, Error> {
         self.interfaces.forget();
-        self.any_socket = None;
+        self.probe_socket = None;
         self.addresses = None;
         let Table { limits, rows } = self.table()?;
         let limits = limits.iter().find_map(|reply| mptcp_pm::limits(reply));
@@ -329,7 +330,7 @@ impl HostFacts for LinuxPathManager {
 
     fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error> {
         // Where a socket can be made it is 1, and a socket costs the same however many network namespaces there are.
-        if name == Sysctl::ENABLED && self.any_socket()?.is_mptcp() {
+        if name == Sysctl::ENABLED && self.probe_socket()?.is_mptcp() {
             return Ok(Some(SysctlValue::Number(1)));
         }
         sysctl::read(name)

@@ -29,32 +29,32 @@ const BUFFER_SIZE: usize = 64 * 1024;
 const BACKLOG: usize = 1 << 20;
 
 /// The events of one network namespace.
-pub struct Source {
+pub struct EventSocket {
     socket: OwnedFd,
     family: u16,
     /// In the namespace that the events are from.
-    any_socket: ProbeSocket,
+    probe_socket: ProbeSocket,
     /// Whether the kernel had more than it had room for, and it was not told yet.
     overrun: bool,
     /// Whether something was read, and there may be more.
     has_more: bool,
 }
 
-/// What was heard.
+/// What was received.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum Received {
     /// An event.
     Event(Box<Event>),
     /// There were more than the kernel keeps, so that some are missing here.
     Lost,
 }
 
-impl Source {
+impl EventSocket {
     /// Hears all events from now on, in the network namespace of this thread.
     ///
     /// # Errors
     /// [`Error::NoMptcp`] when the kernel has no path manager, and without CAP_NET_ADMIN.
-    pub fn open() -> Result<Source, Error> {
+    pub fn open() -> Result<EventSocket, Error> {
         let replies = ask_for_family(&mut Netlink::open(NlFamily::Generic)?)?;
         let family = replies.iter().find_map(|reply| mptcp_pm::family(reply));
         let group = replies.iter().find_map(|reply| mptcp_pm::events_group(reply));
@@ -72,17 +72,23 @@ impl Source {
         let socket = socket.map_err(failed("open a socket for"))?;
         sockopt::set_socket_recv_buffer_size(&socket, BACKLOG).map_err(failed("make room for"))?;
         bind(&socket, &SocketAddrNetlink::new(0, bit)).map_err(failed("listen to"))?;
-        Ok(Source { socket, family, any_socket: ProbeSocket::open()?, overrun: false, has_more: false })
+        Ok(EventSocket {
+            socket,
+            family,
+            probe_socket: ProbeSocket::open()?,
+            overrun: false,
+            has_more: false,
+        })
     }
 
     /// All that came up to now.
     ///
     /// # Errors
     /// When the socket does not work.
-    pub fn drain(&mut self) -> Result<Vec<Heard>, Error> {
+    pub fn drain(&mut self) -> Result<Vec<Received>, Error> {
         let (mut buffer, mut all) = (vec![0; BUFFER_SIZE], Vec::new());
-        while let Some(heard) = self.read(&mut buffer)? {
-            all.extend(heard);
+        while let Some(received) = self.read(&mut buffer)? {
+            all.extend(received);
         }
         Ok(all)
     }
@@ -91,7 +97,7 @@ impl Source {
     ///
     /// The kernel says that it had no more room before it gives what it had room for, and takes nothing more until all of
     /// that is read. So events are missing where nothing is left to be read.
-    fn read(&mut self, buffer: &mut [u8]) -> Result<Option<Vec<Heard>>, Error> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Option<Vec<Received>>, Error> {
         loop {
             match recv(&self.socket, &mut *buffer, RecvFlags::TRUNC) {
                 Ok((_, length)) => {
@@ -101,12 +107,12 @@ impl Source {
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::NOBUFS) => {
                     if std::mem::replace(&mut self.overrun, true) {
-                        return Ok(Some(vec![Heard::Lost]));
+                        return Ok(Some(vec![Received::Lost]));
                     }
                 }
                 Err(rustix::io::Errno::AGAIN) => {
                     self.has_more = false;
-                    return Ok(std::mem::take(&mut self.overrun).then(|| vec![Heard::Lost]));
+                    return Ok(std::mem::take(&mut self.overrun).then(|| vec![Received::Lost]));
                 }
                 Err(error) => return Err(failed("receive")(error)),
             }
@@ -114,63 +120,63 @@ impl Source {
     }
 
     /// The events in a datagram, if all of it was received.
-    fn understand(&mut self, datagram: Option<&[u8]>) -> Result<Vec<Heard>, Error> {
-        let Some(datagram) = datagram else { return Ok(vec![Heard::Lost]) };
+    fn understand(&mut self, datagram: Option<&[u8]>) -> Result<Vec<Received>, Error> {
+        let Some(datagram) = datagram else { return Ok(vec![Received::Lost]) };
         log::trace!("netlink: {} bytes received: {datagram:02x?}", datagram.len());
-        events(datagram, self.family).into_iter().map(|heard| self.with_device_name(heard)).collect()
+        events(datagram, self.family).into_iter().map(|received| self.with_device_name(received)).collect()
     }
 
-    fn with_device_name(&mut self, mut heard: Heard) -> Result<Heard, Error> {
-        if let Heard::Event(event) = &mut heard
+    fn with_device_name(&mut self, mut received: Received) -> Result<Received, Error> {
+        if let Received::Event(event) = &mut received
             && let Some(dev) = &mut event.dev
         {
-            dev.name = interfaces::name(&self.any_socket, dev.index)?;
+            dev.name = interfaces::name(&self.probe_socket, dev.index)?;
         }
-        Ok(heard)
+        Ok(received)
     }
 }
 
 /// The events of that family in a datagram. What is no whole message is lost, with all that follows.
-pub fn events(datagram: &[u8], family: u16) -> Vec<Heard> {
-    let mut heard = Vec::new();
+pub fn events(datagram: &[u8], family: u16) -> Vec<Received> {
+    let mut received = Vec::new();
     let mut rest = datagram;
     while !rest.is_empty() {
         let Ok((message, after)) = Message::split(rest) else {
-            heard.push(Heard::Lost);
+            received.push(Received::Lost);
             break;
         };
         if message.kind == family {
             let event = decode::event(message.payload);
-            heard.push(event.map_or(Heard::Lost, |event| Heard::Event(Box::new(event))));
+            received.push(event.map_or(Received::Lost, |event| Received::Event(Box::new(event))));
         }
         rest = after;
     }
-    heard
+    received
 }
 
 /// Events of several network namespaces, as they come, for somebody who may go away.
-pub struct Stream<'a> {
-    sources: Vec<Source>,
+pub struct EventStream<'a> {
+    sockets: Vec<EventSocket>,
     reader: BorrowedFd<'a>,
     /// What was read and not told yet.
-    heard: VecDeque<(usize, Heard)>,
+    received: VecDeque<(usize, Received)>,
     buffer: Vec<u8>,
 }
 
-impl<'a> Stream<'a> {
-    /// Of these sources, for the reader of what is written to `output`.
-    pub fn new(sources: Vec<Source>, output: &'a impl AsFd) -> Stream<'a> {
-        let (reader, heard) = (output.as_fd(), VecDeque::new());
-        Stream { sources, reader, heard, buffer: vec![0; BUFFER_SIZE] }
+impl<'a> EventStream<'a> {
+    /// Of these sockets, for the reader of what is written to `output`.
+    pub fn new(sockets: Vec<EventSocket>, output: &'a impl AsFd) -> EventStream<'a> {
+        let (reader, received) = (output.as_fd(), VecDeque::new());
+        EventStream { sockets, reader, received, buffer: vec![0; BUFFER_SIZE] }
     }
 
-    /// Waits for the next, with the number of its source. None when the reader is gone.
+    /// Waits for the next, with the number of its socket. None when the reader is gone.
     ///
     /// # Errors
     /// When the kernel does not let it wait, or a socket does not work.
-    pub fn wait_for_next(&mut self) -> Result<Option<(usize, Heard)>, Error> {
+    pub fn wait_for_next(&mut self) -> Result<Option<(usize, Received)>, Error> {
         loop {
-            if let Some(next) = self.heard.pop_front() {
+            if let Some(next) = self.received.pop_front() {
                 return Ok(Some(next));
             }
             let mut ready = self.wait()?;
@@ -178,23 +184,23 @@ impl<'a> Stream<'a> {
                 return Ok(None);
             }
             // One piece of each, so that none has to wait for a loud one.
-            for (index, (source, ready)) in self.sources.iter_mut().zip(ready).enumerate() {
-                if ready || source.has_more {
-                    let heard = source.read(&mut self.buffer)?;
-                    self.heard.extend(heard.into_iter().flatten().map(|heard| (index, heard)));
+            for (index, (socket, ready)) in self.sockets.iter_mut().zip(ready).enumerate() {
+                if ready || socket.has_more {
+                    let received = socket.read(&mut self.buffer)?;
+                    self.received.extend(received.into_iter().flatten().map(|received| (index, received)));
                 }
             }
         }
     }
 
-    /// Waits until there is something to do, and not at all while a source has more to read. Which sources can be read;
+    /// Waits until there is something to do, and not at all while a socket has more to read. Which sockets can be read;
     /// and, behind them, whether the reader is gone: then a pipe is broken, while a file never is.
     fn wait(&self) -> Result<Vec<bool>, Error> {
-        let sources =
-            self.sources.iter().map(|source| PollFd::from_borrowed_fd(source.socket.as_fd(), PollFlags::IN));
+        let sockets =
+            self.sockets.iter().map(|socket| PollFd::from_borrowed_fd(socket.socket.as_fd(), PollFlags::IN));
         let reader = PollFd::from_borrowed_fd(self.reader, PollFlags::empty());
-        let mut all: Vec<PollFd<'_>> = sources.chain([reader]).collect();
-        let at_most = self.sources.iter().any(|source| source.has_more).then_some(Duration::ZERO);
+        let mut all: Vec<PollFd<'_>> = sockets.chain([reader]).collect();
+        let at_most = self.sockets.iter().any(|socket| socket.has_more).then_some(Duration::ZERO);
         let waited = wait::wait(&mut all, at_most);
         waited.map_err(|error| Error::Io("wait for path manager events".into(), error))?;
         Ok(all.iter().map(wait::is_ready).collect())

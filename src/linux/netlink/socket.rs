@@ -11,7 +11,7 @@ use neli::consts::socket::{Msg, NlFamily};
 use neli::socket::NlSocket;
 
 use crate::linux::netlink::Request;
-use crate::linux::netlink::decode::{Answers, Ending, Verdict};
+use crate::linux::netlink::decode::{Ending, Replies, Verdict};
 use crate::system::{Errno, Error};
 
 /// How often a dump that a change disturbed is repeated.
@@ -131,23 +131,23 @@ impl Netlink {
     }
 
     fn receive(&mut self, first: u32, batch: &[Request]) -> Result<Vec<Verdict>, Error> {
-        let mut answers = Answers::new(first, batch.iter().map(Request::ending).collect());
-        while answers.open() > 0 {
+        let mut replies = Replies::new(first, batch.iter().map(Request::ending).collect());
+        while replies.open() > 0 {
             let received = self.socket.recv(&mut self.buffer, Msg::DONTWAIT | Msg::TRUNC);
             let length = match received {
                 Ok((length, _)) => length,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Err(Error::Protocol(format!("{} requests were not answered", answers.open())));
+                    return Err(Error::Protocol(format!("{} requests were not answered", replies.open())));
                 }
                 Err(error) => return Err(Error::Io("receive from the kernel".into(), error)),
             };
             let bytes = self.buffer.get(..length);
             let bytes = bytes.ok_or_else(|| Error::Protocol(format!("an answer of {length} bytes")))?;
             log::trace!("netlink: {length} bytes received: {bytes:02x?}");
-            answers.add(bytes)?;
+            replies.add(bytes)?;
         }
-        Ok(answers.into_verdicts())
+        Ok(replies.into_verdicts())
     }
 }
 
