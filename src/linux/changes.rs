@@ -5,10 +5,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
 
+use crate::linux::wait;
 use crate::system::Error;
 
 /// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR`
@@ -45,11 +45,8 @@ impl Changes {
     /// # Errors
     /// When the socket does not work.
     pub fn wait(&mut self, at_most: Duration) -> Result<(), Error> {
-        let timeout = Timespec { tv_sec: at_most.as_secs() as i64, tv_nsec: at_most.subsec_nanos().into() };
-        match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(failed("wait for links and addresses", error)),
-        }
+        let waited = wait::readable([self.socket.as_fd()], Some(at_most));
+        waited.map_err(|error| Error::Io("wait for links and addresses".to_owned(), error))?;
         self.hear()
     }
 

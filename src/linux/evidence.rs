@@ -53,7 +53,7 @@ pub fn examine(
     if let Some(state) = evidence.state() {
         evidence.capabilities = evidence.capabilities.corrected_by(state);
     }
-    if let Some((interfaces, addresses)) = told("interfaces", interfaces()) {
+    if let Some((interfaces, addresses)) = unless_refused("interfaces", interfaces()) {
         (evidence.interfaces, evidence.addresses) = (interfaces, addresses);
         evidence.rp_filter = rp_filter(&evidence.interfaces);
     }
@@ -62,8 +62,8 @@ pub fn examine(
     let elsewhere = evidence.endpoints().filter(|row| !is_own(row)).map(|row| row.identity.address);
     evidence.bindable =
         elsewhere.filter(|own| matches!(probe_socket::try_bind((*own, 0).into()), Some(Ok(())))).collect();
-    evidence.connections = told("connections", settled_connections(&evidence)).unwrap_or_default();
-    evidence.listeners = told("listeners", sock_diag::listeners()).unwrap_or_default();
+    evidence.connections = unless_refused("connections", settled_connections(&evidence)).unwrap_or_default();
+    evidence.listeners = unless_refused("listeners", sock_diag::listeners()).unwrap_or_default();
     // Last, so that they count what those connections did.
     evidence.counters = sock_diag::counters();
     evidence.managers = processes::running(&MANAGERS);
@@ -84,7 +84,7 @@ fn quote_names(evidence: &mut Evidence) {
     }
 }
 
-fn told<T>(what: &str, result: Result<T, Error>) -> Option<T> {
+fn unless_refused<T>(what: &str, result: Result<T, Error>) -> Option<T> {
     result.inspect_err(|error| log::debug!("{what} are left out: {error}")).ok()
 }
 
@@ -159,7 +159,7 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
     };
     // A router may have a million routes; only a remedy needs them.
     if checks.iter().any(is_odd) {
-        evidence.routing = told("routing tables", routes.routing()).unwrap_or_default();
+        evidence.routing = unless_refused("routing tables", routes.routing()).unwrap_or_default();
     }
     (evidence.routes, evidence.first_addresses) = (checks, first_addresses);
     Ok(())

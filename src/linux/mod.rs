@@ -19,6 +19,7 @@ pub mod sandbox;
 pub mod signals;
 mod sock_diag;
 mod sysctl;
+pub mod wait;
 
 pub use changes::Changes;
 pub use path_manager::LinuxPathManager;

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use neli::consts::socket::NlFamily;
 
 use crate::linux::interfaces::{self, Interfaces};
-use crate::linux::mptcp_pm::{self, Family};
-use crate::linux::netlink::{DUMP_ATTEMPTS, Netlink, Request};
+use crate::linux::mptcp_pm::{self, GenlFamily};
+use crate::linux::netlink::decode::Payloads;
+use crate::linux::netlink::{Netlink, Request};
 use crate::linux::probe_socket::{self, ProbeSocket};
 use crate::linux::rtnl::{Address, Rtnl};
 use crate::linux::signals::Interruption;
@@ -30,10 +31,10 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 /// One network namespace's path manager.
 pub struct LinuxPathManager {
     netlink: Netlink,
-    family: Family,
+    family: GenlFamily,
     interfaces: Interfaces,
     /// Opened when something is asked for by ioctl, or whether MPTCP is on, and kept until the state is read again.
-    any_socket: Option<ProbeSocket>,
+    probe_socket: Option<ProbeSocket>,
     /// Read when somebody asks for them first, and kept until the state is read again.
     addresses: Option<Addresses>,
     opened: Instant,
@@ -56,8 +57,8 @@ struct Addresses {
 
 /// The replies to the requests for limits and endpoints.
 struct Table {
-    limits: Vec<Vec<u8>>,
-    rows: Vec<Vec<u8>>,
+    limits: Payloads,
+    rows: Payloads,
 }
 
 impl LinuxPathManager {
@@ -72,7 +73,7 @@ impl LinuxPathManager {
             netlink,
             family,
             interfaces: Interfaces::default(),
-            any_socket: None,
+            probe_socket: None,
             addresses: None,
             opened: Instant::now(),
             changes: None,
@@ -101,9 +102,8 @@ impl LinuxPathManager {
     /// One dump cannot be told from one that another writer disturbed: the kernel never sets NLM_F_DUMP_INTR for
     /// this family. Whoever acts on it compares again, before each removal and after the last step.
     fn table(&mut self) -> Result<Table, Error> {
-        let requests = [self.family.get_limits()?, self.family.dump_endpoints()?];
-        let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the endpoints were disturbed"));
-        let mut verdicts = self.netlink.read(&requests)?.ok_or_else(disturbed)?.into_iter();
+        let requests = [self.family.get_limits(), self.family.dump_endpoints()];
+        let mut verdicts = self.netlink.read("read the endpoints", &requests)?.into_iter();
         let (Some(limits), Some(rows)) = (verdicts.next(), verdicts.next()) else {
             return Err(Error::Protocol("too few verdicts".into()));
         };
@@ -117,7 +117,7 @@ impl LinuxPathManager {
     /// # Errors
     /// When the kernel does not answer.
     pub fn interface_name(&mut self, index: NonZeroU32) -> Result<String, Error> {
-        Ok(interfaces::name(self.any_socket()?, index)?.unwrap_or_else(|| format!("if{index}")))
+        Ok(interfaces::name(self.probe_socket()?, index)?.unwrap_or_else(|| format!("if{index}")))
     }
 
     /// The live MPTCP connections, by token.
@@ -130,7 +130,7 @@ impl LinuxPathManager {
 
     fn with_device_name(&mut self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {
         if let Some(dev) = &mut endpoint.dev {
-            dev.name = interfaces::name(self.any_socket()?, dev.index)?;
+            dev.name = interfaces::name(self.probe_socket()?, dev.index)?;
             if let Some(name) = &dev.name {
                 self.interfaces.remember(name, dev.index);
             }
@@ -138,12 +138,12 @@ impl LinuxPathManager {
         Ok(endpoint)
     }
 
-    fn any_socket(&mut self) -> Result<&ProbeSocket, Error> {
-        let socket = match self.any_socket.take() {
+    fn probe_socket(&mut self) -> Result<&ProbeSocket, Error> {
+        let socket = match self.probe_socket.take() {
             Some(socket) => socket,
             None => ProbeSocket::open()?,
         };
-        Ok(self.any_socket.insert(socket))
+        Ok(self.probe_socket.insert(socket))
     }
 
     fn read_addresses(&mut self) -> Result<&Addresses, Error> {
@@ -157,7 +157,7 @@ impl LinuxPathManager {
     /// Compares the row at an endpoint's id with it.
     fn is_still(&mut self, expected: &Endpoint) -> Result<bool, Error> {
         let Some(id) = expected.id else { return Ok(false) };
-        let request = self.family.get_endpoint(id)?;
+        let request = self.family.get_endpoint(id);
         let row = match self.netlink.request(request)? {
             Ok(replies) => replies.iter().find_map(|reply| mptcp_pm::endpoint(reply)),
             Err(refusal) if refusal.errno == Errno::EINVAL => None,
@@ -182,21 +182,21 @@ impl LinuxPathManager {
 
 /// Asks for the path manager's family, once: it is part of the kernel itself and no module, so that its number stays the
 /// same, in all network namespaces.
-fn find_family(netlink: &mut Netlink) -> Result<Family, Error> {
+fn find_family(netlink: &mut Netlink) -> Result<GenlFamily, Error> {
     static NUMBER: OnceLock<u16> = OnceLock::new();
     if let Some(number) = NUMBER.get() {
-        return Ok(Family(*number));
+        return Ok(GenlFamily(*number));
     }
     let replies = ask_for_family(netlink)?;
     let number = replies.iter().find_map(|reply| mptcp_pm::family(reply));
     let number = number.ok_or_else(|| Error::Protocol("a family without a number".into()))?;
     log::trace!("generic netlink family mptcp_pm has number {number}");
-    Ok(Family(*NUMBER.get_or_init(|| number)))
+    Ok(GenlFamily(*NUMBER.get_or_init(|| number)))
 }
 
 /// What the kernel says of the path manager's family.
-pub fn ask_for_family(netlink: &mut Netlink) -> Result<Vec<Vec<u8>>, Error> {
-    match netlink.request(mptcp_pm::get_family()?)? {
+pub fn ask_for_family(netlink: &mut Netlink) -> Result<Payloads, Error> {
+    match netlink.request(mptcp_pm::get_family())? {
         Ok(replies) => Ok(replies),
         Err(refusal) if refusal.errno == Errno::ENOENT => Err(Error::NoMptcp),
         Err(refusal) => Err(Error::Refused("find the MPTCP path manager", refusal)),
@@ -221,7 +221,7 @@ fn is_carried_out(step: &Step, now: &State) -> bool {
 impl PathManager for LinuxPathManager {
     fn observe(&mut self, sysctls: &[Sysctl]) -> Result<Observed, Error> {
         self.interfaces.forget();
-        self.any_socket = None;
+        self.probe_socket = None;
         self.addresses = None;
         let Table { limits, rows } = self.table()?;
         let limits = limits.iter().find_map(|reply| mptcp_pm::limits(reply));
@@ -254,7 +254,7 @@ impl PathManager for LinuxPathManager {
 
     fn connections(&mut self, endpoint: Identity) -> Result<usize, Error> {
         let Identity { address, port } = endpoint;
-        port.map_or(Ok(0), |port| probe_socket::connections((address, port.get()).into()))
+        port.map_or(Ok(0), |port| sock_diag::connections_at((address, port.get()).into()))
     }
 
     fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error> {
@@ -305,30 +305,24 @@ impl PathManager for LinuxPathManager {
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
         match step {
             Step::SetSysctl { sysctl, from: _, to } => sysctl::write(*sysctl, to),
-            Step::SetLimits { from, to } => {
-                let request = self.family.set_limits(*from, *to)?;
-                self.write(step, request)
-            }
+            Step::SetLimits { from, to } => self.write(step, self.family.set_limits(*from, *to)),
             Step::SetFlags { endpoint, to, why: _ } => {
                 if endpoint.identity.port.is_some() && !self.is_still(endpoint)? {
                     return Err(Refusal::changed());
                 }
-                let request = self.family.set_flags(endpoint, *to)?;
-                self.write(step, request)
+                self.write(step, self.family.set_flags(endpoint, *to))
             }
             Step::DelAddr { endpoint, why: _ } => {
                 let Some(id) = endpoint.id else { return Err(Refusal::changed()) };
                 if !self.is_still(endpoint)? {
                     return Err(Refusal::changed());
                 }
-                let request = self.family.delete(id, &endpoint.identity)?;
-                self.write(step, request)
+                self.write(step, self.family.delete(id, &endpoint.identity))
             }
             Step::AddAddr { endpoint, why } => {
                 // An implicit endpoint gives way only to an addition without an id, and its id is kept then.
                 let id = endpoint.id.filter(|_| *why != Reason::Adopted);
-                let request = self.family.add(endpoint, id)?;
-                self.write(step, request)
+                self.write(step, self.family.add(endpoint, id))
             }
         }
     }
@@ -370,7 +364,7 @@ impl HostFacts for LinuxPathManager {
 
     fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error> {
         // Where a socket can be made it is 1, and a socket costs the same however many network namespaces there are.
-        if name == Sysctl::ENABLED && self.any_socket()?.is_mptcp() {
+        if name == Sysctl::ENABLED && self.probe_socket()?.is_mptcp() {
             return Ok(Some(SysctlValue::Number(1)));
         }
         sysctl::read(name)

@@ -5,11 +5,11 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, socket_with, sockopt};
 
-use crate::linux::mptcp_events::{Heard, Source};
-use crate::linux::sock_diag;
+use crate::linux::mptcp_events::{EventSocket, Received};
+use crate::linux::{sock_diag, wait};
 use crate::model::{Connection, Course, Event, Probe, Protocol, Sighting, Subflow, Watched};
 
 /// How many of a name's addresses are tried.
@@ -34,7 +34,8 @@ pub fn probe(target: String, addresses: &[SocketAddr], wanted: &[IpAddr]) -> (Pr
     let mut failures = Vec::new();
     for address in addresses.iter().take(ATTEMPTS_MAX) {
         // Before the connection, so that nothing is missed.
-        let events = Source::open().inspect_err(|error| log::debug!("events are left out: {error}")).ok();
+        let events =
+            EventSocket::open().inspect_err(|error| log::debug!("events are left out: {error}")).ok();
         match open(*address) {
             Ok(stream) => {
                 let watched = Watch::new(&stream, *address, events).until_settled(wanted);
@@ -64,8 +65,7 @@ fn open(address: SocketAddr) -> io::Result<TcpStream> {
         Err(rustix::io::Errno::INPROGRESS) | Ok(()) => {}
         Err(error) => return Err(error.into()),
     }
-    let patience = Timespec { tv_sec: ANSWER.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: 0 };
-    if poll(&mut [PollFd::new(&socket, PollFlags::OUT)], Some(&patience))? == 0 {
+    if !wait::wait(&mut [PollFd::new(&socket, PollFlags::OUT)], Some(ANSWER))? {
         return Err(ErrorKind::TimedOut.into());
     }
     sockopt::socket_error(&socket)??;
@@ -76,8 +76,8 @@ fn open(address: SocketAddr) -> io::Result<TcpStream> {
 struct Watch<'a> {
     stream: &'a TcpStream,
     peer: SocketAddr,
-    events: Option<Source>,
-    heard: Vec<Event>,
+    events: Option<EventSocket>,
+    received: Vec<Event>,
     /// By their two ends.
     seen: BTreeMap<(SocketAddr, SocketAddr), Sighting>,
     token: Option<u32>,
@@ -86,9 +86,9 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(stream: &'a TcpStream, peer: SocketAddr, events: Option<Source>) -> Watch<'a> {
-        let (heard, seen) = (Vec::new(), BTreeMap::new());
-        Watch { stream, peer, events, heard, seen, token: None, protocol: Protocol::Untold, ended: false }
+    fn new(stream: &'a TcpStream, peer: SocketAddr, events: Option<EventSocket>) -> Watch<'a> {
+        let (received, seen) = (Vec::new(), BTreeMap::new());
+        Watch { stream, peer, events, received, seen, token: None, protocol: Protocol::Untold, ended: false }
     }
 
     fn until_settled(mut self, wanted: &[IpAddr]) -> Watched {
@@ -115,14 +115,14 @@ impl<'a> Watch<'a> {
             std::thread::sleep(PAUSE);
         }
         let token = self.token;
-        self.heard.retain(|event| event.token.map(|token| token.0) == token);
+        self.received.retain(|event| event.token.map(|token| token.0) == token);
         Watched {
             peer: self.peer,
             protocol: self.protocol,
             lasted: begin.elapsed(),
             ended: self.ended,
             subflows: self.seen.into_values().collect(),
-            events: self.heard,
+            events: self.received,
         }
     }
 
@@ -157,12 +157,14 @@ impl<'a> Watch<'a> {
                 self.seen.insert((sighting.path.local, sighting.path.remote), sighting);
             }
         }
-        let heard = self.events.as_mut().map(Source::drain);
-        match heard {
-            Some(Ok(heard)) => self.heard.extend(heard.into_iter().filter_map(|heard| match heard {
-                Heard::Event(event) => Some(*event),
-                Heard::Lost => None,
-            })),
+        let received = self.events.as_mut().map(EventSocket::drain);
+        match received {
+            Some(Ok(received)) => {
+                self.received.extend(received.into_iter().filter_map(|received| match received {
+                    Received::Event(event) => Some(*event),
+                    Received::Lost => None,
+                }))
+            }
             Some(Err(error)) => log::debug!("events are left out: {error}"),
             None => {}
         }

@@ -5,16 +5,12 @@ use std::num::NonZeroU32;
 
 use neli::consts::rtnl::Rtm;
 use neli::consts::socket::NlFamily;
-use neli::types::Buffer;
 
-use crate::linux::netlink::decode::{attributes, number};
-use crate::linux::netlink::{DUMP_ATTEMPTS, Netlink, Request};
-use crate::linux::rtnl::ip;
-use crate::model::{DefaultRoute, Routing};
+use crate::linux::netlink::decode::{address, attributes, number};
+use crate::linux::netlink::{Netlink, Request};
+use crate::model::{DefaultRoute, Family, Routing};
 use crate::system::{Errno, Error};
 
-/// `AF_INET`, `AF_INET6`
-const FAMILIES: [u8; 2] = [2, 10];
 /// `RTA_*`
 const DST: u16 = 1;
 const SRC: u16 = 2;
@@ -70,15 +66,14 @@ impl Routes {
         out_of: Option<NonZeroU32>,
     ) -> Result<Result<Route, Errno>, Error> {
         let flags = if out_of.is_some() && destination.is_ipv4() { FIB_MATCH } else { 0 };
-        let mut body = header(destination, source, flags);
-        put(&mut body, DST, &octets(destination));
+        let mut request = Request::get(Rtm::Getroute, &header(destination, source, flags));
+        request.put(DST, destination);
         if let Some(source) = source {
-            put(&mut body, SRC, &octets(source));
+            request.put(SRC, source);
         }
         if let Some(index) = out_of {
-            put(&mut body, OIF, &index.get().to_ne_bytes());
+            request.put(OIF, index.get());
         }
-        let request = Request::get(Rtm::Getroute.into(), &Buffer::from(body))?;
         Ok(match self.netlink.request(request)? {
             Err(refusal) => Err(refusal.errno),
             Ok(replies) => match replies.iter().find_map(|reply| route(reply)) {
@@ -95,7 +90,7 @@ impl Routes {
     /// The default routes, which interfaces have others by a router, and which tables are in use.
     pub fn routing(&mut self) -> Result<Routing, Error> {
         let mut routing = Routing::default();
-        for family in FAMILIES {
+        for family in Family::ALL {
             for found in self.dump(Rtm::Getroute, family)? {
                 routing.tables.insert(found.table);
                 let Route { ipv4, table, gateway, interface, .. } = found;
@@ -112,15 +107,10 @@ impl Routes {
         Ok(routing)
     }
 
-    fn dump(&mut self, what: Rtm, family: u8) -> Result<Vec<Route>, Error> {
-        let mut body = vec![family];
-        body.resize(HEADER, 0);
-        let request = Request::dump(what.into(), &Buffer::from(body))?;
-        let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the routes were disturbed"));
-        let verdicts = self.netlink.read(std::slice::from_ref(&request))?.ok_or_else(disturbed)?;
-        let replies: Result<Vec<_>, _> = verdicts.into_iter().collect();
-        let replies = replies.map_err(|refusal| Error::Refused("list the routes and rules", refusal))?;
-        Ok(replies.iter().flatten().filter_map(|reply| route(reply)).collect())
+    fn dump(&mut self, what: Rtm, family: Family) -> Result<Vec<Route>, Error> {
+        let mut header = [0; HEADER];
+        header[0] = family.number();
+        self.netlink.dump("list the routes and rules", Request::dump(what, &header), route)
     }
 }
 
@@ -130,7 +120,7 @@ pub fn route(reply: &[u8]) -> Option<Route> {
     let mut route = Route {
         kind,
         prefix_length,
-        ipv4: family == FAMILIES[0],
+        ipv4: family == Family::Ipv4.number(),
         table: table.into(),
         gateway: None,
         interface: None,
@@ -139,10 +129,10 @@ pub fn route(reply: &[u8]) -> Option<Route> {
     for (attribute, value) in attributes(reply.get(HEADER..)?) {
         match attribute {
             OIF => route.interface = number(value).and_then(NonZeroU32::new),
-            GATEWAY => route.gateway = ip(value),
+            GATEWAY => route.gateway = address(value),
             // A router of the other family: `sa_family_t` and the address.
-            VIA => route.gateway = value.get(2..).and_then(ip),
-            PREFSRC => route.source = ip(value),
+            VIA => route.gateway = value.get(2..).and_then(address),
+            PREFSRC => route.source = address(value),
             TABLE => route.table = number(value).unwrap_or(route.table),
             _ => {}
         }
@@ -151,24 +141,8 @@ pub fn route(reply: &[u8]) -> Option<Route> {
 }
 
 fn header(destination: IpAddr, source: Option<IpAddr>, flags: u32) -> Vec<u8> {
-    let (family, bits) = if destination.is_ipv4() { (FAMILIES[0], 32) } else { (FAMILIES[1], 128) };
-    let mut body = vec![family, bits, source.map_or(0, |_| bits), 0, 0, 0, 0, 0];
+    let family = Family::of(destination);
+    let mut body = vec![family.number(), family.bits(), source.map_or(0, |_| family.bits()), 0, 0, 0, 0, 0];
     body.extend(flags.to_ne_bytes());
     body
-}
-
-fn octets(address: IpAddr) -> Vec<u8> {
-    match address {
-        IpAddr::V4(v4) => v4.octets().to_vec(),
-        IpAddr::V6(v6) => v6.octets().to_vec(),
-    }
-}
-
-/// Adds an attribute; all that are added here have whole words.
-fn put(body: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    const HEADER: usize = 4;
-    let length = u16::try_from(HEADER + value.len()).unwrap_or(u16::MAX);
-    body.extend(length.to_ne_bytes());
-    body.extend(kind.to_ne_bytes());
-    body.extend(value);
 }

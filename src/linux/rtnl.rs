@@ -1,20 +1,23 @@
 //! rtnetlink: links and addresses.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use neli::consts::nl::NlmF;
-use neli::consts::rtnl::{Arphrd, Ifa, IfaF, Iff, Ifla, IflaInfo, RtAddrFamily, RtScope, Rtm};
+use neli::consts::rtnl::{Ifa, Ifla, IflaInfo, Rtm};
 use neli::consts::socket::NlFamily;
-use neli::rtnl::{Ifaddrmsg, IfaddrmsgBuilder, Ifinfomsg, IfinfomsgBuilder, Rtattr, RtattrBuilder};
-use neli::types::{Buffer, RtBuffer};
-use neli::{Size, ToBytes};
 
-use crate::linux::netlink::decode::{Verdict, attributes, number};
-use crate::linux::netlink::{DUMP_ATTEMPTS, Netlink, Request};
-use crate::model::{AddressState, HostAddress, Interface, canonical};
+use crate::linux::netlink::decode::{self, Verdict, attributes, number};
+use crate::linux::netlink::{Netlink, Request};
+use crate::model::{AddressState, Family, HostAddress, Interface, canonical};
 use crate::system::{Errno, Error};
 
+/// The length of `struct ifinfomsg`
+const LINK_HEADER: usize = 16;
+/// The length of `struct ifaddrmsg`
+const ADDRESS_HEADER: usize = 8;
+/// `RTEXT_FILTER_SKIP_STATS`: collecting statistics takes the kernel as long as all else that it says of an interface.
+const SKIP_STATS: u32 = 1 << 3;
 /// `IFF_UP`
 const IFF_UP: u32 = 1;
 /// `IFF_LOOPBACK`
@@ -27,6 +30,8 @@ const GLOBAL: u8 = 0;
 const TEMPORARY: u32 = 0x01;
 /// `IFA_F_DEPRECATED`
 const DEPRECATED: u32 = 0x20;
+/// `IFA_F_NODAD`
+const NODAD: u8 = 0x02;
 /// `IFA_F_DADFAILED`
 const DADFAILED: u32 = 0x08;
 /// `IFA_F_OPTIMISTIC`
@@ -55,8 +60,7 @@ const DEPRECATED_FOREVER: [u8; 16] = [0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0
 impl Address {
     /// An address without a network around it.
     pub fn single(index: NonZeroU32, address: IpAddr) -> Address {
-        let prefix_length = if address.is_ipv4() { 32 } else { 128 };
-        Address { index, address, prefix_length, scope: GLOBAL, flags: 0 }
+        Address { index, address, prefix_length: Family::of(address).bits(), scope: GLOBAL, flags: 0 }
     }
 
     /// Whether new connections may use it by themselves.
@@ -111,15 +115,17 @@ impl Rtnl {
 
     /// All interfaces, in the kernel's order.
     pub fn links(&mut self) -> Result<Vec<Interface>, Error> {
-        let body = link_message(None, Iff::empty(), vec![without_statistics()?])?;
-        self.dump(Rtm::Getlink, &body, "list the interfaces", link)
+        let mut request = Request::dump(Rtm::Getlink, &link_header(None, 0));
+        request.put(Ifla::ExtMask.into(), SKIP_STATS);
+        self.netlink.dump("list the interfaces", request, link)
     }
 
     /// The index of the interface of that name, if there is one.
     pub fn index(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
-        let attributes = vec![link_attribute(Ifla::Ifname, name)?, without_statistics()?];
-        let body = link_message(None, Iff::empty(), attributes)?;
-        match self.netlink.request(Request::get(Rtm::Getlink.into(), &body)?)? {
+        let mut request = Request::get(Rtm::Getlink, &link_header(None, 0));
+        request.put(Ifla::Ifname.into(), name);
+        request.put(Ifla::ExtMask.into(), SKIP_STATS);
+        match self.netlink.request(request)? {
             Ok(replies) => Ok(replies.iter().find_map(|reply| link(reply)).map(|link| link.index)),
             Err(refusal) if refusal.errno == Errno::ENODEV => Ok(None),
             Err(refusal) => Err(Error::Refused("look up an interface", refusal)),
@@ -128,73 +134,60 @@ impl Rtnl {
 
     /// All addresses, in the kernel's order.
     pub fn addresses(&mut self) -> Result<Vec<Address>, Error> {
-        let body = address_message(RtAddrFamily::Unspecified, 0, RtScope::Universe, 0, Vec::new())?;
-        self.dump(Rtm::Getaddr, &body, "list the addresses", address)
+        let request = Request::dump(Rtm::Getaddr, &[0; ADDRESS_HEADER]);
+        self.netlink.dump("list the addresses", request, address)
     }
 
     /// Sends several requests at once.
     pub fn transact(&mut self, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
         self.netlink.transact(requests)
     }
-
-    fn dump<T>(
-        &mut self,
-        kind: Rtm,
-        body: &impl ToBytes,
-        what: &'static str,
-        parse: fn(&[u8]) -> Option<T>,
-    ) -> Result<Vec<T>, Error> {
-        let request = Request::dump(kind.into(), body)?;
-        let disturbed = || Error::Protocol(format!("cannot {what}: {DUMP_ATTEMPTS} dumps were disturbed"));
-        let verdicts = self.netlink.read(std::slice::from_ref(&request))?.ok_or_else(disturbed)?;
-        let replies: Result<Vec<_>, _> = verdicts.into_iter().collect();
-        let replies = replies.map_err(|refusal| Error::Refused(what, refusal))?;
-        Ok(replies.iter().flatten().filter_map(|reply| parse(reply)).collect())
-    }
 }
 
 /// Makes an interface of a kind that needs nothing beneath it; with `index`, if that is free.
-pub fn add_link(name: &str, kind: &str, index: Option<NonZeroU32>) -> Result<Request, Error> {
-    let info = link_attribute(Ifla::Linkinfo, Buffer::new())?;
-    let kind = RtattrBuilder::default().rta_type(IflaInfo::Kind).rta_payload(kind).build();
-    let kind = kind.map_err(|error| Error::Protocol(error.to_string()))?;
-    let info = info.nest(&kind).map_err(|error| Error::Protocol(error.to_string()))?;
-    let body = link_message(index, Iff::empty(), vec![link_attribute(Ifla::Ifname, name)?, info])?;
-    Request::new(Rtm::Newlink.into(), NlmF::CREATE | NlmF::EXCL, &body)
+pub fn add_link(name: &str, kind: &str, index: Option<NonZeroU32>) -> Request {
+    let mut request = Request::change(Rtm::Newlink, NlmF::CREATE | NlmF::EXCL, &link_header(index, 0));
+    request.put(Ifla::Ifname.into(), name);
+    request.nest(Ifla::Linkinfo.into(), |info| info.put(IflaInfo::Kind.into(), kind));
+    request
 }
 
 /// Sets an interface up.
-pub fn set_up(index: NonZeroU32) -> Result<Request, Error> {
-    let body = link_message(Some(index), Iff::UP, Vec::new())?;
-    Request::new(Rtm::Newlink.into(), NlmF::empty(), &body)
+pub fn set_up(index: NonZeroU32) -> Request {
+    Request::change(Rtm::Newlink, NlmF::empty(), &link_header(Some(index), IFF_UP))
 }
 
 /// Gives an interface an address, usable at once: without duplicate address detection. One that is deprecated or
 /// temporary becomes deprecated; the kernel alone makes temporary ones, and selectors want neither.
-pub fn add_address(index: NonZeroU32, address: &Address) -> Result<Request, Error> {
-    let (family, bytes) = match address.address {
-        IpAddr::V4(v4) => (RtAddrFamily::Inet, v4.octets().to_vec()),
-        IpAddr::V6(v6) => (RtAddrFamily::Inet6, v6.octets().to_vec()),
-    };
-    let mut attributes = vec![
-        address_attribute(Ifa::Local, bytes.as_slice())?,
-        address_attribute(Ifa::Address, bytes.as_slice())?,
-    ];
+pub fn add_address(index: NonZeroU32, address: &Address) -> Request {
+    let family = Family::of(address.address).number();
+    let mut header = vec![family, address.prefix_length, NODAD, address.scope];
+    header.extend(index.get().to_ne_bytes());
+    let mut request = Request::change(Rtm::Newaddr, NlmF::CREATE | NlmF::EXCL, &header);
+    request.put(Ifa::Local.into(), address.address);
+    request.put(Ifa::Address.into(), address.address);
     if !address.is_preferred() {
-        attributes.push(address_attribute(Ifa::Cacheinfo, &DEPRECATED_FOREVER)?);
+        request.put(Ifa::Cacheinfo.into(), &DEPRECATED_FOREVER[..]);
     }
-    let scope = RtScope::from(address.scope);
-    let body = address_message(family, address.prefix_length, scope, index.get(), attributes)?;
-    Request::new(Rtm::Newaddr.into(), NlmF::CREATE | NlmF::EXCL, &body)
+    request
+}
+
+/// `struct ifinfomsg`: the interface, and the flags that are to be set.
+fn link_header(index: Option<NonZeroU32>, flags: u32) -> [u8; LINK_HEADER] {
+    let mut header = [0; LINK_HEADER];
+    let fields = [index.map_or(0, NonZeroU32::get), flags, flags];
+    for (field, place) in fields.iter().zip(header[4..].chunks_exact_mut(4)) {
+        place.copy_from_slice(&field.to_ne_bytes());
+    }
+    header
 }
 
 /// Reads `struct ifinfomsg` and its attributes.
 pub fn link(reply: &[u8]) -> Option<Interface> {
-    const HEADER: usize = 16;
     const IFNAME: u16 = 3;
     let field = |at: usize| reply.get(at..at + 4).and_then(number);
     let index = NonZeroU32::new(field(4)?)?;
-    let name = attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == IFNAME)?.1;
+    let name = attributes(reply.get(LINK_HEADER..)?).find(|(kind, _)| *kind == IFNAME)?.1;
     let name = String::from_utf8_lossy(name).trim_end_matches('\0').to_owned();
     let flags = field(8)?;
     let is = |flag: u32| flags & flag != 0;
@@ -204,16 +197,15 @@ pub fn link(reply: &[u8]) -> Option<Interface> {
 /// Reads `struct ifaddrmsg` and its attributes. IFA_LOCAL is the host's own address; where there is none, IFA_ADDRESS
 /// is, which on a point-to-point link would be the peer's.
 pub fn address(reply: &[u8]) -> Option<Address> {
-    const HEADER: usize = 8;
     const ADDRESS: u16 = 1;
     const LOCAL: u16 = 2;
     const FLAGS: u16 = 8;
     let index = NonZeroU32::new(reply.get(4..8).and_then(number)?)?;
     let (mut own, mut any, mut flags) = (None, None, u32::from(*reply.get(2)?));
-    for (kind, value) in attributes(reply.get(HEADER..)?) {
+    for (kind, value) in attributes(reply.get(ADDRESS_HEADER..)?) {
         match kind {
-            ADDRESS => any = ip(value),
-            LOCAL => own = ip(value),
+            ADDRESS => any = decode::address(value),
+            LOCAL => own = decode::address(value),
             FLAGS => flags = number(value)?,
             _ => {}
         }
@@ -225,64 +217,6 @@ pub fn address(reply: &[u8]) -> Option<Address> {
         scope: *reply.get(3)?,
         flags,
     })
-}
-
-/// An address of 4 or 16 bytes.
-pub fn ip(bytes: &[u8]) -> Option<IpAddr> {
-    let v4 = <[u8; 4]>::try_from(bytes).map(|raw| IpAddr::V4(Ipv4Addr::from(raw)));
-    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(|raw| IpAddr::V6(Ipv6Addr::from(raw)))).ok()
-}
-
-/// Collecting statistics takes the kernel as long as all else that it says of an interface.
-fn without_statistics() -> Result<Rtattr<Ifla, Buffer>, Error> {
-    /// `RTEXT_FILTER_SKIP_STATS`
-    const SKIP_STATS: u32 = 1 << 3;
-    link_attribute(Ifla::ExtMask, SKIP_STATS)
-}
-
-fn link_message(
-    index: Option<NonZeroU32>,
-    up: Iff,
-    attributes: Vec<Rtattr<Ifla, Buffer>>,
-) -> Result<Ifinfomsg, Error> {
-    let index = index.map_or(0, NonZeroU32::get);
-    IfinfomsgBuilder::default()
-        .ifi_family(RtAddrFamily::Unspecified)
-        .ifi_type(Arphrd::from(0))
-        .ifi_index(index.try_into().unwrap_or_default())
-        .ifi_flags(up)
-        .ifi_change(up)
-        .rtattrs(attributes.into_iter().collect::<RtBuffer<Ifla, Buffer>>())
-        .build()
-        .map_err(|error| Error::Protocol(error.to_string()))
-}
-
-fn address_message(
-    family: RtAddrFamily,
-    prefix_length: u8,
-    scope: RtScope,
-    index: u32,
-    attributes: Vec<Rtattr<Ifa, Buffer>>,
-) -> Result<Ifaddrmsg, Error> {
-    IfaddrmsgBuilder::default()
-        .ifa_family(family)
-        .ifa_prefixlen(prefix_length)
-        .ifa_flags(IfaF::NODAD)
-        .ifa_scope(scope)
-        .ifa_index(index)
-        .rtattrs(attributes.into_iter().collect::<RtBuffer<Ifa, Buffer>>())
-        .build()
-        .map_err(|error| Error::Protocol(error.to_string()))
-}
-
-fn link_attribute(kind: Ifla, value: impl Size + ToBytes) -> Result<Rtattr<Ifla, Buffer>, Error> {
-    let built = RtattrBuilder::default().rta_type(kind).rta_payload(value).build();
-    built.map_err(|error| Error::Protocol(error.to_string()))
-}
-
-fn address_attribute(kind: Ifa, value: &[u8]) -> Result<Rtattr<Ifa, Buffer>, Error> {
-    let built = RtattrBuilder::default().rta_type(kind).rta_payload(value).build();
-    built.map_err(|error| Error::Protocol(error.to_string()))
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ impl Copy {
         }
         self.refresh()?;
         let up = links.iter().filter(|link| link.up).filter_map(|link| self.indexes.get(&link.name));
-        let requests = up.map(|index| rtnl::set_up(*index)).collect::<Result<Vec<_>, _>>()?;
+        let requests: Vec<_> = up.map(|index| rtnl::set_up(*index)).collect();
         self.send(&requests, "an interface could not be set up")
     }
 
@@ -84,7 +84,7 @@ impl Copy {
         let mut last = Errno::EOPNOTSUPP;
         for kind in kinds {
             for index in [index, None] {
-                let request = rtnl::add_link(name, kind, index)?;
+                let request = rtnl::add_link(name, kind, index);
                 match self.rtnl.transact(&[request])?.pop() {
                     Some(Err(refusal)) => last = refusal.errno,
                     _ => {
@@ -109,10 +109,8 @@ impl Copy {
             links.iter().map(|link| (link.index, link.name.as_str())).collect();
         let here = |address: &Address| self.indexes.get(*names.get(&address.index)?).copied();
         let usable = addresses.iter().filter(|address| address.can_be_bound());
-        let requests = usable
-            .filter_map(|address| Some((here(address)?, address)))
-            .map(|(index, address)| rtnl::add_address(index, address))
-            .collect::<Result<Vec<_>, _>>()?;
+        let requests: Vec<_> =
+            usable.filter_map(|address| Some(rtnl::add_address(here(address)?, address))).collect();
         self.send(&requests, "an address could not be copied")
     }
 
@@ -138,9 +136,9 @@ impl Copy {
         let mut requests = Vec::new();
         for (name, addresses) in missing {
             let Some(index) = self.indexes.get(name) else { continue };
-            requests.push(rtnl::set_up(*index)?);
+            requests.push(rtnl::set_up(*index));
             for &address in addresses {
-                requests.push(rtnl::add_address(*index, &Address::single(*index, address))?);
+                requests.push(rtnl::add_address(*index, &Address::single(*index, address)));
             }
         }
         self.send(&requests, "an interface that only the configuration names could not be made")

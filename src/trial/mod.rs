@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 
+use crate::linux::wait;
 use crate::model::State;
 use crate::reconcile::Revert;
 
@@ -141,17 +141,9 @@ impl GuardEnd {
 
     /// The next news; none when there will be none, or none came in the time that the trial has and some more.
     pub fn hear(&mut self, left: Duration) -> Option<GuardMessage> {
-        let at_most =
-            Timespec { tv_sec: (left + GRACE).as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
-        let mut sockets = [PollFd::new(self.reader.get_ref(), PollFlags::IN)];
+        let socket = self.reader.get_ref().as_fd();
         let heard = !self.reader.buffer().is_empty()
-            || loop {
-                match poll(&mut sockets, Some(&at_most)) {
-                    Ok(count) => break count > 0,
-                    Err(rustix::io::Errno::INTR) => {}
-                    Err(_) => break false,
-                }
-            };
+            || wait::readable([socket], Some(left + GRACE)).is_ok_and(|ready| ready == [true]);
         if heard { self.read().ok().flatten() } else { None }
     }
 

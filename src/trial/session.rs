@@ -7,11 +7,12 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use rustix::termios::{QueueSelector, tcflush};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
+
+use crate::linux::wait;
 
 /// What was decided, and by what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,17 +103,8 @@ impl Session {
         let terminal = (self.command.is_none() && stdin.is_terminal()).then(|| stdin.as_fd());
         let command = self.command.as_ref().map(|(_, end)| end.as_fd());
         let fds = [Some(self.back.as_fd()), Some(self.keep.as_fd()), Some(guard.as_fd()), command, terminal];
-        let mut all: Vec<PollFd<'_>> =
-            fds.into_iter().flatten().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
-        match poll(&mut all, Some(&timeout)) {
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        }
-        let ready: Vec<bool> = all.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let ready = wait::readable(fds.into_iter().flatten(), Some(left))?;
         let is_ready = |index: usize| ready.get(index).is_some_and(|ready| *ready);
-        drop(all);
         let decided = is_ready(3);
         Ok(match &mut self.command {
             _ if is_ready(0) => Some(Decision::Back("interrupted")),

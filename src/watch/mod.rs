@@ -18,11 +18,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use files::Files;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level::pipe};
 
-use crate::linux::Changes;
+use crate::linux::{Changes, wait};
 
 pub use debounce::Debounce;
 pub use systemd::Systemd;
@@ -90,17 +89,8 @@ impl EventSources {
     /// When the kernel does not let it wait.
     pub fn listen(&mut self, changes: &[&Changes], at_most: Option<Duration>) -> io::Result<Wakeup> {
         const OWN: usize = 3;
-        let timeout = at_most
-            .map(|time| Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() });
         let own = [self.files.as_fd(), self.reload.as_fd(), self.end.as_fd()];
-        let all = own.into_iter().chain(changes.iter().map(AsFd::as_fd));
-        let mut all: Vec<PollFd<'_>> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        match poll(&mut all, timeout.as_ref()) {
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => return Ok(Wakeup::default()),
-            Err(error) => return Err(error.into()),
-        }
-        let ready: Vec<bool> = all.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let ready = wait::readable(own.into_iter().chain(changes.iter().map(AsFd::as_fd)), at_most)?;
         let heard = |index: usize| ready.get(index).is_some_and(|ready| *ready);
         let changes = (0..changes.len()).filter(|index| heard(OWN + index)).collect();
         Ok(Wakeup {

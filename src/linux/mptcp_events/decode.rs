@@ -8,8 +8,7 @@ use std::num::NonZeroU32;
 
 use crate::linux::mptcp_pm::genl_attributes;
 use crate::linux::netlink::decode::number;
-use crate::linux::rtnl::ip;
-use crate::model::{Device, Event, EventFlags, EventKind, ResetFlags, ResetReason, Token, canonical};
+use crate::model::{Device, Event, EventFlags, EventKind, Family, ResetFlags, ResetReason, Token, canonical};
 
 /// `enum mptcp_event_attr`
 mod attr {
@@ -51,10 +50,10 @@ fn take(event: &mut Event, kind: u16, value: &[u8]) -> bool {
         attr::FAMILY => set(&mut event.family, small(value)),
         attr::LOC_ID => set(&mut event.local.id, small(value)),
         attr::REM_ID => set(&mut event.remote.id, small(value)),
-        attr::SADDR4 => set(&mut event.local.address, address::<4>(value)),
-        attr::SADDR6 => set(&mut event.local.address, address::<16>(value)),
-        attr::DADDR4 => set(&mut event.remote.address, address::<4>(value)),
-        attr::DADDR6 => set(&mut event.remote.address, address::<16>(value)),
+        attr::SADDR4 => set(&mut event.local.address, address(Family::Ipv4, value)),
+        attr::SADDR6 => set(&mut event.local.address, address(Family::Ipv6, value)),
+        attr::DADDR4 => set(&mut event.remote.address, address(Family::Ipv4, value)),
+        attr::DADDR6 => set(&mut event.remote.address, address(Family::Ipv6, value)),
         attr::SPORT => set(&mut event.local.port, port(value)),
         attr::DPORT => set(&mut event.remote.port, port(value)),
         attr::BACKUP => set(&mut event.backup, truth(value)),
@@ -97,8 +96,8 @@ fn port(value: &[u8]) -> Option<u16> {
     value.try_into().ok().map(u16::from_be_bytes)
 }
 
-fn address<const LENGTH: usize>(value: &[u8]) -> Option<IpAddr> {
-    if value.len() == LENGTH { ip(value).map(canonical) } else { None }
+fn address(family: Family, value: &[u8]) -> Option<IpAddr> {
+    family.address(value).map(canonical)
 }
 
 #[cfg(test)]
