@@ -27,7 +27,8 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
         return watch::run(options, common, &output);
     }
     let strictness = strictness(options.strict);
-    let loaded = LoadedConfig::load(&options.paths, common.root_dir(), strictness, trust(options.applies()));
+    let loaded =
+        LoadedConfig::load(&options.paths, common.root_dir(), strictness, || trust(options.applies()));
     let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(none) => return output.no_config(none),

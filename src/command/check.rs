@@ -18,7 +18,7 @@ use super::{Output, apply};
 pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let strictness = apply::strictness(strict);
-    let loaded = match LoadedConfig::load(paths, common.root_dir(), strictness, Trust::Advised) {
+    let loaded = match LoadedConfig::load(paths, common.root_dir(), strictness, || Trust::Advised) {
         Ok(loaded) => loaded,
         Err(none) => {
             output.tell(*none.diagnostic);

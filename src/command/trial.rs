@@ -23,7 +23,7 @@ use super::{Output, apply, guard};
 pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let strictness = apply::strictness(options.strict);
-    let loaded = LoadedConfig::load(&options.paths, common.root_dir(), strictness, apply::trust(true));
+    let loaded = LoadedConfig::load(&options.paths, common.root_dir(), strictness, || apply::trust(true));
     let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(none) => return output.no_config(none),

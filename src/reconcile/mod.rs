@@ -1,5 +1,5 @@
 //! One pass over one network namespace: observe, plan, carry out as one transaction, read back. [`reconcile`] is the only
-//! door; applying, trying, putting back, watching, `doctor` and `show` go through it.
+//! door: applying, rehearsing, trying, putting back, watching and `doctor` go through it.
 //!
 //! A pass takes the system as traits, so that all of it can be tested on a model.
 

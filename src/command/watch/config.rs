@@ -15,7 +15,7 @@ impl Watch<'_> {
         self.events.attend(&watched_paths(self.options, self.common));
         let strictness = apply::strictness(self.options.strict);
         let root = self.common.root_dir();
-        let loaded = match LoadedConfig::load(&self.options.paths, root, strictness, apply::trust(true)) {
+        let loaded = match LoadedConfig::load(&self.options.paths, root, strictness, || apply::trust(true)) {
             Ok(loaded) => loaded,
             Err(none) => {
                 self.refuse(None, &none.diagnostic);

@@ -36,7 +36,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
     let mut events = EventSources::open()?;
     events.attend(&watched_paths(options, common));
     let strictness = apply::strictness(options.strict);
-    let config = LoadedConfig::load(&options.paths, common.root_dir(), strictness, apply::trust(true));
+    let config = LoadedConfig::load(&options.paths, common.root_dir(), strictness, || apply::trust(true));
     let config = match config {
         Ok(config) => config,
         Err(none) => return output.no_config(none),
