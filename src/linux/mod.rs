@@ -1,4 +1,6 @@
-//! The edge to Linux: one network namespace's path manager, interfaces, routes, sockets and sysctls.
+//! The edge to Linux: the path manager, interfaces, routes, sockets and sysctls of one network namespace.
+//!
+//! It implements the traits of `system` and decides nothing: it reads what there is, and carries out steps.
 
 mod changes;
 pub mod evidence;

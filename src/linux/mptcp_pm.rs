@@ -1,7 +1,7 @@
 //! The generic netlink family `mptcp_pm`, version 1: endpoints and limits to attributes and back.
 //!
-//! Numbers are those of `include/uapi/linux/mptcp_pm.h`. All values are in the host's byte order, the port included;
-//! only addresses are not.
+//! The numbers are those of `include/uapi/linux/mptcp_pm.h`. All values are in the host's byte order, ports included;
+//! only addresses are in the network's.
 
 use std::num::{NonZeroU16, NonZeroU32};
 
@@ -11,14 +11,14 @@ use crate::linux::netlink::Request;
 use crate::linux::netlink::decode::{attributes, number};
 use crate::model::{AddressId, Device, Endpoint, Family, Flags, Identity, Limits, canonical};
 
-/// The family's name.
+/// `MPTCP_PM_NAME`
 const FAMILY_NAME: &str = "mptcp_pm";
-/// The name of its multicast group of events.
+/// `MPTCP_PM_EV_GRP_NAME`
 const EVENTS_NAME: &str = "mptcp_pm_events";
-/// The family's version.
+/// `MPTCP_PM_VER`
 const FAMILY_VERSION: u8 = 1;
 
-/// `enum`s of `include/uapi/linux/genetlink.h`.
+/// `CTRL_*` of `include/uapi/linux/genetlink.h`.
 mod ctrl {
     pub const CMD_GETFAMILY: u8 = 3;
     pub const ATTR_FAMILY_ID: u16 = 1;
@@ -59,7 +59,7 @@ mod addr {
     pub const IF_IDX: u16 = 7;
 }
 
-/// Asks for the family's number, which is the same in every network namespace of a host.
+/// A request for the description of the family: its number, and those of its multicast groups.
 pub fn get_family() -> Request {
     let mut request = Request::get(GenlId::Ctrl, &header(ctrl::CMD_GETFAMILY));
     request.put(ctrl::ATTR_FAMILY_NAME, FAMILY_NAME);
@@ -89,24 +89,24 @@ pub fn events_group(reply: &[u8]) -> Option<u32> {
 pub struct GenlFamily(pub u16);
 
 impl GenlFamily {
-    /// Asks for the limits.
+    /// A request for both limits.
     pub fn get_limits(self) -> Request {
         Request::get(self.0, &header(cmd::GET_LIMITS))
     }
 
-    /// Asks for the whole table.
+    /// A request for all endpoints.
     pub fn dump_endpoints(self) -> Request {
         Request::dump(self.0, &header(cmd::GET_ADDR))
     }
 
-    /// Asks for one row.
+    /// A request for the endpoint with that id.
     pub fn get_endpoint(self, id: AddressId) -> Request {
         let mut request = Request::get(self.0, &header(cmd::GET_ADDR));
         request.nest(attr::ADDR, |row| row.put(addr::ID, id.get()));
         request
     }
 
-    /// Sets those limits that differ, both or none; the kernel keeps the one that is not sent.
+    /// Sets the limits that differ. The kernel keeps a limit that is not sent.
     pub fn set_limits(self, from: Limits, to: Limits) -> Request {
         let mut request = self.change(cmd::SET_LIMITS);
         if from.add_addr_accepted != to.add_addr_accepted {
@@ -118,8 +118,8 @@ impl GenlFamily {
         request
     }
 
-    /// Adds a row; without `id` the kernel chooses one, or keeps that of the implicit endpoint in its place. An id of
-    /// 0 is never sent: some kernels make a row of it that cannot be seen nor deleted.
+    /// Adds an endpoint. Without `id` the kernel chooses one, or keeps that of the implicit endpoint that it replaces. An
+    /// id of 0 is never sent: some kernels make a row of it that can neither be listed nor deleted.
     pub fn add(self, endpoint: &Endpoint, id: Option<AddressId>) -> Request {
         self.change_row(cmd::ADD_ADDR, |row| {
             put_identity(row, &endpoint.identity);
@@ -133,7 +133,7 @@ impl GenlFamily {
         })
     }
 
-    /// Removes the row with this id. The kernel looks at nothing else; without an id it would report success and
+    /// Removes the endpoint with this id. The kernel looks at nothing else; without an id it would report success and
     /// close first subflows instead.
     pub fn delete(self, id: AddressId, of: &Identity) -> Request {
         self.change_row(cmd::DEL_ADDR, |row| {
@@ -144,8 +144,8 @@ impl GenlFamily {
 
     /// Sets `backup` and `fullmesh`, always both.
     ///
-    /// The row is looked up by address, which no other writer can have given to another row, unless it has a port:
-    /// then a row without a port and with the same address would match too, so that the id has to decide.
+    /// The kernel finds the row by its address, which is unique, and by its id where the endpoint has a port: an endpoint
+    /// with the same address and no port would match the address too.
     pub fn set_flags(self, endpoint: &Endpoint, flags: Flags) -> Request {
         self.change_row(cmd::SET_FLAGS, |row| {
             match endpoint.id {
@@ -175,7 +175,7 @@ pub fn limits(reply: &[u8]) -> Option<Limits> {
     Some(Limits { subflows: find(attr::SUBFLOWS)?, add_addr_accepted: find(attr::RCV_ADD_ADDRS)? })
 }
 
-/// The row in an answer to [`GenlFamily::dump_endpoints`] or [`GenlFamily::get_endpoint`]; its device has no name yet.
+/// The endpoint in a reply to [`GenlFamily::dump_endpoints`] or [`GenlFamily::get_endpoint`]; its device has no name yet.
 pub fn endpoint(reply: &[u8]) -> Option<Endpoint> {
     let (_, row) = genl_attributes(reply).find(|(kind, _)| *kind == attr::ADDR)?;
     let (mut address, mut port, mut id, mut dev, mut flags) = (None, None, None, None, None);

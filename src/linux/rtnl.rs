@@ -1,4 +1,4 @@
-//! rtnetlink: links and addresses.
+//! rtnetlink: links and addresses (`include/uapi/linux/if_link.h` and `if_addr.h`).
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -46,7 +46,7 @@ pub struct Address {
     pub index: NonZeroU32,
     /// The local address.
     pub address: IpAddr,
-    /// Bits of its network.
+    /// Bits of its network, 0 to 32 or 128.
     pub prefix_length: u8,
     /// `RT_SCOPE_*`
     scope: u8,
@@ -58,24 +58,24 @@ pub struct Address {
 const DEPRECATED_FOREVER: [u8; 16] = [0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0];
 
 impl Address {
-    /// An address without a network around it.
+    /// A global address whose network is itself.
     pub fn single(index: NonZeroU32, address: IpAddr) -> Address {
         Address { index, address, prefix_length: Family::of(address).bits(), scope: GLOBAL, flags: 0 }
     }
 
-    /// Whether new connections may use it by themselves.
+    /// Whether the kernel prefers it as a source address: it is neither deprecated nor temporary.
     fn is_preferred(&self) -> bool {
         let temporary = self.address.is_ipv6() && self.flags & TEMPORARY != 0;
         !temporary && self.flags & DEPRECATED == 0
     }
 
-    /// Whether a socket can be bound to it: duplicate address detection has ended, and well.
+    /// Whether a socket can be bound to it: duplicate address detection has succeeded, or is optimistic (RFC 4429).
     pub fn can_be_bound(&self) -> bool {
         let tentative = self.flags & TENTATIVE != 0 && self.flags & OPTIMISTIC == 0;
         !tentative && self.flags & DADFAILED == 0
     }
 
-    /// What it is to whoever looks for what is wrong with it.
+    /// The address as the doctor looks at it.
     pub fn as_found(&self) -> HostAddress {
         let state = if self.flags & DADFAILED != 0 {
             AddressState::DadFailed
@@ -89,8 +89,8 @@ impl Address {
         HostAddress { address: canonical(self.address), index: self.index, state }
     }
 
-    /// Whether a selector may pick it. Loopback and link-local addresses have a narrower scope than global, except that
-    /// somebody may have given them another one.
+    /// Whether a selector may pick it. Loopback and link-local addresses are excluded by themselves too, since an
+    /// administrator can give them global scope.
     pub fn is_usable(&self) -> bool {
         let link_local = match self.address {
             IpAddr::V4(v4) => v4.is_link_local(),
@@ -108,12 +108,18 @@ pub struct Rtnl {
 }
 
 impl Rtnl {
-    /// Opens it for the namespace of this thread.
+    /// Opens a socket for the network namespace of this thread.
+    ///
+    /// # Errors
+    /// When the kernel does not open it.
     pub fn open() -> Result<Rtnl, Error> {
         Ok(Rtnl { netlink: Netlink::open(NlFamily::Route)? })
     }
 
     /// All interfaces, in the kernel's order.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
     pub fn links(&mut self) -> Result<Vec<Interface>, Error> {
         let mut request = Request::dump(Rtm::Getlink, &link_header(None, 0));
         request.put(Ifla::ExtMask.into(), SKIP_STATS);
@@ -121,6 +127,9 @@ impl Rtnl {
     }
 
     /// The index of the interface of that name, if there is one.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
     pub fn index(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
         let mut request = Request::get(Rtm::Getlink, &link_header(None, 0));
         request.put(Ifla::Ifname.into(), name);
@@ -133,18 +142,25 @@ impl Rtnl {
     }
 
     /// All addresses, in the kernel's order.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
     pub fn addresses(&mut self) -> Result<Vec<Address>, Error> {
         let request = Request::dump(Rtm::Getaddr, &[0; ADDRESS_HEADER]);
         self.netlink.dump("list the addresses", request, address)
     }
 
-    /// Sends several requests at once.
+    /// Sends several requests at once; one verdict each.
+    ///
+    /// # Errors
+    /// When an answer is lost or damaged.
     pub fn transact(&mut self, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
         self.netlink.transact(requests)
     }
 }
 
-/// Makes an interface of a kind that needs nothing beneath it; with `index`, if that is free.
+/// Makes an interface of a kind that needs no other interface, such as `dummy`. The kernel refuses an `index` that is in
+/// use.
 pub fn add_link(name: &str, kind: &str, index: Option<NonZeroU32>) -> Request {
     let mut request = Request::change(Rtm::Newlink, NlmF::CREATE | NlmF::EXCL, &link_header(index, 0));
     request.put(Ifla::Ifname.into(), name);
@@ -157,8 +173,8 @@ pub fn set_up(index: NonZeroU32) -> Request {
     Request::change(Rtm::Newlink, NlmF::empty(), &link_header(Some(index), IFF_UP))
 }
 
-/// Gives an interface an address, usable at once: without duplicate address detection. One that is deprecated or
-/// temporary becomes deprecated; the kernel alone makes temporary ones, and selectors want neither.
+/// Gives an interface an address, without duplicate address detection, so that it is usable at once. A temporary address
+/// becomes a deprecated one: only the kernel makes temporary addresses, and selectors pick neither.
 pub fn add_address(index: NonZeroU32, address: &Address) -> Request {
     let family = Family::of(address.address).number();
     let mut header = vec![family, address.prefix_length, NODAD, address.scope];
@@ -194,8 +210,8 @@ pub fn link(reply: &[u8]) -> Option<Interface> {
     Some(Interface { index, name, up: is(IFF_UP), carrier: is(IFF_LOWER_UP), loopback: is(IFF_LOOPBACK) })
 }
 
-/// Reads `struct ifaddrmsg` and its attributes. IFA_LOCAL is the host's own address; where there is none, IFA_ADDRESS
-/// is, which on a point-to-point link would be the peer's.
+/// Reads `struct ifaddrmsg` and its attributes. IFA_LOCAL is the host's own address. Without it IFA_ADDRESS is, which is
+/// the peer's on a point-to-point link.
 pub fn address(reply: &[u8]) -> Option<Address> {
     const ADDRESS: u16 = 1;
     const LOCAL: u16 = 2;

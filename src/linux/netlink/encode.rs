@@ -1,7 +1,7 @@
-//! Puts requests together: `struct nlmsghdr`, the header of a family, and attributes.
+//! Writes netlink requests: `struct nlmsghdr`, the header of a family, and attributes.
 //!
-//! The one place where bytes for the kernel are written. Nothing can fail here: a request is a few small attributes, and
-//! the kernel refuses what makes no sense.
+//! All requests are written here. Nothing can fail: they are a few small attributes, and the kernel refuses what makes no
+//! sense.
 
 use std::net::IpAddr;
 
@@ -20,15 +20,15 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-/// What an attribute holds, in the form that the kernel takes.
+/// The value of an attribute.
 pub trait Value {
-    /// Adds it to these bytes.
+    /// Appends the value in the form that the kernel takes.
     fn write(self, bytes: &mut Vec<u8>);
 }
 
 impl Request {
-    /// A request for one thing, which is the answer. `header` is the family's own, such as `struct genlmsghdr`, and has
-    /// whole words of 4 bytes, as all of them have.
+    /// A request for one object, which is the only reply. `header` is that of the family, such as `struct genlmsghdr`; its
+    /// length is a multiple of 4 bytes.
     pub fn get(kind: impl Into<u16>, header: &[u8]) -> Request {
         Request::with_flags(kind, NlmF::empty(), header)
     }
@@ -38,7 +38,7 @@ impl Request {
         Request::with_flags(kind, flags | NlmF::ACK, header)
     }
 
-    /// A request for everything that there is of a kind.
+    /// A request for all objects of a kind.
     pub fn dump(kind: impl Into<u16>, header: &[u8]) -> Request {
         Request::with_flags(kind, NlmF::DUMP, header)
     }
@@ -52,12 +52,12 @@ impl Request {
         self.attribute(kind, |request| value.write(&mut request.body));
     }
 
-    /// Adds an attribute that consists of those that `inner` adds.
+    /// Adds an attribute that contains those that `inner` adds.
     pub fn nest(&mut self, kind: u16, inner: impl FnOnce(&mut Request)) {
         self.attribute(kind | NESTED, inner);
     }
 
-    /// Writes `struct nlattr`, the value, and what fills the last word.
+    /// Writes `struct nlattr`, the value, and padding to a multiple of 4 bytes.
     fn attribute(&mut self, kind: u16, write: impl FnOnce(&mut Request)) {
         let start = self.body.len();
         self.body.extend([[0; 2], kind.to_ne_bytes()].concat());
@@ -67,9 +67,9 @@ impl Request {
         self.body.resize(aligned(self.body.len()), 0);
     }
 
-    /// Adds the whole message to these bytes.
+    /// Appends the message to these bytes.
     pub fn write(&self, sequence: u32, bytes: &mut Vec<u8>) {
-        /// `nlmsg_pid` is the kernel's to fill in.
+        /// `nlmsg_pid`: the kernel fills it in.
         const PORT: [u8; 4] = [0; 4];
         let length = u32::try_from(HEADER + self.body.len()).unwrap_or(u32::MAX);
         bytes.extend(length.to_ne_bytes());
@@ -80,7 +80,7 @@ impl Request {
         bytes.extend(&self.body);
     }
 
-    /// What its answer ends with.
+    /// What ends the answer to it.
     pub fn ending(&self) -> Ending {
         match self.flags {
             flags if flags.contains(NlmF::DUMP) => Ending::Done,
@@ -114,7 +114,7 @@ impl Value for &[u8] {
     }
 }
 
-/// With a zero behind it.
+/// Followed by a zero byte.
 impl Value for &str {
     fn write(self, bytes: &mut Vec<u8>) {
         bytes.extend(self.as_bytes());
