@@ -12,6 +12,7 @@ use std::os::fd::AsFd;
 use rustix::io::Errno;
 use rustix::net::netdevice;
 
+use crate::linux::kept;
 use crate::linux::rtnl::Rtnl;
 use crate::system::Error;
 
@@ -56,11 +57,7 @@ impl Interfaces {
         if let Some(index) = self.known.get(name) {
             return Ok(Some(*index));
         }
-        let rtnl = match self.rtnl.take() {
-            Some(rtnl) => rtnl,
-            None => Rtnl::open()?,
-        };
-        let index = self.rtnl.insert(rtnl).index(name)?;
+        let index = kept(&mut self.rtnl, Rtnl::open)?.index(name)?;
         self.known.extend(index.map(|index| (name.to_owned(), index)));
         Ok(index)
     }

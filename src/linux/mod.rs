@@ -24,3 +24,13 @@ pub mod wait;
 
 pub use changes::Changes;
 pub use path_manager::LinuxPathManager;
+
+use crate::system::Error;
+
+/// What is kept there; `open` makes it when it is first needed.
+fn kept<T>(place: &mut Option<T>, open: impl FnOnce() -> Result<T, Error>) -> Result<&mut T, Error> {
+    match place {
+        Some(value) => Ok(value),
+        None => Ok(place.insert(open()?)),
+    }
+}

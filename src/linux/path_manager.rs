@@ -15,7 +15,7 @@ use crate::linux::netlink::decode::Payloads;
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::probe_socket::{self, ProbeSocket};
 use crate::linux::rtnl::{Address, Rtnl};
-use crate::linux::{sock_diag, sysctl};
+use crate::linux::{kept, sock_diag, sysctl};
 use crate::model::{
     Capabilities, Connection, Endpoint, Identity, Reason, State, Step, Sysctl, SysctlValue, canonical,
 };
@@ -48,12 +48,6 @@ struct Addresses {
     usable: Vec<UsableAddress>,
     /// The addresses that a socket can be bound to.
     bindable: Vec<(IpAddr, NonZeroU32)>,
-}
-
-/// The replies to the requests for limits and endpoints.
-struct Table {
-    limits: Payloads,
-    rows: Payloads,
 }
 
 impl LinuxPathManager {
@@ -90,9 +84,9 @@ impl LinuxPathManager {
         })
     }
 
-    /// Reads limits and endpoints. Another writer can disturb the dump unnoticed, since the kernel never sets
+    /// The replies about limits and endpoints. Another writer can disturb the dump unnoticed, since the kernel never sets
     /// NLM_F_DUMP_INTR for this family. So the rows are compared again before each removal and after the last step.
-    fn table(&mut self) -> Result<Table, Error> {
+    fn table(&mut self) -> Result<(Payloads, Payloads), Error> {
         let requests = [self.family.get_limits(), self.family.dump_endpoints()];
         let mut verdicts = self.netlink.read("read the endpoints", &requests)?.into_iter();
         let (Some(limits), Some(rows)) = (verdicts.next(), verdicts.next()) else {
@@ -100,7 +94,7 @@ impl LinuxPathManager {
         };
         let limits = limits.map_err(|refusal| Error::Refused("read the limits", refusal))?;
         let rows = rows.map_err(|refusal| Error::Refused("read the endpoints", refusal))?;
-        Ok(Table { limits, rows })
+        Ok((limits, rows))
     }
 
     /// The name of the interface with that index, or `if7` (with the index) where there is none.
@@ -130,11 +124,7 @@ impl LinuxPathManager {
     }
 
     fn probe_socket(&mut self) -> Result<&ProbeSocket, Error> {
-        let socket = match self.probe_socket.take() {
-            Some(socket) => socket,
-            None => ProbeSocket::open()?,
-        };
-        Ok(self.probe_socket.insert(socket))
+        kept(&mut self.probe_socket, ProbeSocket::open).map(|socket| &*socket)
     }
 
     /// Whether a socket can be bound to the address now: it is on an interface that is up (on `on`, if that is given), and
@@ -151,11 +141,7 @@ impl LinuxPathManager {
     }
 
     fn read_addresses(&mut self) -> Result<&Addresses, Error> {
-        let addresses = match self.addresses.take() {
-            Some(addresses) => addresses,
-            None => Addresses::read()?,
-        };
-        Ok(self.addresses.insert(addresses))
+        kept(&mut self.addresses, Addresses::read).map(|addresses| &*addresses)
     }
 
     /// Whether the row at the id of an endpoint is still that endpoint.
@@ -230,7 +216,7 @@ impl PathManager for LinuxPathManager {
         self.interfaces.forget();
         self.probe_socket = None;
         self.addresses = None;
-        let Table { limits, rows } = self.table()?;
+        let (limits, rows) = self.table()?;
         let limits = limits.iter().find_map(|reply| mptcp_pm::limits(reply));
         let limits = limits.ok_or_else(|| Error::Protocol("limits without values".into()))?;
         let mut endpoints = Vec::with_capacity(rows.len());

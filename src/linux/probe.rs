@@ -157,14 +157,9 @@ impl<'a> Watch<'a> {
                 self.seen.insert((sighting.path.local, sighting.path.remote), sighting);
             }
         }
-        let received = self.events.as_mut().map(EventSocket::drain);
-        match received {
-            Some(Ok(received)) => {
-                self.received.extend(received.into_iter().filter_map(|received| match received {
-                    Received::Event(event) => Some(*event),
-                    Received::Lost => None,
-                }))
-            }
+        let event = |received| if let Received::Event(event) = received { Some(*event) } else { None };
+        match self.events.as_mut().map(EventSocket::drain) {
+            Some(Ok(all)) => self.received.extend(all.into_iter().filter_map(event)),
             Some(Err(error)) => log::debug!("events are left out: {error}"),
             None => {}
         }

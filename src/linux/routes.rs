@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use neli::consts::rtnl::Rtm;
+use neli::consts::rtnl::{Rtm, Rtn};
 use neli::consts::socket::NlFamily;
 
 use crate::linux::netlink::decode::{address, attributes, number};
@@ -23,16 +23,11 @@ const VIA: u16 = 18;
 const HEADER: usize = 12;
 /// `RTM_F_FIB_MATCH`
 const FIB_MATCH: u32 = 0x2000;
-/// `RTN_UNICAST`
-const UNICAST: u8 = 1;
-/// `RTN_LOCAL`
-const LOCAL: u8 = 2;
 
 /// A route, as far as one reply describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// `RTN_*`
-    kind: u8,
+    kind: Rtn,
     prefix_length: u8,
     ipv4: bool,
     table: u32,
@@ -74,17 +69,17 @@ impl Routes {
     ) -> Result<Result<Route, Errno>, Error> {
         let flags = if out_of.is_some() && destination.is_ipv4() { FIB_MATCH } else { 0 };
         let mut request = Request::get(Rtm::Getroute, &header(destination, source, flags));
-        request.put(DST, destination);
+        request.put_address(DST, destination);
         if let Some(source) = source {
-            request.put(SRC, source);
+            request.put_address(SRC, source);
         }
         if let Some(index) = out_of {
-            request.put(OIF, index.get());
+            request.put(OIF, index.get().to_ne_bytes());
         }
         Ok(match self.netlink.request(request)? {
             Err(refusal) => Err(refusal.errno),
             Ok(replies) => match replies.iter().find_map(|reply| route(reply)) {
-                Some(found) if found.kind != UNICAST && found.kind != LOCAL => Err(Errno::ENETUNREACH),
+                Some(found) if !matches!(found.kind, Rtn::Unicast | Rtn::Local) => Err(Errno::ENETUNREACH),
                 // The entry can have several next hops. The kernel found the one out of this interface.
                 Some(found) if flags == FIB_MATCH => Ok(Route { interface: out_of, ..found }),
                 Some(found) if out_of.is_some() && found.interface != out_of => Err(Errno::ENETUNREACH),
@@ -104,7 +99,7 @@ impl Routes {
             for found in self.dump(Rtm::Getroute, family)? {
                 routing.tables.insert(found.table);
                 let Route { ipv4, table, gateway, interface, .. } = found;
-                if found.prefix_length == 0 && found.kind == UNICAST {
+                if found.prefix_length == 0 && found.kind == Rtn::Unicast {
                     routing.defaults.push(DefaultRoute { ipv4, table, gateway, interface });
                 } else if let (Some(_), Some(interface)) = (gateway, interface) {
                     routing.partial.insert((ipv4, interface));
@@ -128,7 +123,7 @@ impl Routes {
 pub fn route(reply: &[u8]) -> Option<Route> {
     let [family, prefix_length, _, _, table, _, _, kind, ..] = *reply.first_chunk::<HEADER>()?;
     let mut route = Route {
-        kind,
+        kind: kind.into(),
         prefix_length,
         ipv4: family == Family::Ipv4.number(),
         table: table.into(),

@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::{flag, low_level::pipe};
 
 /// Makes SIGTERM and SIGINT end the program at once with exit code 0, even while a write blocks.
 ///
@@ -17,6 +18,19 @@ pub fn end_at_signals() -> io::Result<()> {
         flag::register_conditional_shutdown(signal, 0, Arc::new(AtomicBool::new(true)))?;
     }
     Ok(())
+}
+
+/// A socket that receives a byte at each of these signals, which do nothing else from now on.
+///
+/// # Errors
+/// When the kernel refuses a socket or a handler.
+pub fn socket(signals: &[i32]) -> io::Result<UnixStream> {
+    let (here, there) = UnixStream::pair()?;
+    here.set_nonblocking(true)?;
+    for signal in signals {
+        pipe::register(*signal, there.try_clone()?)?;
+    }
+    Ok(here)
 }
 
 /// Holds SIGTERM and SIGINT back while a plan is carried out, so that it is finished or undone. A second signal ends the

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use neli::consts::socket::NlFamily;
 
-use crate::linux::netlink::decode::{attributes, number};
+use crate::linux::netlink::decode::{attributes, find, number};
 use crate::linux::netlink::{Netlink, Request};
 use crate::model::{Connection, Counters, Family, Listener, Subflow, SubflowFlags, Traffic, canonical};
 use crate::system::{Error, Joins, SubflowSummary};
@@ -146,8 +146,7 @@ fn request(family: Family, extensions: u8, states: u32, port: u16) -> Request {
 /// Reads `struct inet_diag_msg` and its attributes; none when the socket is no subflow.
 pub fn subflow(reply: &[u8]) -> Option<SubflowSummary> {
     let state = *reply.get(1)?;
-    let connection =
-        mptcp(reply)?.find_map(|(kind, value)| (kind == TOKEN_LOCAL).then(|| number(value)))??;
+    let connection = number(find(mptcp(reply)?, TOKEN_LOCAL)?)?;
     let local = local(reply)?.ip();
     Some(SubflowSummary { connection, local, established: state == ESTABLISHED })
 }
@@ -190,27 +189,25 @@ fn end(reply: &[u8], port: usize, address: usize) -> Option<SocketAddr> {
 /// Reads `struct inet_diag_msg` of a socket that listens, of whose "upper layer protocol" the kernel gives only the name.
 pub fn listener(reply: &[u8]) -> Option<Listener> {
     const NAME: u16 = 1;
-    let name = upper_layer(reply).and_then(|mut ulp| ulp.find(|(kind, _)| *kind == NAME));
-    Some(Listener { local: local(reply)?, mptcp: name.is_some_and(|(_, name)| name.starts_with(b"mptcp")) })
+    let name = upper_layer(reply).and_then(|ulp| find(ulp, NAME));
+    Some(Listener { local: local(reply)?, mptcp: name.is_some_and(|name| name.starts_with(b"mptcp")) })
 }
 
 /// The attributes of the MPTCP "upper layer protocol".
 fn mptcp(reply: &[u8]) -> Option<impl Iterator<Item = (u16, &[u8])>> {
     const MPTCP: u16 = 3;
-    let (_, mptcp) = upper_layer(reply)?.find(|(kind, _)| *kind == MPTCP)?;
-    Some(attributes(mptcp))
+    Some(attributes(find(upper_layer(reply)?, MPTCP)?))
 }
 
 fn upper_layer(reply: &[u8]) -> Option<impl Iterator<Item = (u16, &[u8])>> {
     const ULP_INFO: u16 = 19;
-    let (_, ulp) = attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == ULP_INFO)?;
-    Some(attributes(ulp))
+    Some(attributes(find(attributes(reply.get(HEADER..)?), ULP_INFO)?))
 }
 
 /// Reads `struct tcp_info`, to the end of which newer kernels add fields.
 fn traffic(reply: &[u8]) -> Option<Traffic> {
     const TCP_INFO: u16 = 2;
-    let (_, info) = attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == TCP_INFO)?;
+    let info = find(attributes(reply.get(HEADER..)?), TCP_INFO)?;
     let small = |at: usize| Some(u32::from_ne_bytes(*info.get(at..)?.first_chunk()?));
     let large = |at: usize| Some(u64::from_ne_bytes(*info.get(at..)?.first_chunk()?));
     Some(Traffic {

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use rustix::termios::{QueueSelector, tcflush};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::low_level::pipe;
 
-use crate::linux::wait;
+use crate::linux::{signals, wait};
 
 /// What was decided, and by what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +37,7 @@ impl Session {
     /// # Errors
     /// When the kernel refuses a socket or a handler.
     pub fn open() -> io::Result<Session> {
-        let (keep, keeps) = UnixStream::pair()?;
-        let (back, backs) = UnixStream::pair()?;
-        pipe::register(SIGUSR1, keeps)?;
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            pipe::register(signal, backs.try_clone()?)?;
-        }
+        let (keep, back) = (signals::socket(&[SIGUSR1])?, signals::socket(&[SIGINT, SIGTERM, SIGHUP])?);
         Ok(Session { keep, back, command: None, since: Instant::now() })
     }
 

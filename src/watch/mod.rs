@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 use files::Files;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::{flag, low_level::pipe};
+use signal_hook::flag;
 
-use crate::linux::{Changes, wait};
+use crate::linux::{Changes, signals, wait};
 
 pub use debounce::Debounce;
 pub use systemd::Systemd;
@@ -55,13 +55,10 @@ impl EventSources {
     /// # Errors
     /// When the kernel refuses a socket, a handler or inotify.
     pub fn open() -> io::Result<EventSources> {
-        let (reload, hangs_up) = pair()?;
-        pipe::register(SIGHUP, hangs_up)?;
-        let (end, ends) = pair()?;
+        let (reload, end) = (signals::socket(&[SIGHUP])?, signals::socket(&[SIGTERM, SIGINT])?);
         let ending = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
             flag::register(signal, Arc::clone(&ending))?;
-            pipe::register(signal, ends.try_clone()?)?;
         }
         Ok(EventSources { files: Files::open()?, reload, end, ending, since: Instant::now() })
     }

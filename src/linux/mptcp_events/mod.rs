@@ -123,16 +123,15 @@ impl EventSocket {
     fn understand(&mut self, datagram: Option<&[u8]>) -> Result<Vec<Received>, Error> {
         let Some(datagram) = datagram else { return Ok(vec![Received::Lost]) };
         log::trace!("netlink: {} bytes received: {datagram:02x?}", datagram.len());
-        events(datagram, self.family).into_iter().map(|received| self.with_device_name(received)).collect()
-    }
-
-    fn with_device_name(&mut self, mut received: Received) -> Result<Received, Error> {
-        if let Received::Event(event) = &mut received
-            && let Some(dev) = &mut event.dev
-        {
-            dev.name = interfaces::name(&self.probe_socket, dev.index)?;
+        let mut all = events(datagram, self.family);
+        for received in &mut all {
+            if let Received::Event(event) = received
+                && let Some(dev) = &mut event.dev
+            {
+                dev.name = interfaces::name(&self.probe_socket, dev.index)?;
+            }
         }
-        Ok(received)
+        Ok(all)
     }
 }
 

@@ -224,6 +224,15 @@ pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
+/// The value of the first attribute of that type.
+pub fn find<'a>(
+    mut attributes: impl Iterator<Item = (u16, &'a [u8])>,
+    wanted: impl Into<u16>,
+) -> Option<&'a [u8]> {
+    let wanted = wanted.into();
+    attributes.find_map(|(kind, value)| (kind == wanted).then_some(value))
+}
+
 /// The number in an attribute of 1, 2 or 4 bytes, in the host's byte order.
 pub fn number(value: &[u8]) -> Option<u32> {
     match *value {
@@ -247,7 +256,6 @@ pub fn aligned(length: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     /// What Linux 6.18 answers to a limit of 9: the whole request comes back before the words.
     const LIMIT_9: &str = "5c00000002000002 0200000000000000 eaffffff \
@@ -369,22 +377,6 @@ mod tests {
             let mut replies = Replies::new(2, vec![Ending::Acknowledgement]);
             assert!(replies.add(&answer[..length]).is_err(), "{length} bytes");
             assert_eq!(replies.open(), 1);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Replies::new(0, vec![Ending::Acknowledgement; 4]).add(&bytes);
-            prop_assert!(attributes(&bytes).count() <= bytes.len());
-        }
-
-        #[test]
-        fn no_change_of_a_real_answer_makes_it_panic(at in 0usize..92, value: u8, cut in 0usize..93) {
-            let mut answer = bytes(LIMIT_9);
-            answer[at] = value;
-            answer.truncate(cut);
-            let _ = Replies::new(2, vec![Ending::Acknowledgement]).add(&answer);
         }
     }
 }

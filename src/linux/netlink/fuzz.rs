@@ -178,7 +178,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::system::Error;
 
     /// The files of a folder of `tests/fuzz`, by name.
     fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
@@ -263,18 +262,6 @@ mod tests {
                 .any(|start| name.rsplit('/').next().unwrap().starts_with(start));
             assert_eq!(replies.is_empty(), !asked, "{name}");
         }
-    }
-
-    /// A dump goes on until its last message says so, which a faulty kernel may never send.
-    #[test]
-    fn an_answer_without_an_end_is_given_up() {
-        let length = 1_u32 << 20;
-        let mut message = length.to_ne_bytes().to_vec();
-        message.extend([28, 0, 2, 0, 1, 0, 0, 0]);
-        message.resize(length as usize, 0);
-        let mut replies = Replies::new(1, vec![Ending::Acknowledgement]);
-        let end = (0..100).find_map(|count| replies.add(&message).err().map(|error| (count, error)));
-        assert!(matches!(end, Some((64, Error::Protocol(_)))), "{end:?}");
     }
 
     /// Bytes at random have no order that a message could be in; so messages of them, with attributes of them.
