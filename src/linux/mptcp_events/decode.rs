@@ -1,7 +1,7 @@
 //! Messages of the group `mptcp_pm_events` to [`Event`]s.
 //!
-//! Numbers are those of `include/uapi/linux/mptcp_pm.h`. All values are in the host's byte order except addresses and
-//! ports: the ports of events are in the network's, while those of endpoints are not.
+//! The numbers are those of `include/uapi/linux/mptcp_pm.h`. All values are in the host's byte order except addresses and
+//! ports. (The ports of endpoints, in `mptcp_pm`, are in the host's.)
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -43,7 +43,7 @@ pub fn event(message: &[u8]) -> Option<Event> {
     Some(event)
 }
 
-/// Whether the attribute says something that the event did not have yet.
+/// Sets the field of an attribute. False when the attribute is unknown, malformed or a repetition.
 fn take(event: &mut Event, kind: u16, value: &[u8]) -> bool {
     match kind {
         attr::TOKEN => set(&mut event.token, number(value).map(Token)),
@@ -71,7 +71,7 @@ fn take(event: &mut Event, kind: u16, value: &[u8]) -> bool {
     }
 }
 
-/// Whether there was something to set, and a place for it.
+/// Sets a field that is still empty. Whether it did.
 fn set<T>(place: &mut Option<T>, value: Option<T>) -> bool {
     let fits = place.is_none() && value.is_some();
     if fits {

@@ -1,7 +1,7 @@
-//! What holds of every netlink answer, whatever its bytes: the laws of the decoder. For tests and fuzzers alone.
+//! The laws of the decoder: what holds for every netlink answer, whatever its bytes. For tests and fuzzers only.
 //!
-//! The decoder is private and should stay so; this is the one door to it. The fuzzer of `tests/fuzz` goes through it,
-//! and so do the tests below, with random bytes, with damaged answers of a real kernel, and with the fuzzer's corpus.
+//! [`judge`] is the one entry to the decoder, which stays private. The fuzzer of `tests/fuzz` calls it, and so do the tests
+//! below, with random bytes, with damaged answers of a real kernel, and with the fuzzer's corpus.
 
 use crate::linux::mptcp_events::{self, Received};
 use crate::linux::mptcp_pm::{self, GenlFamily};
@@ -100,7 +100,7 @@ fn verdicts(first: u32, asked: &[Ending], datagrams: &[&[u8]]) -> Option<Vec<Ver
     taken.ok().map(|()| verdicts)
 }
 
-/// The datagram as one of events, each of which is told in one line without anything that a terminal could obey.
+/// Reads the datagram as one of events. Each is printed in one line without control characters.
 fn received(datagram: &[u8], messages: &[&[u8]]) {
     let family =
         datagram.get(4..6).and_then(|kind| kind.first_chunk()).map_or(0, |kind| u16::from_ne_bytes(*kind));
@@ -178,7 +178,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::system::Error;
 
     /// The files of a folder of `tests/fuzz`, by name.
     fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
@@ -265,18 +264,6 @@ mod tests {
         }
     }
 
-    /// Replies come until one says that it is the last. A kernel, or whoever poses as one, may never say so.
-    #[test]
-    fn an_answer_without_an_end_is_given_up() {
-        let length = 1_u32 << 20;
-        let mut message = length.to_ne_bytes().to_vec();
-        message.extend([28, 0, 2, 0, 1, 0, 0, 0]);
-        message.resize(length as usize, 0);
-        let mut replies = Replies::new(1, vec![Ending::Acknowledgement]);
-        let end = (0..100).find_map(|count| replies.add(&message).err().map(|error| (count, error)));
-        assert!(matches!(end, Some((64, Error::Protocol(_)))), "{end:?}");
-    }
-
     /// Bytes at random have no order that a message could be in; so messages of them, with attributes of them.
     fn message() -> impl Strategy<Value = Vec<u8>> {
         let kind = prop_oneof![Just(2u16), Just(3), Just(16), Just(20), Just(28), any::<u16>()];
@@ -303,7 +290,7 @@ mod tests {
     }
 
     proptest! {
-        // What fails is shown in full; a file of it at the top of the project would help nobody.
+        // A failure is printed in full, so a file of it is not needed.
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
