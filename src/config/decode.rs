@@ -103,7 +103,7 @@ impl Decoder<'_> {
     fn unknown_sysctl(&mut self, key: &Key, names: &[&str]) {
         let bare = key.text.strip_prefix("net.mptcp.").unwrap_or(&key.text);
         if bare.starts_with("available_") {
-            let message = format!("sysctl {} can only be read", quoted(&key.text));
+            let message = format!("sysctl {} is read-only", quoted(&key.text));
             let error = Diagnostic::error(code::UNKNOWN_SYSCTL, message).at(key.location, "");
             return self.report(error.help("leave it out"));
         }
@@ -112,7 +112,7 @@ impl Decoder<'_> {
                 true => Some(format!("write it as `{bare}`")),
                 false => suggestion(bare, names),
             };
-            let help = near.unwrap_or_else(|| format!("known are {}", names.join(", ")));
+            let help = near.unwrap_or_else(|| format!("known sysctls are {}", names.join(", ")));
             let message = format!("unknown sysctl {}", quoted(&key.text));
             Diagnostic::error(code::UNKNOWN_SYSCTL, message).at(key.location, "").help(help)
         });
@@ -144,7 +144,7 @@ impl Decoder<'_> {
                 let word = self.text(node, format_args!("`{name}`"))?;
                 let fit = !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic());
                 if !fit {
-                    self.report_value(node, code::VALUE, format!("`{name}` must be one word"), None);
+                    self.report_value(node, code::VALUE, format!("`{name}` must be a single word"), None);
                 }
                 fit.then(|| located(node, SysctlValue::Word(word.to_owned())))?
             }

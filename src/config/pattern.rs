@@ -64,8 +64,8 @@ fn unicast(text: &str) -> Result<IpAddr, AddressError> {
     let address = address(text)?;
     let (reason, help) = match address {
         _ if address.is_unspecified() => (
-            "the unspecified address is on no interface",
-            Some(format!("for every address, write `\"{address}/0\"`, or the `dev` that has them")),
+            "the unspecified address cannot be an endpoint",
+            Some(format!("to match every address, write `\"{address}/0\"`, or use `dev`")),
         ),
         _ if address.is_multicast() => (MULTICAST, None),
         IpAddr::V4(v4) if v4.is_broadcast() => ("the broadcast address cannot be an endpoint", None),
@@ -79,10 +79,10 @@ fn address(text: &str) -> Result<IpAddr, AddressError> {
         let error = |reason: &str, help| AddressError { reason: reason.to_owned(), help };
         match text.split_once('%') {
             Some((address, zone)) if address.parse::<IpAddr>().is_ok() => error(
-                "an address has no zone here",
+                "an address cannot have a zone here",
                 Some(format!("write `address: {address}` and `dev: {}`", zone.escape_debug())),
             ),
-            _ if text.is_empty() => error("there is no address in it", None),
+            _ if text.is_empty() => error("the address is empty", None),
             _ => error("not an IP address", meant(text)),
         }
     })
@@ -104,7 +104,7 @@ fn meant(text: &str) -> Option<String> {
     };
     let decimal = text.split('.').map(without_zeros).collect::<Vec<_>>().join(".");
     if decimal != text && is_address(&decimal) {
-        return Some("write its numbers without zeros before them, which some take for octal".to_owned());
+        return Some("write the numbers without leading zeros, which some programs read as octal".to_owned());
     }
     let is_host_name = !text.contains(':') && text.contains(|c: char| c.is_ascii_alphabetic());
     is_host_name.then(|| "host names are not looked up; write the address".to_owned())
@@ -129,7 +129,7 @@ fn prefix(address_text: &str, length: &str) -> Result<AddressPattern, AddressErr
     let network = network(given, length);
     if network != given {
         let help =
-            format!("write `{given}` for that one address, `{network}/{length}` for all of the prefix");
+            format!("write `{given}` for this one address, or `{network}/{length}` for the whole prefix");
         return Err(AddressError { reason: "the prefix has host bits set".to_owned(), help: Some(help) });
     }
     if network.is_multicast() {
@@ -209,13 +209,13 @@ impl DevicePattern {
         let too_long = name.len() > INTERFACE_NAME_MAX && !is_glob;
         match name {
             "" => Some("an interface name cannot be empty"),
-            "." | ".." => Some("no interface can have this name"),
-            _ if name.split('[').skip(1).any(|rest| !rest.contains(']')) => Some("a `[` lacks its `]`"),
-            _ if name.contains("**") => Some("one `*` stands for any number of characters"),
-            _ if is_glob && Pattern::new(name).is_err() => Some("this is no glob"),
+            "." | ".." => Some("an interface cannot have this name"),
+            _ if name.split('[').skip(1).any(|rest| !rest.contains(']')) => Some("a `[` is not closed"),
+            _ if name.contains("**") => Some("`**` is not allowed; one `*` matches any number of characters"),
+            _ if is_glob && Pattern::new(name).is_err() => Some("the glob is not valid"),
             _ if too_long => Some("an interface name has at most 15 bytes"),
             _ if name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control()) => {
-                Some("an interface name has no `/`, `:` or blank")
+                Some("an interface name cannot contain `/`, `:` or spaces")
             }
             _ => None,
         }

@@ -10,14 +10,14 @@ pub const DEPTH_MAX: usize = 16;
 /// What is said of an alias, also when its anchor is unknown.
 pub const ALIAS: &str = "YAML aliases are not allowed";
 /// The remedy.
-pub const ALIAS_HELP: &str = "write the value out; put quotes around a word that begins with `*`";
+pub const ALIAS_HELP: &str = "write the value out, or quote a word that starts with `*`";
 /// What is said of an anchor, also when it has no name.
 pub const ANCHOR: &str = "YAML anchors are not allowed";
 /// The remedy.
 pub const ANCHOR_HELP: &str =
-    "write the value out wherever it is needed; put quotes around a word that begins with `&`";
+    "write the value out wherever it is needed, or quote a word that starts with `&`";
 /// The remedy of nesting.
-pub const DEPTH_HELP: &str = "a configuration needs four levels";
+pub const DEPTH_HELP: &str = "a configuration needs at most four levels";
 
 /// What is said of nesting, whether the parser or `yaml` finds it; the parser has a limit of its own.
 pub fn depth_message() -> String {
@@ -30,48 +30,48 @@ const TABLE: [(&str, &str, &str); 20] = [
     ("tabs disallowed", TAB, TAB_HELP),
     ("tab cannot be used", TAB, TAB_HELP),
     ("a tab", TAB, TAB_HELP),
-    ("unprintable character", "a control character cannot stand in a YAML file", "remove it"),
-    ("byte order mark", "a byte order mark inside of the file", "remove it; it is invisible in most editors"),
+    ("unprintable character", "control characters are not allowed", "remove it"),
+    ("byte order mark", "a byte order mark inside the file", "remove it; it is invisible in most editors"),
     ("unexpected end of stream", QUOTE, QUOTE_HELP),
     ("indentation in quoted scalar", QUOTE, QUOTE_HELP),
     (
         "trailing content after",
-        "text behind the closing quote",
+        "text after the closing quote",
         "put all of it between the quotes; write `\\\"` for a quote in the text",
     ),
     ("did not find expected hexadecimal number", ESCAPE, ESCAPE_HELP),
     ("invalid Unicode character escape code", ESCAPE, ESCAPE_HELP),
     (
         "block mapping, did not find expected key",
-        "the indentation fits no mapping above",
-        "indent all keys of a mapping alike",
+        "the indentation matches no mapping above",
+        "indent all keys of a mapping by the same amount",
     ),
-    ("expected ',' or '}'", "expected `,` or `}`", "close the mapping with `}`, or quote what stands here"),
-    ("expected ',' or ']'", "expected `,` or `]`", "close the list with `]`, or quote what stands here"),
+    ("expected ',' or '}'", "expected `,` or `}`", "close the mapping with `}`, or quote this text"),
+    ("expected ',' or ']'", "expected `,` or `]`", "close the list with `]`, or quote this text"),
     (
         "indentation in flow construct",
-        "a `{` or `[` above is still open here",
-        "close it, or indent this line deeper than the key of what is open",
+        "a `{` or `[` above is not closed",
+        "close it, or indent this line more than the line that opens it",
     ),
     ("misplaced bracket", "a closing bracket without an opening one", "remove it, or write the opening one"),
     (
         "comments must be separated",
-        "a comment needs a blank before its `#`",
-        "write a blank, or quotes around the `#`",
+        "a comment needs a space before its `#`",
+        "add a space, or quote the text with the `#`",
     ),
     ("<document start>", "expected a line `---` after a `%` directive", "leave the directive out"),
-    ("tag", "YAML tags are not allowed", "put quotes around a word that begins with `!`"),
+    ("tag", "YAML tags are not allowed", "quote a word that starts with `!`"),
     (
         "sequence entries are not allowed",
-        "a list cannot begin here",
-        "begin it on a line of its own, or write `[a, b]`",
+        "a list cannot start here",
+        "start it on a line of its own, or write `[a, b]`",
     ),
 ];
 const TAB: &str = "a tab where YAML allows only spaces";
-const TAB_HELP: &str = "write spaces instead";
+const TAB_HELP: &str = "use spaces";
 const QUOTE: &str = "the quote that opens here is not closed";
-const QUOTE_HELP: &str = "close it, or indent the lines on which the text goes on";
-const ESCAPE: &str = "no such character in this escape sequence";
+const QUOTE_HELP: &str = "close it, or indent the lines that continue the text";
+const ESCAPE: &str = "an escape sequence for a character that does not exist";
 const ESCAPE_HELP: &str = "write `\\\\` for a backslash, or use single quotes";
 
 /// The parser's error as a diagnostic.
@@ -106,14 +106,17 @@ fn explain(info: &str, text: &str, span: &mut Span) -> (Code, String, String) {
         } else {
             format!("`{}`", character.escape_debug())
         };
-        return syntax(&format!("a word cannot begin with {character}"), "put quotes around it");
+        return syntax(&format!("a word without quotes cannot start with {character}"), "quote it");
     }
     if info.contains("unknown escape") {
         let escape = to_escape(line, span);
         return syntax(&format!("unknown escape sequence{escape}"), ESCAPE_HELP);
     }
     if here == Some(':') && before.ends_with(':') {
-        return syntax("a word cannot end with `:`", "put quotes around an IPv6 address that ends with `::`");
+        return syntax(
+            "a word without quotes cannot end with `:`",
+            "quote an IPv6 address that ends with `::`",
+        );
     }
     if info.contains("simple key expect") || info.contains("mapping values are not allowed") {
         let (message, help) = colon(text, span, &before);
@@ -131,7 +134,7 @@ fn explain(info: &str, text: &str, span: &mut Span) -> (Code, String, String) {
             }
             syntax(message, help)
         }
-        None => syntax(info, "check indentation, colons and quotes here and in the line above"),
+        None => syntax(info, "check indentation, colons and quotes on this line and the one above"),
     }
 }
 
@@ -139,7 +142,7 @@ fn explain(info: &str, text: &str, span: &mut Span) -> (Code, String, String) {
 fn colon(text: &str, span: &mut Span, before: &str) -> (&'static str, &'static str) {
     const KEY_MAX: usize = 1024;
     if before.contains(": ") {
-        return ("a second `: ` on one line", "put quotes around a value with a colon in it");
+        return ("a second `: ` on one line", "quote a value that contains a colon");
     }
     if before.chars().count() > KEY_MAX {
         return ("a key has more than 1024 characters", "shorten it");
@@ -147,7 +150,7 @@ fn colon(text: &str, span: &mut Span, before: &str) -> (&'static str, &'static s
     let (number, above) = line_above(text, span.line);
     let indent = above.chars().take_while(|c| c.is_whitespace()).count();
     *span = Span { line: number, column: indent + 1, length: above.trim().chars().count() };
-    ("expected `key: value`", "write a blank after the colon; put quotes around a text of several lines")
+    ("expected `key: value`", "write a space after the colon; quote a text of several lines")
 }
 
 /// The escape sequence behind the place that cannot be read, and the place moved to it.

@@ -81,7 +81,7 @@ pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
                 let help = "a selector (`dev` or a prefix) stands for many addresses";
                 diagnostics.push(
                     Diagnostic::error(code::TOO_MANY_ENDPOINTS, message)
-                        .at(name.location, "this one is too many")
+                        .at(name.location, "the first one too many")
                         .help(help),
                 );
                 break;
@@ -148,7 +148,7 @@ impl Judge<'_> {
                 return None;
             }
             let message = format!("endpoint `{}` has no `flags`", self.name.value);
-            let help = "say what it is for: `flags: [subflow]` or `flags: [signal]`";
+            let help = "add `flags: [subflow]` to open subflows from it, or `flags: [signal]` to announce it";
             self.error(code::NO_PURPOSE, message, &[(self.name.location, "")], help);
             return None;
         };
@@ -172,7 +172,7 @@ impl Judge<'_> {
             let (message, help) = if value.contains(Flags::SUBFLOW) {
                 (
                     "an endpoint with a port cannot have the flag `subflow`",
-                    "keep `signal` alone here, and open subflows from a second endpoint without a port",
+                    "keep only `signal` here, and open subflows from a second endpoint without a port",
                 )
             } else if !value.contains(Flags::SIGNAL) {
                 ("a port needs the flag `signal`", "write `flags: [signal]`, or leave the port out")
@@ -191,11 +191,11 @@ impl Judge<'_> {
         if value.contains(Flags::FULLMESH) && !value.intersects(Flags::SUBFLOW.union(Flags::SIGNAL)) {
             let message =
                 "`fullmesh` without `subflow` opens subflows only to addresses that the peer announces";
-            let help = "add `subflow` to open one to the peer's first address too";
+            let help = "add `subflow` to also open one to the peer's first address";
             self.warning(code::FULLMESH_WITHOUT_SUBFLOW, message, location, help);
         }
         if value.contains(Flags::SIGNAL.union(Flags::SUBFLOW)) {
-            let message = "`signal` and `subflow` together: most hosts want one of the two";
+            let message = "`signal` and `subflow` together: most hosts need only one of the two";
             let help = "clients open subflows (`subflow`), servers announce addresses (`signal`)";
             self.warning(code::SIGNAL_AND_SUBFLOW, message, location, help);
         }
@@ -210,13 +210,13 @@ impl Judge<'_> {
         match address {
             None if dev.is_none() => {
                 let message = format!("endpoint `{}` has neither `address` nor `dev`", self.name.value);
-                let help = "give it an `address`, or a `dev` whose addresses it is to stand for";
+                let help = "add an `address`, or a `dev` to use the addresses of that interface";
                 self.error(code::NO_TARGET, message, &[(self.name.location, "")], help);
                 None
             }
             Some(Located { value: AddressPattern::Exact(address), location }) => {
                 if let Some(family) = family {
-                    let message = "`family` goes with a selector only; the address has its own";
+                    let message = "only a selector takes `family`; an address already has one";
                     self.error(code::SELECTOR, message, &[(family.location, "")], "leave it out");
                 }
                 self.address(address, location, port.is_some());
@@ -233,14 +233,14 @@ impl Judge<'_> {
                 if let Some(Located { value: AddressPattern::Prefix(network, _), location }) = prefix
                     && network.is_loopback()
                 {
-                    let message = "a prefix stands for no loopback addresses";
-                    self.warning(code::LOOPBACK_ADDRESS, message, location, "write the one address");
+                    let message = "a prefix never matches loopback addresses";
+                    self.warning(code::LOOPBACK_ADDRESS, message, location, "write the exact address");
                 }
                 if let (Some(prefix), Some(family)) = (&prefix, &family)
                     && let AddressPattern::Prefix(network, _) = prefix.value
                     && AddressFamily::of(network) != family.value
                 {
-                    let message = "no address of this prefix is of this family";
+                    let message = "the prefix has no address of this family";
                     let locations = [(family.location, ""), (prefix.location, "the prefix")];
                     self.error(code::SELECTOR, message, &locations, "leave `family` out");
                 }
@@ -252,19 +252,24 @@ impl Judge<'_> {
     /// A key that only makes sense with one address.
     fn selector_key(&mut self, key: &str, location: Option<Location>, many: Option<(Location, &str)>) {
         let (Some(location), Some((selector, what))) = (location, many) else { return };
-        let message = format!("`{key}` needs an exact address; {what} may stand for many");
-        let help = format!("write the one `address`, or leave `{key}` out");
-        self.error(code::SELECTOR, message, &[(location, ""), (selector, "may stand for many")], &help);
+        let message = format!("`{key}` needs an exact address; {what} can match several");
+        let help = format!("write one exact `address`, or leave `{key}` out");
+        self.error(
+            code::SELECTOR,
+            message,
+            &[(location, ""), (selector, "can match several addresses")],
+            &help,
+        );
     }
 
     fn address(&mut self, address: IpAddr, location: Location, has_port: bool) {
         if address.is_loopback() {
             let message = format!("{address} is a loopback address; no other host can reach it");
-            self.warning(code::LOOPBACK_ADDRESS, message, location, "use an address of a network interface");
+            self.warning(code::LOOPBACK_ADDRESS, message, location, "use the address of a network interface");
         }
         let link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
         if link_local && has_port {
-            let message = "the kernel cannot listen on a link-local address: it would need a scope, which endpoints lack";
+            let message = "the kernel cannot listen on a link-local address: it would need a scope, which endpoints do not have";
             self.error(code::PORT, message, &[(location, "")], "use a global address, or leave the port out");
         }
     }
@@ -300,7 +305,7 @@ fn limits_suffice(limits: &ManagedLimits, endpoints: usize, diagnostics: &mut Di
         let message = format!(
             "{endpoints} endpoints are declared, but a connection may have only {subflows} additional subflows"
         );
-        let help = "raise `subflows`; else the kernel uses the endpoints that are declared first";
+        let help = "raise `subflows`; otherwise the kernel uses only the endpoints declared first";
         diagnostics.push(
             Diagnostic::warning(code::MORE_ENDPOINTS_THAN_SUBFLOWS, message).at(location, "").help(help),
         );

@@ -75,7 +75,7 @@ impl<'text> Reader<'text, '_> {
                         code::YAML_DOCUMENT,
                         message,
                         range,
-                        "put the second one into a file of its own",
+                        "move the second one to a file of its own",
                     );
                     return Ok(root);
                 }
@@ -210,7 +210,7 @@ impl<'text> Reader<'text, '_> {
         let handle = if tag.is_yaml_core_schema() { "!!" } else { &tag.handle };
         let tag = format!("{handle}{}", tag.suffix);
         let message = format!("YAML tags are not allowed: {}", quoted(&tag));
-        let help = "leave it out; put quotes around a word that begins with `!`";
+        let help = "leave it out; quote a word that starts with `!`";
         self.refuse(code::YAML_TAG, &message, range, help);
         Err(())
     }

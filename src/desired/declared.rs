@@ -110,5 +110,5 @@ fn nothing_matches(name: &Located<Name>) -> Diagnostic {
     Diagnostic::warning(code::NO_MATCH, message)
         .at(name.location, "")
         .endpoint(name.value.as_str())
-        .help("`ip address` shows addresses; usable are global ones of interfaces that are up")
+        .help("`ip address` lists addresses; usable ones are global, on an interface that is up")
 }

@@ -93,8 +93,8 @@ fn limits(
         Some(Located { value: LimitValue::Number(number), location }) => {
             let max = capabilities.limits_max;
             if number > max {
-                let message = format!("limit `{name}` is {number}, and this kernel allows {max} at most");
-                let help = format!("write `{name}: max` for as many as the kernel allows");
+                let message = format!("limit `{name}` is {number}, but this kernel allows at most {max}");
+                let help = format!("write `{name}: max` for the kernel's maximum");
                 lacking.push(Diagnostic::error(code::LIMIT, message).at(location, "").help(help));
             }
             number
@@ -129,7 +129,7 @@ fn sysctls(
             && !known.contains(&value.to_string())
         {
             let message = format!("this kernel has no packet scheduler `{value}`");
-            let help = format!("available are: {}", known.join(", "));
+            let help = format!("available schedulers: {}", known.join(", "));
             lacking.push(Diagnostic::error(code::SCHEDULER, message).at(*location, "").help(help));
         }
         target.insert(sysctl, value.clone());
@@ -230,7 +230,7 @@ fn id_conflict(row: &Endpoint, declared: &[(Endpoint, Option<Location>)]) -> Dia
     let wants = declared.iter().find(|(declared, _)| declared.id == row.id);
     let message = format!("the id is held by {row}, which `prune: false` leaves alone");
     let diagnostic = Diagnostic::error(code::ID_HELD, message)
-        .help("declare another id, or that endpoint too, or remove it by `ip mptcp endpoint delete`");
+        .help("declare another id, declare that endpoint too, or remove it with `ip mptcp endpoint delete`");
     match wants {
         Some((endpoint, Some(location))) => {
             diagnostic.at(*location, "").endpoint(endpoint.name.clone().unwrap_or_default())

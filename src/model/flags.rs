@@ -11,12 +11,12 @@ pub struct Flags(u32);
 
 /// Bit, word and meaning of every flag that the kernel has a name for, in the order in which `ip mptcp` prints them.
 const TABLE: [(Flags, &str, &str); 6] = [
-    (Flags::SIGNAL, "signal", "announce the address to the peer with ADD_ADDR"),
+    (Flags::SIGNAL, "signal", "announce the address to the peer (ADD_ADDR)"),
     (Flags::SUBFLOW, "subflow", "open a subflow from this address to the peer"),
-    (Flags::BACKUP, "backup", "use its subflows only when no other path is left"),
+    (Flags::BACKUP, "backup", "use its subflows only when no other path works"),
     (Flags::FULLMESH, "fullmesh", "open a subflow to every address of the peer (Linux 5.15)"),
-    (Flags::IMPLICIT, "implicit", "made by the kernel itself; cannot be declared (Linux 5.18)"),
-    (Flags::LAMINAR, "laminar", "answer an announced address from this one only (Linux 6.18)"),
+    (Flags::IMPLICIT, "implicit", "created by the kernel itself; cannot be declared (Linux 5.18)"),
+    (Flags::LAMINAR, "laminar", "open a subflow from this address when the peer announces one (Linux 6.18)"),
 ];
 
 impl Flags {

@@ -40,13 +40,13 @@ const TABLE: [(&str, SysctlKind, &str, &str); 11] = [
         "path_manager",
         SysctlKind::Choice(&["kernel", "userspace"]),
         "kernel",
-        "who decides on subflows (Linux 6.15; see pm_type)",
+        "which path manager opens and closes subflows (Linux 6.15; see pm_type)",
     ),
     (
         "pm_type",
         SysctlKind::Number(1),
         "0",
-        "the older word for path_manager: 0 kernel, 1 userspace (Linux 5.19)",
+        "the older name of path_manager: 0 for kernel, 1 for userspace (Linux 5.19)",
     ),
     (
         "scheduler",
@@ -54,7 +54,7 @@ const TABLE: [(&str, SysctlKind, &str, &str); 11] = [
         "default",
         "the packet scheduler, one of available_schedulers (Linux 6.6)",
     ),
-    ("checksum_enabled", SysctlKind::Switch, "0", "whether data carries DSS checksums"),
+    ("checksum_enabled", SysctlKind::Switch, "0", "whether data carries checksums (DSS)"),
     (
         "allow_join_initial_addr_port",
         SysctlKind::Switch,
@@ -65,31 +65,31 @@ const TABLE: [(&str, SysctlKind, &str, &str); 11] = [
         "add_addr_timeout",
         SysctlKind::Number(SECONDS_MAX),
         "120",
-        "seconds until ADD_ADDR is sent again; 0: never",
+        "seconds until ADD_ADDR is sent again; 0 for never",
     ),
     (
         "stale_loss_cnt",
         SysctlKind::Number(u32::MAX as u64),
         "4",
-        "lost retransmissions that make a subflow stale; 0: never",
+        "lost retransmissions until a subflow is stale; 0 for never",
     ),
     (
         "close_timeout",
         SysctlKind::Number(SECONDS_MAX),
         "60",
-        "seconds that a connection lives without subflows (after Linux 6.6)",
+        "seconds that a connection stays open without subflows (after Linux 6.6)",
     ),
     (
         "blackhole_timeout",
         SysctlKind::Number(i32::MAX as u64),
         "3600",
-        "seconds without MPTCP after a blackhole; 0: off (Linux 6.12)",
+        "seconds without MPTCP after a blackhole; 0 for off (Linux 6.12)",
     ),
     (
         "syn_retrans_before_tcp_fallback",
         SysctlKind::Number(u8::MAX as u64),
         "2",
-        "SYNs with MPTCP before plain TCP (Linux 6.14)",
+        "SYNs with MPTCP before falling back to TCP (Linux 6.14)",
     ),
 ];
 

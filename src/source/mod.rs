@@ -13,16 +13,16 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The standard folders hold no configuration.
-    #[error("no configuration found: there is no *.yaml in {}", list(.0))]
+    #[error("no configuration found: there is no *.yaml file in {}", list(.0))]
     NoneFound(Vec<PathBuf>),
     /// A path that was named does not exist.
     #[error("{}: no such file or folder", .0.display())]
     Missing(PathBuf),
     /// A folder that was named holds no configuration.
-    #[error("{}: the folder holds no *.yaml", .0.display())]
+    #[error("{}: there is no *.yaml file in this folder", .0.display())]
     EmptyFolder(PathBuf),
     /// Standard input can be read once.
-    #[error("`-` is given more than once, and standard input can be read only once")]
+    #[error("`-` is given more than once, but standard input can be read only once")]
     StandardInputTwice,
     /// The file system said no.
     #[error("{}: {}", .path.display(), .error)]

@@ -141,7 +141,7 @@ fn distrust(path: &Path, metadata: &Metadata, origin: Origin) -> Option<Diagnost
         return None;
     }
     let (reason, remedy) = if mode & OTHERS_WRITE != 0 {
-        ("everybody can write to it".to_owned(), format!("chmod go-w {path}"))
+        ("every user can write to it".to_owned(), format!("chmod go-w {path}"))
     } else if owner != 0 && owner != rustix::process::geteuid().as_raw() && !is_unmapped(owner) {
         (format!("it belongs to user {owner}, not to root"), format!("chown root {path}"))
     } else if mode & GROUP_WRITES != 0 {

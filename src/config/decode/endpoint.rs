@@ -20,12 +20,12 @@ impl Decoder<'_> {
     ) -> Option<Vec<(Located<Name>, Option<EndpointDocument>)>> {
         if is_null(node) {
             let help =
-                "write `endpoints: {}` for no endpoints, or leave the key out to leave the table alone";
+                "write `endpoints: {}` for no endpoints, or remove the key to leave the kernel's table alone";
             self.report_value(node, code::TYPE, "`endpoints` is empty".to_owned(), Some(help.to_owned()));
             return None;
         }
         if matches!(node.value, Value::Sequence(_)) {
-            let help = "give each one a name: `NAME: {address: ...}` instead of `- address: ...`";
+            let help = "give each endpoint a name: `NAME: {address: ...}` instead of `- address: ...`";
             let message = "`endpoints` must be a mapping, not a list".to_owned();
             self.report_value(node, code::TYPE, message, Some(help.to_owned()));
             return None;
@@ -38,7 +38,7 @@ impl Decoder<'_> {
         let Some(name) = Name::new(&key.text) else {
             let message = format!("invalid endpoint name {}", quoted(&key.text));
             let help = format!(
-                "use 1 to {NAME_MAX} of A-Z, a-z, 0-9, `.`, `_` and `-`, the first one a letter or digit"
+                "use 1 to {NAME_MAX} of A-Z, a-z, 0-9, `.`, `_` and `-`; the first must be a letter or digit"
             );
             self.report(Diagnostic::error(code::NAME, message).at(key.location, "").help(help));
             // What stands under the name may be wrong too.
@@ -186,7 +186,7 @@ impl Decoder<'_> {
         }
         self.diagnostics.push_with(Severity::Error, || {
             let (message, help) = if flag.is_some() {
-                let help = "leave it out; the kernel sets it on endpoints that it makes itself";
+                let help = "leave it out; the kernel sets it on the endpoints that it creates itself";
                 ("flag `implicit` cannot be declared".to_owned(), help.to_owned())
             } else {
                 let names: Vec<&str> = Flags::declarable().map(|(name, _)| name).collect();

@@ -52,7 +52,7 @@ impl Decoder<'_> {
                 return Some(&scalar.text);
             }
             Value::Scalar(scalar) if !scalar.text.is_empty() => {
-                let help = format!("put quotes around it if it is meant as a word: \"{}\"", scalar.text);
+                let help = format!("quote it if it is meant as text: \"{}\"", scalar.text);
                 (format!("{what} must be text, not `{}`", scalar.text), Some(help))
             }
             other => (format!("{what} must be text, not {}", other.kind()), None),
@@ -97,7 +97,7 @@ impl Decoder<'_> {
                 (code::TYPE, Some("write the number without quotes".to_owned()))
             }
             Value::Scalar(scalar) if scalar.text.parse::<i128>().is_ok() => {
-                let help = "write the number without the zero before it, which some take for octal";
+                let help = "write the number without leading zeros, which some programs read as octal";
                 (code::TYPE, Some(help.to_owned()))
             }
             Value::Scalar(scalar) => (code::TYPE, suggestion(&scalar.text, words)),
