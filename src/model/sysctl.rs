@@ -46,7 +46,7 @@ const TABLE: [(&str, SysctlKind, &str, &str); 11] = [
         "pm_type",
         SysctlKind::Number(1),
         "0",
-        "the older name of path_manager: 0 for kernel, 1 for userspace (Linux 5.19)",
+        "the older name of path_manager; 0 for kernel, 1 for userspace (Linux 5.19)",
     ),
     (
         "scheduler",
