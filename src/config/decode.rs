@@ -1,5 +1,5 @@
-//! One file's YAML tree to a [`Document`]: known keys, right types, values in range. Every error is reported, and what
-//! is wrong is left out.
+//! Decodes the YAML tree of one file to a [`Document`]: known keys, correct types, values in range. Every error is
+//! reported, and wrong values are left out.
 
 mod endpoint;
 mod value;
@@ -13,14 +13,14 @@ use crate::model::{Sysctl, SysctlKind, SysctlValue};
 use super::document::{Document, LimitValue, LimitsDocument, Located};
 use super::node::{Key, Node, Value, quoted};
 
-/// Reads the tree of a whole file.
+/// Decodes the tree of a whole file.
 pub fn document(node: &Node, diagnostics: &mut Diagnostics) -> Document {
     Decoder { diagnostics, refused: 0 }.document(node)
 }
 
 struct Decoder<'d> {
     diagnostics: &'d mut Diagnostics,
-    /// How many values there were of which the YAML reader has said already what is wrong.
+    /// The number of values whose error the YAML parser has already reported.
     refused: usize,
 }
 
@@ -142,11 +142,11 @@ impl Decoder<'_> {
             }
             (SysctlKind::Word, _) => {
                 let word = self.text(node, format_args!("`{name}`"))?;
-                let fit = !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic());
-                if !fit {
+                let valid = !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic());
+                if !valid {
                     self.report_value(node, code::VALUE, format!("`{name}` must be a single word"), None);
                 }
-                fit.then(|| located(node, SysctlValue::Word(word.to_owned())))?
+                valid.then(|| located(node, SysctlValue::Word(word.to_owned())))?
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Addresses, prefixes, interface names and globs, as a declaration writes them.
+//! Addresses, prefixes, interface names and globs in declarations.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -7,7 +7,7 @@ use glob::Pattern;
 
 use crate::model::canonical;
 
-/// The longest interface name, `IFNAMSIZ` less its terminating zero.
+/// The longest interface name in bytes: `IFNAMSIZ` without the terminating zero.
 pub const INTERFACE_NAME_MAX: usize = 15;
 
 /// `ipv4` or `ipv6`.
@@ -20,7 +20,7 @@ pub enum AddressFamily {
 }
 
 impl AddressFamily {
-    /// Both, as a configuration writes them.
+    /// Both, with their words in a configuration.
     pub const NAMES: [(&'static str, AddressFamily); 2] =
         [("ipv4", AddressFamily::Ipv4), ("ipv6", AddressFamily::Ipv6)];
 
@@ -39,7 +39,7 @@ pub enum AddressPattern {
     Prefix(IpAddr, u8),
 }
 
-/// Why a text is no [`AddressPattern`], with the remedy where there is one.
+/// Why a text is not an [`AddressPattern`], with a remedy if there is one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct AddressError {
     /// What is wrong with it.
@@ -49,7 +49,7 @@ pub struct AddressError {
 }
 
 impl AddressPattern {
-    /// Reads an address or a prefix; an IPv4-mapped IPv6 address becomes the IPv4 address.
+    /// Parses an address or a prefix; an IPv4-mapped IPv6 address becomes the IPv4 address.
     pub fn parse(text: &str) -> Result<AddressPattern, AddressError> {
         match text.split_once('/') {
             Some((address, length)) => prefix(address, length),
@@ -83,13 +83,13 @@ fn address(text: &str) -> Result<IpAddr, AddressError> {
                 Some(format!("write `address: {address}` and `dev: {}`", zone.escape_debug())),
             ),
             _ if text.is_empty() => error("the address is empty", None),
-            _ => error("not an IP address", meant(text)),
+            _ => error("not an IP address", address_help(text)),
         }
     })
 }
 
-/// What a text that is not quite an address was meant to be.
-fn meant(text: &str) -> Option<String> {
+/// The remedy for a text that is almost an address.
+fn address_help(text: &str) -> Option<String> {
     let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
     let bare = text.trim().trim_start_matches('[').trim_end_matches(']');
     if is_address(bare) {
@@ -111,13 +111,13 @@ fn meant(text: &str) -> Option<String> {
 }
 
 fn prefix(address_text: &str, length: &str) -> Result<AddressPattern, AddressError> {
-    /// How many bits come before an IPv4 address that is written as an IPv6 one.
+    /// The bits before the IPv4 address in an IPv4-mapped IPv6 address.
     const MAPPED_BITS: u8 = 96;
     let given = address(address_text)?;
     let mapped = given.is_ipv4() && address_text.contains(':');
     let shortest = if mapped { MAPPED_BITS } else { 0 };
     let longest = shortest + if given.is_ipv4() { 32 } else { 128 };
-    // Rust would take a sign, and zeros before the number.
+    // Rust accepts a sign, and leading zeros.
     let decimal = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     let digits = Some(length).filter(|text| decimal(text) || *text == "0");
     let length = digits.and_then(|digits| digits.parse().ok());
@@ -152,7 +152,7 @@ fn network(address: IpAddr, length: u8) -> IpAddr {
 }
 
 impl AddressPattern {
-    /// Whether the address is meant.
+    /// Whether the pattern matches the address.
     pub fn contains(&self, address: IpAddr) -> bool {
         match *self {
             AddressPattern::Exact(exact) => exact == address,
@@ -175,12 +175,12 @@ impl fmt::Display for AddressPattern {
 /// An interface name, a glob, or several; `!` before one excludes what it matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DevicePattern {
-    /// In the order of the file.
+    /// Names and globs in the order of the file.
     pub globs: Vec<String>,
 }
 
 impl DevicePattern {
-    /// The one interface that it names, if it is neither a list nor a glob.
+    /// The interface name, if it is neither a list nor a glob.
     pub fn literal(&self) -> Option<&str> {
         match self.globs.as_slice() {
             [name] if !name.starts_with('!') && !is_glob(name) => Some(name),
@@ -188,8 +188,8 @@ impl DevicePattern {
         }
     }
 
-    /// Tells whether an interface of some name is meant: one of the globs matches, or there are none but exclusions,
-    /// and no exclusion does.
+    /// A function that says whether an interface name matches: a glob does, or all of them are exclusions, and no
+    /// exclusion does.
     pub fn matcher(&self) -> impl Fn(&str) -> bool {
         let compile = |glob: &String| Pattern::new(glob.strip_prefix('!').unwrap_or(glob)).ok();
         let (excluded, included): (Vec<_>, Vec<_>) =
@@ -202,8 +202,8 @@ impl DevicePattern {
         }
     }
 
-    /// Why this word can be no name or glob of an interface (`dev_valid_name` in `net/core/dev.c`).
-    pub fn flaw(word: &str) -> Option<&'static str> {
+    /// Why the word cannot be an interface name or glob (`dev_valid_name` in `net/core/dev.c`).
+    pub fn name_error(word: &str) -> Option<&'static str> {
         let name = word.strip_prefix('!').unwrap_or(word);
         let is_glob = is_glob(name);
         let too_long = name.len() > INTERFACE_NAME_MAX && !is_glob;

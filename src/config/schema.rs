@@ -1,7 +1,7 @@
-//! The JSON Schema of the grammar, from the types of `document` and the tables of `model`. Only the tests make it: the
-//! program prints the file in `schema/`, and the test at the end fails when that is stale.
+//! The JSON Schema of the grammar, from the types of `document` and the tables of `model`. Only the tests generate it:
+//! the program prints the file in `schema/`, and a test below fails when that is stale.
 //!
-//! A schema sees one file at a time, which another file may complete, so no key of an endpoint is required.
+//! A schema applies to one file, which another file may complete, so no key of an endpoint is required.
 
 use std::borrow::Cow;
 
@@ -152,7 +152,7 @@ impl JsonSchema for EndpointDocument {
             &flag_meanings(),
             &[json!(["subflow", "backup"]), json!(["signal"])],
         );
-        // Only what stands in the same mapping is judged: another file may say the rest.
+        // Only keys of the same mapping are compared: another file may have the rest.
         let exact = json!({ "properties": { "address": { "not": { "pattern": "/" } } } });
         json_schema!({
             "description": "An endpoint with an exact address, or a selector of every usable address that matches. `null` withdraws what an earlier file declares.",
@@ -326,7 +326,7 @@ fn described(mut schema: Schema, description: &str, examples: &[Value]) -> Schem
 fn the_published_schema_is_fresh() {
     let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>();
     let text = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
-    // Of a stale file the message says how to write it anew: SNAPSHOTS=overwrite cargo test
+    // For a stale file the message has the command: SNAPSHOTS=overwrite cargo test
     let published = snapbox::file!["../../schema/mptcp-apply.schema.json": Text].raw();
     snapbox::Assert::new().action_env("SNAPSHOTS").eq(text, published);
 }

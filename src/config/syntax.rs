@@ -1,5 +1,4 @@
-//! What the YAML parser stumbled over, in words for people: what is wrong, at the place where it can be seen, and what
-//! to do.
+//! Messages for errors of the YAML parser: what is wrong, at the location where a reader sees it, and what to do.
 
 use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Location, Span, lines};
@@ -7,24 +6,24 @@ use crate::model::diagnostic::{Diagnostic, Location, Span, lines};
 /// The deepest nesting of mappings and sequences.
 pub const DEPTH_MAX: usize = 16;
 
-/// What is said of an alias, also when its anchor is unknown.
+/// The message for an alias, also when its anchor is unknown.
 pub const ALIAS: &str = "YAML aliases are not allowed";
-/// The remedy.
+/// Its remedy.
 pub const ALIAS_HELP: &str = "write the value out, or quote a word that starts with `*`";
-/// What is said of an anchor, also when it has no name.
+/// The message for an anchor, also when it has no name.
 pub const ANCHOR: &str = "YAML anchors are not allowed";
-/// The remedy.
+/// Its remedy.
 pub const ANCHOR_HELP: &str =
     "write the value out wherever it is needed, or quote a word that starts with `&`";
-/// The remedy of nesting.
+/// The remedy for deep nesting.
 pub const DEPTH_HELP: &str = "a configuration needs at most four levels";
 
-/// What is said of nesting, whether the parser or `yaml` finds it; the parser has a limit of its own.
+/// The message for deep nesting, which `yaml` or the parser finds; the parser has a limit of its own.
 pub fn depth_message() -> String {
     format!("nested deeper than {DEPTH_MAX} levels")
 }
 
-/// A part of the parser's message, what we say instead, and the remedy. The first row that fits counts.
+/// A part of the parser's message, our message, and the remedy. The first row that matches is used.
 const TABLE: [(&str, &str, &str); 20] = [
     ("valid YAML whitespace", TAB, TAB_HELP),
     ("tabs disallowed", TAB, TAB_HELP),
@@ -74,16 +73,16 @@ const QUOTE_HELP: &str = "close it, or indent the lines that continue the text";
 const ESCAPE: &str = "an escape sequence for a character that does not exist";
 const ESCAPE_HELP: &str = "write `\\\\` for a backslash, or use single quotes";
 
-/// The parser's error as a diagnostic.
+/// Converts an error of the parser to a diagnostic.
 pub fn error(info: &str, text: &str, mut location: Location) -> Diagnostic {
     let (code, message, help) = explain(info, text, &mut location.span);
-    // In the lines of directives the parser counts bytes, not characters.
+    // In lines of directives, the parser counts bytes instead of characters.
     let end = line(text, location.span.line).chars().count() + 1;
     location.span.column = location.span.column.min(end);
     Diagnostic::error(code, message).at(location, "").help(help)
 }
 
-/// Code, message and remedy; moves the span to where a reader sees what is meant.
+/// Code, message and remedy; moves the span to where a reader sees the error.
 fn explain(info: &str, text: &str, span: &mut Span) -> (Code, String, String) {
     let line = line(text, span.line);
     let before: String = line.chars().take(span.column - 1).collect();
@@ -129,7 +128,7 @@ fn explain(info: &str, text: &str, span: &mut Span) -> (Code, String, String) {
     match TABLE.iter().find(|(part, ..)| info.contains(part)) {
         Some((_, message, help)) => {
             if *message == TAB {
-                // The parser is already behind it.
+                // The parser has already passed it.
                 span.column = before.chars().position(|c| c == '\t').map_or(span.column, |at| at + 1);
             }
             syntax(message, help)
@@ -138,7 +137,7 @@ fn explain(info: &str, text: &str, span: &mut Span) -> (Code, String, String) {
     }
 }
 
-/// A colon too many, or one too few above: the parser takes lines without `: ` for one long word and stumbles later.
+/// A colon too many, or one too few above: the parser reads lines without `: ` as one long word and fails later.
 fn colon(text: &str, span: &mut Span, before: &str) -> (&'static str, &'static str) {
     const KEY_MAX: usize = 1024;
     if before.contains(": ") {
@@ -153,7 +152,7 @@ fn colon(text: &str, span: &mut Span, before: &str) -> (&'static str, &'static s
     ("expected `key: value`", "write a space after the colon; quote a text of several lines")
 }
 
-/// The escape sequence behind the place that cannot be read, and the place moved to it.
+/// The unknown escape sequence after the span; moves the span to it.
 fn to_escape(line: &str, span: &mut Span) -> String {
     const KNOWN: &str = "0abt\tnvfre \"/\\N_LPxuU";
     let mut characters = line.chars().enumerate().skip(span.column - 1);
@@ -171,7 +170,7 @@ fn line(text: &str, number: usize) -> &str {
     lines(text).nth(number - 1).unwrap_or_default()
 }
 
-/// The last line before that one that says something, with its number.
+/// The last line before that number that is neither blank nor a comment, with its number.
 fn line_above(text: &str, number: usize) -> (usize, &str) {
     let says_something = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     let above = lines(text).enumerate().take(number - 1).filter(|(_, line)| says_something(line)).last();

@@ -1,4 +1,4 @@
-//! Declarations to rows: names to interface indexes, selectors to the addresses that match now.
+//! Resolves declarations to rows: interface names to indexes, selectors to the addresses that match now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -9,21 +9,21 @@ use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{Device, Endpoint, Flags, Identity};
 use crate::system::{Error, HostFacts, UsableAddress};
 
-/// What the declarations come to, those included that wait.
+/// The rows of the declarations, and the declarations that wait.
 #[derive(Default)]
 pub struct DeclaredRows {
-    /// In the declared order, each with the place of its fixed id.
+    /// In the declared order, each with the location of its fixed id.
     pub rows: Vec<(Endpoint, Option<Location>)>,
     /// Endpoints whose interface does not exist, with the names of their declarations.
     pub waiting: BTreeMap<Identity, Name>,
 }
 
 impl DeclaredRows {
-    /// Works it out. An address that a declaration names exactly belongs to that one, whatever selectors say; one that
-    /// several selectors match belongs to the first.
+    /// Resolves all declarations. An address that a declaration names exactly belongs to it, even if selectors match; an
+    /// address that several selectors match belongs to the first.
     ///
     /// # Errors
-    /// When the host cannot be asked.
+    /// When the host cannot be read.
     pub fn resolve(
         declarations: &[Declaration],
         facts: &mut impl HostFacts,
@@ -72,7 +72,7 @@ impl DeclaredRows {
     }
 }
 
-/// The rows of a selector. They are bound to their interface only if the declaration speaks of interfaces.
+/// The rows of a selector. They are bound to their interface only if the selector has a `dev`.
 fn select(
     name: &Located<Name>,
     selector: &Selector,

@@ -287,15 +287,15 @@ mod tests {
 
     #[test]
     fn either_way_of_telling_the_server_side_counts() {
-        let told = |attribute, flags: Option<u16>| {
+        let accepted = |attribute, flags: Option<u16>| {
             let event = Event::new(EventKind::Created);
             Event { server_side: attribute, flags: flags.map(EventFlags), ..event }.is_server_side()
         };
-        assert_eq!(told(None, None), None);
-        assert_eq!(told(Some(false), None), Some(false));
-        assert_eq!(told(None, Some(2)), Some(true));
-        assert_eq!(told(Some(true), Some(1)), Some(true));
-        assert_eq!(told(None, Some(1)), Some(false));
+        assert_eq!(accepted(None, None), None);
+        assert_eq!(accepted(Some(false), None), Some(false));
+        assert_eq!(accepted(None, Some(2)), Some(true));
+        assert_eq!(accepted(Some(true), Some(1)), Some(true));
+        assert_eq!(accepted(None, Some(1)), Some(false));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Single values: one function a type, each of which reports what is not of it. What it is called in a report is
-//! formatted then, and not before.
+//! Decodes single values: one function per type, which reports values of another type. The name of the value in the
+//! message is formatted only for an error.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -12,7 +12,7 @@ use crate::model::diagnostic::{Diagnostic, Severity};
 use super::Decoder;
 
 impl Decoder<'_> {
-    /// The entries of a mapping; anything else is an error and has none.
+    /// The entries of a mapping; for anything else an error, and none.
     pub(super) fn mapping<'n>(
         &mut self,
         node: &'n Node,
@@ -147,7 +147,7 @@ pub(super) fn shown(node: &Node) -> String {
     }
 }
 
-/// "did you mean": the nearest known word, if it is near enough to be meant.
+/// "did you mean": the nearest known word, if it is near enough.
 pub(super) fn suggestion(word: &str, known: &[&str]) -> Option<String> {
     const WORD_MAX: usize = 64;
     const STEM_MIN: usize = 4;
