@@ -1,4 +1,4 @@
-//! Taking back what a trial changed, and nothing else. Pure.
+//! The state that undoes a trial's changes, and nothing else. Pure.
 
 use std::collections::BTreeSet;
 
@@ -7,16 +7,16 @@ use crate::model::{AddressId, Endpoint, Flags, Identity, Limits, State};
 /// How far the trial got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Its plan may have been carried out in part.
+    /// Its plan may be applied in part.
     Begun,
-    /// All of it was.
+    /// Its plan is applied.
     Applied,
-    /// All of it was, and taking it back has removed these rows.
+    /// Its plan was applied, and the undoing has removed these rows.
     TakingBack(BTreeSet<Identity>),
 }
 
 impl Stage {
-    /// Whether a row that is absent may be on its way from one form to the other.
+    /// Whether an absent row may be in the middle of its replacement.
     fn may_be_between(&self, identity: Identity) -> bool {
         match self {
             Stage::Begun => true,
@@ -26,8 +26,8 @@ impl Stage {
     }
 }
 
-/// What there has to be once the trial is taken back: the state `now`, with everything as `before` that the trial made
-/// as `tried`. What somebody else changed meanwhile stays.
+/// The state after a trial is taken back: `now`, but as `before` wherever it is still as `tried`. Changes of other
+/// programs stay.
 pub fn taken_back(before: &State, tried: &State, now: &State, stage: &Stage) -> State {
     let mut state = now.clone();
     state.limits = Limits {
@@ -54,19 +54,19 @@ pub fn taken_back(before: &State, tried: &State, now: &State, stage: &Stage) -> 
     state
 }
 
-/// The value of before if it is still the trial's.
+/// The value before the trial, if the current one is still the trial's.
 fn own<T: PartialEq>(before: T, tried: T, now: T) -> T {
     if now == tried { before } else { now }
 }
 
-/// Whether the row, or its absence, is the trial's doing. Nobody can put an implicit endpoint back, and one that was
-/// adopted has its subflow now.
+/// Whether the trial made the row, or its absence. An implicit endpoint cannot be put back, and one that was adopted
+/// keeps its subflow.
 fn is_own(identity: Identity, before: &State, tried: &State, now: &State, stage: &Stage) -> bool {
     let (before, tried, now) = (before.endpoint(identity), tried.endpoint(identity), now.endpoint(identity));
     if before.is_some_and(Endpoint::is_implicit) {
         return false;
     }
-    // In the midst of a plan, rows may be `backup` for a moment, those too that are only in the way of others.
+    // While a plan is applied, rows may be `backup` for a moment, including rows that only block others.
     if *stage == Stage::Begun
         && let Some(now) = now.filter(|row| row.flags.contains(Flags::BACKUP))
     {
@@ -83,13 +83,13 @@ fn is_own(identity: Identity, before: &State, tried: &State, now: &State, stage:
 fn same(one: Option<&Endpoint>, other: Option<&Endpoint>) -> bool {
     match (one, other) {
         (None, None) => true,
-        // The goal of a plan does not know all ids.
+        // The target of a plan does not have all ids.
         (Some(one), Some(other)) => one.becomes(other),
         _ => false,
     }
 }
 
-/// A row that comes back takes another id where somebody else has its own now.
+/// Gives a restored row another id if its own is taken now.
 fn without_taken_ids(rows: &mut [Endpoint], before: &State) {
     let comes_back = |row: &Endpoint| before.endpoint(row.identity).is_some_and(|old| old.same_row(row));
     let mut taken: BTreeSet<AddressId> =
