@@ -34,64 +34,57 @@ const SECONDS_MAX: u64 = i32::MAX as u64 / 1000;
 
 /// Name, kind, the value that a network namespace starts with, and meaning; ranges are those of `mptcp_sysctl_table`,
 /// values those of `mptcp_pernet_set_defaults` in `net/mptcp/ctrl.c`.
-const TABLE: [(&str, SysctlKind, &str, &str); 11] = [
-    ("enabled", SysctlKind::Switch, "1", "whether applications may open MPTCP sockets"),
-    (
-        "path_manager",
-        SysctlKind::Choice(&["kernel", "userspace"]),
-        "kernel",
-        "which path manager opens and closes subflows (Linux 6.15; see pm_type)",
-    ),
-    (
-        "pm_type",
-        SysctlKind::Number(1),
-        "0",
-        "the older name of path_manager; 0 for kernel, 1 for userspace (Linux 5.19)",
-    ),
-    (
-        "scheduler",
-        SysctlKind::Word,
-        "default",
-        "the packet scheduler, one of available_schedulers (Linux 6.6)",
-    ),
-    ("checksum_enabled", SysctlKind::Switch, "0", "whether data carries checksums (DSS)"),
-    (
-        "allow_join_initial_addr_port",
-        SysctlKind::Switch,
-        "1",
-        "whether the peer may open subflows to the first address",
-    ),
-    (
-        "add_addr_timeout",
-        SysctlKind::Number(SECONDS_MAX),
-        "120",
-        "seconds until ADD_ADDR is sent again; 0 for never",
-    ),
-    (
-        "stale_loss_cnt",
-        SysctlKind::Number(u32::MAX as u64),
-        "4",
-        "lost retransmissions until a subflow is stale; 0 for never",
-    ),
-    (
-        "close_timeout",
-        SysctlKind::Number(SECONDS_MAX),
-        "60",
-        "seconds that a connection stays open without subflows (after Linux 6.6)",
-    ),
-    (
-        "blackhole_timeout",
-        SysctlKind::Number(i32::MAX as u64),
-        "3600",
-        "seconds without MPTCP after a blackhole; 0 for off (Linux 6.12)",
-    ),
-    (
-        "syn_retrans_before_tcp_fallback",
-        SysctlKind::Number(u8::MAX as u64),
-        "2",
-        "SYNs with MPTCP before falling back to TCP (Linux 6.14)",
-    ),
-];
+const TABLE: [(&str, SysctlKind, &str, &str); 11] = {
+    use SysctlKind::{Choice, Number, Switch, Word};
+    [
+        ("enabled", Switch, "1", "whether applications may open MPTCP sockets"),
+        (
+            "path_manager",
+            Choice(&["kernel", "userspace"]),
+            "kernel",
+            "which path manager opens and closes subflows (Linux 6.15; see pm_type)",
+        ),
+        (
+            "pm_type",
+            Number(1),
+            "0",
+            "the older name of path_manager; 0 for kernel, 1 for userspace (Linux 5.19)",
+        ),
+        ("scheduler", Word, "default", "the packet scheduler, one of available_schedulers (Linux 6.6)"),
+        ("checksum_enabled", Switch, "0", "whether data carries checksums (DSS)"),
+        (
+            "allow_join_initial_addr_port",
+            Switch,
+            "1",
+            "whether the peer may open subflows to the first address",
+        ),
+        ("add_addr_timeout", Number(SECONDS_MAX), "120", "seconds until ADD_ADDR is sent again; 0 for never"),
+        (
+            "stale_loss_cnt",
+            Number(u32::MAX as u64),
+            "4",
+            "lost retransmissions until a subflow is stale; 0 for never",
+        ),
+        (
+            "close_timeout",
+            Number(SECONDS_MAX),
+            "60",
+            "seconds that a connection stays open without subflows (after Linux 6.6)",
+        ),
+        (
+            "blackhole_timeout",
+            Number(i32::MAX as u64),
+            "3600",
+            "seconds without MPTCP after a blackhole; 0 for off (Linux 6.12)",
+        ),
+        (
+            "syn_retrans_before_tcp_fallback",
+            Number(u8::MAX as u64),
+            "2",
+            "SYNs with MPTCP before falling back to TCP (Linux 6.14)",
+        ),
+    ]
+};
 
 impl Sysctl {
     /// Whether applications may open MPTCP sockets.

@@ -129,7 +129,7 @@ mod tests {
     fn what_others_did_stays() {
         let before = state(2, &[(1, 1, S), (2, 2, S)]);
         let tried = state(4, &[(1, 1, B), (4, 4, S)]);
-        // Somebody lowered the limit, changed a row that the trial changed, removed one that it added, and added one.
+        // Another program lowered the limit, changed a row of the trial, removed one that it added, and added one.
         let now = state(3, &[(1, 1, S.union(Flags::FULLMESH)), (9, 2, S)]);
         let target = taken_back(&before, &tried, &now, &Stage::Applied);
         assert_eq!(target.limits.subflows, 3);
@@ -148,7 +148,7 @@ mod tests {
         // Limits set, the first row removed and not added again, the second one still there.
         let now = state(4, &[(2, 2, S), (4, 3, S)]);
         assert!(taken_back(&before, &goal, &now, &Stage::Begun).agrees_with(&before));
-        // The same table, but the plan had ended: somebody else removed the row.
+        // The same table, but the plan had ended: another program removed the row.
         let later = taken_back(&before, &goal, &now, &Stage::Applied);
         assert_eq!(later.endpoints.len(), 1);
     }
@@ -162,7 +162,7 @@ mod tests {
         assert!(taken_back(&before, &goal, &now, &Stage::Begun).agrees_with(&before));
     }
 
-    /// What taking back has removed comes back, and what somebody else removed does not.
+    /// A row that the undoing removed is restored; one that another program removed is not.
     #[test]
     fn a_second_plan_knows_what_the_first_one_removed() {
         let before = state(2, &[(1, 1, S), (2, 2, S)]);
