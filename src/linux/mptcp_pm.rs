@@ -205,8 +205,6 @@ fn header(command: u8) -> [u8; 4] {
 mod tests {
     use proptest::prelude::*;
 
-    use std::net::IpAddr;
-
     use super::*;
 
     proptest! {

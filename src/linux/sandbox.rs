@@ -128,8 +128,9 @@ impl Copy {
         }
         if !missing.is_empty() {
             let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
-            let message = format!("the rehearsal made {}, which this host lacks", names.join(", "));
-            let help = "on this host itself the endpoints there would wait for them";
+            let message =
+                format!("the rehearsal created {}, which this host does not have", names.join(", "));
+            let help = "on this host itself, endpoints on missing interfaces wait";
             self.warnings.push(Diagnostic::warning(code::REHEARSAL, message).help(help));
         }
         self.refresh()?;
@@ -141,7 +142,7 @@ impl Copy {
                 requests.push(rtnl::add_address(*index, &Address::single(*index, address)));
             }
         }
-        self.send(&requests, "an interface that only the configuration names could not be made")
+        self.send(&requests, "an interface that only the configuration names could not be created")
     }
 
     /// Copies sysctls, limits and endpoints by the steps that a plan is made of.
@@ -159,7 +160,7 @@ impl Copy {
         }
         for row in state.endpoints {
             if row.is_implicit() {
-                log::info!("{row} is not copied: only the kernel makes implicit endpoints");
+                log::info!("{row} is not copied: only the kernel creates implicit endpoints");
             } else {
                 steps.push(Step::AddAddr { endpoint: self.translate(row), why: Reason::Declared });
             }

@@ -1,7 +1,7 @@
-//! The vocabulary: what an endpoint, its flags, the limits and the sysctls are, and the [`State`] that they make up.
+//! The vocabulary: endpoints, flags, limits and sysctls, and the [`State`] that consists of them.
 //!
-//! Pure values without input or output. Desired and current are the same type, so that the planner compares values
-//! and never text.
+//! Pure values without input or output. Desired and current state are the same type, so that the planner compares
+//! values and never text.
 
 mod capabilities;
 pub mod code;

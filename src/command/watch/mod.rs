@@ -72,7 +72,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
 
 /// What the files are found by, and the folder of named namespaces where these matter.
 fn watched_paths(options: &Apply, common: &Common) -> Vec<PathBuf> {
-    let mut paths = source::origins(&options.paths, common.root_dir());
+    let mut paths = source::search_paths(&options.paths, common.root_dir());
     if !options.netns.is_empty() {
         paths.push(netns::FOLDER.into());
     }

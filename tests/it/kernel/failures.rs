@@ -149,7 +149,7 @@ fn a_table_that_is_too_small_is_exit_5_before_anything_is_written() {
     let config = format!("version: 1\nlimits: {{subflows: 3}}\nendpoints:\n{rows}{extra}")
         .replace("10.0.0.255", "10.0.2.1");
     let ran = namespace.apply(&config, &["-q"]).expect(5);
-    assert!(ran.stderr.contains("256 endpoints are needed, and this kernel holds"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("256 endpoints are needed, but this kernel holds"), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), ["10.9.9.9 id 9 subflow"]);
     assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
 }
