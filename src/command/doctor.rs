@@ -53,7 +53,7 @@ pub fn run(paths: &[PathBuf], target: Option<&ProbeTarget>, common: &Common) -> 
         Form::Json => output.print_json(&DoctorJson::new(&findings, &sources, &evidence))?,
         Form::Text => output.print(&text(&findings, &sources, &evidence, output.style()))?,
     }
-    let fault = findings.iter().any(|finding| finding.severity == doctor::Severity::Fault);
+    let fault = findings.iter().any(|finding| finding.severity == doctor::FindingSeverity::Fault);
     Ok(if fault { Exit::Failed } else { Exit::Success })
 }
 

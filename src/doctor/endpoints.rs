@@ -2,7 +2,8 @@
 
 use crate::model::{AddressState, Endpoint, Flags, Interface, code};
 
-use super::{Evidence, Finding, Severity};
+use super::evidence::{Configuration, Evidence};
+use super::finding::{Finding, FindingSeverity};
 
 /// What keeps an endpoint from being used, the first thing that does. An address that a live subflow uses is fine; but
 /// TCP notices late, if at all, that its interface is gone or down.
@@ -25,8 +26,8 @@ fn is_only_announced(row: &Endpoint) -> bool {
     row.flags.contains(Flags::SIGNAL) && !row.flags.intersects(Flags::OPENING) && row.identity.port.is_none()
 }
 
-fn severity(row: &Endpoint) -> Severity {
-    if is_only_announced(row) { Severity::Hint } else { Severity::Fault }
+fn severity(row: &Endpoint) -> FindingSeverity {
+    if is_only_announced(row) { FindingSeverity::Hint } else { FindingSeverity::Fault }
 }
 
 /// Endpoints that cannot be used.
@@ -163,7 +164,7 @@ pub fn deprecated(evidence: &Evidence) -> Vec<Finding> {
 pub fn renew(evidence: &Evidence, row: &Endpoint, dev: Option<&str>) -> String {
     match (evidence.names.get(&row.identity), &evidence.configuration) {
         // Applying renews a row of an interface that is gone.
-        (Some(_), super::Configuration::Valid(declared)) if dev.is_some() => declared.command.clone(),
+        (Some(_), Configuration::Valid(declared)) if dev.is_some() => declared.command.clone(),
         _ => readd(row, dev),
     }
 }

@@ -5,19 +5,19 @@ use crate::model::diagnostic::Location;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
+pub enum FindingSeverity {
     /// Something does not work now.
     Fault,
     /// Something looks odd, or went wrong at some time.
     Hint,
 }
 
-impl Severity {
+impl FindingSeverity {
     /// As reports write it.
     pub fn word(self) -> &'static str {
         match self {
-            Severity::Fault => "fault",
-            Severity::Hint => "hint",
+            FindingSeverity::Fault => "fault",
+            FindingSeverity::Hint => "hint",
         }
     }
 }
@@ -28,7 +28,7 @@ pub struct Finding {
     /// A stable word for programs.
     pub code: Code,
     /// How bad it is.
-    pub severity: Severity,
+    pub severity: FindingSeverity,
     /// What is wrong, in one line.
     pub title: String,
     /// What it was seen by: the very numbers.
@@ -48,7 +48,7 @@ impl Finding {
     pub fn fault(code: Code, title: impl Into<String>) -> Finding {
         Finding {
             code,
-            severity: Severity::Fault,
+            severity: FindingSeverity::Fault,
             title: title.into(),
             evidence: String::new(),
             meaning: String::new(),
@@ -60,11 +60,11 @@ impl Finding {
 
     /// Something that looks odd.
     pub fn hint(code: Code, title: impl Into<String>) -> Finding {
-        Finding::fault(code, title).of(Severity::Hint)
+        Finding::fault(code, title).of(FindingSeverity::Hint)
     }
 
     /// Sets how bad it is.
-    pub fn of(self, severity: Severity) -> Finding {
+    pub fn of(self, severity: FindingSeverity) -> Finding {
         Finding { severity, ..self }
     }
 

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::model::{Endpoint, Step, Sysctl, SysctlValue, code};
 
-use super::{Configuration, Evidence, Finding, Table};
+use super::evidence::{Configuration, Evidence, Table};
+use super::finding::Finding;
 
 /// The kernel has no MPTCP.
 pub fn no_mptcp(evidence: &Evidence) -> Vec<Finding> {

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use crate::model::{Connection, Endpoint, Flags, code};
 
 use super::endpoints::trouble;
-use super::{Configuration, Evidence, Finding, Severity};
+use super::evidence::{Configuration, Evidence};
+use super::finding::{Finding, FindingSeverity};
 
 /// A limit of additional subflows that is too small for the endpoints.
 pub fn subflows(evidence: &Evidence) -> Vec<Finding> {
@@ -111,7 +112,7 @@ pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
     // With endpoints of its own a host need not follow anybody's announcements.
     let own = evidence.opening().next().is_some();
     let finding = Finding::fault(code::ADD_ADDR_ACCEPTED_ZERO, "addresses that peers announce are ignored")
-        .of(if own { Severity::Hint } else { Severity::Fault })
+        .of(if own { FindingSeverity::Hint } else { FindingSeverity::Fault })
         .evidence(format!(
             "limit add-addr-accepted is 0; peers announced {heard} address{} (AddAddr)",
             if heard == 1 { "" } else { "es" }
@@ -139,7 +140,7 @@ pub fn joins_rejected(evidence: &Evidence) -> Vec<Finding> {
         String::new()
     };
     let finding = Finding::hint(code::JOINS_REJECTED, "this host refused subflows of its peers")
-        .of(if full > 0 { Severity::Fault } else { Severity::Hint })
+        .of(if full > 0 { FindingSeverity::Fault } else { FindingSeverity::Hint })
         .evidence(format!("MPJoinRejected is {rejected}; limit subflows is {limit}{now}"))
         .meaning("A peer asked for more subflows than the limit here allows a connection.")
         .remedy(raise(evidence, limit as usize + 2));
@@ -178,7 +179,7 @@ pub fn fullmesh(evidence: &Evidence) -> Vec<Finding> {
         let remedy = format!(
             "# this kernel allows {max} at most: let fewer endpoints be `fullmesh`, or peers announce less"
         );
-        finding.of(Severity::Hint).remedy(remedy)
+        finding.of(FindingSeverity::Hint).remedy(remedy)
     }]
 }
 

@@ -13,12 +13,13 @@ mod limits;
 mod peers;
 mod probe;
 mod routes;
+mod stage;
 mod subflows;
 mod target;
 
 pub use evidence::{Configuration, Declared, Evidence, RouteCheck, Table};
-pub use finding::{Finding, Severity, shell_word};
-pub use probe::{Stage, Verdict, verdicts};
+pub use finding::{Finding, FindingSeverity, shell_word};
+pub use stage::{SubflowResult, SubflowStage, subflow_results};
 pub use target::{BadTarget, ProbeTarget};
 
 /// All that may be found. What makes everything else pointless comes first, then what is likely.
@@ -37,7 +38,7 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     subflows::missing,
     peers::without_mptcp,
     limits::add_addr_accepted,
-    peers::joins_unanswered,
+    subflows::joins_unanswered,
     routes::rp_filter,
     limits::joins_rejected,
     limits::fullmesh,
@@ -63,7 +64,7 @@ pub fn examine(evidence: &Evidence) -> Vec<Finding> {
         }
     }
     // Stable: the order of the table stays.
-    findings.sort_by_key(|finding| finding.severity == Severity::Hint);
+    findings.sort_by_key(|finding| finding.severity == FindingSeverity::Hint);
     findings
 }
 

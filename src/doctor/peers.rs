@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use crate::model::{Connection, Endpoint, Flags, Sysctl, SysctlValue, code};
 
-use super::subflows::{Missing, all};
-use super::{Evidence, Finding, Severity};
+use super::evidence::Evidence;
+use super::finding::{Finding, FindingSeverity};
 
 /// Counters of what a middlebox does to connections that began with MPTCP.
 const FALLBACKS: [&str; 8] = [
@@ -20,8 +20,6 @@ const FALLBACKS: [&str; 8] = [
 ];
 /// Less than one connection in this many is nothing to speak of.
 const RARE: u64 = 10;
-/// How many requests have to go unanswered to be worth a hint by themselves.
-const UNANSWERED_MIN: u64 = 4;
 
 /// What it means that a peer answers without MPTCP.
 pub const WITHOUT_MPTCP: &str = "Those connections are plain TCP and have one path. The server has no MPTCP, does not use it for that service, or a proxy or firewall takes the option away.";
@@ -41,7 +39,7 @@ pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
     }
     let title = if all { "no peer so far speaks MPTCP" } else { "most peers do not speak MPTCP" };
     let finding = Finding::fault(code::PEER_WITHOUT_MPTCP, title)
-        .of(if all && live { Severity::Fault } else { Severity::Hint })
+        .of(if all && live { FindingSeverity::Fault } else { FindingSeverity::Hint })
         .evidence(format!(
             "{asked} connections asked for it (MPCapableSYNTX), {agreed} peers agreed (MPCapableSYNACKRX), {plain} \
              answered with plain TCP (MPCapableFallbackSYNACK)"
@@ -49,58 +47,6 @@ pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
         .meaning(WITHOUT_MPTCP)
         .remedy(ASK_THE_SERVER);
     vec![finding]
-}
-
-/// How many requests for subflows got no answer.
-pub fn unanswered(evidence: &Evidence) -> u64 {
-    evidence.counter("MPJoinSynTx").saturating_sub(evidence.counter("MPJoinSynAckRx"))
-}
-
-/// Whether so many requests got none that all that is missing can be due to it. A few that got lost since boot explain
-/// little.
-pub fn explains(evidence: &Evidence, missing: &[Missing<'_>]) -> bool {
-    let lacking: usize = missing.iter().map(|missing| missing.connections).sum();
-    lacking > 0 && unanswered(evidence) >= lacking as u64
-}
-
-/// Requests for subflows that get no answer.
-pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
-    let [asked, answered] = ["MPJoinSynTx", "MPJoinSynAckRx"].map(|name| evidence.counter(name));
-    let unanswered = unanswered(evidence);
-    let about = |finding: Finding, seen: String| {
-        finding
-            .evidence(format!("{seen}MPJoinSynTx is {asked}, MPJoinSynAckRx {answered}"))
-            .meaning("Requests for subflows (SYN with MP_JOIN) leave and no answer comes: the path leads nowhere, a firewall drops them, or the peer refuses.")
-    };
-    let too_early = evidence.counter("MPJoinSynTxBindErr") + evidence.counter("MPJoinSynTxConnectErr") > 0;
-    let missing = all(evidence);
-    let is_the_path = !too_early && explains(evidence, &missing);
-    let blamed = missing.iter().filter(|missing| missing.asking > 0 || is_the_path);
-    let findings: Vec<Finding> = blamed
-        .map(|missing| {
-            let address = missing.row.identity.address;
-            let finding =
-                Finding::fault(code::JOINS_UNANSWERED, format!("nobody answers to subflows from {address}"));
-            let asking = match missing.asking {
-                0 => String::new(),
-                asking => {
-                    format!(", and {asking} of these ask{} for one", if asking == 1 { "s" } else { "" })
-                }
-            };
-            let home = evidence.home(missing.row).map_or("DEV", |home| home.name.as_str());
-            about(finding, format!("{}{asking}; ", missing.words()))
-                .about(evidence.label(missing.row))
-                .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"))
-        })
-        .collect();
-    if !findings.is_empty() || unanswered < UNANSWERED_MIN || unanswered <= answered || !missing.is_empty() {
-        return findings;
-    }
-    let finding = Finding::hint(code::JOINS_UNANSWERED, "most requests for subflows got no answer");
-    vec![
-        about(finding, String::new())
-            .remedy("# run this again while connections are live: it names the endpoint then"),
-    ]
 }
 
 /// SYNs with MPTCP that got lost, and what the kernel made of it.
@@ -127,7 +73,7 @@ pub fn blackhole(evidence: &Evidence) -> Vec<Finding> {
         format!("\n# this ends the pause:\nsysctl -w net.mptcp.blackhole_timeout={timeout}")
     });
     let finding = Finding::fault(code::BLACKHOLE, title)
-        .of(if live { Severity::Fault } else { Severity::Hint })
+        .of(if live { FindingSeverity::Fault } else { FindingSeverity::Hint })
         .evidence(format!(
             "Blackhole is {found}, MPCapableSYNTXDrop {lost}, MPCapableSYNTXDisabled {disabled}; live connections that \
              are plain TCP: {plain}{seconds}"

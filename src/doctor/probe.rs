@@ -1,167 +1,18 @@
-//! A connection that was opened to be looked at: which endpoints have a subflow, and at which step the others stopped.
-
-use std::time::Duration;
+//! The test connection of `doctor --probe`: whether it speaks MPTCP, and the subflows that it lacks for no other reason.
 
 use crate::model::code::{self, Code};
-use crate::model::{
-    Course, Endpoint, Event, EventFlags, EventKind, Flags, Probe, Protocol, Sighting, Subflow, Watched,
-};
-use crate::system::Errno;
+use crate::model::{Course, Probe, Protocol};
 
-use super::{Evidence, Finding, Severity, endpoints, host, peers, routes};
-
-/// How far an endpoint's subflow came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// It is there.
-    Established,
-    /// It was there.
-    Closed,
-    /// The peer reset it before it was there.
-    Refused,
-    /// The peer did not answer.
-    Unanswered,
-    /// This host could not ask.
-    NotSent,
-    /// This host did not ask.
-    NotTried,
-    /// It is for the peer to ask.
-    Announced,
-}
-
-impl Stage {
-    /// As reports write it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Stage::Established => "established",
-            Stage::Closed => "closed",
-            Stage::Refused => "refused",
-            Stage::Unanswered => "unanswered",
-            Stage::NotSent => "not-sent",
-            Stage::NotTried => "not-tried",
-            Stage::Announced => "announced",
-        }
-    }
-}
-
-/// What became of one endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict<'a> {
-    /// The endpoint.
-    pub row: &'a Endpoint,
-    /// How far it came.
-    pub stage: Stage,
-    /// What there is to say about that.
-    pub detail: String,
-    /// The round-trip time, where there is a subflow.
-    pub rtt: Option<Duration>,
-}
-
-/// One for each endpoint that somebody made; none where the connection has no MPTCP, or shows nothing.
-pub fn verdicts(evidence: &Evidence) -> Vec<Verdict<'_>> {
-    match &evidence.probe {
-        Some(Probe { course: Course::Connected(watched), .. }) if watched.protocol == Protocol::Mptcp => {
-            evidence.endpoints().map(|row| verdict(evidence, watched, row)).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn verdict<'a>(evidence: &Evidence, watched: &Watched, row: &'a Endpoint) -> Verdict<'a> {
-    let address = row.identity.address;
-    let own = || watched.subflows.iter().filter(|seen| seen.path.local.ip() == address);
-    let is_up = |seen: &&Sighting| match watched.ended {
-        true => seen.was_established,
-        false => seen.is_there && seen.path.is_established(),
-    };
-    // The connection's first one comes first.
-    if let Some(seen) = own().filter(is_up).min_by_key(|seen| seen.path.flags.is_join()) {
-        let detail = if seen.path.flags.is_join() { "" } else { "the first subflow" };
-        let rtt = Some(seen.path.traffic.rtt);
-        return Verdict { row, stage: Stage::Established, detail: detail.to_owned(), rtt };
-    }
-    let (stage, detail) = if let Some(seen) = own().find(|seen| seen.is_there) {
-        (Stage::Unanswered, sent(seen))
-    } else {
-        let mut told = watched.events.iter().filter(|event| event.local.address == Some(address));
-        let closed = told.rfind(|event| event.kind == EventKind::SubClosed);
-        let was_established = own().any(|seen| seen.was_established);
-        match (closed, own().next()) {
-            (None, None) => not_seen(evidence, watched, row),
-            _ if was_established => (Stage::Closed, reason(closed)),
-            _ => (Stage::Refused, reason(closed)),
-        }
-    };
-    Verdict { row, stage, detail, rtt: None }
-}
-
-fn sent(seen: &Sighting) -> String {
-    match seen.path.traffic.retransmitted {
-        0 => "SYN sent".to_owned(),
-        again => format!("SYN sent {} times", again + 1),
-    }
-}
-
-/// What the kernel said about the end of a subflow.
-fn reason(closed: Option<&Event>) -> String {
-    let error = closed.and_then(|event| event.error).filter(|error| *error != 0);
-    match (closed.and_then(|event| event.reset_reason), error) {
-        _ if closed.is_none() => "it went away".to_owned(),
-        (Some(reset), _) => format!("the peer reset it: {reset}"),
-        (None, Some(error)) => Errno::from_raw(error.into()).desc().to_owned(),
-        (None, None) => "the peer reset it".to_owned(),
-    }
-}
-
-/// Why there was no attempt to be seen.
-fn not_seen(evidence: &Evidence, watched: &Watched, row: &Endpoint) -> (Stage, String) {
-    if !row.opens_subflows() {
-        return if row.flags.contains(Flags::SIGNAL) {
-            (Stage::Announced, "it is for peers to connect to".to_owned())
-        } else {
-            (Stage::NotTried, "its flags open no subflow here".to_owned())
-        };
-    }
-    let obstacle = || routes::obstacle(evidence, row).filter(|found| found.severity == Severity::Fault);
-    if let Some(trouble) = endpoints::trouble(evidence, row).or_else(obstacle) {
-        return (Stage::NotSent, trouble.title);
-    }
-    (Stage::NotTried, not_tried(evidence, watched, row))
-}
-
-fn not_tried(evidence: &Evidence, watched: &Watched, row: &Endpoint) -> String {
-    let there =
-        || watched.subflows.iter().filter(|seen| seen.is_there || watched.ended).map(|seen| &seen.path);
-    let limit = evidence.state().map_or(0, |state| state.limits.subflows);
-    let same_family = |path: &Subflow| path.remote.is_ipv4() == row.identity.address.is_ipv4();
-    let denied = |event: &Event| event.flags.is_some_and(|flags| flags.contains(EventFlags::DENY_JOIN_ID0));
-    if !there().any(|path| path.flags.is_fully_established()) {
-        "the peer acknowledged no data, so that none may follow".to_owned()
-    } else if !there().any(same_family) {
-        "the peer has no address of this family here".to_owned()
-    } else if there().filter(|path| path.flags.is_join()).count() >= limit as usize {
-        format!("the limit of {limit} subflow{} is reached", if limit == 1 { "" } else { "s" })
-    } else if watched.events.iter().any(denied) {
-        "the peer lets nobody join at its first address".to_owned()
-    } else {
-        "no attempt was seen".to_owned()
-    }
-}
-
-impl Verdict<'_> {
-    /// Whether there should be a subflow, and is none.
-    pub fn is_failure(&self, watched: &Watched) -> bool {
-        let ipv4 = self.row.identity.address.is_ipv4();
-        let reachable = watched.subflows.iter().any(|seen| seen.path.remote.is_ipv4() == ipv4);
-        !matches!(self.stage, Stage::Established | Stage::Announced) && self.row.opens_subflows() && reachable
-    }
-}
+use super::evidence::Evidence;
+use super::finding::{Finding, FindingSeverity};
+use super::stage::{SubflowResult, SubflowStage, subflow_results};
+use super::{host, peers};
 
 /// What the connection itself tells.
 pub fn connection(evidence: &Evidence) -> Vec<Finding> {
     let Some(Probe { target, course }) = &evidence.probe else { return Vec::new() };
     let elsewhere = [host::no_mptcp, host::mptcp_disabled, peers::blackhole];
-    let is_fault = |finding: &Finding| finding.severity == Severity::Fault;
+    let is_fault = |finding: &Finding| finding.severity == FindingSeverity::Fault;
     if elsewhere.iter().any(|look| look(evidence).iter().any(is_fault)) {
         return Vec::new();
     }
@@ -199,18 +50,18 @@ pub fn unexplained(evidence: &Evidence, found: &[Finding]) -> Vec<Finding> {
     let Some(Probe { target, course: Course::Connected(watched) }) = &evidence.probe else {
         return Vec::new();
     };
-    let explained = |verdict: &Verdict<'_>| {
+    let explained = |verdict: &SubflowResult<'_>| {
         let name = evidence.label(verdict.row);
         let about = |finding: &&Finding| {
             finding.endpoint.as_ref() == Some(&name) || EXPLAIN_ALL.contains(&finding.code)
         };
-        found.iter().filter(about).any(|finding| finding.severity == Severity::Fault)
+        found.iter().filter(about).any(|finding| finding.severity == FindingSeverity::Fault)
     };
-    let finding = |verdict: &Verdict<'_>| {
+    let finding = |verdict: &SubflowResult<'_>| {
         let (address, word) = (verdict.row.identity.address, verdict.stage.word());
         let seen = format!("the subflow from {address} to {target}: {word}, {}", verdict.detail);
         let finding = match verdict.stage {
-            Stage::Refused | Stage::Closed => {
+            SubflowStage::Refused | SubflowStage::Closed => {
                 Finding::fault(code::SUBFLOW_REFUSED, format!("{target} refuses subflows from {address}"))
                     .meaning("Packets get through both ways, so the path is fine. Most peers refuse for their own limit; a firewall that rejects looks the same.")
                     .remedy("# on the peer:\nip mptcp limits show\nnstat -az 'MPTcpExtMPJoin*'")
@@ -221,7 +72,7 @@ pub fn unexplained(evidence: &Evidence, found: &[Finding]) -> Vec<Finding> {
         };
         finding.about(evidence.label(verdict.row)).evidence(seen)
     };
-    let failures = verdicts(evidence).into_iter().filter(|verdict| verdict.is_failure(watched));
+    let failures = subflow_results(evidence).into_iter().filter(|verdict| verdict.is_failure(watched));
     failures.filter(|verdict| !explained(verdict)).map(|verdict| finding(&verdict)).collect()
 }
 
@@ -238,8 +89,10 @@ const EXPLAIN_ALL: [Code; 6] = [
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{codes, healthy};
+    use std::time::Duration;
+
     use super::*;
-    use crate::model::{End, ResetReason, SubflowFlags};
+    use crate::model::{End, Event, EventFlags, EventKind, ResetReason, Sighting, SubflowFlags, Watched};
 
     /// A probe whose connection is the one that a healthy host has.
     fn probed(change: impl Fn(&mut Watched)) -> Evidence {
@@ -268,8 +121,8 @@ mod tests {
     /// What became of the second endpoint, and what is found.
     #[track_caller]
     fn check(evidence: &Evidence, expected: &str, found: &[&str]) {
-        let verdicts = verdicts(evidence);
-        let Verdict { stage, detail, .. } = &verdicts[1];
+        let verdicts = subflow_results(evidence);
+        let SubflowResult { stage, detail, .. } = &verdicts[1];
         assert_eq!(format!("{}: {detail}", stage.word()), expected);
         assert_eq!(codes(evidence), found, "{expected}");
     }

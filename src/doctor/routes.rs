@@ -3,7 +3,8 @@
 use crate::model::{DefaultRoute, Endpoint, Interface, code};
 
 use super::endpoints::trouble;
-use super::{Evidence, Finding, RouteCheck, Severity};
+use super::evidence::{Evidence, RouteCheck};
+use super::finding::{Finding, FindingSeverity};
 
 /// `RT_TABLE_MAIN`
 const MAIN: u32 = 254;
@@ -33,8 +34,11 @@ pub fn obstacle(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     let strays = |check: &&&RouteCheck| check.taken().as_ref().is_ok_and(|taken| *taken != home.index);
     if let Some(check) = checks.iter().find(refused) {
         let all = checks.iter().all(|check| check.taken().is_err());
-        let severity =
-            if all && !is_on_purpose(evidence, home, check) { Severity::Fault } else { Severity::Hint };
+        let severity = if all && !is_on_purpose(evidence, home, check) {
+            FindingSeverity::Fault
+        } else {
+            FindingSeverity::Hint
+        };
         return Some(refused_finding(evidence, row, home, check).of(severity));
     }
     let check = checks.iter().find(strays).filter(|_| checks.iter().all(|check| strays(&check)))?;

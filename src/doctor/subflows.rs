@@ -3,7 +3,13 @@
 use crate::model::{Connection, Endpoint, Subflow, code};
 
 use super::endpoints::{renew, trouble};
-use super::{Evidence, Finding, routes};
+use super::evidence::Evidence;
+use super::finding::Finding;
+use super::routes;
+use super::stage::subflow_results;
+
+/// How many requests have to go unanswered to be worth a hint by themselves.
+const UNANSWERED_MIN: u64 = 4;
 
 /// An endpoint that can be used, and connections that could use it and do not.
 pub struct Missing<'a> {
@@ -62,12 +68,12 @@ fn lacks(connection: &Connection, row: &Endpoint, limit: usize) -> bool {
 /// Subflows that nobody asks for any more.
 pub fn missing(evidence: &Evidence) -> Vec<Finding> {
     // A probe has a new connection, and tells at which step each subflow stopped.
-    if !super::probe::verdicts(evidence).is_empty() {
+    if !subflow_results(evidence).is_empty() {
         return Vec::new();
     }
     let counters = ["MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"].map(|name| (name, evidence.counter(name)));
     let all = all(evidence);
-    let is_the_path = super::peers::explains(evidence, &all);
+    let is_the_path = explains(evidence, &all);
     let finding = |missing: &Missing<'_>| {
         let (words, row) = (missing.words(), missing.row);
         let again = renew(evidence, row, None);
@@ -95,4 +101,56 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
         }
     };
     all.iter().filter_map(finding).collect()
+}
+
+/// How many requests for subflows got no answer.
+pub fn unanswered(evidence: &Evidence) -> u64 {
+    evidence.counter("MPJoinSynTx").saturating_sub(evidence.counter("MPJoinSynAckRx"))
+}
+
+/// Whether so many requests got none that all that is missing can be due to it. A few that got lost since boot explain
+/// little.
+pub fn explains(evidence: &Evidence, missing: &[Missing<'_>]) -> bool {
+    let lacking: usize = missing.iter().map(|missing| missing.connections).sum();
+    lacking > 0 && unanswered(evidence) >= lacking as u64
+}
+
+/// Requests for subflows that get no answer.
+pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
+    let [asked, answered] = ["MPJoinSynTx", "MPJoinSynAckRx"].map(|name| evidence.counter(name));
+    let unanswered = unanswered(evidence);
+    let about = |finding: Finding, seen: String| {
+        finding
+            .evidence(format!("{seen}MPJoinSynTx is {asked}, MPJoinSynAckRx {answered}"))
+            .meaning("Requests for subflows (SYN with MP_JOIN) leave and no answer comes: the path leads nowhere, a firewall drops them, or the peer refuses.")
+    };
+    let too_early = evidence.counter("MPJoinSynTxBindErr") + evidence.counter("MPJoinSynTxConnectErr") > 0;
+    let missing = all(evidence);
+    let is_the_path = !too_early && explains(evidence, &missing);
+    let blamed = missing.iter().filter(|missing| missing.asking > 0 || is_the_path);
+    let findings: Vec<Finding> = blamed
+        .map(|missing| {
+            let address = missing.row.identity.address;
+            let finding =
+                Finding::fault(code::JOINS_UNANSWERED, format!("nobody answers to subflows from {address}"));
+            let asking = match missing.asking {
+                0 => String::new(),
+                asking => {
+                    format!(", and {asking} of these ask{} for one", if asking == 1 { "s" } else { "" })
+                }
+            };
+            let home = evidence.home(missing.row).map_or("DEV", |home| home.name.as_str());
+            about(finding, format!("{}{asking}; ", missing.words()))
+                .about(evidence.label(missing.row))
+                .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"))
+        })
+        .collect();
+    if !findings.is_empty() || unanswered < UNANSWERED_MIN || unanswered <= answered || !missing.is_empty() {
+        return findings;
+    }
+    let finding = Finding::hint(code::JOINS_UNANSWERED, "most requests for subflows got no answer");
+    vec![
+        about(finding, String::new())
+            .remedy("# run this again while connections are live: it names the endpoint then"),
+    ]
 }
