@@ -6,26 +6,35 @@
 //!         spans + origins               |                          |
 //!               System::observe --> State (current) <--------------+  read back and compare
 //! ```
+//!
+//! The modules below are in the order of the flow; `src/README.md` walks one file through them.
 
+// The command line, and one file a verb.
 pub mod cli;
 pub mod command;
 
+// Files to a judged configuration.
 pub mod config;
 pub mod source;
 
+// The vocabulary, and the seam to the system: types and traits without I/O.
 pub mod model;
 pub mod system;
 
+// Pure: what the configuration means on this host, and the steps that lead there.
 pub mod desired;
 pub mod plan;
 
+// One pass over one network namespace.
 pub mod reconcile;
 
+// The edge: the kernel, the runtime folder, the second process of a trial, what a watch waits for.
 pub mod linux;
 pub mod log;
 pub mod rundir;
 pub mod trial;
 pub mod watch;
 
+// What people and programs read.
 pub mod doctor;
 pub mod report;

@@ -90,8 +90,6 @@ mod tests {
     use super::words;
     use std::time::Duration;
 
-    use crate::model::diagnostic::Diagnostic;
-
     #[test]
     fn the_words_are_right_for_as_long_as_they_say() {
         for (left, expected, pause) in [(2000, "2 s left", 1000), (1999, "2 s left", 999), (1, "1 s left", 1)]

@@ -85,7 +85,7 @@ struct Trial {
     guard: Option<(Guard, Revert)>,
 }
 
-impl reconcile::Guard for Trial {
+impl reconcile::Safeguard for Trial {
     fn set(&mut self, revert: Revert) -> io::Result<()> {
         let spec = TrialSpec { revert, timeout: self.timeout };
         self.guard = Some((Guard::start(&self.options, &spec)?, spec.revert));

@@ -7,7 +7,7 @@ mod takeback;
 
 pub use order::PlanError;
 
-pub use takeback::{Stage, taken_back};
+pub use takeback::{TrialStage, taken_back};
 
 use std::collections::BTreeSet;
 

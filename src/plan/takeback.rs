@@ -6,7 +6,7 @@ use crate::model::{AddressId, Endpoint, Flags, Identity, Limits, State};
 
 /// How far the trial got.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum TrialStage {
     /// Its plan may have been carried out in part.
     Begun,
     /// All of it was.
@@ -16,19 +16,19 @@ pub enum Stage {
     },
 }
 
-impl Stage {
+impl TrialStage {
     /// Whether a row that is absent may be on its way from one form to the other.
     fn may_be_between(&self, identity: Identity) -> bool {
         match self {
-            Stage::Begun => true,
-            Stage::Reached { removed } => removed.contains(&identity),
+            TrialStage::Begun => true,
+            TrialStage::Reached { removed } => removed.contains(&identity),
         }
     }
 }
 
 /// What there has to be once the trial is taken back: the state `now`, with everything as `before` that the trial made
 /// as `tried`. What somebody else changed meanwhile stays.
-pub fn taken_back(before: &State, tried: &State, now: &State, stage: &Stage) -> State {
+pub fn taken_back(before: &State, tried: &State, now: &State, stage: &TrialStage) -> State {
     let mut state = now.clone();
     state.limits = Limits {
         subflows: own(before.limits.subflows, tried.limits.subflows, now.limits.subflows),
@@ -61,13 +61,13 @@ fn own<T: PartialEq>(before: T, tried: T, now: T) -> T {
 
 /// Whether the row, or its absence, is the trial's doing. Nobody can put an implicit endpoint back, and one that was
 /// adopted has its subflow now.
-fn is_own(identity: Identity, before: &State, tried: &State, now: &State, stage: &Stage) -> bool {
+fn is_own(identity: Identity, before: &State, tried: &State, now: &State, stage: &TrialStage) -> bool {
     let (before, tried, now) = (before.endpoint(identity), tried.endpoint(identity), now.endpoint(identity));
     if before.is_some_and(Endpoint::is_implicit) {
         return false;
     }
     // In the midst of a plan, rows may be `backup` for a moment, those too that are only in the way of others.
-    if *stage == Stage::Begun
+    if *stage == TrialStage::Begun
         && let Some(now) = now.filter(|row| row.flags.contains(Flags::BACKUP))
     {
         let quiet = |row: &Endpoint| Endpoint { flags: row.flags.union(Flags::BACKUP), ..row.clone() };
@@ -114,7 +114,7 @@ mod tests {
         State { limits, sysctls: Default::default(), endpoints: rows.iter().map(row).collect() }
     }
 
-    const REACHED: Stage = Stage::Reached { removed: BTreeSet::new() };
+    const REACHED: TrialStage = TrialStage::Reached { removed: BTreeSet::new() };
     const S: Flags = Flags::SUBFLOW;
     const B: Flags = Flags::SUBFLOW.union(Flags::BACKUP);
 
@@ -147,7 +147,7 @@ mod tests {
         let goal = state(4, &[(1, 7, S), (4, 0, S)]);
         // Limits set, the first row removed and not added again, the second one still there.
         let now = state(4, &[(2, 2, S), (4, 3, S)]);
-        assert!(taken_back(&before, &goal, &now, &Stage::Begun).agrees_with(&before));
+        assert!(taken_back(&before, &goal, &now, &TrialStage::Begun).agrees_with(&before));
         // The same table, but the plan had ended: somebody else removed the row.
         let later = taken_back(&before, &goal, &now, &REACHED);
         assert_eq!(later.endpoints.len(), 1);
@@ -159,7 +159,7 @@ mod tests {
         let before = state(2, &[(1, 1, S), (2, 2, S), (3, 3, B)]);
         let goal = state(2, &[(1, 1, S), (2, 7, S), (3, 3, B)]);
         let now = state(2, &[(1, 1, B), (2, 7, B), (3, 3, B)]);
-        assert!(taken_back(&before, &goal, &now, &Stage::Begun).agrees_with(&before));
+        assert!(taken_back(&before, &goal, &now, &TrialStage::Begun).agrees_with(&before));
     }
 
     /// What taking back has removed comes back, and what somebody else removed does not.
@@ -169,7 +169,7 @@ mod tests {
         let tried = state(2, &[(1, 7, S), (2, 8, S)]);
         let now = state(2, &[]);
         let removed = |last: u8| Identity { address: [10, 0, 0, last].into(), port: None };
-        let target = taken_back(&before, &tried, &now, &Stage::Reached { removed: [removed(1)].into() });
+        let target = taken_back(&before, &tried, &now, &TrialStage::Reached { removed: [removed(1)].into() });
         assert!(target.agrees_with(&state(2, &[(1, 1, S)])), "{target:?}");
     }
 

@@ -42,7 +42,7 @@ pub enum Mode<'m> {
     /// Carry the plan out.
     Apply(Option<Wait<'m>>),
     /// Carry the plan out once a guard is in place that puts it back.
-    Try(&'m mut dyn Guard),
+    Try(&'m mut dyn Safeguard),
     /// Put a trial back, and the record with it.
     Revert(&'m Revert),
     /// Carry the plan out, and add these endpoints again, for connections that have no subflow from them.
@@ -50,7 +50,7 @@ pub enum Mode<'m> {
 }
 
 /// Puts a trial back, whatever becomes of this process.
-pub trait Guard {
+pub trait Safeguard {
     /// Takes its place. Nothing was written before.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ pub fn reconcile(
     let (Observation { before, mut plan }, ownership) = match observe(target, pass.system, record) {
         Ok(seen) => seen,
         Err(ObserveError::Unreadable(error)) => return Err(error.into()),
-        Err(ObserveError::NoWay(failure, now)) => return Ok(pass.no_way(failure, now)),
+        Err(ObserveError::NoWay(no_way)) => return Ok(pass.no_way(*no_way)),
     };
     pass.warn(&plan, &ownership, waited.is_some())?;
     let patience = match mode {
@@ -140,7 +140,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn no_way(self, failure: Failure, now: State) -> Report {
+    fn no_way(self, (failure, now): (Failure, State)) -> Report {
         let diagnostics = [self.warnings, failure.diagnostics.clone()].concat();
         Report {
             verdict: Verdict::Unchanged,

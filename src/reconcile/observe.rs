@@ -77,7 +77,7 @@ pub enum ObserveError {
     /// The system cannot be read.
     Unreadable(Error),
     /// No way leads to the target from this state.
-    NoWay(Failure, State),
+    NoWay(Box<(Failure, State)>),
 }
 
 impl From<Error> for ObserveError {
@@ -99,7 +99,7 @@ pub fn observe<'r>(
     let ownership = Ownership::new(record, target.spares_others(), &now.state);
     match target.plan(&now, &ownership.identities(), &BTreeSet::new(), system) {
         Ok(plan) => Ok((Observation { before: now.state, plan }, ownership)),
-        Err(failure) => Err(ObserveError::NoWay(failure, now.state)),
+        Err(failure) => Err(ObserveError::NoWay(Box::new((failure, now.state)))),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{AddressId, EndpointNames, Identity, OwnedEndpoints, Reason, State, Step, Sysctl};
-use crate::plan::{self, Plan, Stage};
+use crate::plan::{self, Plan, TrialStage};
 use crate::system::{Observed, System};
 
 use super::observe::Target;
@@ -62,8 +62,8 @@ impl Target for Revert {
         _: &mut dyn System,
     ) -> Result<Plan, Failure> {
         let (tried, stage) = match &self.reached {
-            None => (&self.goal, Stage::Begun),
-            Some(reached) => (reached, Stage::Reached { removed: removed.clone() }),
+            None => (&self.goal, TrialStage::Begun),
+            Some(reached) => (reached, TrialStage::Reached { removed: removed.clone() }),
         };
         let target = plan::taken_back(&self.before, tried, &now.state, &stage);
         let steps = plan::plan(&now.state, &target, now.capabilities)?;

@@ -1,4 +1,4 @@
-//! The picture for the README: how many times the C floor each contestant takes, on a scale of powers.
+//! The picture of the times: how many times the C floor each contestant takes, on a scale of powers.
 
 use std::fmt::Write;
 

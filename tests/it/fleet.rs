@@ -1,4 +1,4 @@
-//! What is for many hosts, in `packaging`, agrees with the program and with the README.
+//! What is for many hosts, in `packaging`, agrees with the program and with its README.
 
 use std::fs;
 
@@ -24,10 +24,10 @@ fn the_version_is_one() {
 
 /// That is the one which `tests/ansible` plays.
 #[test]
-fn the_readme_shows_the_playbook_as_it_is() {
+fn its_readme_shows_the_playbook_as_it_is() {
     let playbook = text("packaging/ansible/playbooks/fleet.yml");
     let shown = format!("```yaml\n{}```\n", playbook.trim_start_matches("---\n"));
-    assert!(text("README.md").contains(&shown), "{shown}");
+    assert!(text("packaging/README.md").contains(&shown), "{shown}");
 }
 
 /// The lines below the one that says `NAME: |`, without their indentation.

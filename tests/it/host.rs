@@ -1,6 +1,8 @@
 //! A host in memory, for what resolves and plans without a kernel.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use mptcp_apply::model::{Sysctl, SysctlValue};
 use mptcp_apply::system::{Error, HostFacts, UsableAddress};
@@ -34,6 +36,16 @@ impl HostFacts for Host {
 
     fn addresses(&mut self) -> Result<&[UsableAddress], Error> {
         Ok(&self.0)
+    }
+
+    fn has_address(&mut self, address: IpAddr, on: Option<NonZeroU32>) -> Result<bool, Error> {
+        let has =
+            |usable: &UsableAddress| usable.address == address && on.is_none_or(|on| on == usable.index);
+        Ok(self.0.iter().any(has))
+    }
+
+    fn await_change(&mut self, _: Duration) -> Result<(), Error> {
+        Ok(())
     }
 
     fn schedulers(&mut self) -> Result<Option<Vec<String>>, Error> {

@@ -7,13 +7,13 @@ use mptcp_apply::config::{self, Config, EndpointTarget, Name};
 use mptcp_apply::desired::{self, ResolveError};
 use mptcp_apply::model::diagnostic::{Diagnostic, Diagnostics, SourceId, lines};
 use mptcp_apply::model::{
-    AddressId, Capabilities, Endpoint, Flags, Identity, Limits, State, Sysctl, SysctlValue,
+    AddressId, Capabilities, Endpoint, EndpointNames, Flags, Identity, Limits, State, Sysctl, SysctlValue,
 };
 use mptcp_apply::plan::plan;
-use mptcp_apply::report::json_v1::{Check, Plan, PlanParts};
+use mptcp_apply::reconcile::{Report, ReportedStep, StepOutcome, Verdict};
+use mptcp_apply::report::json_v1::{Check, PlanJson};
 use mptcp_apply::report::snippet::Snippets;
-use mptcp_apply::report::text::{self, Tense};
-use mptcp_apply::report::{Style, yaml};
+use mptcp_apply::report::{About, Style, text, yaml};
 use mptcp_apply::source::{self, SourceFile};
 
 use super::host::Host;
@@ -136,17 +136,17 @@ fn planned(judged: &Judged, host: Before) {
     match desired::resolve(&judged.config, &current, capabilities, &owned, &mut Host::new()) {
         Ok(desired) => {
             drawn(desired.warnings.iter(), &judged.sources);
-            carried_out(judged, &current, &desired.state, capabilities);
+            carried_out(&current, &desired.state, &desired.names, capabilities);
         }
         Err(ResolveError::Unsupported(found) | ResolveError::Conflict(found)) => {
             assert!(!found.is_empty(), "no reason");
             drawn(found.iter(), &judged.sources);
         }
-        Err(ResolveError::Kernel(error)) => panic!("{error}"),
+        Err(ResolveError::System(error)) => panic!("{error}"),
     }
 }
 
-fn carried_out(judged: &Judged, current: &State, goal: &State, capabilities: Capabilities) {
+fn carried_out(current: &State, goal: &State, names: &EndpointNames, capabilities: Capabilities) {
     let Ok(steps) = plan(current, goal, capabilities) else {
         assert!(goal.endpoints.len() > capabilities.endpoints_max, "{goal:#?}");
         return;
@@ -154,27 +154,26 @@ fn carried_out(judged: &Judged, current: &State, goal: &State, capabilities: Cap
     let mut reached = current.clone();
     steps.iter().for_each(|step| step.replay(&mut reached));
     assert!(reached.agrees_with(goal), "{reached:#?}\nis not\n{goal:#?}");
-    text::plan(&steps, Tense::Planned, Style::Coloured);
-    let diff = yaml::diff(current, goal, ["current", "desired"]).expect("YAML");
-    let parts = PlanParts {
-        result: "planned",
-        steps: &steps,
-        netns: None,
-        trigger: None,
-        diagnostics: [&judged.diagnostics, &Diagnostics::default()],
-        sources: &judged.sources,
-        before: current,
-        after: goal,
-        diff: &diff,
-        error: None,
+    text::plan(steps.iter(), names, Verdict::Planned, Style::Coloured);
+    let diff = yaml::diff(current, goal, names, ["current", "desired"]).expect("YAML");
+    let planned = |step| ReportedStep { step, outcome: StepOutcome::Planned };
+    let report = Report {
+        verdict: Verdict::Planned,
+        steps: steps.into_iter().map(planned).collect(),
+        before: current.clone(),
+        after: goal.clone(),
+        names: names.clone(),
+        diagnostics: Vec::new(),
+        failure: None,
     };
-    serde_json::to_string(&Plan::new(parts)).expect("JSON");
-    written_and_read(goal, capabilities);
+    let about = About { loaded: None, netns: None, trigger: None };
+    serde_json::to_string(&PlanJson::new(&about, &report, &diff)).expect("JSON");
+    written_and_read(goal, names, capabilities);
 }
 
 /// A state as YAML is a configuration under which there is nothing to do.
-fn written_and_read(state: &State, capabilities: Capabilities) {
-    let text = yaml::state(state).expect("YAML");
+fn written_and_read(state: &State, names: &EndpointNames, capabilities: Capabilities) {
+    let text = yaml::state(state, names).expect("YAML");
     let judged = check(&[text.as_bytes()]);
     let errors: Vec<&str> = judged
         .diagnostics

@@ -7,8 +7,9 @@
 //! - `hostile`: huge, deep and damaged input ends in an ordinary verdict, soon.
 //! - `kernel`: the real kernel in network namespaces of the tests' own, read back by `ip mptcp`; system calls that fail,
 //!   answers that lie, kills, races, and runtime folders that are of no use.
-//! - `fleet`: what is for many hosts agrees with the program and the README.
+//! - `fleet`: what is for many hosts agrees with the program and its README.
 //! - `kernel::elsewhere`: what the README says to those who come from `ip mptcp`, NetworkManager and mptcpd.
+//! - `kernel::readme`: the README's first command, first file and way back; `kernel::json_page`: each field has its words.
 //! - `kernel::openwrt`: the init script for procd, with what procd would start.
 //! - `kernel::systemd`: cloud-init, and the units under a real systemd, which is booted in a container.
 //! - `rehearsal`: `--rehearse` as an ordinary user and as root; the host stays as it is.

@@ -6,9 +6,11 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use mptcp_apply::model::{AddressId, Capabilities, Endpoint, Flags, Identity, Limits, State, Step, Sysctl};
-use mptcp_apply::plan::plan;
-use mptcp_apply::reconcile::{Cause, Failure, Goal, Outcome, Terms, Verdict, apply};
+use mptcp_apply::model::{
+    AddressId, Capabilities, Endpoint, EndpointNames, Flags, Identity, Limits, Reason, State, Step, Sysctl,
+};
+use mptcp_apply::plan::{Plan, plan};
+use mptcp_apply::reconcile::{ApplyOptions, FailureKind, Report, StepOutcome, Verdict, apply};
 use mptcp_apply::system::{Errno, Error, Joins, Observed, PathManager, Refusal, SubflowSummary};
 
 use crate::model::{Model, Version};
@@ -73,6 +75,8 @@ struct Talking {
     /// A call of `execute` that is refused, counted from 0.
     refused: Option<usize>,
     calls: usize,
+    /// How many steps were carried out.
+    executed: usize,
     /// When somebody wants the run to end.
     interrupted: Option<Duration>,
 }
@@ -95,6 +99,7 @@ impl Talking {
             closed: BTreeMap::new(),
             refused: None,
             calls: 0,
+            executed: 0,
             interrupted: None,
         }
     }
@@ -203,6 +208,7 @@ impl PathManager for Talking {
             return Err(Refusal::new(Errno::EADDRINUSE));
         }
         self.kernel.execute(step)?;
+        self.executed += 1;
         match step {
             Step::DelAddr { endpoint, .. } if endpoint.identity.port.is_some() => {
                 self.closed.insert(endpoint.identity, self.now + TIME_WAIT);
@@ -218,12 +224,19 @@ impl PathManager for Talking {
                 let rows = self.kernel.state().endpoints;
                 rows.iter().for_each(|row| self.ask(row.identity.address));
             }
-            Step::SetFlags { endpoint, .. } if endpoint.name.as_deref() != Some("e4") => {
+            Step::SetFlags { endpoint, .. } if endpoint.identity.address != address(4) => {
                 self.changed.push(endpoint.identity);
             }
             _ => {}
         }
         Ok(())
+    }
+}
+
+fn reason(step: &Step) -> Option<Reason> {
+    match step {
+        Step::SetFlags { why, .. } | Step::DelAddr { why, .. } | Step::AddAddr { why, .. } => Some(*why),
+        _ => None,
     }
 }
 
@@ -234,7 +247,6 @@ fn address(last: u8) -> IpAddr {
 /// Rows with these last numbers and ids of their own, within this limit of subflows.
 fn state(subflows: u32, rows: &[u8], flags: Flags) -> State {
     let row = |last: &u8| Endpoint {
-        name: Some(format!("e{last}")),
         identity: Identity { address: address(*last), port: None },
         id: AddressId::new(*last),
         dev: None,
@@ -244,26 +256,31 @@ fn state(subflows: u32, rows: &[u8], flags: Flags) -> State {
     State { limits, sysctls: Default::default(), endpoints: rows.iter().map(row).collect() }
 }
 
-fn carry_out(kernel: &mut Talking, target: &State) -> Outcome {
+fn carry_out(kernel: &mut Talking, target: &State) -> Report {
     let outcome = attempt(kernel, target, Duration::ZERO);
     assert!(matches!(outcome.verdict, Verdict::Applied), "{:?}", outcome.verdict);
     assert!(outcome.after.agrees_with(target));
     outcome
 }
 
-fn attempt(kernel: &mut Talking, target: &State, patience: Duration) -> Outcome {
-    let terms = Terms { sysctls: &[], patience };
+fn attempt(kernel: &mut Talking, target: &State, patience: Duration) -> Report {
+    let names = target.endpoints.iter().map(|row| (row.identity, format!("e{}", row.identity.address)));
+    attempt_named(kernel, target, names.collect(), patience)
+}
+
+fn attempt_named(kernel: &mut Talking, target: &State, names: EndpointNames, patience: Duration) -> Report {
+    let options = ApplyOptions { sysctls: &[], patience, locate: &|_| None };
     let goal = |now: &State| {
         let steps = plan(now, target, Capabilities::SMALL).expect("possible");
-        Goal { state: target.clone(), steps, warnings: Vec::new() }
+        Plan { target: target.clone(), names: names.clone(), steps, warnings: Vec::new() }
     };
     let before = kernel.observe(&[]).expect("a state").state;
     let first = goal(&before);
-    apply(kernel, terms, before, first, |_, now| Ok(goal(now)), |_, _| ())
+    apply(kernel, options, before, first, |_, now, _| Ok(goal(&now.state)), |_, _| ())
 }
 
-fn warned(outcome: &Outcome) -> BTreeSet<&'static str> {
-    outcome.warnings.iter().map(|warning| warning.code.word()).collect()
+fn warned(outcome: &Report) -> BTreeSet<&'static str> {
+    outcome.diagnostics.iter().map(|warning| warning.code.word()).collect()
 }
 
 const SUBFLOW: Flags = Flags::SUBFLOW;
@@ -318,8 +335,12 @@ fn a_path_that_is_reset_is_none() {
     let outcome = carry_out(&mut kernel, &state(8, &[2], SUBFLOW));
     assert_eq!(kernel.without_path, Duration::ZERO);
     assert_eq!((kernel.paths_from(2), kernel.additions), (1, 3));
-    // The plan is what it was: what had to be tried again is no part of it.
-    assert_eq!(outcome.steps.len(), 2);
+    // What had to be tried again reached the kernel too.
+    let of = |why| outcome.steps().filter(|step| reason(step) == Some(why)).count();
+    assert_eq!((of(Reason::Declared), of(Reason::NotDeclared)), (1, 1));
+    let again = |step: &&Step| matches!(step, Step::AddAddr { why: Reason::Renewed, .. });
+    assert_eq!(outcome.steps().filter(again).count(), 2);
+    assert_eq!(outcome.steps.len(), kernel.executed, "each step that reached the kernel is reported");
     assert!(warned(&outcome).is_empty());
 }
 
@@ -331,11 +352,11 @@ fn an_interrupted_run_takes_no_last_path() {
         let mut kernel = Talking::new(&before, 1, None, &[Answer::Silence]);
         kernel.interrupted = Some(kernel.now + Duration::from_millis(milliseconds));
         let outcome = attempt(&mut kernel, &target, Duration::ZERO);
-        let failure = match outcome.verdict {
-            Verdict::RolledBack(failure) => failure,
-            other => panic!("{other:?}"),
-        };
-        assert!(matches!(failure, Failure { cause: Cause::Interrupted, step: Some(1), carried_out: 1, .. }));
+        assert_eq!(outcome.verdict, Verdict::RolledBack);
+        let failure = outcome.failure.as_ref().expect("a failure");
+        assert_eq!((failure.kind, failure.step), (FailureKind::Interrupted, Some(1)));
+        let outcomes: Vec<&StepOutcome> = outcome.steps.iter().map(|step| &step.outcome).collect();
+        assert_eq!(outcomes, [&StepOutcome::Done, &StepOutcome::NotTried, &StepOutcome::Done]);
         assert!(outcome.after.agrees_with(&before));
         assert_eq!((kernel.paths_from(1), kernel.without_path), (1, Duration::ZERO));
     }
@@ -382,10 +403,11 @@ fn subflows_come_while_connections_are_quiet() {
 #[test]
 fn only_declared_endpoints_are_made_quiet() {
     let before = state(8, &[1, 2, 3], SUBFLOW);
-    let mut target = state(8, &[1, 4, 3], SUBFLOW);
-    target.endpoints.iter_mut().for_each(|row| row.name = row.name.take().filter(|name| name == "e4"));
+    let target = state(8, &[1, 4, 3], SUBFLOW);
+    let names = [(Identity { address: address(4), port: None }, "e4".to_owned())].into();
     let mut kernel = Talking::new(&before, 1, None, &[Answer::ResetWhenBusy]);
-    carry_out(&mut kernel, &target);
+    let report = attempt_named(&mut kernel, &target, names, Duration::ZERO);
+    assert_eq!(report.verdict, Verdict::Applied);
     assert!(kernel.changed.is_empty(), "{:?}", kernel.changed);
 }
 
@@ -481,10 +503,9 @@ fn ports_that_close_one_after_the_other_need_patience_for_all() {
     let (before, target) = (on_ports(&[1, 2]), on_ports(&[3, 4]));
     let mut kernel = Talking::new(&before, 0, None, &[Answer::Accept]);
     let outcome = attempt(&mut kernel, &target, Duration::from_secs(100));
-    assert!(matches!(
-        &outcome.verdict,
-        Verdict::RolledBack(Failure { cause: Cause::Closing { .. }, carried_out: 0, .. })
-    ));
+    let kind = outcome.failure.as_ref().map(|failure| failure.kind);
+    assert_eq!((outcome.verdict, kind), (Verdict::RolledBack, Some(FailureKind::PortClosing)));
+    assert!(outcome.steps.iter().all(|step| step.outcome == StepOutcome::NotTried));
     assert!(outcome.after.agrees_with(&before));
     let outcome = attempt(&mut kernel, &target, Duration::from_secs(130));
     assert!(matches!(outcome.verdict, Verdict::Applied), "{:?}", outcome.verdict);
@@ -498,7 +519,7 @@ fn an_endpoint_on_a_port_is_put_back() {
     let mut kernel = Talking::new(&before, 0, None, &[Answer::Accept]);
     kernel.refused = Some(1);
     let outcome = attempt(&mut kernel, &target, Duration::ZERO);
-    assert!(matches!(outcome.verdict, Verdict::RolledBack(_)), "{:?}", outcome.verdict);
+    assert!(matches!(outcome.verdict, Verdict::RolledBack), "{:?}", outcome.verdict);
     assert!(outcome.after.agrees_with(&before));
     assert!(kernel.now >= TIME_WAIT);
 }

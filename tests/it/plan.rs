@@ -10,16 +10,16 @@ use std::fs;
 use std::num::NonZeroU32;
 use std::path::Path;
 
-use mptcp_apply::desired::ResolveError;
+use mptcp_apply::desired::{Desired, ResolveError};
 use mptcp_apply::model::{AddressId, Capabilities, Device, Endpoint, Flags, Identity, State};
 use mptcp_apply::plan::plan;
-use mptcp_apply::report::Style;
-use mptcp_apply::report::text::{self, Tense};
+use mptcp_apply::reconcile::Verdict;
+use mptcp_apply::report::{Style, text};
 
 use crate::laws::carry_out;
 use crate::model::{Model, Version};
 use crate::support::project;
-use crate::world::{initial, parse, resolve};
+use crate::world::{desired, initial, parse, resolve};
 
 const SMALL: Capabilities = Capabilities::SMALL;
 
@@ -56,7 +56,6 @@ fn current(text: &str) -> (State, BTreeSet<Identity>) {
             _ => {}
         }
     }
-    state.endpoints.iter_mut().for_each(|row| row.name = None);
     state.endpoints.sort_by_key(|row| row.id);
     (state, owned)
 }
@@ -66,19 +65,20 @@ fn judge(folder: &Path) -> String {
         fs::read_to_string(folder.join(name)).unwrap_or_else(|error| panic!("{folder:?}: {error}"))
     };
     let (current, owned) = current(&read("current.yaml"));
-    let desired = match resolve(&parse(&read("desired.yaml")), &current, SMALL, &owned) {
-        Ok(desired) => desired,
-        Err(ResolveError::Unsupported(found) | ResolveError::Conflict(found)) => {
-            return found.iter().map(|finding| format!("error: {}\n", finding.message)).collect();
-        }
-        Err(ResolveError::Kernel(error)) => panic!("{error}"),
-    };
+    let Desired { state: desired, names, .. } =
+        match desired(&parse(&read("desired.yaml")), &current, SMALL, &owned) {
+            Ok(desired) => desired,
+            Err(ResolveError::Unsupported(found) | ResolveError::Conflict(found)) => {
+                return found.iter().map(|finding| format!("error: {}\n", finding.message)).collect();
+            }
+            Err(ResolveError::System(error)) => panic!("{error}"),
+        };
     match plan(&current, &desired, SMALL) {
         Ok(steps) => {
             let mut model = Model::holding(Version::V6_18, &current);
             desired.endpoints.iter().for_each(|row| model.assign(row.identity.address));
             carry_out(&mut model, &steps, &desired);
-            text::plan(&steps, Tense::Planned, Style::Plain)
+            text::plan(steps.iter(), &names, Verdict::Planned, Style::Plain)
         }
         Err(impossible) => format!("error: {impossible}\n"),
     }

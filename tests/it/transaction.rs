@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use mptcp_apply::desired::ResolveError;
 use mptcp_apply::model::{
-    AddressId, Capabilities, Endpoint, Flags, Identity, Limits, State, Step, Sysctl, SysctlValue,
+    AddressId, Capabilities, Endpoint, EndpointNames, Flags, Identity, Limits, Reason, State, Step, Sysctl,
+    SysctlValue,
 };
-use mptcp_apply::plan::plan;
-use mptcp_apply::reconcile::{Cause, Failure, Goal, Outcome, Terms, Verdict, apply};
+use mptcp_apply::plan::{Plan, plan};
+use mptcp_apply::reconcile::{
+    ApplyOptions, Failure, FailureKind, Report, ReportedStep, StepOutcome, Verdict, apply,
+};
 use mptcp_apply::report::yaml;
-use mptcp_apply::system::{Errno, Refusal};
+use mptcp_apply::system::{Errno, Observed, Refusal};
 
 use crate::model::{Faulty, Model, Version};
 
@@ -69,39 +72,82 @@ fn host(version: Version) -> Faulty<Model> {
     Faulty::new(Model::holding(version, &before()))
 }
 
-fn goal(now: &State, target: &State, capabilities: Capabilities) -> Result<Goal, ResolveError> {
+fn goal(now: &State, target: &State, capabilities: Capabilities) -> Result<Plan, ResolveError> {
     let steps = plan(now, target, capabilities).map_err(|_| ResolveError::Conflict(Vec::new()))?;
-    Ok(Goal { state: target.clone(), steps, warnings: Vec::new() })
+    Ok(Plan { target: target.clone(), names: EndpointNames::new(), steps, warnings: Vec::new() })
 }
 
 /// Goes where `desired` says, in whatever state it finds the kernel.
 fn carry_out(
     kernel: &mut Faulty<Model>,
     desired: impl Fn(&State) -> Result<State, ResolveError>,
-) -> Result<Outcome, ResolveError> {
+) -> Result<Report, ResolveError> {
     let capabilities = kernel.kernel.version().capabilities;
     let plan = |now: &State| goal(now, &desired(now)?, capabilities);
     let before = kernel.kernel.state();
     let first = plan(&before)?;
     let sysctls: Vec<Sysctl> = before.sysctls.keys().copied().collect();
-    let terms = Terms { sysctls: &sysctls, patience: Duration::ZERO };
-    Ok(apply(kernel, terms, before, first, |_, now| plan(now), |_, _| ()))
+    let options = ApplyOptions { sysctls: &sysctls, patience: Duration::ZERO, locate: &|_| None };
+    let replan = |_: &mut _, now: &Observed, _: &_| Ok(plan(&now.state)?);
+    Ok(apply(kernel, options, before, first, replan, |_, _| ()))
 }
 
-fn reach_after(kernel: &mut Faulty<Model>) -> Outcome {
+fn reach_after(kernel: &mut Faulty<Model>) -> Report {
     carry_out(kernel, |_| Ok(after())).expect("possible")
 }
 
-#[track_caller]
-fn rolled_back(outcome: Outcome) -> Failure {
-    let Verdict::RolledBack(failure) = outcome.verdict else { panic!("{:#?}", outcome.verdict) };
-    failure
+/// What a report says of a failure: its cause, the step, how many were carried out before, and which could not be undone.
+#[derive(Debug)]
+struct Failed {
+    failure: Failure,
+    carried_out: usize,
+    not_undone: Vec<(Step, Refusal)>,
+}
+
+fn is_undo(reported: &&ReportedStep) -> bool {
+    let (Step::SetFlags { why, .. } | Step::DelAddr { why, .. } | Step::AddAddr { why, .. }) = &reported.step
+    else {
+        return false;
+    };
+    *why == Reason::PutBack
+}
+
+/// The steps of the plan in a report; what put them back comes behind. Settings give no reason, so that the plan's number of
+/// steps tells.
+fn failed(report: Report, planned: usize) -> Failed {
+    let (plan, undo) = report.steps.split_at(planned);
+    let done = |reported: &&ReportedStep| reported.outcome == StepOutcome::Done;
+    let refused = undo.iter().filter_map(|undo| match &undo.outcome {
+        StepOutcome::Refused(refusal) => Some((undo.step.clone(), refusal.clone())),
+        _ => None,
+    });
+    assert!(undo.iter().all(|undo| is_undo(&undo) || undo.step.endpoint().is_none()), "{undo:?}");
+    Failed {
+        carried_out: plan.iter().filter(done).count(),
+        not_undone: refused.collect(),
+        failure: report.failure.expect("a failure"),
+    }
 }
 
 #[track_caller]
-fn incomplete(verdict: Verdict) -> Failure {
-    let Verdict::RollbackIncomplete(failure) = verdict else { panic!("{verdict:#?}") };
-    failure
+fn rolled_back(report: Report) -> Failed {
+    assert_eq!(report.verdict, Verdict::RolledBack);
+    failed(report, STEPS)
+}
+
+#[track_caller]
+fn incomplete(report: Report) -> Failed {
+    assert_eq!(report.verdict, Verdict::RollbackIncomplete);
+    failed(report, STEPS)
+}
+
+fn steps(report: &Report) -> Vec<Step> {
+    report.steps().cloned().collect()
+}
+
+/// The kernel took a step and left a flag out: no refusal has a number then.
+fn is_flags_dropped(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Unsupported && failure.errno.is_none() && failure.step.is_some()
 }
 
 #[test]
@@ -115,7 +161,7 @@ fn a_goal_is_reached() {
         assert!(outcome.after.agrees_with(&after()));
         let again = reach_after(&mut kernel);
         assert!(matches!(again.verdict, Verdict::Unchanged));
-        assert_eq!(again.steps, []);
+        assert!(again.steps.is_empty());
     }
 }
 
@@ -128,12 +174,11 @@ fn every_refused_step_is_undone() {
         for errno in ERRNOS {
             let mut kernel = host(version).refuse(call, errno);
             let outcome = reach_after(&mut kernel);
-            assert_eq!(outcome.steps.len(), STEPS, "the whole plan is told");
-            let failure = rolled_back(outcome);
-            assert_eq!((failure.step, failure.carried_out), (Some(call), call));
-            assert!(
-                matches!(failure.cause, Cause::Refused(Refusal { errno: found, .. }, _) if found == errno)
-            );
+            assert!(outcome.steps.len() >= STEPS, "the whole plan is reported");
+            let undone = outcome.steps.len() - STEPS;
+            let failed = rolled_back(outcome);
+            assert_eq!((failed.failure.step, failed.carried_out, undone), (Some(call), call, call));
+            assert_eq!(failed.failure.errno, Some(errno));
             assert_eq!(kernel.kernel.state(), before(), "{call} {errno}");
             assert_eq!(kernel.calls, 2 * call + 1, "each step that was carried out has one undo");
         }
@@ -147,7 +192,8 @@ fn a_row_that_was_another_one_makes_a_new_plan() {
         let mut kernel = host(Version::V6_18).refuse(call, Errno::ESTALE);
         let outcome = reach_after(&mut kernel);
         assert!(matches!(outcome.verdict, Verdict::Applied), "{:?}", outcome.verdict);
-        assert_eq!(outcome.steps.len(), STEPS, "no step is done twice");
+        let done = outcome.steps.iter().filter(|reported| reported.outcome == StepOutcome::Done);
+        assert_eq!(done.count(), STEPS, "no step is done twice");
         assert!(kernel.kernel.state().agrees_with(&after()));
     }
 }
@@ -160,19 +206,21 @@ fn every_refused_undo_is_told() {
             for errno in ERRNOS {
                 let mut kernel =
                     host(Version::V6_18).refuse(call, Errno::EADDRNOTAVAIL).refuse(call + 1 + undo, errno);
-                let Outcome { verdict, steps, before: start, after, .. } = reach_after(&mut kernel);
-                let failure = incomplete(verdict);
-                assert_eq!((failure.step, failure.carried_out), (Some(call), call));
+                let report = reach_after(&mut kernel);
+                let (steps, start, after) = (steps(&report), report.before.clone(), report.after.clone());
+                let failed = incomplete(report);
+                assert_eq!((failed.failure.step, failed.carried_out), (Some(call), call));
                 let expected = steps[call - 1 - undo].undo(&after_first(&steps[..call]));
                 let expected = expected.expect("an undo");
-                let [(step, refusal), later @ ..] = &failure.not_undone[..] else { panic!("nothing named") };
+                let [(step, refusal), later @ ..] = &failed.not_undone[..] else { panic!("nothing named") };
                 assert_eq!((step, refusal.errno), (&expected, errno));
                 // A row that could not be removed is in the way of the one that it replaced.
                 let identity = |step: &Step| step.endpoint().map(|row| row.identity);
                 assert!(later.iter().all(|(other, _)| identity(other) == identity(step)), "{later:?}");
                 assert_eq!(kernel.calls, call + 1 + call, "all others are tried");
                 assert_eq!(after, kernel.kernel.state(), "what is there is told");
-                let diff = yaml::diff(&start, &after, ["before", "after"]).expect("a diff");
+                let diff =
+                    yaml::diff(&start, &after, &EndpointNames::new(), ["before", "after"]).expect("a diff");
                 assert!(shows(&diff, step), "{step}\n{diff}");
             }
         }
@@ -208,17 +256,18 @@ fn shows(diff: &str, undo: &Step) -> bool {
 fn privileges_that_are_lost_leave_what_was_done() {
     for call in 0..STEPS {
         let mut kernel = host(Version::V6_18).refuse_from(call, Errno::EPERM);
-        let Outcome { verdict, steps, after, .. } = reach_after(&mut kernel);
+        let report = reach_after(&mut kernel);
+        let (steps, after) = (steps(&report), report.after.clone());
         if call == 0 {
-            assert!(matches!(verdict, Verdict::RolledBack(Failure { carried_out: 0, .. })), "{verdict:?}");
+            assert_eq!(rolled_back(report).carried_out, 0);
             assert_eq!(after, before());
             continue;
         }
-        let failure = incomplete(verdict);
-        assert_eq!((failure.step, failure.carried_out), (Some(call), call));
-        assert!(failure.not_undone.iter().all(|(_, refusal)| refusal.errno == Errno::EPERM));
+        let failed = incomplete(report);
+        assert_eq!((failed.failure.step, failed.carried_out), (Some(call), call));
+        assert!(failed.not_undone.iter().all(|(_, refusal)| refusal.errno == Errno::EPERM));
         let undone: Vec<Option<Step>> = steps[..call].iter().rev().map(|step| step.undo(&after)).collect();
-        let named: Vec<Option<Step>> = failure.not_undone.into_iter().map(|(step, _)| Some(step)).collect();
+        let named: Vec<Option<Step>> = failed.not_undone.into_iter().map(|(step, _)| Some(step)).collect();
         assert_eq!(named, undone, "all of them, last step first");
         assert!(after.agrees_with(&after_first(&steps[..call])));
     }
@@ -233,9 +282,10 @@ fn without(flag: Flags) -> Faulty<Model> {
 fn flags_that_the_kernel_drops_are_found_and_taken_back() {
     let mut kernel = without(Flags::FULLMESH);
     let outcome = reach_after(&mut kernel);
-    let steps = outcome.steps.clone();
-    let failure = rolled_back(outcome);
-    assert!(matches!(failure.cause, Cause::FlagsDropped(Flags::FULLMESH)), "{:?}", failure.cause);
+    let steps = steps(&outcome);
+    let failure = rolled_back(outcome).failure;
+    assert!(is_flags_dropped(&failure), "{failure:?}");
+    assert!(failure.diagnostics[0].message.contains("fullmesh"), "{failure:?}");
     let step = failure.step.and_then(|index| steps.get(index));
     assert!(matches!(step, Some(Step::SetFlags { .. })), "{step:?}");
     assert_eq!(kernel.kernel.state(), before());
@@ -245,8 +295,8 @@ fn flags_that_the_kernel_drops_are_found_and_taken_back() {
 #[test]
 fn a_dropped_flag_before_a_refusal_is_no_race() {
     let mut kernel = without(Flags::FULLMESH).refuse(6, Errno::EADDRNOTAVAIL);
-    let failure = rolled_back(reach_after(&mut kernel));
-    assert!(matches!(failure.cause, Cause::FlagsDropped(Flags::FULLMESH)), "{:?}", failure.cause);
+    let failure = rolled_back(reach_after(&mut kernel)).failure;
+    assert!(is_flags_dropped(&failure), "{failure:?}");
     assert!(kernel.calls < 20, "it went on for {} calls", kernel.calls);
 }
 
@@ -258,14 +308,14 @@ fn a_lost_implicit_endpoint_is_told() {
     let start = state(2, 4, rows);
     let last = goal(&start, &after(), Capabilities::SMALL).expect("possible").steps.len() - 1;
     let mut kernel = Faulty::new(Model::holding(Version::V6_18, &start)).refuse(last, Errno::EPERM);
-    incomplete(reach_after(&mut kernel).verdict);
+    assert_eq!(reach_after(&mut kernel).verdict, Verdict::RollbackIncomplete);
 }
 
 #[test]
 fn a_state_that_cannot_be_read_back_is_not_called_restored() {
     let mut kernel = host(Version::V6_18).unreadable_from(0);
-    let failure = incomplete(reach_after(&mut kernel).verdict);
-    assert!(matches!(failure.cause, Cause::Unreadable(_)));
+    let failure = incomplete(reach_after(&mut kernel)).failure;
+    assert_eq!((failure.kind, failure.step), (FailureKind::Unreadable, None));
     assert_eq!(kernel.kernel.state(), before(), "it was undone all the same");
 }
 
@@ -274,8 +324,9 @@ fn a_state_that_cannot_be_read_back_is_not_called_restored() {
 fn a_state_that_cannot_be_read_once_is_a_failure() {
     for errno in [Errno::EPERM, Errno::ENOBUFS, Errno::ENOMEM] {
         let mut kernel = host(Version::V6_18).unreadable(0, errno);
-        let failure = rolled_back(reach_after(&mut kernel));
-        assert!(matches!(failure.cause, Cause::Unreadable(_)));
+        let failure = rolled_back(reach_after(&mut kernel)).failure;
+        let kind = if errno == Errno::EPERM { FailureKind::NotPermitted } else { FailureKind::Unreadable };
+        assert_eq!((failure.kind, failure.step), (kind, None));
         assert_eq!(kernel.kernel.state(), before());
     }
 }

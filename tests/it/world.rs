@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mptcp_apply::config::{self, Config};
-use mptcp_apply::desired::{self, ResolveError};
+use mptcp_apply::desired::{self, Desired, ResolveError};
 use mptcp_apply::model::diagnostic::Diagnostics;
 use mptcp_apply::model::{Capabilities, Identity, Limits, State, Sysctl, SysctlValue};
 
@@ -34,5 +34,15 @@ pub fn resolve(
     capabilities: Capabilities,
     owned: &BTreeSet<Identity>,
 ) -> Result<State, ResolveError> {
-    desired::resolve(config, current, capabilities, owned, &mut Host::new()).map(|desired| desired.state)
+    desired(config, current, capabilities, owned).map(|desired| desired.state)
+}
+
+/// The same, with the names of endpoints and what waits.
+pub fn desired(
+    config: &Config,
+    current: &State,
+    capabilities: Capabilities,
+    owned: &BTreeSet<Identity>,
+) -> Result<Desired, ResolveError> {
+    desired::resolve(config, current, capabilities, owned, &mut Host::new())
 }

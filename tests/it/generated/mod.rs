@@ -8,10 +8,14 @@ mod keys;
 mod options;
 mod roff;
 
+use std::collections::BTreeSet;
+
 use clap::CommandFactory;
 use clap_complete::Shell;
 use mptcp_apply::cli::Cli;
 use mptcp_apply::model::Exit;
+use mptcp_apply::model::code::CODES;
+use serde_json::Value;
 use snapbox::Data;
 
 use super::support::{clean, program, project, run};
@@ -102,6 +106,46 @@ fn the_manual_of_the_configuration_is_fresh() {
 }
 
 #[test]
+fn the_manual_of_the_json_documents_is_fresh() {
+    fresh("man/mptcp-apply-json.5", page("mptcp-apply-json.5", &["codes diagnostics".to_owned()]));
+}
+
+#[test]
+fn the_manual_of_the_doctor_is_fresh() {
+    let page = page("mptcp-apply-doctor.7", &["codes findings".to_owned()]);
+    // Beside its line in the table, each has an entry with evidence and remedy.
+    let (_, entries) = page.split_once(".SH EVIDENCE AND REMEDIES\n").expect("the section");
+    let findings = CODES.iter().filter(|row| row.levels.iter().any(|level| level.is_of_findings()));
+    let words = findings.map(|row| row.code.word());
+    let lacking: Vec<&str> = words.filter(|word| !entries.contains(&roff::bold(word))).collect();
+    assert!(lacking.is_empty(), "mptcp-apply-doctor.7.in explains nothing of {lacking:?}");
+    fresh("man/mptcp-apply-doctor.7", page);
+}
+
+/// Of all files that the tests of the configuration have.
+#[test]
+fn the_codes_of_the_configuration_are_listed() {
+    let mut seen = BTreeSet::new();
+    for folder in ["invalid", "valid"] {
+        let cases = std::fs::read_dir(project().join("tests/cases").join(folder)).expect("cases");
+        let cases = cases.map(|entry| entry.expect("an entry").path());
+        for case in cases.filter(|path| path.is_dir() || path.extension().is_some_and(|kind| kind == "yaml"))
+        {
+            let mut command = program();
+            command.args(["check", "--format", "json"]).arg(&case);
+            let document: Value = serde_json::from_str(&run(command, "").stdout).expect("a document");
+            for list in ["errors", "warnings"] {
+                let found = document[list].as_array().expect("a list");
+                seen.extend(found.iter().map(|found| found["code"].as_str().expect("a code").to_owned()));
+            }
+        }
+    }
+    assert!(seen.len() > 20, "{seen:?}");
+    seen.retain(|seen| !CODES.iter().any(|row| row.code.word() == seen));
+    assert!(seen.is_empty(), "not listed: {seen:?}");
+}
+
+#[test]
 fn the_changelog_of_the_debian_package_is_fresh() {
     let (version, date) = (env!("CARGO_PKG_VERSION"), release_date());
     let changelog = std::fs::read_to_string(project().join("CHANGELOG.md")).expect("a changelog");
@@ -139,13 +183,14 @@ fn completions_are_fresh() {
 }
 
 #[test]
-fn nobody_is_told_of_the_jobs_that_are_hidden() {
+fn hidden_commands_are_documented_nowhere() {
     let whole = Cli::command();
     let hidden: Vec<&str> =
         whole.get_subcommands().filter(|job| job.is_hide_set()).map(|job| job.get_name()).collect();
     assert_eq!(hidden, ["guard"]);
     for file in [
         "man/mptcp-apply.8",
+        "man/mptcp-apply-json.5",
         "completions/mptcp-apply.bash",
         "completions/_mptcp-apply",
         "completions/mptcp-apply.fish",
@@ -171,14 +216,5 @@ fn the_examples_of_the_manual_are_valid() {
         let mut command = program();
         command.args(["check", "--strict"]).args(files.into_iter().map(path));
         run(command, "").expect(0);
-    }
-}
-
-#[test]
-fn the_readme_has_the_exit_codes() {
-    let readme = std::fs::read_to_string(project().join("README.md")).expect("a README");
-    for exit in Exit::ALL {
-        let row = format!("\n| {} | {} |\n", exit.code(), exit.meaning());
-        assert!(readme.contains(&row), "README.md lacks {row}");
     }
 }

@@ -1,23 +1,16 @@
 //! The README's "Coming from elsewhere": its own snippets, compared with what they come from.
 
-use std::fs;
+use super::readme::blocks;
+use crate::support::{Namespace, program_path, run};
 
-use crate::support::{Namespace, program_path, project, run};
-
-/// The two snippets below a heading of that section: what it comes from, and the configuration.
+/// The two blocks below a heading of that section: what it comes from, and the configuration.
 #[track_caller]
 pub fn snippets(from: &str) -> (String, String) {
-    let readme = fs::read_to_string(project().join("README.md")).expect("UTF-8");
-    let (_, section) = readme.split_once("\n## Coming from elsewhere\n").expect("it has the section");
-    let (_, part) = section.split_once(&format!("\n### {from}\n")).unwrap_or_else(|| panic!("no {from}"));
-    let mut fences = part.split("```").skip(1).step_by(2);
-    let mut next = |kind: &str| {
-        let (found, text) = fences.next().expect("a snippet").split_once('\n').expect("lines");
-        assert_eq!(found, kind, "{from}");
-        text.to_owned()
+    let [(_, theirs), (kind, ours)] = &blocks(&format!("### {from}"))[..] else {
+        panic!("two blocks: {from}")
     };
-    let theirs = part.split("```").nth(1).and_then(|text| text.lines().next()).expect("a snippet");
-    (next(theirs), next("yaml"))
+    assert_eq!(kind, "yaml", "{from}");
+    (theirs.clone(), ours.clone())
 }
 
 /// A row without its id, which each program chooses by itself.

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use mptcp_apply::linux::LinuxPathManager;
 use mptcp_apply::model::{AddressId, Endpoint, Flags, Identity, Limits, Reason, Step};
-use mptcp_apply::reconcile::refusal::{self, Explanation, Kind};
+use mptcp_apply::reconcile::{self, Explanation, FailureKind};
 use mptcp_apply::system::{Errno, PathManager};
 
 use crate::support::{Namespace, kernel_release, limits_max, run, table_size};
@@ -37,11 +37,11 @@ fn explained(step: &Step, errno: Errno) -> Explanation {
     let mut host = LinuxPathManager::open().expect("a path manager");
     let refusal = host.execute(step).expect_err("refused");
     assert_eq!(refusal.errno, errno, "{step}: {refusal}");
-    refusal::refusal(step, &refusal, &host.observe(&[]).expect("a state").state)
+    reconcile::refusal(step, &refusal, &host.observe(&[]).expect("a state").state)
 }
 
 #[track_caller]
-fn assert_means(step: &Step, errno: Errno, kind: Kind, meaning: &str) {
+fn assert_means(step: &Step, errno: Errno, kind: FailureKind, meaning: &str) {
     let explanation = explained(step, errno);
     assert_eq!((explanation.kind, explanation.meaning.as_str()), (kind, meaning), "{step}");
     assert!(explanation.remedy.is_some_and(|remedy| !remedy.is_empty()), "{step}");
@@ -66,7 +66,7 @@ fn be_refused() {
     if !is_inside() {
         return;
     }
-    let other = Kind::Other;
+    let other = FailureKind::Refused;
     // The id, the address, and both.
     for (address, errno) in [([10, 0, 0, 2], Errno::EBUSY), ([10, 0, 0, 1], Errno::EBUSY)] {
         assert_means(&add(address, 1, 0), since_6_6(errno), other, "its id is held by 10.0.0.1 id 1 subflow");
@@ -91,13 +91,13 @@ fn be_refused() {
     let from = Limits { subflows: 2, add_addr_accepted: 0 };
     let to = Limits { subflows: limits_max() + 1, ..from };
     let explanation = explained(&Step::SetLimits { from, to }, Errno::EINVAL);
-    assert_eq!(explanation.kind, Kind::Unsupported);
+    assert_eq!(explanation.kind, FailureKind::Unsupported);
     let number = format!("of {}", to.subflows);
     assert!(explanation.meaning.starts_with("this kernel allows no limit"), "{}", explanation.meaning);
     assert!(explanation.meaning.ends_with(&number), "{}", explanation.meaning);
     fill();
     let meaning = format!("the kernel's table is full with {} endpoints, 0 of them implicit", table_size());
-    assert_means(&add([10, 9, 9, 9], 0, 0), since_6_6(Errno::ERANGE), Kind::Unsupported, &meaning);
+    assert_means(&add([10, 9, 9, 9], 0, 0), since_6_6(Errno::ERANGE), FailureKind::Unsupported, &meaning);
 }
 
 /// Takes the places that are left, two being taken.
@@ -123,5 +123,5 @@ fn meet_an_implicit_endpoint() {
         return;
     }
     let meaning = "the kernel itself added an implicit endpoint with this address meanwhile";
-    assert_means(&add([10, 1, 2, 1], 9, 0), Errno::EINVAL, Kind::Other, meaning);
+    assert_means(&add([10, 1, 2, 1], 9, 0), Errno::EINVAL, FailureKind::Refused, meaning);
 }

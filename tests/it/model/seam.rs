@@ -12,7 +12,7 @@ impl Model {
     fn is_still(&self, expected: &Endpoint) -> Result<AddressId, Refusal> {
         let id = expected.id.ok_or_else(Refusal::changed)?;
         let state = self.state();
-        let still = state.endpoints.iter().any(|row| row.id == Some(id) && row.same_row(expected));
+        let still = state.endpoints.iter().any(|row| row.id == Some(id) && row == expected);
         if still { Ok(id) } else { Err(Refusal::changed()) }
     }
 

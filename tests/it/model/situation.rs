@@ -173,7 +173,7 @@ fn configuration(most: usize) -> impl Strategy<Value = String> {
 }
 
 fn declaration(row: &Endpoint, number: usize, as_mapped: bool) -> String {
-    let Endpoint { identity: Identity { address, port }, id, dev, flags, name: _ } = row;
+    let Endpoint { identity: Identity { address, port }, id, dev, flags } = row;
     let address = if as_mapped { mapped(*address) } else { *address };
     let port = port.map(|port| format!(", port: {port}")).unwrap_or_default();
     let id = id.map(|id| format!(", id: {id}")).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Transactions in random situations.
 
 use mptcp_apply::model::{State, Step};
-use mptcp_apply::reconcile::{Cause, Verdict};
+use mptcp_apply::reconcile::Verdict;
 use proptest::prelude::*;
 
 use crate::laws::{kept, not_restored, planned};
@@ -9,7 +9,7 @@ use crate::model::Faulty;
 use crate::model::situation::{Situation, situation};
 use crate::support::repeatable;
 
-use super::{ERRNOS, carry_out};
+use super::{ERRNOS, carry_out, failed, is_flags_dropped, steps as reported};
 
 proptest! {
     #![proptest_config(repeatable(400))]
@@ -24,9 +24,10 @@ proptest! {
         let dropped = desired.endpoints.iter().any(|row| row.flags != kept(&situation.model, row.flags));
         match outcome.verdict {
             Verdict::Unchanged => prop_assert!(steps.is_empty()),
-            Verdict::Applied => prop_assert_eq!(outcome.steps, steps),
-            Verdict::RolledBack(failure) | Verdict::RollbackIncomplete(failure) => {
-                prop_assert!(matches!(failure.cause, Cause::FlagsDropped(_)), "{:?}", failure.cause);
+            Verdict::Applied => prop_assert_eq!(reported(&outcome), steps),
+            _ => {
+                let failure = outcome.failure.expect("a failure");
+                prop_assert!(is_flags_dropped(&failure), "{:?}", failure);
                 prop_assert!(dropped);
                 prop_assert_eq!(kernel.kernel.state(), restored(&situation, &steps));
             }
@@ -52,13 +53,10 @@ proptest! {
         prop_assert_eq!(kernel.kernel.state(), expected.clone());
         prop_assert_eq!(&outcome.after, &expected);
         let as_before = expected == situation.current();
-        match outcome.verdict {
-            Verdict::RolledBack(failure) if as_before => prop_assert_eq!(failure.carried_out, call),
-            Verdict::RollbackIncomplete(failure) if !as_before => {
-                prop_assert_eq!(failure.not_undone, vec![], "nothing was refused");
-            }
-            other => prop_assert!(false, "{:?}", other),
-        }
+        let expected = if as_before { Verdict::RolledBack } else { Verdict::RollbackIncomplete };
+        prop_assert_eq!(outcome.verdict, expected);
+        let failed = failed(outcome, steps.len());
+        prop_assert_eq!((failed.carried_out, failed.not_undone), (call, vec![]), "nothing was refused");
     }
 }
 

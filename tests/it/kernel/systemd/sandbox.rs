@@ -111,10 +111,10 @@ fn an_instance_keeps_its_network_namespace_alone() {
     assert_eq!(inside(), "192.0.2.1 id 1 subflow dev eth1");
 }
 
-/// One of the drop-ins of the README, as it stands there.
+/// One of the drop-ins in the README of `packaging`, as it stands there.
 #[track_caller]
 fn drop_in_of_the_readme(number: usize) -> String {
-    let readme = std::fs::read_to_string(project().join("README.md")).expect("a README");
+    let readme = std::fs::read_to_string(project().join("packaging/README.md")).expect("a README");
     let text = readme.split("```ini\n").nth(number).and_then(|rest| rest.split("```").next());
     text.expect("a drop-in").to_owned()
 }
