@@ -12,6 +12,8 @@ pub enum Severity {
     Error,
     /// Worth a look; with `--strict` an error.
     Warning,
+    /// What follows from an error: nothing is wrong with it.
+    Note,
 }
 
 /// Whether warnings count as errors (`--strict`).
@@ -99,6 +101,11 @@ impl Diagnostic {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, message) }
     }
 
+    /// What follows from the error before it.
+    pub fn note(code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { severity: Severity::Note, ..Diagnostic::error(code, message) }
+    }
+
     /// Adds a place; the first one is the finding's own.
     pub fn at(mut self, location: Location, text: impl Into<String>) -> Diagnostic {
         self.labels.push(Label { location, text: text.into() });
@@ -143,13 +150,13 @@ impl Diagnostics {
     /// Adds one whose words are only put together if it is kept: of half a million errors they would take longer than
     /// all the rest.
     pub fn push_with(&mut self, severity: Severity, diagnostic: impl FnOnce() -> Diagnostic) {
-        let severity = match self.strictness {
-            Strictness::Lenient => severity,
-            Strictness::Strict => Severity::Error,
+        let severity = match (self.strictness, severity) {
+            (Strictness::Strict, Severity::Warning) => Severity::Error,
+            (_, severity) => severity,
         };
         let count = match severity {
             Severity::Error => &mut self.errors,
-            Severity::Warning => &mut self.warnings,
+            Severity::Warning | Severity::Note => &mut self.warnings,
         };
         *count += 1;
         if *count <= DIAGNOSTICS_MAX {

@@ -128,6 +128,7 @@ fn every_code_is_used_as_its_row_says() {
         let calls = [
             ("Diagnostic::error", Level::Error),
             ("Diagnostic::warning", Level::Warning),
+            ("Diagnostic::note", Level::Note),
             ("Finding::fault", Level::Fault),
             ("Finding::hint", Level::Hint),
         ];
