@@ -8,36 +8,31 @@ use super::finding::{Finding, FindingSeverity};
 use super::stage::{SubflowResult, SubflowStage, subflow_results};
 use super::{host, peers};
 
-/// What the connection itself tells.
+/// Why there is no test connection, or none with MPTCP.
 pub fn connection(evidence: &Evidence) -> Vec<Finding> {
     let Some(Probe { target, course }) = &evidence.probe else { return Vec::new() };
-    let elsewhere = [host::no_mptcp, host::mptcp_disabled, peers::blackhole];
+    let reported = [host::no_mptcp, host::mptcp_disabled, peers::blackhole];
     let is_fault = |finding: &Finding| finding.severity == FindingSeverity::Fault;
-    if elsewhere.iter().any(|look| look(evidence).iter().any(is_fault)) {
+    if reported.iter().any(|find| find(evidence).iter().any(is_fault)) {
         return Vec::new();
     }
     let finding = match course {
-        Course::Failed(failures) => {
-            Finding::fault(code::PROBE_FAILED, format!("there is no connection to {target}"))
-                .evidence(failures.join("; "))
-                .meaning("Where plain TCP gets no connection, MPTCP gets none either.")
-                .remedy(format!("# does plain TCP get there?\ncurl -v telnet://{target}"))
-        }
+        Course::Failed(failures) => Finding::fault(code::PROBE_FAILED, format!("cannot connect to {target}"))
+            .evidence(failures.join("; "))
+            .meaning("Without a TCP connection there is no MPTCP connection either.")
+            .remedy(format!("# does plain TCP connect?\ncurl -v telnet://{target}")),
         Course::Connected(watched) => match watched.protocol {
             Protocol::Mptcp => return Vec::new(),
             Protocol::Tcp => {
                 Finding::fault(code::PEER_WITHOUT_MPTCP, format!("{target} does not speak MPTCP"))
-                    .evidence(format!("the connection to {} became plain TCP", watched.peer))
+                    .evidence(format!("the connection to {} is plain TCP", watched.peer))
                     .meaning(peers::WITHOUT_MPTCP)
                     .remedy(peers::ASK_THE_SERVER)
             }
             Protocol::Untold => {
                 Finding::hint(code::PROBE_UNSEEN, "this kernel shows subflows to CAP_NET_ADMIN only")
-                    .evidence(format!(
-                        "there is a connection to {}, and its subflows are not shown",
-                        watched.peer
-                    ))
-                    .meaning("What became of the endpoints cannot be told.")
+                    .evidence(format!("connected to {}; its subflows are not shown", watched.peer))
+                    .meaning("The subflows of the endpoints cannot be checked.")
                     .remedy(format!("sudo mptcp-apply doctor --probe {target}"))
             }
         },
@@ -45,7 +40,7 @@ pub fn connection(evidence: &Evidence) -> Vec<Finding> {
     vec![finding]
 }
 
-/// Endpoints without a subflow, as far as nothing that was found explains it.
+/// Endpoints without a subflow that no other fault explains.
 pub fn unexplained(evidence: &Evidence, found: &[Finding]) -> Vec<Finding> {
     let Some(Probe { target, course: Course::Connected(watched) }) = &evidence.probe else {
         return Vec::new();
@@ -63,20 +58,20 @@ pub fn unexplained(evidence: &Evidence, found: &[Finding]) -> Vec<Finding> {
         let finding = match verdict.stage {
             SubflowStage::Refused | SubflowStage::Closed => {
                 Finding::fault(code::SUBFLOW_REFUSED, format!("{target} refuses subflows from {address}"))
-                    .meaning("Packets get through both ways, so the path is fine. Most peers refuse for their own limit; a firewall that rejects looks the same.")
+                    .meaning("The peer answers, so the path works. Most peers refuse because of their own limit; a firewall that rejects looks the same.")
                     .remedy("# on the peer:\nip mptcp limits show\nnstat -az 'MPTcpExtMPJoin*'")
             }
-            _ => Finding::fault(code::SUBFLOW_MISSING, format!("the connection has no subflow from {address}"))
-                .meaning("Nothing that was looked at here keeps the kernel from opening it.")
-                .remedy("mptcp-apply monitor   # while this is run again"),
+            _ => Finding::fault(code::SUBFLOW_MISSING, format!("the test connection has no subflow from {address}"))
+                .meaning("Nothing found on this host prevents it.")
+                .remedy("mptcp-apply monitor   # shows the kernel's events while this runs again"),
         };
-        finding.about(evidence.label(verdict.row)).evidence(seen)
+        finding.endpoint(evidence.label(verdict.row)).evidence(seen)
     };
     let failures = subflow_results(evidence).into_iter().filter(|verdict| verdict.is_failure(watched));
     failures.filter(|verdict| !explained(verdict)).map(|verdict| finding(&verdict)).collect()
 }
 
-/// What keeps all endpoints, or any, from having subflows.
+/// Faults that concern all endpoints, or any of them.
 const EXPLAIN_ALL: [Code; 6] = [
     code::MPTCP_DISABLED,
     code::USERSPACE_PATH_MANAGER,
@@ -94,8 +89,8 @@ mod tests {
     use super::*;
     use crate::model::{End, Event, EventFlags, EventKind, ResetReason, Sighting, SubflowFlags, Watched};
 
-    /// A probe whose connection is the one that a healthy host has.
-    fn probed(change: impl Fn(&mut Watched)) -> Evidence {
+    /// The evidence of a healthy host whose connection is the test connection.
+    fn with_probe(change: impl Fn(&mut Watched)) -> Evidence {
         let mut evidence = healthy();
         let subflows = evidence.connections[0].subflows.iter().map(|path| Sighting {
             path: path.clone(),
@@ -118,7 +113,7 @@ mod tests {
         evidence
     }
 
-    /// What became of the second endpoint, and what is found.
+    /// The stage and detail of the second endpoint, and the findings.
     #[track_caller]
     fn check(evidence: &Evidence, expected: &str, found: &[&str]) {
         let verdicts = subflow_results(evidence);
@@ -136,37 +131,37 @@ mod tests {
     }
 
     #[test]
-    fn each_stage_is_told_from_the_others() {
+    fn each_stage_is_distinguished() {
         const REFUSED: &[&str] = &["fault subflow-refused"];
         const MISSING: &[&str] = &["fault subflow-missing"];
         let gone = |watched: &mut Watched| watched.subflows[1].is_there = false;
-        check(&probed(|_| {}), "established: ", &[]);
-        check(&probed(gone), "closed: it went away", REFUSED);
-        let told = |event: Event| {
-            probed(|watched| {
+        check(&with_probe(|_| {}), "established: ", &[]);
+        check(&with_probe(gone), "closed: it disappeared", REFUSED);
+        let with_event = |event: Event| {
+            with_probe(|watched| {
                 gone(watched);
                 watched.subflows[1].was_established = false;
                 watched.events = vec![event.clone()];
             })
         };
-        check(&told(closed(|_| {})), "refused: the peer reset it", REFUSED);
-        check(&told(closed(|event| event.error = Some(111))), "refused: Connection refused", REFUSED);
-        let reset = told(closed(|event| event.reset_reason = Some(ResetReason(3))));
+        check(&with_event(closed(|_| {})), "refused: the peer reset it", REFUSED);
+        check(&with_event(closed(|event| event.error = Some(111))), "refused: Connection refused", REFUSED);
+        let reset = with_event(closed(|event| event.reset_reason = Some(ResetReason(3))));
         check(&reset, "refused: the peer reset it: administratively prohibited", REFUSED);
         let asking = |watched: &mut Watched| {
             watched.subflows[1].path.state = 2;
             watched.subflows[1].path.traffic.retransmitted = 2;
         };
-        check(&probed(asking), "unanswered: SYN sent 3 times", &["fault joins-unanswered"]);
+        check(&with_probe(asking), "unanswered: SYN sent 3 times", &["fault joins-unanswered"]);
         let alone = |watched: &mut Watched| watched.subflows.truncate(1);
-        check(&probed(alone), "not-tried: no attempt was seen", MISSING);
+        check(&with_probe(alone), "not-tried: no attempt was seen", MISSING);
         let unacknowledged = |watched: &mut Watched| {
             alone(watched);
             watched.subflows[0].path.flags.0 &= !(1 << 6);
         };
         check(
-            &probed(unacknowledged),
-            "not-tried: the peer acknowledged no data, so that none may follow",
+            &with_probe(unacknowledged),
+            "not-tried: the peer has not acknowledged data, which the kernel waits for",
             MISSING,
         );
         let denied = |watched: &mut Watched| {
@@ -174,7 +169,7 @@ mod tests {
             watched.events =
                 vec![Event { flags: Some(EventFlags::DENY_JOIN_ID0), ..Event::new(EventKind::Established) }];
         };
-        check(&probed(denied), "not-tried: the peer lets nobody join at its first address", MISSING);
+        check(&with_probe(denied), "not-tried: the peer accepts no subflow at its first address", MISSING);
         // Both places are taken by subflows to announced addresses.
         let taken = |watched: &mut Watched| {
             for port in [1, 2] {
@@ -184,20 +179,20 @@ mod tests {
             }
             watched.subflows.remove(1);
         };
-        check(&probed(taken), "not-tried: the limit of 2 subflows is reached", MISSING);
+        check(&with_probe(taken), "not-tried: the limit of 2 subflows is reached", MISSING);
     }
 
     #[test]
-    fn what_is_known_already_is_not_said_twice() {
-        let mut evidence = probed(|watched| watched.subflows.truncate(1));
+    fn what_another_finding_explains_is_not_repeated() {
+        let mut evidence = with_probe(|watched| watched.subflows.truncate(1));
         evidence.interfaces[1].up = false;
         check(&evidence, "not-sent: eth2 is down", &["fault interface-down"]);
     }
 
-    /// What is in the way to one peer only explains nothing.
+    /// A missing route to one of two peers explains nothing.
     #[test]
-    fn a_way_to_another_peer_does_not_count() {
-        let mut evidence = probed(|watched| watched.subflows.truncate(1));
+    fn a_route_to_another_peer_does_not_count() {
+        let mut evidence = with_probe(|watched| watched.subflows.truncate(1));
         let mut other = evidence.routes[1].clone();
         other.by_device = Some(Err("No route to host".to_owned()));
         evidence.routes.push(other);
@@ -210,14 +205,14 @@ mod tests {
             watched.ended = true;
             watched.subflows.iter_mut().for_each(|seen| seen.is_there = false);
         };
-        let mut evidence = probed(over);
+        let mut evidence = with_probe(over);
         evidence.connections.clear();
         check(&evidence, "established: ", &[]);
     }
 
     #[test]
-    fn a_blackhole_says_more_than_plain_tcp() {
-        let mut evidence = probed(|watched| watched.protocol = Protocol::Tcp);
+    fn a_blackhole_explains_more_than_plain_tcp() {
+        let mut evidence = with_probe(|watched| watched.protocol = Protocol::Tcp);
         assert_eq!(codes(&evidence), ["fault peer-without-mptcp"]);
         super::super::fixture::count(&mut evidence, "MPCapableSYNTXDrop", 1);
         super::super::fixture::count(&mut evidence, "MPCapableSYNACKRX", 0);

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::doctor::{Evidence, Finding, FindingSeverity, Table};
+use crate::model::counted;
 use crate::source::SourceFile;
 
 use super::json_v1::VERSION;
@@ -110,19 +111,18 @@ fn remedy(lines: &str) -> Vec<String> {
 fn summary(findings: &[Finding], evidence: &Evidence) -> String {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (faults, hints) = (count(FindingSeverity::Fault), count(FindingSeverity::Hint));
-    let plural = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
-    let seen = match &evidence.path_manager {
+    let examined = match &evidence.path_manager {
         Table::Read(_) => format!(
             "looked at {} and {}",
-            plural(evidence.endpoints().count(), "endpoint"),
-            plural(evidence.connections.iter().filter(|live| !live.is_plain()).count(), "live connection")
+            counted(evidence.endpoints().count(), "endpoint"),
+            counted(evidence.connections.iter().filter(|live| !live.is_plain()).count(), "live connection")
         ),
-        Table::Missing | Table::Unreadable(_) => "the endpoints were not looked at".to_owned(),
+        Table::Missing | Table::Unreadable(_) => "the endpoints could not be read".to_owned(),
     };
     if findings.is_empty() {
-        return format!("nothing wrong found; {seen}\n");
+        return format!("nothing wrong found; {examined}\n");
     }
-    format!("{}, {}; {seen}\n", plural(faults, "fault"), plural(hints, "hint"))
+    format!("{}, {}; {examined}\n", counted(faults, "fault"), counted(hints, "hint"))
 }
 
 #[cfg(test)]
