@@ -53,7 +53,7 @@ pub fn run(paths: &[PathBuf], target: Option<&ProbeTarget>, common: &Common) -> 
         Form::Json => output.print_json(&DoctorJson::new(&findings, &sources, &evidence))?,
         Form::Text => output.print(&text(&findings, &sources, &evidence, output.style()))?,
     }
-    let fault = findings.iter().any(|finding| finding.severity == doctor::Severity::Fault);
+    let fault = findings.iter().any(|finding| finding.severity == doctor::FindingSeverity::Fault);
     Ok(if fault { Exit::Failed } else { Exit::Success })
 }
 
@@ -124,7 +124,7 @@ fn declared(loaded: &LoadedConfig, command: &str, system: &mut LinuxPathManager)
     let declarations = loaded.config.endpoints.iter().flatten();
     let mut declared = Declared {
         command: command.to_owned(),
-        places: declarations
+        locations: declarations
             .map(|declaration| (declaration.name.value.to_string(), declaration.name.location))
             .collect(),
         ..Declared::default()
@@ -133,7 +133,7 @@ fn declared(loaded: &LoadedConfig, command: &str, system: &mut LinuxPathManager)
         .map_err(Failure::from)
         .and_then(|mut rundir| reconcile::reconcile(loaded, system, &mut rundir, Mode::Plan(None)));
     match pass {
-        Ok(Report { failure: Some(failure), .. }) => declared.impossible = failure.diagnostics,
+        Ok(Report { failure: Some(failure), .. }) => declared.unsupported = failure.diagnostics,
         Ok(report) => {
             declared.steps = report.steps().cloned().collect();
             declared.waiting = report.diagnostics;

@@ -12,6 +12,8 @@ pub enum Severity {
     Error,
     /// The rest is applied; with `--strict`, it is an error.
     Warning,
+    /// What follows from an error: nothing is wrong with it.
+    Note,
 }
 
 /// Whether warnings count as errors (`--strict`).
@@ -99,6 +101,11 @@ impl Diagnostic {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, message) }
     }
 
+    /// What follows from the error before it.
+    pub fn note(code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { severity: Severity::Note, ..Diagnostic::error(code, message) }
+    }
+
     /// Adds a location; the first one is the diagnostic's own.
     pub fn at(mut self, location: Location, text: impl Into<String>) -> Diagnostic {
         self.labels.push(Label { location, text: text.into() });
@@ -142,13 +149,13 @@ impl Diagnostics {
 
     /// Adds one that is only built if it is kept: for half a million errors, that would take longer than the rest.
     pub fn push_with(&mut self, severity: Severity, diagnostic: impl FnOnce() -> Diagnostic) {
-        let severity = match self.strictness {
-            Strictness::Lenient => severity,
-            Strictness::Strict => Severity::Error,
+        let severity = match (self.strictness, severity) {
+            (Strictness::Strict, Severity::Warning) => Severity::Error,
+            (_, severity) => severity,
         };
         let count = match severity {
             Severity::Error => &mut self.errors,
-            Severity::Warning => &mut self.warnings,
+            Severity::Warning | Severity::Note => &mut self.warnings,
         };
         *count += 1;
         if *count <= DIAGNOSTICS_MAX {

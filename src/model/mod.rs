@@ -6,6 +6,7 @@
 mod capabilities;
 pub mod code;
 mod connection;
+mod counted;
 pub mod diagnostic;
 mod endpoint;
 mod event;
@@ -21,6 +22,7 @@ mod sysctl;
 
 pub use capabilities::Capabilities;
 pub use connection::{Connection, Subflow, SubflowFlags, Traffic};
+pub use counted::counted;
 pub use endpoint::{AddressId, Device, Endpoint, EndpointNames, Identity, OwnedEndpoints, canonical};
 pub use event::{End, Event, EventFlags, EventKind, ResetFlags, ResetReason, Token};
 pub use exit::Exit;

@@ -207,9 +207,9 @@ pub fn aftermath(carried_out: usize, restored: bool, not_undone: &[(Step, Refusa
     if restored {
         let message = match carried_out {
             0 => "nothing was changed",
-            _ => "everything is as before: the steps that had been carried out were taken back",
+            _ => "everything was put back as it was",
         };
-        return Diagnostic::error(code::ROLLED_BACK, message);
+        return Diagnostic::note(code::ROLLED_BACK, message);
     }
     let refused: Vec<String> =
         not_undone.iter().map(|(step, refusal)| format!("could not {step} ({refusal})")).collect();

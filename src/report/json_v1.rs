@@ -95,6 +95,8 @@ pub struct PlanJson<'a> {
     changed: bool,
     steps: Vec<ReportedStepJson<'a>>,
     warnings: Vec<DiagnosticJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<DiagnosticJson<'a>>,
     before: Option<StateJson<'a>>,
     after: Option<StateJson<'a>>,
     diff: &'a str,
@@ -195,7 +197,8 @@ impl<'a> PlanJson<'a> {
             result: verdict.word(),
             changed: !steps.is_empty(),
             steps: steps.iter().map(step).collect(),
-            warnings: warnings(about, diagnostics),
+            warnings: of_severity(Severity::Warning, about, diagnostics),
+            notes: of_severity(Severity::Note, about, diagnostics),
             before: Some(StateJson::new(before, names)),
             after: Some(StateJson::new(after, names)),
             diff,
@@ -212,7 +215,8 @@ impl<'a> PlanJson<'a> {
             result: Verdict::not_started(failure.kind).word(),
             changed: false,
             steps: Vec::new(),
-            warnings: warnings(about, &failure.diagnostics),
+            warnings: of_severity(Severity::Warning, about, &failure.diagnostics),
+            notes: of_severity(Severity::Note, about, &failure.diagnostics),
             before: None,
             after: None,
             diff: "",
@@ -221,10 +225,14 @@ impl<'a> PlanJson<'a> {
     }
 }
 
-fn warnings<'a>(about: &About<'a>, diagnostics: &'a [Diagnostic]) -> Vec<DiagnosticJson<'a>> {
+fn of_severity<'a>(
+    severity: Severity,
+    about: &About<'a>,
+    diagnostics: &'a [Diagnostic],
+) -> Vec<DiagnosticJson<'a>> {
     let loaded = about.loaded.into_iter().flat_map(|loaded| loaded.diagnostics.iter());
-    let warnings = loaded.chain(diagnostics).filter(|found| found.severity == Severity::Warning);
-    warnings.map(|found| DiagnosticJson::new(found, about.sources())).collect()
+    let matching = loaded.chain(diagnostics).filter(|found| found.severity == severity);
+    matching.map(|found| DiagnosticJson::new(found, about.sources())).collect()
 }
 
 impl<'a> ErrorJson<'a> {

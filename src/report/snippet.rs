@@ -47,6 +47,7 @@ impl<'a> Snippets<'a> {
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
         };
         let mut group = level.primary_title(diagnostic.message.as_str()).elements(None::<Origin>);
         let mut moved = Vec::new();

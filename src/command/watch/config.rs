@@ -2,8 +2,8 @@
 
 use crate::command::load;
 use crate::config::LoadedConfig;
-use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Location};
+use crate::model::{code, counted};
 use crate::watch::namespace::WatchedNamespace;
 
 use super::{Refused, Watch, watched_paths};
@@ -60,8 +60,6 @@ impl Watch<'_> {
 
     /// How it is, in a line.
     pub fn status(&self) -> String {
-        let count =
-            |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
         let trouble = self.namespaces.iter().find_map(|it| Some((&it.name, it.trouble.as_ref()?)));
         if let Some(Refused { message, .. }) = &self.refused {
             return format!("configuration invalid, keeping the last good one: {message}");
@@ -70,11 +68,11 @@ impl Watch<'_> {
             let location = name.as_ref().map_or(String::new(), |name| format!("netns {name}: "));
             return format!("not as declared: {location}{message}");
         }
-        let endpoints = count(self.namespaces.iter().map(WatchedNamespace::endpoints).sum(), "endpoint");
+        let endpoints = counted(self.namespaces.iter().map(WatchedNamespace::endpoints).sum(), "endpoint");
         match self.options.netns.is_empty() {
             true => format!("as declared: {endpoints}"),
             false => {
-                format!("as declared: {endpoints} in {}", count(self.namespaces.len(), "network namespace"))
+                format!("as declared: {endpoints} in {}", counted(self.namespaces.len(), "network namespace"))
             }
         }
     }

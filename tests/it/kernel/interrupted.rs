@@ -52,7 +52,7 @@ fn the_last_path_is_kept() {
         let said = String::from_utf8(ended.stderr).expect("UTF-8");
         assert_eq!(ended.status.code(), Some(1), "{said}");
         assert!(said.contains("error: interrupted, while live connections had no other path"), "{said}");
-        assert!(said.contains("everything is as before"), "{said}");
+        assert!(said.contains("everything was put back as it was"), "{said}");
         assert_eq!(links.client.endpoints(), before);
         assert_eq!(links.paths(), ["10.1.1.1"]);
         drop(peers);

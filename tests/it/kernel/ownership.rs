@@ -134,7 +134,7 @@ fn what_was_put_back_is_not_claimed() {
     // The second addition, behind the family, the state, the comparison, the removal and the first addition.
     let traced = strace::apply(&namespace, &["sendto:error=EPERM:when=6"], config);
     let ran = traced.ran.expect(77);
-    assert!(ran.stderr.contains("the steps that had been carried out were taken back"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("everything was put back as it was"), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow"]);
     namespace.apply("{version: 1, prune: false, endpoints: {}}", &[]).expect(0);
     assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow"]);
