@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cli::{Apply, Common};
-use crate::config::{LoadedConfig, Trust};
+use crate::config::LoadedConfig;
 use crate::linux::signals::Interruption;
 use crate::linux::{LinuxPathManager, sandbox};
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
@@ -15,7 +15,7 @@ use crate::report::About;
 use crate::rundir::RunDir;
 
 use super::countdown::WaitProgress;
-use super::{Output, netns, watch};
+use super::{Output, load, netns, watch};
 
 /// Does the main job.
 ///
@@ -26,18 +26,12 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
     if options.watch {
         return watch::run(options, common, &output);
     }
-    let strictness = strictness(options.strict);
-    let loaded = LoadedConfig::load(&options.paths, common.root_dir(), strictness, trust(options.applies()));
-    let loaded = match loaded {
+    let loaded = match load::load(&options.paths, options.strict, options.applies(), common, &output)? {
         Ok(loaded) => loaded,
-        Err(none) => return output.no_config(none),
+        Err(exit) => return Ok(exit),
     };
-    output.diagnose(&loaded.diagnostics, &loaded.sources);
-    if let Some(exit) = loaded.rejection {
-        return output.rejected(&loaded, exit);
-    }
     let signals = Rc::new(Interruption::default());
-    let unmatched = match strictness {
+    let unmatched = match loaded.strictness {
         Strictness::Strict => Severity::Error,
         Strictness::Lenient => Severity::Warning,
     };
@@ -55,16 +49,6 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
         let is_changed = exit == Exit::Success && has_steps && options.detailed_exitcode;
         Ok(if is_changed { Exit::Changed } else { exit })
     })
-}
-
-/// Whether warnings count as errors.
-pub fn strictness(strict: bool) -> Strictness {
-    if strict { Strictness::Strict } else { Strictness::Lenient }
-}
-
-/// What it takes for files to be carried out: what they say is done with the rights of this user.
-pub fn trust(applies: bool) -> Trust {
-    if applies && rustix::process::geteuid().is_root() { Trust::Required } else { Trust::Advised }
 }
 
 /// One pass in the namespace that this thread is in.

@@ -9,7 +9,7 @@ use crate::model::{Exit, counted};
 use crate::report::json_v1;
 
 use super::output::Form;
-use super::{Output, apply};
+use super::{Output, load};
 
 /// Reads the files, says what is wrong with them, touches nothing.
 ///
@@ -17,8 +17,8 @@ use super::{Output, apply};
 /// When the result cannot be written.
 pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
-    let strictness = apply::strictness(strict);
-    let loaded = match LoadedConfig::load(paths, common.root_dir(), strictness, Trust::Advised) {
+    let strictness = load::strictness(strict);
+    let loaded = match LoadedConfig::load(paths, common.root_dir(), strictness, || Trust::Advised) {
         Ok(loaded) => loaded,
         Err(none) => {
             output.tell(*none.diagnostic);

@@ -26,7 +26,7 @@ use super::output::Form;
 /// When the result cannot be written.
 pub fn run(paths: &[PathBuf], target: Option<&ProbeTarget>, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
-    let loaded = match LoadedConfig::load(paths, common.root_dir(), Strictness::Lenient, Trust::Advised) {
+    let loaded = match LoadedConfig::load(paths, common.root_dir(), Strictness::Lenient, || Trust::Advised) {
         Ok(loaded) => Some(loaded),
         Err(none) => {
             let exit = none.exit;

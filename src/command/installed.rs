@@ -15,7 +15,7 @@ pub struct InstalledNames(Option<LoadedConfig>);
 impl InstalledNames {
     /// Reads the standard folders. Without a configuration no endpoint has a name; for an invalid one there is a warning.
     pub fn load(common: &Common, output: &Output) -> InstalledNames {
-        match LoadedConfig::load(&[], common.root_dir(), Strictness::Lenient, Trust::Advised) {
+        match LoadedConfig::load(&[], common.root_dir(), Strictness::Lenient, || Trust::Advised) {
             Ok(loaded) if loaded.rejection.is_none() => InstalledNames(Some(loaded)),
             Ok(_) => {
                 log::warn!(

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::cli::Common;
-use crate::linux::mptcp_events::{Heard, Source, Stream};
+use crate::linux::mptcp_events::{EventSocket, EventStream, Received};
 use crate::linux::netns::Names;
 use crate::linux::{LinuxPathManager, rlimit, signals};
 use crate::model::diagnostic::Severity;
@@ -36,49 +36,51 @@ pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
     }
     let output = Output::new(common);
     let installed = InstalledNames::load(common, &output);
-    let (mut places, mut sources) = (Vec::new(), Vec::new());
+    let (mut namespaces, mut sockets) = (Vec::new(), Vec::new());
     let exit = netns::in_each(names, &output, Severity::Warning, |entered| {
         let name = entered.map(|entered| entered.name);
         match listen(name, &installed) {
-            Ok((location, source)) => {
-                places.push(location);
-                sources.push(source);
+            Ok((namespace, socket)) => {
+                namespaces.push(namespace);
+                sockets.push(socket);
                 Ok(Exit::Success)
             }
             Err(error) => Ok(netns::refuse(error, name, &output)),
         }
     })?;
     // Whoever asks for several is not to take silence of one for peace.
-    if exit != Exit::Success || places.is_empty() { Ok(exit) } else { tell(&places, sources, &output) }
+    if exit != Exit::Success || namespaces.is_empty() {
+        Ok(exit)
+    } else {
+        tell(&namespaces, sockets, &output)
+    }
 }
 
 /// Begins to listen in the namespace that this thread is in. That comes first: who may not listen is to hear of that, and
 /// not of what else he may not.
-fn listen(name: Option<&str>, installed: &InstalledNames) -> Result<(Listened, Source), Error> {
-    let source = Source::open()?;
+fn listen(name: Option<&str>, installed: &InstalledNames) -> Result<(Listened, EventSocket), Error> {
+    let socket = EventSocket::open()?;
     let endpoints = installed.names(&mut LinuxPathManager::open()?)?;
-    Ok((Listened { name: name.map(str::to_owned), endpoints }, source))
+    Ok((Listened { name: name.map(str::to_owned), endpoints }, socket))
 }
 
-fn tell(places: &[Listened], sources: Vec<Source>, output: &Output) -> io::Result<Exit> {
-    let mut stream = match Stream::new(sources, &io::stdout()) {
-        Ok(stream) => stream,
-        Err(error) => return Ok(netns::refuse(error, None, output)),
-    };
-    let names = places.iter().filter_map(|location| location.name.as_deref());
+fn tell(namespaces: &[Listened], sockets: Vec<EventSocket>, output: &Output) -> io::Result<Exit> {
+    let stdout = io::stdout();
+    let mut stream = EventStream::new(sockets, &stdout);
+    let names = namespaces.iter().filter_map(|namespace| namespace.name.as_deref());
     let mut columns = Columns::new(output.style(), names);
     loop {
-        let (index, heard) = match stream.wait_for_next() {
+        let (index, received) = match stream.wait_for_next() {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(Exit::Success),
             Err(error) => return Ok(netns::refuse(error, None, output)),
         };
-        let Some(Listened { name, endpoints }) = places.get(index) else { continue };
+        let Some(Listened { name, endpoints }) = namespaces.get(index) else { continue };
         let netns = name.as_deref();
-        match (&heard, output.form) {
-            (Heard::Lost, Form::Json) => output.print_json(&EventJson::lost(netns))?,
-            (Heard::Lost, Form::Text) => output.print(&columns.lost(netns))?,
-            (Heard::Event(event), form) => {
+        match (&received, output.form) {
+            (Received::Lost, Form::Json) => output.print_json(&EventJson::lost(netns))?,
+            (Received::Lost, Form::Text) => output.print(&columns.lost(netns))?,
+            (Received::Event(event), form) => {
                 let endpoint = endpoint_at(&event.local, endpoints);
                 let told = ToldEvent { netns, event: event.as_ref(), endpoint };
                 match form {

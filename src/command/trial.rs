@@ -14,7 +14,7 @@ use crate::trial::{Decision, Guard, GuardMessage, Session, TrialSpec};
 
 use super::countdown::Countdown;
 use super::output::Form;
-use super::{Output, apply, guard};
+use super::{Output, guard, load};
 
 /// Applies, and waits for a decision.
 ///
@@ -22,16 +22,10 @@ use super::{Output, apply, guard};
 /// When the result cannot be written, or waited for.
 pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
-    let strictness = apply::strictness(options.strict);
-    let loaded = LoadedConfig::load(&options.paths, common.root_dir(), strictness, apply::trust(true));
-    let loaded = match loaded {
+    let loaded = match load::load(&options.paths, options.strict, true, common, &output)? {
         Ok(loaded) => loaded,
-        Err(none) => return output.no_config(none),
+        Err(exit) => return Ok(exit),
     };
-    output.diagnose(&loaded.diagnostics, &loaded.sources);
-    if let Some(exit) = loaded.rejection {
-        return output.rejected(&loaded, exit);
-    }
     let mut session = Session::open()?;
     let timeout = Duration::from_secs(options.timeout.into());
     let mut trial = Trial { options: reporting(common), timeout, guard: None };

@@ -46,7 +46,8 @@ pub struct NoConfig {
 }
 
 impl LoadedConfig {
-    /// Reads and judges the files that `paths` name, or those of the standard folders below `root`.
+    /// Reads and judges the files that `paths` name, or those of the standard folders below `root`. `trust` is asked for
+    /// only where something speaks against a file.
     ///
     /// # Errors
     /// When there is nothing to read.
@@ -54,17 +55,15 @@ impl LoadedConfig {
         paths: &[PathBuf],
         root: &Path,
         strictness: Strictness,
-        trust: Trust,
+        trust: impl FnOnce() -> Trust,
     ) -> Result<LoadedConfig, NoConfig> {
         let (mut diagnostics, mut distrust) = (Diagnostics::new(strictness), Vec::new());
         let inputs = source::find(paths, root);
         let sources = inputs.and_then(|inputs| source::read(&inputs, &mut diagnostics, &mut distrust))?;
         let config = parse(sources.iter().map(|source| source.text.as_str()), &mut diagnostics);
         let errors = diagnostics.errors();
-        let severity = |finding: &Diagnostic| match trust {
-            Trust::Required => finding.severity,
-            Trust::Advised => Severity::Warning,
-        };
+        let is_advice = !distrust.is_empty() && trust() == Trust::Advised;
+        let severity = |finding: &Diagnostic| if is_advice { Severity::Warning } else { finding.severity };
         let found =
             distrust.iter().map(|finding| Diagnostic { severity: severity(finding), ..finding.clone() });
         let found: Vec<Diagnostic> = found.collect();

@@ -1,4 +1,4 @@
-//! Reads what the doctor looks at, once. What this user may not read is left out: fewer findings, no error.
+//! Reads the doctor's evidence, once. What this user may not read is left out, which means fewer findings and no error.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,16 +13,16 @@ use crate::linux::{LinuxPathManager, probe_socket, processes, sock_diag};
 use crate::model::{Connection, Endpoint, EndpointNames, HostAddress, Interface, Probe, Routing, canonical};
 use crate::system::{Errno, Error};
 
-/// Two public resolvers stand for the Internet, as in most examples of `ip route get`. Nothing is sent to them.
+/// Two public resolvers stand for the Internet in route lookups. Nothing is sent to them.
 const INTERNET: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(1, 1, 1, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111)),
 ];
-/// How many peers of live connections are asked for, of each family.
+/// How many peers of live connections get a route lookup, of each family.
 const PEERS_MAX: usize = 4;
-/// How long a connection that lacks a subflow is given to open it.
+/// How long a connection that lacks a subflow may take to open it.
 const GRACE: Duration = Duration::from_millis(500);
-/// Programs that write to the table too.
+/// Programs that also write endpoints.
 const MANAGERS: [&str; 2] = ["NetworkManager", "mptcpd"];
 
 /// Everything about this thread's network namespace but the path manager's state, the configuration, and what was probed.
@@ -53,7 +53,7 @@ pub fn examine(
     if let Some(state) = evidence.state() {
         evidence.capabilities = evidence.capabilities.corrected_by(state);
     }
-    if let Some((interfaces, addresses)) = told("interfaces", interfaces()) {
+    if let Some((interfaces, addresses)) = unless_refused("interfaces", interfaces()) {
         (evidence.interfaces, evidence.addresses) = (interfaces, addresses);
         evidence.rp_filter = rp_filter(&evidence.interfaces);
     }
@@ -62,9 +62,9 @@ pub fn examine(
     let elsewhere = evidence.endpoints().filter(|row| !is_own(row)).map(|row| row.identity.address);
     evidence.bindable =
         elsewhere.filter(|own| matches!(probe_socket::try_bind((*own, 0).into()), Some(Ok(())))).collect();
-    evidence.connections = told("connections", settled_connections(&evidence)).unwrap_or_default();
-    evidence.listeners = told("listeners", sock_diag::listeners()).unwrap_or_default();
-    // Last, so that they count what those connections did.
+    evidence.connections = unless_refused("connections", settled_connections(&evidence)).unwrap_or_default();
+    evidence.listeners = unless_refused("listeners", sock_diag::listeners()).unwrap_or_default();
+    // Last, so that they include what those connections did.
     evidence.counters = sock_diag::counters();
     evidence.managers = processes::running(&MANAGERS);
     if let Err(error) = routes(&mut evidence) {
@@ -73,7 +73,7 @@ pub fn examine(
     evidence
 }
 
-/// From here on names of interfaces are for remedies.
+/// Quotes the names of interfaces for a shell, since remedies print them.
 fn quote_names(evidence: &mut Evidence) {
     for interface in &mut evidence.interfaces {
         interface.name = shell_word(&interface.name);
@@ -84,7 +84,7 @@ fn quote_names(evidence: &mut Evidence) {
     }
 }
 
-fn told<T>(what: &str, result: Result<T, Error>) -> Option<T> {
+fn unless_refused<T>(what: &str, result: Result<T, Error>) -> Option<T> {
     result.inspect_err(|error| log::debug!("{what} are left out: {error}")).ok()
 }
 
@@ -103,8 +103,8 @@ fn rp_filter(interfaces: &[Interface]) -> BTreeMap<NonZeroU32, u64> {
     interfaces.iter().filter_map(of).collect()
 }
 
-/// The live connections. A subflow takes some round trips, so where one is missing they are read once more, and only
-/// those count that are still there.
+/// The live connections. Opening a subflow takes some round trips, so where one is missing all are read again after
+/// [`GRACE`], and those that have ended meanwhile are left out.
 fn settled_connections(evidence: &Evidence) -> Result<Vec<Connection>, Error> {
     let first = sock_diag::connections()?;
     let endpoints: BTreeSet<IpAddr> = evidence.opening().map(|row| row.identity.address).collect();
@@ -157,9 +157,9 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
             || check.by_source.is_err()
             || check.by_source.as_ref().ok() != home(check).as_ref()
     };
-    // A router may have a million routes; only a remedy needs them.
+    // A router can have a million routes, and only remedies need them.
     if checks.iter().any(is_odd) {
-        evidence.routing = told("routing tables", routes.routing()).unwrap_or_default();
+        evidence.routing = unless_refused("routing tables", routes.routing()).unwrap_or_default();
     }
     (evidence.routes, evidence.first_addresses) = (checks, first_addresses);
     Ok(())
@@ -173,7 +173,7 @@ fn answer(route: Result<Route, Errno>) -> Result<NonZeroU32, String> {
     }
 }
 
-/// Where live connections that this host began lead, and what stands for the Internet where there is none.
+/// The peers of connections that this host opened (true); for a family without any, an address of the Internet (false).
 fn destinations(evidence: &Evidence) -> Vec<(IpAddr, bool)> {
     let begun = evidence.begun().flat_map(|connection| &connection.subflows);
     let peers: BTreeSet<IpAddr> = begun.map(|path| path.remote.ip()).collect();

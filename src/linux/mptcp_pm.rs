@@ -1,37 +1,23 @@
 //! The generic netlink family `mptcp_pm`, version 1: endpoints and limits to attributes and back.
 //!
-//! Numbers are those of `include/uapi/linux/mptcp_pm.h`. All values are in the host's byte order, the port included;
-//! only addresses are not.
+//! The numbers are those of `include/uapi/linux/mptcp_pm.h`. All values are in the host's byte order, ports included;
+//! only addresses are in the network's.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU16, NonZeroU32};
 
+use neli::consts::genl::{CtrlAttr, CtrlAttrMcastGrp, CtrlCmd};
 use neli::consts::nl::{GenlId, NlmF};
-use neli::genl::{AttrTypeBuilder, Genlmsghdr, GenlmsghdrBuilder, Nlattr, NlattrBuilder, NoUserHeader};
-use neli::types::{Buffer, GenlBuffer};
-use neli::{Size, ToBytes};
 
 use crate::linux::netlink::Request;
-use crate::linux::netlink::decode::{attributes, number};
-use crate::model::{AddressId, Device, Endpoint, Flags, Identity, Limits, canonical};
-use crate::system::Error;
+use crate::linux::netlink::decode::{attributes, find, number};
+use crate::model::{AddressId, Device, Endpoint, Family, Flags, Identity, Limits, canonical};
 
-/// The family's name.
+/// `MPTCP_PM_NAME`
 const FAMILY_NAME: &str = "mptcp_pm";
-/// The name of its multicast group of events.
+/// `MPTCP_PM_EV_GRP_NAME`
 const EVENTS_NAME: &str = "mptcp_pm_events";
-/// The family's version.
+/// `MPTCP_PM_VER`
 const FAMILY_VERSION: u8 = 1;
-
-/// `enum`s of `include/uapi/linux/genetlink.h`.
-mod ctrl {
-    pub const CMD_GETFAMILY: u8 = 3;
-    pub const ATTR_FAMILY_ID: u16 = 1;
-    pub const ATTR_FAMILY_NAME: u16 = 2;
-    pub const ATTR_MCAST_GROUPS: u16 = 7;
-    pub const ATTR_MCAST_GRP_NAME: u16 = 1;
-    pub const ATTR_MCAST_GRP_ID: u16 = 2;
-}
 
 /// `MPTCP_PM_CMD_*`
 mod cmd {
@@ -43,14 +29,11 @@ mod cmd {
     pub const SET_FLAGS: u8 = 7;
 }
 
-/// `MPTCP_PM_ATTR_SUBFLOWS`, which a refusal may point at.
-pub const ATTR_SUBFLOWS: u16 = 3;
-
 /// `MPTCP_PM_ATTR_*`
 mod attr {
     pub const ADDR: u16 = 1;
     pub const RCV_ADD_ADDRS: u16 = 2;
-    pub const SUBFLOWS: u16 = super::ATTR_SUBFLOWS;
+    pub const SUBFLOWS: u16 = crate::system::ATTR_SUBFLOWS;
 }
 
 /// `MPTCP_PM_ADDR_ATTR_*`
@@ -64,129 +47,127 @@ mod addr {
     pub const IF_IDX: u16 = 7;
 }
 
-/// `AF_INET`
-const AF_INET: u16 = 2;
-/// `AF_INET6`
-const AF_INET6: u16 = 10;
-
-/// Asks for the family's number, which is the same in every network namespace of a host.
-pub fn get_family() -> Result<Request, Error> {
-    let body = message(ctrl::CMD_GETFAMILY, vec![attribute(ctrl::ATTR_FAMILY_NAME, FAMILY_NAME)?])?;
-    Request::get(GenlId::Ctrl.into(), &body)
+/// A request for the description of the family: its number, and those of its multicast groups.
+pub fn get_family() -> Request {
+    let mut request = Request::get(GenlId::Ctrl, &header(CtrlCmd::Getfamily.into()));
+    request.put_text(CtrlAttr::FamilyName, FAMILY_NAME);
+    request
 }
 
 /// The family's number in the answer to [`get_family`].
 pub fn family(reply: &[u8]) -> Option<u16> {
-    let id = genl_attributes(reply).find(|(kind, _)| *kind == ctrl::ATTR_FAMILY_ID)?.1;
-    number(id)?.try_into().ok()
+    number(find(genl_attributes(reply), CtrlAttr::FamilyId)?)?.try_into().ok()
 }
 
 /// The number of the multicast group of events in that answer.
 pub fn events_group(reply: &[u8]) -> Option<u32> {
-    let (_, groups) = genl_attributes(reply).find(|(kind, _)| *kind == ctrl::ATTR_MCAST_GROUPS)?;
-    let find = |group, wanted| attributes(group).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
+    let groups = find(genl_attributes(reply), CtrlAttr::McastGroups)?;
     let is_wanted = |group| {
-        let name = find(group, ctrl::ATTR_MCAST_GRP_NAME);
+        let name = find(attributes(group), CtrlAttrMcastGrp::Name);
         name.is_some_and(|name| name.strip_suffix(b"\0").unwrap_or(name) == EVENTS_NAME.as_bytes())
     };
     let (_, group) = attributes(groups).find(|(_, group)| is_wanted(group))?;
-    number(find(group, ctrl::ATTR_MCAST_GRP_ID)?)
+    number(find(attributes(group), CtrlAttrMcastGrp::Id)?)
 }
 
-/// Requests of the family with this number.
+/// Requests of the generic netlink family with this number.
 #[derive(Clone, Copy)]
-pub struct Family(pub u16);
+pub struct GenlFamily(pub u16);
 
-impl Family {
-    /// Asks for the limits.
-    pub fn get_limits(self) -> Result<Request, Error> {
-        Request::get(self.0, &message(cmd::GET_LIMITS, Vec::new())?)
+impl GenlFamily {
+    /// A request for both limits.
+    pub fn get_limits(self) -> Request {
+        Request::get(self.0, &header(cmd::GET_LIMITS))
     }
 
-    /// Asks for the whole table.
-    pub fn dump_endpoints(self) -> Result<Request, Error> {
-        Request::dump(self.0, &message(cmd::GET_ADDR, Vec::new())?)
+    /// A request for all endpoints.
+    pub fn dump_endpoints(self) -> Request {
+        Request::dump(self.0, &header(cmd::GET_ADDR))
     }
 
-    /// Asks for one row.
-    pub fn get_endpoint(self, id: AddressId) -> Result<Request, Error> {
-        let row = nest(attr::ADDR, &[attribute(addr::ID, id.get())?])?;
-        Request::get(self.0, &message(cmd::GET_ADDR, vec![row])?)
+    /// A request for the endpoint with that id.
+    pub fn get_endpoint(self, id: AddressId) -> Request {
+        let mut request = Request::get(self.0, &header(cmd::GET_ADDR));
+        request.nest(attr::ADDR, |row| row.put(addr::ID, [id.get()]));
+        request
     }
 
-    /// Sets those limits that differ, both or none; the kernel keeps the one that is not sent.
-    pub fn set_limits(self, from: Limits, to: Limits) -> Result<Request, Error> {
-        let mut attributes = Vec::new();
+    /// Sets the limits that differ. The kernel keeps a limit that is not sent.
+    pub fn set_limits(self, from: Limits, to: Limits) -> Request {
+        let mut request = self.change(cmd::SET_LIMITS);
         if from.add_addr_accepted != to.add_addr_accepted {
-            attributes.push(attribute(attr::RCV_ADD_ADDRS, to.add_addr_accepted)?);
+            request.put(attr::RCV_ADD_ADDRS, to.add_addr_accepted.to_ne_bytes());
         }
         if from.subflows != to.subflows {
-            attributes.push(attribute(attr::SUBFLOWS, to.subflows)?);
+            request.put(attr::SUBFLOWS, to.subflows.to_ne_bytes());
         }
-        self.request(cmd::SET_LIMITS, attributes)
+        request
     }
 
-    /// Adds a row; without `id` the kernel chooses one, or keeps that of the implicit endpoint in its place. An id of
-    /// 0 is never sent: some kernels make a row of it that cannot be seen nor deleted.
-    pub fn add(self, endpoint: &Endpoint, id: Option<AddressId>) -> Result<Request, Error> {
-        let mut row = identity(&endpoint.identity)?;
-        row.push(attribute(addr::FLAGS, endpoint.flags.bits())?);
-        if let Some(dev) = &endpoint.dev {
-            row.push(attribute(addr::IF_IDX, dev.index.get())?);
-        }
-        if let Some(id) = id {
-            row.push(attribute(addr::ID, id.get())?);
-        }
-        self.request(cmd::ADD_ADDR, vec![nest(attr::ADDR, &row)?])
+    /// Adds an endpoint. Without `id` the kernel chooses one, or keeps that of the implicit endpoint that it replaces. An
+    /// id of 0 is never sent: some kernels make a row of it that can neither be listed nor deleted.
+    pub fn add(self, endpoint: &Endpoint, id: Option<AddressId>) -> Request {
+        self.change_row(cmd::ADD_ADDR, |row| {
+            put_identity(row, &endpoint.identity);
+            row.put(addr::FLAGS, endpoint.flags.bits().to_ne_bytes());
+            if let Some(dev) = &endpoint.dev {
+                row.put(addr::IF_IDX, dev.index.get().to_ne_bytes());
+            }
+            if let Some(id) = id {
+                row.put(addr::ID, [id.get()]);
+            }
+        })
     }
 
-    /// Removes the row with this id. The kernel looks at nothing else; without an id it would report success and
+    /// Removes the endpoint with this id. The kernel looks at nothing else; without an id it would report success and
     /// close first subflows instead.
-    pub fn delete(self, id: AddressId, of: &Identity) -> Result<Request, Error> {
-        let mut row = identity(of)?;
-        row.push(attribute(addr::ID, id.get())?);
-        self.request(cmd::DEL_ADDR, vec![nest(attr::ADDR, &row)?])
+    pub fn delete(self, id: AddressId, of: &Identity) -> Request {
+        self.change_row(cmd::DEL_ADDR, |row| {
+            put_identity(row, of);
+            row.put(addr::ID, [id.get()]);
+        })
     }
 
     /// Sets `backup` and `fullmesh`, always both.
     ///
-    /// The row is looked up by address, which no other writer can have given to another row, unless it has a port:
-    /// then a row without a port and with the same address would match too, so that the id has to decide.
-    pub fn set_flags(self, endpoint: &Endpoint, flags: Flags) -> Result<Request, Error> {
-        let mut row = match endpoint.id {
-            Some(id) if endpoint.identity.port.is_some() => vec![attribute(addr::ID, id.get())?],
-            _ => identity(&endpoint.identity)?,
-        };
-        row.push(attribute(addr::FLAGS, flags.bits())?);
-        self.request(cmd::SET_FLAGS, vec![nest(attr::ADDR, &row)?])
+    /// The kernel finds the row by its address, which is unique, and by its id where the endpoint has a port: an endpoint
+    /// with the same address and no port would match the address too.
+    pub fn set_flags(self, endpoint: &Endpoint, flags: Flags) -> Request {
+        self.change_row(cmd::SET_FLAGS, |row| {
+            match endpoint.id {
+                Some(id) if endpoint.identity.port.is_some() => row.put(addr::ID, [id.get()]),
+                _ => put_identity(row, &endpoint.identity),
+            }
+            row.put(addr::FLAGS, flags.bits().to_ne_bytes());
+        })
     }
 
-    fn request(self, command: u8, attributes: Vec<Nlattr<u16, Buffer>>) -> Result<Request, Error> {
-        Request::new(self.0, NlmF::empty(), &message(command, attributes)?)
+    fn change_row(self, command: u8, row: impl FnOnce(&mut Request)) -> Request {
+        let mut request = self.change(command);
+        request.nest(attr::ADDR, row);
+        request
+    }
+
+    fn change(self, command: u8) -> Request {
+        Request::change(self.0, NlmF::empty(), &header(command))
     }
 }
 
-/// The limits in the answer to [`Family::get_limits`].
+/// The limits in the answer to [`GenlFamily::get_limits`].
 pub fn limits(reply: &[u8]) -> Option<Limits> {
-    let find = |wanted| {
-        genl_attributes(reply).find(|(kind, _)| *kind == wanted).and_then(|(_, value)| number(value))
-    };
-    Some(Limits { subflows: find(attr::SUBFLOWS)?, add_addr_accepted: find(attr::RCV_ADD_ADDRS)? })
+    let limit = |kind: u16| find(genl_attributes(reply), kind).and_then(number);
+    Some(Limits { subflows: limit(attr::SUBFLOWS)?, add_addr_accepted: limit(attr::RCV_ADD_ADDRS)? })
 }
 
-/// The row in an answer to [`Family::dump_endpoints`] or [`Family::get_endpoint`]; its device has no name yet.
+/// The endpoint in a reply to [`GenlFamily::dump_endpoints`] or [`GenlFamily::get_endpoint`]; its device has no name yet.
 pub fn endpoint(reply: &[u8]) -> Option<Endpoint> {
-    let (_, row) = genl_attributes(reply).find(|(kind, _)| *kind == attr::ADDR)?;
+    let row = find(genl_attributes(reply), attr::ADDR)?;
     let (mut address, mut port, mut id, mut dev, mut flags) = (None, None, None, None, None);
     for (kind, value) in attributes(row) {
         match kind {
             addr::ID => id = number(value).and_then(|id| AddressId::new(id.try_into().ok()?)),
-            addr::ADDR4 => {
-                address = <[u8; 4]>::try_from(value).ok().map(|raw| IpAddr::V4(Ipv4Addr::from(raw)))
-            }
-            addr::ADDR6 => {
-                address = <[u8; 16]>::try_from(value).ok().map(|raw| IpAddr::V6(Ipv6Addr::from(raw)))
-            }
+            addr::ADDR4 => address = Family::Ipv4.address(value),
+            addr::ADDR6 => address = Family::Ipv6.address(value),
             addr::PORT => port = number(value).and_then(|port| NonZeroU16::new(port.try_into().ok()?)),
             addr::FLAGS => flags = number(value).map(Flags::from_bits),
             addr::IF_IDX => dev = number(value).and_then(NonZeroU32::new),
@@ -206,72 +187,35 @@ pub fn genl_attributes(reply: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     attributes(reply.get(4..).unwrap_or_default())
 }
 
-fn identity(identity: &Identity) -> Result<Vec<Nlattr<u16, Buffer>>, Error> {
-    let mut row = match identity.address {
-        IpAddr::V4(v4) => vec![attribute(addr::FAMILY, AF_INET)?, attribute(addr::ADDR4, &v4.octets()[..])?],
-        IpAddr::V6(v6) => vec![attribute(addr::FAMILY, AF_INET6)?, attribute(addr::ADDR6, &v6.octets()[..])?],
-    };
+fn put_identity(row: &mut Request, identity: &Identity) {
+    let family = Family::of(identity.address);
+    row.put(addr::FAMILY, u16::from(family.number()).to_ne_bytes());
+    row.put_address(if family == Family::Ipv4 { addr::ADDR4 } else { addr::ADDR6 }, identity.address);
     if let Some(port) = identity.port {
-        row.push(attribute(addr::PORT, port.get())?);
+        row.put(addr::PORT, port.get().to_ne_bytes());
     }
-    Ok(row)
 }
 
-fn message(
-    command: u8,
-    attributes: Vec<Nlattr<u16, Buffer>>,
-) -> Result<Genlmsghdr<u8, u16, NoUserHeader>, Error> {
-    GenlmsghdrBuilder::default()
-        .cmd(command)
-        .version(FAMILY_VERSION)
-        .attrs(attributes.into_iter().collect::<GenlBuffer<u16, Buffer>>())
-        .build()
-        .map_err(|error| Error::Protocol(error.to_string()))
-}
-
-fn nest(kind: u16, inner: &[Nlattr<u16, Buffer>]) -> Result<Nlattr<u16, Buffer>, Error> {
-    inner.iter().try_fold(attribute(kind, Buffer::new())?, |outer, attribute| {
-        outer.nest(attribute).map_err(|error| Error::Protocol(error.to_string()))
-    })
-}
-
-fn attribute(kind: u16, value: impl Size + ToBytes) -> Result<Nlattr<u16, Buffer>, Error> {
-    let kind = AttrTypeBuilder::default().nla_type(kind).build();
-    let kind = kind.map_err(|error| Error::Protocol(error.to_string()))?;
-    let built = NlattrBuilder::default().nla_type(kind).nla_payload(value).build();
-    built.map_err(|error| Error::Protocol(error.to_string()))
+/// `struct genlmsghdr`
+fn header(command: u8) -> [u8; 4] {
+    [command, FAMILY_VERSION, 0, 0]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
 
-    fn endpoint_like(port: u16, dev: Option<u32>) -> Endpoint {
-        let identity = Identity { address: IpAddr::from([192, 0, 2, 1]), port: NonZeroU16::new(port) };
-        let dev = dev.and_then(NonZeroU32::new).map(|index| Device { index, name: None });
-        Endpoint { identity, id: AddressId::new(7), dev, flags: Flags::SIGNAL }
-    }
+    use super::*;
 
     proptest! {
         /// Requests and replies have the same attributes, so that what is sent can be read.
         #[test]
-        fn what_is_encoded_can_be_decoded(port: u16, dev in proptest::option::of(1u32..)) {
-            let endpoint = endpoint_like(port, dev);
-            let mut row = identity(&endpoint.identity).unwrap();
-            row.push(attribute(addr::FLAGS, endpoint.flags.bits()).unwrap());
-            row.push(attribute(addr::ID, 7u8).unwrap());
-            if let Some(dev) = &endpoint.dev {
-                row.push(attribute(addr::IF_IDX, dev.index.get()).unwrap());
-            }
-            let message = message(cmd::GET_ADDR, vec![nest(attr::ADDR, &row).unwrap()]).unwrap();
-            let bytes = super::super::netlink::encode(&message).unwrap();
-            prop_assert_eq!(super::endpoint(&bytes), Some(endpoint));
-        }
-
-        #[test]
-        fn no_reply_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
-            let _ = (super::endpoint(&bytes), limits(&bytes), family(&bytes));
+        fn what_is_encoded_can_be_decoded(port: u16, dev: u32) {
+            let identity = Identity { address: [192, 0, 2, 1].into(), port: NonZeroU16::new(port) };
+            let dev = NonZeroU32::new(dev).map(|index| Device { index, name: None });
+            let endpoint = Endpoint { identity, id: AddressId::new(7), dev, flags: Flags::SIGNAL };
+            let request = GenlFamily(28).add(&endpoint, endpoint.id);
+            prop_assert_eq!(super::endpoint(&request.body), Some(endpoint));
         }
     }
 }

@@ -1,37 +1,38 @@
 //! Socket diagnostics: the subflows of live MPTCP connections (`inet_diag` with the information of the MPTCP "upper
-//! layer protocol", `include/uapi/linux/inet_diag.h` and `mptcp.h`).
+//! layer protocol", `include/uapi/linux/inet_diag.h` and `mptcp.h`), listeners, and the connections at a port. Any user
+//! may ask for those of its own network namespace.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use neli::consts::socket::NlFamily;
-use neli::types::Buffer;
 
-use crate::linux::netlink::decode::{attributes, number};
-use crate::linux::netlink::{DUMP_ATTEMPTS, Netlink, Request};
-use crate::linux::rtnl::ip;
-use crate::model::{Connection, Counters, Listener, Subflow, SubflowFlags, Traffic, canonical};
+use crate::linux::netlink::decode::{attributes, find, number};
+use crate::linux::netlink::{Netlink, Request};
+use crate::model::{Connection, Counters, Family, Listener, Subflow, SubflowFlags, Traffic, canonical};
 use crate::system::{Error, Joins, SubflowSummary};
 
 /// `SOCK_DIAG_BY_FAMILY`
 const BY_FAMILY: u16 = 20;
-/// `AF_INET`, `AF_INET6`
-const FAMILIES: [u8; 2] = [2, 10];
 /// `IPPROTO_TCP`
 const TCP: u8 = 6;
-/// `INET_DIAG_INFO` as a bit. Only with it does the kernel tell of the upper layer protocol.
+/// `INET_DIAG_INFO`, as a bit. Without it the kernel leaves the upper layer protocol out.
 const INFO: u8 = 1 << 1;
 /// `TCP_ESTABLISHED`
 const ESTABLISHED: u8 = 1;
 /// `TCP_ESTABLISHED`, `TCP_SYN_SENT` and `TCP_SYN_RECV`, as bits
 const OPEN: u32 = 1 << 1 | 1 << 2 | 1 << 3;
-/// All but `TCP_TIME_WAIT`, `TCP_CLOSE` and `TCP_LISTEN`
-const ALIVE: u32 = 0xfff & !(1 << 6 | 1 << 7 | 1 << 10);
+/// `TCP_TIME_WAIT`, as a bit
+const TIME_WAIT: u32 = 1 << 6;
 /// `TCP_LISTEN`, as a bit
 const LISTENING: u32 = 1 << 10;
+/// `TCP_NEW_SYN_RECV`, as a bit: a connection that the peer has not confirmed yet
+const REQUESTED: u32 = 1 << 12;
+/// From `TCP_ESTABLISHED` to `TCP_CLOSING`, but not `TCP_TIME_WAIT`, `TCP_CLOSE` and `TCP_LISTEN`
+const ALIVE: u32 = 0xfff & !(TIME_WAIT | 1 << 7 | LISTENING);
 /// The length of `struct inet_diag_msg`
 const HEADER: usize = 72;
 /// `MPTCP_SUBFLOW_ATTR_*`
@@ -42,8 +43,11 @@ const FLAGS: u16 = 8;
 const ID_REMOTE: u16 = 9;
 const ID_LOCAL: u16 = 10;
 
-/// The subflows of this thread's network namespace that are established or being opened. None, too, where this kernel
-/// does not tell of sockets: whoever asks wants to know what he may lose, and acts without knowing otherwise.
+/// The subflows of this thread's network namespace that are established or being opened. A kernel without socket
+/// diagnostics gives none: the caller wants to know what a plan could interrupt, and applies it without knowing too.
+///
+/// # Errors
+/// When the kernel does not answer.
 pub fn subflows() -> Result<Vec<SubflowSummary>, Error> {
     if !has_connections() {
         return Ok(Vec::new());
@@ -51,8 +55,11 @@ pub fn subflows() -> Result<Vec<SubflowSummary>, Error> {
     all(OPEN, subflow)
 }
 
-/// All live MPTCP connections of this thread's network namespace, by token. Their first subflow comes first, then by
-/// the address ids: the kernel's own order is that of a hash table, another one each time.
+/// All live MPTCP connections of this thread's network namespace, by token. The first subflow of each comes first, the
+/// others by their address ids: the kernel's own order is that of a hash table and differs each time.
+///
+/// # Errors
+/// When the kernel does not answer.
 pub fn connections() -> Result<Vec<Connection>, Error> {
     let mut by_token: BTreeMap<u32, Vec<Subflow>> = BTreeMap::new();
     for (token, path) in all(ALIVE, path)? {
@@ -65,16 +72,44 @@ pub fn connections() -> Result<Vec<Connection>, Error> {
     Ok(by_token.into_iter().map(connection).collect())
 }
 
+/// How many TCP connections of this thread's network namespace have this address and port at this end. Those in
+/// TIME_WAIT count, which ended less than a minute ago; so do IPv4 connections of IPv6 sockets, as a listener has that was
+/// made by its IPv4-mapped address.
+///
+/// # Errors
+/// When the kernel does not answer, or has no socket diagnostics (`CONFIG_INET_DIAG`).
+pub fn connections_at(end: SocketAddr) -> Result<usize, Error> {
+    let mut netlink = Netlink::open(NlFamily::SockOrInetDiag)?;
+    let mut count = 0;
+    for family in Family::ALL {
+        let request = request(family, 0, ALIVE | TIME_WAIT | REQUESTED, end.port());
+        let at_end = |reply: &[u8]| local(reply).filter(|local| *local == end);
+        count += netlink.dump("count the connections at a port", request, at_end)?.len();
+    }
+    Ok(count)
+}
+
+/// The TCP sockets in these states; none where the kernel has no socket diagnostics.
 fn all<T>(states: u32, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Error> {
+    const ANY_PORT: u16 = 0;
     let mut netlink = Netlink::open(NlFamily::SockOrInetDiag)?;
     let mut found = Vec::new();
-    for family in FAMILIES {
-        found.extend(dump(&mut netlink, family, states)?.iter().filter_map(|reply| read(reply)));
+    for family in Family::ALL {
+        match netlink.dump("list the sockets", request(family, INFO, states, ANY_PORT), &read) {
+            Ok(sockets) => found.extend(sockets),
+            Err(Error::Refused(_, refusal)) => {
+                log::debug!("this kernel has no socket diagnostics ({refusal})");
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(found)
 }
 
 /// The sockets of this thread's network namespace that listen for TCP connections.
+///
+/// # Errors
+/// When the kernel does not answer.
 pub fn listeners() -> Result<Vec<Listener>, Error> {
     all(LISTENING, listener)
 }
@@ -85,8 +120,8 @@ pub fn joins() -> Joins {
     Joins { answered: counters.get("MPJoinSynAckRx"), heard: counters.get("MPJoinSynRx") }
 }
 
-/// Whether there may be MPTCP connections: whether any was asked for since this namespace was made. Looking through all
-/// TCP sockets of a busy host costs far more. (`/proc/net/protocols` does not count MPTCP sockets.)
+/// Whether there can be MPTCP connections: one was requested since this namespace was made, or the counters cannot be
+/// read. To list all TCP sockets of a busy host costs far more. (`/proc/net/protocols` does not count MPTCP sockets.)
 fn has_connections() -> bool {
     let none =
         |counters: Counters| ["MPCapableSYNTX", "MPCapableSYNRX"].iter().all(|name| counters.get(name) == 0);
@@ -98,50 +133,35 @@ pub fn counters() -> Option<Counters> {
     Counters::parse(&fs::read_to_string("/proc/thread-self/net/netstat").ok()?)
 }
 
-fn dump(netlink: &mut Netlink, family: u8, states: u32) -> Result<Vec<Vec<u8>>, Error> {
-    let request = Request::dump(BY_FAMILY, &Buffer::from(request(family, states)))?;
-    let disturbed = || Error::Protocol(format!("{DUMP_ATTEMPTS} dumps of the sockets were disturbed"));
-    let mut replies = Vec::new();
-    for verdict in netlink.read(std::slice::from_ref(&request))?.ok_or_else(disturbed)? {
-        match verdict {
-            Ok(answers) => replies.extend(answers),
-            Err(refusal) => log::debug!("this kernel does not tell of sockets ({refusal})"),
-        }
-    }
-    Ok(replies)
-}
-
-/// `struct inet_diag_req_v2` without any address.
-fn request(family: u8, states: u32) -> Vec<u8> {
+/// `struct inet_diag_req_v2` without any address. The kernel picks the states, and the port at this end unless that is 0.
+fn request(family: Family, extensions: u8, states: u32, port: u16) -> Request {
     const LENGTH: usize = 56;
-    let mut request = vec![family, TCP, INFO, 0];
-    request.extend(states.to_ne_bytes());
-    request.resize(LENGTH, 0);
-    request
+    let mut header = vec![family.number(), TCP, extensions, 0];
+    header.extend(states.to_ne_bytes());
+    header.extend(port.to_be_bytes());
+    header.resize(LENGTH, 0);
+    Request::dump(BY_FAMILY, &header)
 }
 
 /// Reads `struct inet_diag_msg` and its attributes; none when the socket is no subflow.
 pub fn subflow(reply: &[u8]) -> Option<SubflowSummary> {
-    let (family, state) = (*reply.first()?, *reply.get(1)?);
-    let connection =
-        mptcp(reply)?.find_map(|(kind, value)| (kind == TOKEN_LOCAL).then(|| number(value)))??;
-    let local = address(family, reply.get(8..24)?)?;
+    let state = *reply.get(1)?;
+    let connection = number(find(mptcp(reply)?, TOKEN_LOCAL)?)?;
+    let local = local(reply)?.ip();
     Some(SubflowSummary { connection, local, established: state == ESTABLISHED })
 }
 
-/// The same with everything that there is to know, and the token of the connection.
+/// The same with all details, and the token of the connection.
 pub fn path(reply: &[u8]) -> Option<(u32, Subflow)> {
     const INTERFACE: usize = 40;
-    let (family, state) = (*reply.first()?, *reply.get(1)?);
-    let (local, remote) = (address(family, reply.get(8..24)?)?, address(family, reply.get(24..40)?)?);
     let values: BTreeMap<u16, &[u8]> = mptcp(reply)?.collect();
     let value = |kind: u16| values.get(&kind).and_then(|value| number(value)).unwrap_or(0);
     let map_sequence = values.get(&MAP_SEQUENCE).and_then(|value| value.first_chunk().copied());
     let path = Subflow {
-        local: (local, port(reply, 4)?).into(),
-        remote: (remote, port(reply, 6)?).into(),
+        local: local(reply)?,
+        remote: end(reply, 6, 24)?,
         interface: NonZeroU32::new(u32::from_ne_bytes(*reply.get(INTERFACE..)?.first_chunk()?)),
-        state,
+        state: *reply.get(1)?,
         local_id: value(ID_LOCAL).try_into().unwrap_or(0),
         remote_id: value(ID_REMOTE).try_into().unwrap_or(0),
         flags: SubflowFlags(value(FLAGS)),
@@ -152,39 +172,42 @@ pub fn path(reply: &[u8]) -> Option<(u32, Subflow)> {
     Some((value(TOKEN_LOCAL), path))
 }
 
-fn address(family: u8, bytes: &[u8]) -> Option<IpAddr> {
-    ip(if family == FAMILIES[0] { bytes.get(..4)? } else { bytes }).map(canonical)
+/// The address and port at this end. The address is never an IPv4-mapped one.
+fn local(reply: &[u8]) -> Option<SocketAddr> {
+    end(reply, 4, 8)
 }
 
-/// A socket that listens. It has no connection, and so only the name of the "upper layer protocol".
+/// The end whose port and address begin at these offsets, both in the network's order.
+fn end(reply: &[u8], port: usize, address: usize) -> Option<SocketAddr> {
+    let family = Family::from_number((*reply.first()?).into())?;
+    let length = usize::from(family.bits()) / 8;
+    let address = family.address(reply.get(address..address + length)?)?;
+    let port = u16::from_be_bytes(*reply.get(port..)?.first_chunk()?);
+    Some((canonical(address), port).into())
+}
+
+/// Reads `struct inet_diag_msg` of a socket that listens, of whose "upper layer protocol" the kernel gives only the name.
 pub fn listener(reply: &[u8]) -> Option<Listener> {
     const NAME: u16 = 1;
-    let local = (address(*reply.first()?, reply.get(8..24)?)?, port(reply, 4)?).into();
-    let name = upper_layer(reply).and_then(|mut ulp| ulp.find(|(kind, _)| *kind == NAME));
-    Some(Listener { local, mptcp: name.is_some_and(|(_, name)| name.starts_with(b"mptcp")) })
-}
-
-fn port(reply: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_be_bytes(*reply.get(at..)?.first_chunk()?))
+    let name = upper_layer(reply).and_then(|ulp| find(ulp, NAME));
+    Some(Listener { local: local(reply)?, mptcp: name.is_some_and(|name| name.starts_with(b"mptcp")) })
 }
 
 /// The attributes of the MPTCP "upper layer protocol".
 fn mptcp(reply: &[u8]) -> Option<impl Iterator<Item = (u16, &[u8])>> {
     const MPTCP: u16 = 3;
-    let (_, mptcp) = upper_layer(reply)?.find(|(kind, _)| *kind == MPTCP)?;
-    Some(attributes(mptcp))
+    Some(attributes(find(upper_layer(reply)?, MPTCP)?))
 }
 
 fn upper_layer(reply: &[u8]) -> Option<impl Iterator<Item = (u16, &[u8])>> {
     const ULP_INFO: u16 = 19;
-    let (_, ulp) = attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == ULP_INFO)?;
-    Some(attributes(ulp))
+    Some(attributes(find(attributes(reply.get(HEADER..)?), ULP_INFO)?))
 }
 
-/// Reads `struct tcp_info`, which grows from kernel to kernel at its end.
+/// Reads `struct tcp_info`, to the end of which newer kernels add fields.
 fn traffic(reply: &[u8]) -> Option<Traffic> {
     const TCP_INFO: u16 = 2;
-    let (_, info) = attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == TCP_INFO)?;
+    let info = find(attributes(reply.get(HEADER..)?), TCP_INFO)?;
     let small = |at: usize| Some(u32::from_ne_bytes(*info.get(at..)?.first_chunk()?));
     let large = |at: usize| Some(u64::from_ne_bytes(*info.get(at..)?.first_chunk()?));
     Some(Traffic {

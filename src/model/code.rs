@@ -21,7 +21,7 @@ impl fmt::Display for Code {
     }
 }
 
-/// How bad it is, of diagnostics (the first three) and of findings.
+/// The severity: of diagnostics, the first three, or of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// Nothing is applied, or the run failed.

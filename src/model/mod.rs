@@ -1,7 +1,7 @@
-//! The vocabulary: what an endpoint, its flags, the limits and the sysctls are, and the [`State`] that they make up.
+//! The vocabulary: endpoints, flags, limits and sysctls, and the [`State`] that consists of them.
 //!
-//! Pure values without input or output. Desired and current are the same type, so that the planner compares values
-//! and never text.
+//! Pure values without input or output. Desired and current state are the same type, so that the planner compares
+//! values and never text.
 
 mod capabilities;
 pub mod code;
@@ -11,6 +11,7 @@ pub mod diagnostic;
 mod endpoint;
 mod event;
 mod exit;
+mod family;
 mod flags;
 mod host;
 mod limits;
@@ -25,6 +26,7 @@ pub use counted::counted;
 pub use endpoint::{AddressId, Device, Endpoint, EndpointNames, Identity, OwnedEndpoints, canonical};
 pub use event::{End, Event, EventFlags, EventKind, ResetFlags, ResetReason, Token};
 pub use exit::Exit;
+pub use family::Family;
 pub use flags::Flags;
 pub use host::{AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing};
 pub use limits::Limits;

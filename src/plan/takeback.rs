@@ -1,4 +1,4 @@
-//! Taking back what a trial changed, and nothing else. Pure.
+//! The state that undoes a trial's changes, and nothing else. Pure.
 
 use std::collections::BTreeSet;
 
@@ -54,7 +54,7 @@ pub fn taken_back(before: &State, tried: &State, now: &State, stage: &TrialStage
     state
 }
 
-/// The value of before if it is still the trial's.
+/// The value before the trial, if the current one is still the trial's.
 fn own<T: PartialEq>(before: T, tried: T, now: T) -> T {
     if now == tried { before } else { now }
 }
@@ -83,13 +83,13 @@ fn is_own(identity: Identity, before: &State, tried: &State, now: &State, stage:
 fn same(one: Option<&Endpoint>, other: Option<&Endpoint>) -> bool {
     match (one, other) {
         (None, None) => true,
-        // The goal of a plan does not know all ids.
+        // The target of a plan does not have all ids.
         (Some(one), Some(other)) => one.becomes(other),
         _ => false,
     }
 }
 
-/// A row that comes back takes another id where somebody else has its own now.
+/// Gives a restored row another id if its own is taken now.
 fn without_taken_ids(rows: &mut [Endpoint], before: &State) {
     let comes_back = |row: &Endpoint| before.endpoint(row.identity).is_some_and(|old| old == row);
     let mut taken: BTreeSet<AddressId> =
@@ -129,7 +129,7 @@ mod tests {
     fn what_others_did_stays() {
         let before = state(2, &[(1, 1, S), (2, 2, S)]);
         let tried = state(4, &[(1, 1, B), (4, 4, S)]);
-        // Somebody lowered the limit, changed a row that the trial changed, removed one that it added, and added one.
+        // Another program lowered the limit, changed a row of the trial, removed one that it added, and added one.
         let now = state(3, &[(1, 1, S.union(Flags::FULLMESH)), (9, 2, S)]);
         let target = taken_back(&before, &tried, &now, &REACHED);
         assert_eq!(target.limits.subflows, 3);
@@ -162,7 +162,7 @@ mod tests {
         assert!(taken_back(&before, &goal, &now, &TrialStage::Begun).agrees_with(&before));
     }
 
-    /// What taking back has removed comes back, and what somebody else removed does not.
+    /// A row that the undoing removed is restored; one that another program removed is not.
     #[test]
     fn a_second_plan_knows_what_the_first_one_removed() {
         let before = state(2, &[(1, 1, S), (2, 2, S)]);

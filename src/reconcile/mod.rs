@@ -1,8 +1,9 @@
 //! One pass over one network namespace: observe, plan, carry out as one transaction, read back. [`reconcile`] is the only
-//! door; applying, trying, putting back, watching, `doctor` and `show` go through it.
+//! door: applying, rehearsing, trying, putting back, watching and `doctor` go through it.
 //!
 //! A pass takes the system as traits, so that all of it can be tested on a model.
 
+mod failure;
 mod observe;
 mod ownership;
 mod ports;
@@ -16,9 +17,10 @@ mod undo;
 mod verify;
 mod wait;
 
+pub use failure::{Failure, FailureKind};
 pub use observe::{Observation, ObserveError, Target, observe};
 pub use ownership::{LockError, Ownership, Record};
-pub use refusal::{Explanation, Failure, FailureKind, refusal};
+pub use refusal::{Explanation, explain};
 pub use report::{Report, ReportedStep, StepOutcome, Verdict};
 pub use transaction::{ApplyOptions, apply};
 pub use undo::Revert;
@@ -171,7 +173,7 @@ impl Pass<'_> {
         for closing in closing.iter().filter(|_| patience < needed) {
             let step = &plan.steps[closing.step];
             let name = step.endpoint().and_then(|row| plan.names.get(&row.identity)).cloned();
-            let warning = refusal::closing(closing, needed, step);
+            let warning = failure::closing(closing, needed, step);
             self.warnings.push(Diagnostic { endpoint: name, ..warning });
         }
     }
@@ -242,7 +244,7 @@ impl Pass<'_> {
             let known = warnings.iter().any(|known| known.code == code::NO_RECORD);
             warnings.extend(ownership.settle(&report).filter(|_| !known));
         } else if let Mode::Revert(revert) = mode {
-            ownership.restore(revert, &report);
+            ownership.restore(revert.owned(&report.after), &report);
         }
         if has_steps {
             system.release_signals();

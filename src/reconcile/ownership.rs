@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{AddressId, Endpoint, Identity, OwnedEndpoints, State, Step, code};
 
-use super::refusal::{Failure, FailureKind};
+use super::failure::{Failure, FailureKind};
 use super::report::{Report, Verdict};
-use super::undo::Revert;
 
 /// Where a namespace's own endpoints are remembered, and other runs are kept out.
 pub trait Record {
@@ -146,9 +145,8 @@ impl<'r> Ownership<'r> {
 
     /// Records what a trial that was put back leaves: what was own before. What could not be put back is still recorded as
     /// the trial left it.
-    pub fn restore(self, revert: &Revert, report: &Report) {
-        let is_back = matches!(report.verdict, Verdict::Unchanged | Verdict::Applied);
-        if let Some(owned) = revert.owned(&report.after).filter(|_| is_back)
+    pub fn restore(self, owned: Option<OwnedEndpoints>, report: &Report) {
+        if let Some(owned) = owned.filter(|_| report.failure.is_none())
             && let Err(error) = self.record.remember(&owned)
         {
             log::warn!("cannot keep the record of mptcp-apply's own endpoints: {error}");

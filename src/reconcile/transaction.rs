@@ -12,8 +12,8 @@ use crate::model::{Endpoint, Flags, Identity, State, Step, Sysctl, code};
 use crate::plan::Plan;
 use crate::system::{Observed, PathManager, Refusal};
 
+use super::failure::{self, Failure};
 use super::ports::{self, PUTTING_BACK, RETRY, closing, patience_for};
-use super::refusal::{self, Failure};
 use super::report::{Report, ReportedStep, StepOutcome, Verdict};
 use super::subflows::Subflows;
 use super::verify::{dropped_flags, interfered};
@@ -238,7 +238,9 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
         false
     }
 
-    fn reached(self, after: State) -> Report {
+    fn reached(mut self, after: State) -> Report {
+        // A step that another writer's change made the kernel refuse changed nothing, and was planned again.
+        self.journal.retain(|entry| entry.refusal.is_none());
         let verdict = if self.journal.is_empty() { Verdict::Unchanged } else { Verdict::Applied };
         let Plan { names, warnings: mut diagnostics, .. } = self.plan;
         diagnostics.extend(self.subflows.lost().iter().map(|endpoint| {
@@ -276,7 +278,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
         }
         let read = self.kernel.observe(self.options.sysctls).map(|now| now.state);
         let restored = !lost && read.as_ref().is_ok_and(|after| after.agrees_with(&self.before));
-        failure.diagnostics.push(refusal::aftermath(carried_out, restored, &not_undone));
+        failure.diagnostics.push(failure::aftermath(carried_out, restored, &not_undone));
         let mut steps = reported(self.journal);
         let not_tried = |step| ReportedStep { step, outcome: StepOutcome::NotTried };
         steps.splice(tried..tried, rest.into_iter().map(not_tried));

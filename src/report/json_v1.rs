@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::config::{Config, Name, Selector};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::model::{AddressId, Endpoint, EndpointNames, Limits, Reason, State, Step, SysctlValue};
-use crate::reconcile::{Failure, Report, ReportedStep};
+use crate::reconcile::{Failure, Report, ReportedStep, Verdict};
 use crate::source::SourceFile;
 
 use super::About;
@@ -212,7 +212,7 @@ impl<'a> PlanJson<'a> {
             version: VERSION,
             netns: about.netns,
             trigger: about.trigger,
-            result: failure.verdict().word(),
+            result: Verdict::not_started(failure.kind).word(),
             changed: false,
             steps: Vec::new(),
             warnings: of_severity(Severity::Warning, about, &failure.diagnostics),

@@ -1,14 +1,11 @@
 //! Words for numbers, for people and for programs.
 
+use crate::model::Family;
 use crate::system::Errno;
 
 /// `ipv4`, `ipv6`, or the number of another family.
-pub fn family_word(family: u16) -> String {
-    match family {
-        2 => "ipv4".to_owned(),
-        10 => "ipv6".to_owned(),
-        other => other.to_string(),
-    }
+pub fn family_word(number: u16) -> String {
+    Family::from_number(number).map_or_else(|| number.to_string(), |family| family.word().to_owned())
 }
 
 /// `ECONNREFUSED`, or the number of an error without a name.

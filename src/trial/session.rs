@@ -1,4 +1,4 @@
-//! Waiting for somebody's word on a change.
+//! Waits for the decision about a change: by key, signal, command or time.
 
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -7,53 +7,48 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use rustix::termios::{QueueSelector, tcflush};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::low_level::pipe;
+
+use crate::linux::{signals, wait};
 
 /// What was decided, and by what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The change stays.
     Keep(&'static str),
-    /// It is to be taken back.
+    /// The change is to be taken back.
     Back(&'static str),
 }
 
-/// Whoever may decide.
+/// What can decide: two groups of signals, the terminal, and a command.
 pub struct Session {
     keep: UnixStream,
     back: UnixStream,
-    /// The command that decides, if one was named, and its end.
+    /// The command that decides, if there is one, and a descriptor that is readable at its end.
     command: Option<(Child, OwnedFd)>,
     since: Instant,
 }
 
 impl Session {
-    /// Hears signals from now on, so that none of them ends the program in the midst of a plan.
+    /// From now on SIGUSR1, SIGINT, SIGTERM and SIGHUP only decide, so that none of them ends the program within a plan.
     ///
     /// # Errors
-    /// When the kernel has no more sockets to give.
+    /// When the kernel refuses a socket or a handler.
     pub fn open() -> io::Result<Session> {
-        let (keep, keeps) = UnixStream::pair()?;
-        let (back, backs) = UnixStream::pair()?;
-        pipe::register(SIGUSR1, keeps)?;
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            pipe::register(signal, backs.try_clone()?)?;
-        }
+        let (keep, back) = (signals::socket(&[SIGUSR1])?, signals::socket(&[SIGINT, SIGTERM, SIGHUP])?);
         Ok(Session { keep, back, command: None, since: Instant::now() })
     }
 
-    /// Lets the exit status of a shell command decide. What it prints goes to standard error.
+    /// Starts a shell command whose exit status decides. Its output goes to standard error.
     ///
     /// # Errors
     /// When there is no shell.
     pub fn ask(&mut self, command: &str) -> io::Result<()> {
         let output = io::stderr().as_fd().try_clone_to_owned()?;
         let mut shell = Command::new("/bin/sh");
-        // A group of its own, to end what it started with it.
+        // A process group of its own, so that its children can be ended with it.
         let shell = shell.args(["-c", command]).process_group(0);
         let child = shell.stdin(Stdio::null()).stdout(Stdio::from(output)).spawn()?;
         let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
@@ -61,23 +56,23 @@ impl Session {
         Ok(())
     }
 
-    /// Forgets what was typed before there is a question: it is no answer.
+    /// Discards what was typed before the question was asked.
     pub fn forget_what_was_typed(&self) {
         // Where there is no terminal, nothing was typed.
         let _ = tcflush(io::stdin(), QueueSelector::IFlush);
     }
 
-    /// How somebody can confirm.
+    /// How the user can confirm, for a message.
     pub fn ways(&self) -> String {
         let enter = if io::stdin().is_terminal() { "press Enter or " } else { "" };
         format!("{enter}send SIGUSR1 to process {}", std::process::id())
     }
 
-    /// Waits for a decision, so long at most. `guard` is readable when the guard is gone. `tell` says how long is left, and
-    /// returns when that is to be said again.
+    /// Waits for a decision, `at_most` that long. `guard` is readable when the guard is gone. `tell` gets the time that is
+    /// left, prints it, and returns after what time to print it again.
     ///
     /// # Errors
-    /// When the kernel does not let it wait.
+    /// When waiting fails.
     pub fn wait(
         &mut self,
         guard: &impl AsFd,
@@ -97,22 +92,13 @@ impl Session {
     }
 
     fn look(&mut self, guard: &impl AsFd, left: Duration) -> io::Result<Option<Decision>> {
-        // Where no terminal is, nobody can press a key.
+        // Keys count only on a terminal.
         let stdin = io::stdin();
         let terminal = (self.command.is_none() && stdin.is_terminal()).then(|| stdin.as_fd());
         let command = self.command.as_ref().map(|(_, end)| end.as_fd());
         let fds = [Some(self.back.as_fd()), Some(self.keep.as_fd()), Some(guard.as_fd()), command, terminal];
-        let mut all: Vec<PollFd<'_>> =
-            fds.into_iter().flatten().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        let timeout = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
-        match poll(&mut all, Some(&timeout)) {
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        }
-        let ready: Vec<bool> = all.iter().map(|fd| !fd.revents().is_empty()).collect();
+        let ready = wait::readable(fds.into_iter().flatten(), Some(left))?;
         let is_ready = |index: usize| ready.get(index).is_some_and(|ready| *ready);
-        drop(all);
         let decided = is_ready(3);
         Ok(match &mut self.command {
             _ if is_ready(0) => Some(Decision::Back("interrupted")),
@@ -128,7 +114,7 @@ impl Session {
     }
 }
 
-/// A command that is still running when the decision was made is of no more use, with all that it started.
+/// Ends a command that still runs after the decision, with all its children.
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some((child, _)) = &mut self.command
@@ -140,7 +126,7 @@ impl Drop for Session {
     }
 }
 
-/// What the terminal says: Enter, something else that decides nothing, or that it is gone.
+/// Reads a line from the terminal: Enter alone keeps the change, another line decides nothing.
 fn key() -> Option<Decision> {
     let mut line = [0; 64];
     match io::stdin().lock().read(&mut line) {

@@ -1,12 +1,13 @@
-//! Hearing that something may have changed: files, links, addresses, and signals. What is heard is never trusted for its
-//! content, and may be too much or too little: whoever hears it looks again, and looks from time to time anyway.
+//! Waits for anything that calls for another pass: changes of files, links and addresses, and signals.
+//!
+//! A wakeup only says where to look. There can be too many or too few: the caller reads everything again, and does so from
+//! time to time anyway.
 
 mod debounce;
 pub mod drift;
 mod files;
 pub mod namespace;
 mod systemd;
-
 mod watch_set;
 
 use std::io::{self, Read};
@@ -18,95 +19,82 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use files::Files;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::{flag, low_level::pipe};
+use signal_hook::flag;
 
-use crate::linux::Changes;
+use crate::linux::{Changes, signals, wait};
 
 pub use debounce::Debounce;
 pub use systemd::Systemd;
 
-/// What there is to hear.
+/// The files and signals that are watched.
 pub struct EventSources {
     files: Files,
-    /// Gets a byte from each SIGHUP.
+    /// Receives a byte at each SIGHUP.
     reload: UnixStream,
-    /// Gets a byte from each SIGTERM and SIGINT.
+    /// Receives a byte at each SIGTERM and SIGINT.
     end: UnixStream,
     ending: Arc<AtomicBool>,
     since: Instant,
 }
 
-/// What was heard.
+/// What ended a wait.
 #[derive(Debug, Default)]
 pub struct Wakeup {
     /// A file, or a folder on the way to one, may have changed.
     pub files: bool,
-    /// SIGHUP: everything is to be read again now.
+    /// SIGHUP came: everything is to be read again at once.
     pub reload: bool,
-    /// SIGTERM or SIGINT.
+    /// SIGTERM or SIGINT came.
     pub end: bool,
-    /// The numbers of those [`Changes`] that have something new.
+    /// The numbers of the [`Changes`] that have notices.
     pub changes: Vec<usize>,
 }
 
 impl EventSources {
-    /// Hears signals from now on, which do nothing else then.
+    /// From now on SIGHUP, SIGTERM and SIGINT only end a wait.
     ///
     /// # Errors
-    /// When the kernel has no more sockets or watches to give.
+    /// When the kernel refuses a socket, a handler or inotify.
     pub fn open() -> io::Result<EventSources> {
-        let (reload, hangs_up) = pair()?;
-        pipe::register(SIGHUP, hangs_up)?;
-        let (end, ends) = pair()?;
+        let (reload, end) = (signals::socket(&[SIGHUP])?, signals::socket(&[SIGTERM, SIGINT])?);
         let ending = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
             flag::register(signal, Arc::clone(&ending))?;
-            pipe::register(signal, ends.try_clone()?)?;
         }
         Ok(EventSources { files: Files::open()?, reload, end, ending, since: Instant::now() })
     }
 
-    /// Hears of these files and folders from now on, and of nothing else: of their content, of their being replaced, and
-    /// of what leads to them. They need not be there.
+    /// Watches these files and folders from now on, and no others: their content, their replacement, and the folders and
+    /// links that lead to them. They need not exist.
     pub fn attend(&mut self, paths: &[PathBuf]) {
         self.files.attend(paths);
     }
 
-    /// Set when the program is to end, so that whoever waits for something else need not hear of it first.
+    /// A flag that SIGTERM and SIGINT set, for code that runs between two waits.
     pub fn ending(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.ending)
     }
 
-    /// How long it has been listening.
+    /// The time since [`EventSources::open`].
     pub fn elapsed(&self) -> Duration {
         self.since.elapsed()
     }
 
-    /// Waits until there is something to hear, `at_most` that long; for ever if that is none.
+    /// Waits for a file, a signal or one of `changes`, `at_most` that long; for ever if that is none.
     ///
     /// # Errors
-    /// When the kernel does not let it wait.
+    /// When waiting fails.
     pub fn listen(&mut self, changes: &[&Changes], at_most: Option<Duration>) -> io::Result<Wakeup> {
         const OWN: usize = 3;
-        let timeout = at_most
-            .map(|time| Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() });
         let own = [self.files.as_fd(), self.reload.as_fd(), self.end.as_fd()];
-        let all = own.into_iter().chain(changes.iter().map(AsFd::as_fd));
-        let mut all: Vec<PollFd<'_>> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        match poll(&mut all, timeout.as_ref()) {
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => return Ok(Wakeup::default()),
-            Err(error) => return Err(error.into()),
-        }
-        let ready: Vec<bool> = all.iter().map(|fd| !fd.revents().is_empty()).collect();
-        let heard = |index: usize| ready.get(index).is_some_and(|ready| *ready);
-        let changes = (0..changes.len()).filter(|index| heard(OWN + index)).collect();
+        let ready = wait::readable(own.into_iter().chain(changes.iter().map(AsFd::as_fd)), at_most)?;
+        let is_ready = |index: usize| ready.get(index).is_some_and(|ready| *ready);
+        let changes = (0..changes.len()).filter(|index| is_ready(OWN + index)).collect();
         Ok(Wakeup {
-            files: heard(0) && self.files.hear(),
-            reload: heard(1) && drain(&self.reload),
-            end: heard(2),
+            files: is_ready(0) && self.files.has_changed(),
+            reload: is_ready(1) && drain(&self.reload),
+            end: is_ready(2),
             changes,
         })
     }
@@ -119,7 +107,7 @@ fn pair() -> io::Result<(UnixStream, UnixStream)> {
     Ok((here, there))
 }
 
-/// Whether there was anything.
+/// Reads all bytes. Whether there were any.
 fn drain(mut stream: &UnixStream) -> bool {
     let (mut bytes, mut any) = ([0; 64], false);
     while matches!(stream.read(&mut bytes), Ok(length) if length > 0) {

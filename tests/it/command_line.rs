@@ -84,7 +84,7 @@ fn no_input_is_66() {
     let ran = with(&["check", "--root-dir", root]).expect(66);
     assert!(ran.stderr.contains("no configuration found"), "{}", ran.stderr);
     assert!(ran.stderr.contains("etc/mptcp-apply"), "{}", ran.stderr);
-    assert!(with(&["check", root]).expect(66).stderr.contains("the folder holds no *.yaml"));
+    assert!(with(&["check", root]).expect(66).stderr.contains("there is no *.yaml file in this folder"));
     assert!(with(&["check", "/no/such/file"]).expect(66).stderr.contains("/no/such/file: no such file"));
     assert!(with(&["chekc"]).expect(66).stderr.contains("--help"));
 }
@@ -282,6 +282,27 @@ plan: 1 to add, 2 to change, 1 to remove
     );
 }
 
+/// With `--format json` every run prints one document, also one that could not start.
+#[test]
+fn a_run_that_cannot_start_prints_a_document_too() {
+    let namespace = Namespace::new();
+    let document =
+        |ran: Ran| -> serde_json::Value { serde_json::from_str(&ran.stdout).expect("one document") };
+    for options in [&["--format=json"][..], &["--format=json", "--dry-run"]] {
+        let invalid = document(namespace.apply("{version: 1, limits: {subflows: x}}", options).expect(78));
+        assert_eq!((&invalid["result"], &invalid["changed"]), (&"invalid".into(), &false.into()));
+        assert_eq!((&invalid["before"], &invalid["error"]["line"]), (&serde_json::Value::Null, &1.into()));
+        assert!(invalid["error"]["message"].as_str().is_some_and(|message| message.contains("number")));
+    }
+    let strict = "{version: 1, endpoints: {a: {address: 10.0.0.1, dev: gone0, flags: [subflow]}}}";
+    let strict = document(namespace.apply(strict, &["--format=json", "--strict"]).expect(78));
+    assert_eq!((&strict["result"], &strict["error"]["code"]), (&"invalid".into(), &"dev-missing".into()));
+    let mut command = namespace.command(program_path());
+    command.args(["--format=json", "/nonexistent/a.yaml"]);
+    let absent = document(run(command, "").expect(66));
+    assert_eq!((&absent["result"], &absent["error"]["code"]), (&"unchanged".into(), &"no-input".into()));
+}
+
 #[test]
 fn the_plan_document_has_the_promised_shape() {
     let namespace = with_two_endpoints();
@@ -348,7 +369,7 @@ fn files_that_others_can_write_are_refused() {
     let mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("set");
     mode(0o666);
     let ran = apply(&[]).expect(77);
-    assert!(ran.stderr.contains("everybody can write to it"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("every user can write to it"), "{}", ran.stderr);
     assert!(ran.stderr.contains("chmod go-w"), "{}", ran.stderr);
     assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
     for option in ["--dry-run", "--rehearse"] {
@@ -400,7 +421,7 @@ fn links_are_judged_by_what_they_lead_to() {
         let ran = apply(None).expect(77);
         assert!(ran.stderr.contains("mptcp-apply/a.yaml decides what root does"), "{}", ran.stderr);
     }
-    assert!(apply(Some(&link)).expect(77).stderr.contains("everybody can write to it"));
+    assert!(apply(Some(&link)).expect(77).stderr.contains("every user can write to it"));
     assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
     mode(0o644);
     assert_eq!(apply(None).expect(0).stderr, "");

@@ -1,6 +1,6 @@
 //! The configuration that is in force, and what the status says of it.
 
-use crate::command::apply;
+use crate::command::load;
 use crate::config::LoadedConfig;
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{code, counted};
@@ -13,9 +13,9 @@ impl Watch<'_> {
     pub fn read_files(&mut self) -> bool {
         // First, so that nothing changes unnoticed after it was read.
         self.events.attend(&watched_paths(self.options, self.common));
-        let strictness = apply::strictness(self.options.strict);
+        let strictness = load::strictness(self.options.strict);
         let root = self.common.root_dir();
-        let loaded = match LoadedConfig::load(&self.options.paths, root, strictness, apply::trust(true)) {
+        let loaded = match LoadedConfig::load(&self.options.paths, root, strictness, || load::trust(true)) {
             Ok(loaded) => loaded,
             Err(none) => {
                 self.refuse(None, &none.diagnostic);

@@ -1,15 +1,14 @@
 //! Messages of the group `mptcp_pm_events` to [`Event`]s.
 //!
-//! Numbers are those of `include/uapi/linux/mptcp_pm.h`. All values are in the host's byte order except addresses and
-//! ports: the ports of events are in the network's, while those of endpoints are not.
+//! The numbers are those of `include/uapi/linux/mptcp_pm.h`. All values are in the host's byte order except addresses and
+//! ports. (The ports of endpoints, in `mptcp_pm`, are in the host's.)
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use crate::linux::mptcp_pm::genl_attributes;
 use crate::linux::netlink::decode::number;
-use crate::linux::rtnl::ip;
-use crate::model::{Device, Event, EventFlags, EventKind, ResetFlags, ResetReason, Token, canonical};
+use crate::model::{Device, Event, EventFlags, EventKind, Family, ResetFlags, ResetReason, Token, canonical};
 
 /// `enum mptcp_event_attr`
 mod attr {
@@ -44,17 +43,17 @@ pub fn event(message: &[u8]) -> Option<Event> {
     Some(event)
 }
 
-/// Whether the attribute says something that the event did not have yet.
+/// Sets the field of an attribute. False when the attribute is unknown, malformed or a repetition.
 fn take(event: &mut Event, kind: u16, value: &[u8]) -> bool {
     match kind {
         attr::TOKEN => set(&mut event.token, number(value).map(Token)),
         attr::FAMILY => set(&mut event.family, small(value)),
         attr::LOC_ID => set(&mut event.local.id, small(value)),
         attr::REM_ID => set(&mut event.remote.id, small(value)),
-        attr::SADDR4 => set(&mut event.local.address, address::<4>(value)),
-        attr::SADDR6 => set(&mut event.local.address, address::<16>(value)),
-        attr::DADDR4 => set(&mut event.remote.address, address::<4>(value)),
-        attr::DADDR6 => set(&mut event.remote.address, address::<16>(value)),
+        attr::SADDR4 => set(&mut event.local.address, address(Family::Ipv4, value)),
+        attr::SADDR6 => set(&mut event.local.address, address(Family::Ipv6, value)),
+        attr::DADDR4 => set(&mut event.remote.address, address(Family::Ipv4, value)),
+        attr::DADDR6 => set(&mut event.remote.address, address(Family::Ipv6, value)),
         attr::SPORT => set(&mut event.local.port, port(value)),
         attr::DPORT => set(&mut event.remote.port, port(value)),
         attr::BACKUP => set(&mut event.backup, truth(value)),
@@ -72,7 +71,7 @@ fn take(event: &mut Event, kind: u16, value: &[u8]) -> bool {
     }
 }
 
-/// Whether there was something to set, and a place for it.
+/// Sets a field that is still empty. Whether it did.
 fn set<T>(place: &mut Option<T>, value: Option<T>) -> bool {
     let fits = place.is_none() && value.is_some();
     if fits {
@@ -97,8 +96,8 @@ fn port(value: &[u8]) -> Option<u16> {
     value.try_into().ok().map(u16::from_be_bytes)
 }
 
-fn address<const LENGTH: usize>(value: &[u8]) -> Option<IpAddr> {
-    if value.len() == LENGTH { ip(value).map(canonical) } else { None }
+fn address(family: Family, value: &[u8]) -> Option<IpAddr> {
+    family.address(value).map(canonical)
 }
 
 #[cfg(test)]

@@ -1,63 +1,60 @@
-//! Events of path managers, as the kernel tells them to whoever joins the multicast group `mptcp_pm_events`.
+//! Events of path managers, which the kernel sends to the members of the multicast group `mptcp_pm_events`.
 //!
-//! The sockets are neli's, since nothing else here can join a group of any number, and neli's can be waited for by their
-//! numbers alone. That is what mio does, which watches files for `notify` already.
+//! The sockets are rustix's, since those of neli cannot be borrowed as descriptors, which `wait` needs.
 
 pub mod decode;
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
-use std::os::fd::AsRawFd;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use mio::unix::SourceFd;
-use mio::{Interest, Poll, Token};
-use neli::consts::socket::{Msg, NlFamily};
-use neli::socket::NlSocket;
-use neli::utils::Groups;
+use neli::consts::socket::NlFamily;
+use rustix::event::{PollFd, PollFlags};
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with, sockopt};
 
 use crate::linux::netlink::Netlink;
 use crate::linux::netlink::decode::Message;
 use crate::linux::path_manager::ask_for_family;
 use crate::linux::probe_socket::ProbeSocket;
-use crate::linux::{interfaces, mptcp_pm};
+use crate::linux::{interfaces, mptcp_pm, wait};
 use crate::model::Event;
-use crate::system::{Errno, Error};
+use crate::system::Error;
 
-/// Far more than an event has; one that is longer all the same is taken for lost.
+/// Bytes for one datagram, far more than an event has. A longer one counts as lost.
 const BUFFER_SIZE: usize = 64 * 1024;
 
-/// What the kernel is asked to keep until it is read, as `ip` does. It gives as much as `net.core.rmem_max` allows.
+/// Bytes that the kernel is asked to keep until they are read, as `ip` does. `net.core.rmem_max` bounds them.
 const BACKLOG: usize = 1 << 20;
 
-/// Stands for the reader in [`Poll`]; sources have their index.
-const READER: Token = Token(usize::MAX);
-
-/// The events of one network namespace.
-pub struct Source {
-    socket: NlSocket,
+/// Receives the events of one network namespace.
+pub struct EventSocket {
+    socket: OwnedFd,
     family: u16,
-    /// In the namespace that the events are from.
-    any_socket: ProbeSocket,
-    /// Whether the kernel had more than it had room for, and it was not told yet.
+    /// In the same namespace, to look up names of interfaces.
+    probe_socket: ProbeSocket,
+    /// Whether the kernel dropped events, and [`Received::Lost`] does not say so yet.
     overrun: bool,
+    /// Whether something was read, and there may be more.
+    has_more: bool,
 }
 
-/// What was heard.
+/// An event, or the mark of a gap.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum Received {
     /// An event.
     Event(Box<Event>),
-    /// There were more than the kernel keeps, so that some are missing here.
+    /// Events are missing here: the kernel had no room for them, or a datagram was damaged.
     Lost,
 }
 
-impl Source {
-    /// Hears all events from now on, in the network namespace of this thread.
+impl EventSocket {
+    /// Receives all events from now on, of the network namespace of this thread.
     ///
     /// # Errors
-    /// [`Error::NoMptcp`] when the kernel has no path manager, and without CAP_NET_ADMIN.
-    pub fn open() -> Result<Source, Error> {
+    /// [`Error::NoMptcp`] when the kernel has no path manager; [`Error::Io`] without CAP_NET_ADMIN.
+    pub fn open() -> Result<EventSocket, Error> {
         let replies = ask_for_family(&mut Netlink::open(NlFamily::Generic)?)?;
         let family = replies.iter().find_map(|reply| mptcp_pm::family(reply));
         let group = replies.iter().find_map(|reply| mptcp_pm::events_group(reply));
@@ -65,164 +62,152 @@ impl Source {
             return Err(Error::Protocol("a family without a number, or without events".into()));
         };
         log::debug!("mptcp_pm has number {family}, and its events are those of group {group}");
-        let failed = |what: &str| {
-            let what = format!("{what} path manager events");
-            move |error| Error::Io(what, error)
-        };
-        let socket = NlSocket::connect(NlFamily::Generic, None, Groups::empty());
+        // bind(2) joins groups up to number 32. The kernel registers this family when it starts (`inet_init`), before those
+        // of all modules, and assigns the lowest free numbers: 9 in Linux 6.18.
+        let bit = group.checked_sub(1).and_then(|bit| 1_u32.checked_shl(bit));
+        let bit =
+            bit.ok_or_else(|| Error::Protocol(format!("events of group {group}, which is not 1 to 32")))?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(netlink::GENERIC));
         let socket = socket.map_err(failed("open a socket for"))?;
-        socket.set_recv_buffer_size(BACKLOG).map_err(failed("make room for"))?;
-        socket.add_mcast_membership(Groups::new_groups(&[group])).map_err(failed("listen to"))?;
-        Ok(Source { socket, family, any_socket: ProbeSocket::open()?, overrun: false })
+        sockopt::set_socket_recv_buffer_size(&socket, BACKLOG).map_err(failed("make room for"))?;
+        bind(&socket, &SocketAddrNetlink::new(0, bit)).map_err(failed("listen to"))?;
+        Ok(EventSocket {
+            socket,
+            family,
+            probe_socket: ProbeSocket::open()?,
+            overrun: false,
+            has_more: false,
+        })
     }
 
-    /// All that came up to now.
+    /// All events that have come, without waiting.
     ///
     /// # Errors
-    /// When the socket does not work.
-    pub fn drain(&mut self) -> Result<Vec<Heard>, Error> {
+    /// When reading fails.
+    pub fn drain(&mut self) -> Result<Vec<Received>, Error> {
         let (mut buffer, mut all) = (vec![0; BUFFER_SIZE], Vec::new());
-        while let Some(heard) = self.read(&mut buffer)? {
-            all.extend(heard);
+        while let Some(received) = self.read(&mut buffer)? {
+            all.extend(received);
         }
         Ok(all)
     }
 
-    /// Reads what came in one piece; none when there is nothing to be read.
+    /// Reads one datagram; none when there is none.
     ///
-    /// The kernel says that it had no more room before it gives what it had room for, and takes nothing more until all of
-    /// that is read. So events are missing where nothing is left to be read.
-    fn read(&mut self, buffer: &mut [u8]) -> Result<Option<Vec<Heard>>, Error> {
+    /// After an overrun the kernel first reports it (ENOBUFS), then delivers what it has kept, and keeps nothing more until
+    /// all of that is read. So the gap is where nothing is left to be read.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<Option<Vec<Received>>, Error> {
         loop {
-            match self.socket.recv(&mut *buffer, Msg::DONTWAIT | Msg::TRUNC) {
-                Ok((length, _)) => return self.understand(buffer.get(..length)).map(Some),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.raw_os_error() == Some(Errno::ENOBUFS as i32) => {
+            match recv(&self.socket, &mut *buffer, RecvFlags::TRUNC) {
+                Ok((_, length)) => {
+                    self.has_more = true;
+                    return self.understand(buffer.get(..length)).map(Some);
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::NOBUFS) => {
                     if std::mem::replace(&mut self.overrun, true) {
-                        return Ok(Some(vec![Heard::Lost]));
+                        return Ok(Some(vec![Received::Lost]));
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Ok(std::mem::take(&mut self.overrun).then(|| vec![Heard::Lost]));
+                Err(rustix::io::Errno::AGAIN) => {
+                    self.has_more = false;
+                    return Ok(std::mem::take(&mut self.overrun).then(|| vec![Received::Lost]));
                 }
-                Err(error) => return Err(Error::Io("receive path manager events".into(), error)),
+                Err(error) => return Err(failed("receive")(error)),
             }
         }
     }
 
-    /// The events in a datagram, if all of it was received.
-    fn understand(&mut self, datagram: Option<&[u8]>) -> Result<Vec<Heard>, Error> {
-        let Some(datagram) = datagram else { return Ok(vec![Heard::Lost]) };
+    /// The events in a datagram; none is given when it was too long.
+    fn understand(&mut self, datagram: Option<&[u8]>) -> Result<Vec<Received>, Error> {
+        let Some(datagram) = datagram else { return Ok(vec![Received::Lost]) };
         log::trace!("netlink: {} bytes received: {datagram:02x?}", datagram.len());
-        events(datagram, self.family).into_iter().map(|heard| self.with_device_name(heard)).collect()
-    }
-
-    fn with_device_name(&mut self, mut heard: Heard) -> Result<Heard, Error> {
-        if let Heard::Event(event) = &mut heard
-            && let Some(dev) = &mut event.dev
-        {
-            dev.name = interfaces::name(&self.any_socket, dev.index)?;
+        let mut all = events(datagram, self.family);
+        for received in &mut all {
+            if let Received::Event(event) = received
+                && let Some(dev) = &mut event.dev
+            {
+                dev.name = interfaces::name(&self.probe_socket, dev.index)?;
+            }
         }
-        Ok(heard)
+        Ok(all)
     }
 }
 
-/// The events of that family in a datagram. What is no whole message is lost, with all that follows.
-pub fn events(datagram: &[u8], family: u16) -> Vec<Heard> {
-    let mut heard = Vec::new();
+/// The events of that family in a datagram. A message that is not whole is lost, with all that follows it.
+pub fn events(datagram: &[u8], family: u16) -> Vec<Received> {
+    let mut received = Vec::new();
     let mut rest = datagram;
     while !rest.is_empty() {
         let Ok((message, after)) = Message::split(rest) else {
-            heard.push(Heard::Lost);
+            received.push(Received::Lost);
             break;
         };
         if message.kind == family {
             let event = decode::event(message.payload);
-            heard.push(event.map_or(Heard::Lost, |event| Heard::Event(Box::new(event))));
+            received.push(event.map_or(Received::Lost, |event| Received::Event(Box::new(event))));
         }
         rest = after;
     }
-    heard
+    received
 }
 
-/// Events of several network namespaces, as they come, for somebody who may go away.
-pub struct Stream {
-    poll: Poll,
-    sources: Vec<Source>,
-    /// The sources that may have something to read, in turn.
-    ready: VecDeque<usize>,
-    /// What was read and not told yet.
-    heard: VecDeque<(usize, Heard)>,
-    reader_is_gone: bool,
+/// The events of several network namespaces as they come, for as long as the output has a reader.
+pub struct EventStream<'a> {
+    sockets: Vec<EventSocket>,
+    reader: BorrowedFd<'a>,
+    /// What was read and is still to be returned, with the number of its socket.
+    received: VecDeque<(usize, Received)>,
     buffer: Vec<u8>,
 }
 
-impl Stream {
-    /// Of these sources, for whoever reads what is written there.
-    ///
-    /// # Errors
-    /// When the kernel has nothing to wait with.
-    pub fn new(sources: Vec<Source>, reader: &impl AsRawFd) -> Result<Stream, Error> {
-        let poll = Poll::new().map_err(cannot_wait)?;
-        for (index, source) in sources.iter().enumerate() {
-            let fd = source.socket.as_raw_fd();
-            let registered = poll.registry().register(&mut SourceFd(&fd), Token(index), Interest::READABLE);
-            registered.map_err(cannot_wait)?;
-        }
-        let registered =
-            poll.registry().register(&mut SourceFd(&reader.as_raw_fd()), READER, Interest::WRITABLE);
-        if let Err(error) = registered {
-            // A file; nobody is to go away there.
-            log::debug!("the output cannot be watched: {error}");
-        }
-        let ready = (0..sources.len()).collect();
-        let (heard, buffer) = (VecDeque::new(), vec![0; BUFFER_SIZE]);
-        Ok(Stream { poll, sources, ready, heard, reader_is_gone: false, buffer })
+impl<'a> EventStream<'a> {
+    /// Receives from these sockets until the reader of `output` is gone.
+    pub fn new(sockets: Vec<EventSocket>, output: &'a impl AsFd) -> EventStream<'a> {
+        let (reader, received) = (output.as_fd(), VecDeque::new());
+        EventStream { sockets, reader, received, buffer: vec![0; BUFFER_SIZE] }
     }
 
-    /// Waits for the next, with the number of its source. None when the reader is gone.
+    /// Waits for the next event, and returns it with the number of its socket. None when the reader is gone.
     ///
     /// # Errors
-    /// When the kernel does not let it wait, or a socket does not work.
-    pub fn wait_for_next(&mut self) -> Result<Option<(usize, Heard)>, Error> {
+    /// When waiting or reading fails.
+    pub fn wait_for_next(&mut self) -> Result<Option<(usize, Received)>, Error> {
         loop {
-            if let Some(next) = self.heard.pop_front() {
+            if let Some(next) = self.received.pop_front() {
                 return Ok(Some(next));
             }
-            self.learn_who_is_ready()?;
-            if self.reader_is_gone {
+            let mut ready = self.wait()?;
+            if ready.pop() == Some(true) {
                 return Ok(None);
             }
-            if let Some(index) = self.ready.pop_front()
-                && let Some(source) = self.sources.get_mut(index)
-                && let Some(heard) = source.read(&mut self.buffer)?
-            {
-                self.heard.extend(heard.into_iter().map(|heard| (index, heard)));
-                self.ready.push_back(index);
+            // One datagram of each, so that a busy one delays no other.
+            for (index, (socket, ready)) in self.sockets.iter_mut().zip(ready).enumerate() {
+                if ready || socket.has_more {
+                    let received = socket.read(&mut self.buffer)?;
+                    self.received.extend(received.into_iter().flatten().map(|received| (index, received)));
+                }
             }
         }
     }
 
-    /// Learns who is ready; waits only when nobody is known to be. What is ready is told once, until it has been read to
-    /// its end.
-    fn learn_who_is_ready(&mut self) -> Result<(), Error> {
-        let timeout = if self.ready.is_empty() { None } else { Some(Duration::ZERO) };
-        let mut happenings = mio::Events::with_capacity(64);
-        match self.poll.poll(&mut happenings, timeout) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(cannot_wait(error)),
-            _ => {}
-        }
-        for happening in &happenings {
-            match happening.token() {
-                READER => self.reader_is_gone |= happening.is_error() || happening.is_write_closed(),
-                Token(index) if !self.ready.contains(&index) => self.ready.push_back(index),
-                Token(_) => {}
-            }
-        }
-        Ok(())
+    /// Waits until a socket can be read or the reader is gone; does not wait while a socket has more. The answer says which
+    /// sockets can be read and, last, whether the reader is gone: poll(2) reports an error for its pipe. For a file it never
+    /// does.
+    fn wait(&self) -> Result<Vec<bool>, Error> {
+        let sockets =
+            self.sockets.iter().map(|socket| PollFd::from_borrowed_fd(socket.socket.as_fd(), PollFlags::IN));
+        let reader = PollFd::from_borrowed_fd(self.reader, PollFlags::empty());
+        let mut all: Vec<PollFd<'_>> = sockets.chain([reader]).collect();
+        let at_most = self.sockets.iter().any(|socket| socket.has_more).then_some(Duration::ZERO);
+        let waited = wait::wait(&mut all, at_most);
+        waited.map_err(|error| Error::Io("wait for path manager events".into(), error))?;
+        Ok(all.iter().map(wait::is_ready).collect())
     }
 }
 
-fn cannot_wait(error: io::Error) -> Error {
-    Error::Io("wait for path manager events".into(), error)
+fn failed(what: &str) -> impl FnOnce(rustix::io::Errno) -> Error {
+    let what = format!("{what} path manager events");
+    move |error| Error::Io(what, io::Error::from(error))
 }

@@ -1,11 +1,11 @@
-//! What holds of every netlink answer, whatever its bytes: the laws of the decoder. For tests and fuzzers alone.
+//! The laws of the decoder: what holds for every netlink answer, whatever its bytes. For tests and fuzzers only.
 //!
-//! The decoder is private and should stay so; this is the one door to it. The fuzzer of `tests/fuzz` goes through it,
-//! and so do the tests below, with random bytes, with damaged answers of a real kernel, and with the fuzzer's corpus.
+//! [`judge`] is the one entry to the decoder, which stays private. The fuzzer of `tests/fuzz` calls it, and so do the tests
+//! below, with random bytes, with damaged answers of a real kernel, and with the fuzzer's corpus.
 
-use crate::linux::mptcp_events::{self, Heard};
-use crate::linux::mptcp_pm::{self, Family};
-use crate::linux::netlink::decode::{Answers, Ending, Verdict, attributes};
+use crate::linux::mptcp_events::{self, Received};
+use crate::linux::mptcp_pm::{self, GenlFamily};
+use crate::linux::netlink::decode::{Ending, Replies, Verdict, attributes};
 use crate::linux::{routes, rtnl, sock_diag};
 use crate::model::{EventKind, Interface, Limits, canonical};
 use crate::report::json_v1::event::EventJson;
@@ -31,9 +31,9 @@ pub fn judge(input: &[u8]) {
     let first = sequence.unwrap_or(1).wrapping_sub(u32::from(before % REQUESTS_MAX));
     let messages = messages(datagram);
     let asked = asked(first, count % REQUESTS_MAX, &messages);
-    answers(first, &asked, datagram, &messages);
+    replies(first, &asked, datagram, &messages);
     reply(datagram);
-    heard(datagram, &messages);
+    received(datagram, &messages);
     messages.iter().filter_map(|message| message.get(HEADER..)).for_each(reply);
 }
 
@@ -77,7 +77,7 @@ fn asked(first: u32, count: u8, messages: &[&[u8]]) -> Vec<Ending> {
     (0..=count).map(ending).collect()
 }
 
-fn answers(first: u32, asked: &[Ending], datagram: &[u8], messages: &[&[u8]]) {
+fn replies(first: u32, asked: &[Ending], datagram: &[u8], messages: &[&[u8]]) {
     let Some(verdicts) = verdicts(first, asked, &[datagram]) else {
         return;
     };
@@ -92,25 +92,25 @@ fn answers(first: u32, asked: &[Ending], datagram: &[u8], messages: &[&[u8]]) {
 
 /// The verdicts after these datagrams, none when one of them was an error.
 fn verdicts(first: u32, asked: &[Ending], datagrams: &[&[u8]]) -> Option<Vec<Verdict>> {
-    let mut answers = Answers::new(first, asked.to_vec());
-    let taken = datagrams.iter().try_for_each(|datagram| answers.add(datagram));
-    let open = answers.open();
-    let verdicts = answers.into_verdicts();
+    let mut replies = Replies::new(first, asked.to_vec());
+    let taken = datagrams.iter().try_for_each(|datagram| replies.add(datagram));
+    let open = replies.open();
+    let verdicts = replies.into_verdicts();
     assert_eq!(verdicts.len(), asked.len() - open, "a request without a verdict, or with two");
     taken.ok().map(|()| verdicts)
 }
 
-/// The datagram as one of events, each of which is told in one line without anything that a terminal could obey.
-fn heard(datagram: &[u8], messages: &[&[u8]]) {
+/// Reads the datagram as one of events. Each is printed in one line without control characters.
+fn received(datagram: &[u8], messages: &[&[u8]]) {
     let family =
         datagram.get(4..6).and_then(|kind| kind.first_chunk()).map_or(0, |kind| u16::from_ne_bytes(*kind));
-    let heard = mptcp_events::events(datagram, family);
+    let received = mptcp_events::events(datagram, family);
     let of_family = messages.iter().filter(|message| message.get(4..6) == Some(&family.to_ne_bytes()));
     let is_whole = messages.concat().len() == datagram.len();
-    assert_eq!(heard.len(), of_family.count() + usize::from(!is_whole));
-    assert!(is_whole || heard.last() == Some(&Heard::Lost));
-    for heard in &heard {
-        let Heard::Event(event) = heard else { continue };
+    assert_eq!(received.len(), of_family.count() + usize::from(!is_whole));
+    assert!(is_whole || received.last() == Some(&Received::Lost));
+    for received in &received {
+        let Received::Event(event) = received else { continue };
         let told = ToldEvent { netns: None, event, endpoint: None };
         let line = Columns::new(Style::Plain, []).event(&told, None);
         assert!(line.strip_suffix('\n').is_some_and(|line| !line.contains(char::is_control)), "{line:?}");
@@ -124,10 +124,10 @@ fn heard(datagram: &[u8], messages: &[&[u8]]) {
 /// Every reader of replies on one reply. What it reads and this program sends again is read as the same.
 fn reply(reply: &[u8]) {
     assert!(attributes(reply).map(|(_, value)| value.len() + 4).sum::<usize>() <= reply.len());
-    let family = Family(mptcp_pm::family(reply).unwrap_or_default());
+    let family = GenlFamily(mptcp_pm::family(reply).unwrap_or_default());
     if let Some(endpoint) = mptcp_pm::endpoint(reply) {
         assert_eq!(canonical(endpoint.identity.address), endpoint.identity.address);
-        let request = family.add(&endpoint, endpoint.id).expect("a request");
+        let request = family.add(&endpoint, endpoint.id);
         assert_eq!(mptcp_pm::endpoint(&request.body).as_ref(), Some(&endpoint));
         assert!(!endpoint.to_string().contains(char::is_control));
     }
@@ -140,7 +140,7 @@ fn reply(reply: &[u8]) {
     }
     if let Some(limits) = mptcp_pm::limits(reply) {
         let others = Limits { subflows: !limits.subflows, add_addr_accepted: !limits.add_addr_accepted };
-        let request = family.set_limits(others, limits).expect("a request");
+        let request = family.set_limits(others, limits);
         assert_eq!(mptcp_pm::limits(&request.body), Some(limits));
     }
     // An interface number that is negative to the kernel is never its own, and is not sent.
@@ -148,7 +148,7 @@ fn reply(reply: &[u8]) {
         && link.name.len() <= NAME_MAX
         && i32::try_from(link.index.get()).is_ok()
     {
-        let request = rtnl::add_link(&link.name, "dummy", Some(link.index)).expect("a request");
+        let request = rtnl::add_link(&link.name, "dummy", Some(link.index));
         assert_eq!(
             rtnl::link(&request.body),
             Some(Interface { up: false, carrier: false, loopback: false, ..link })
@@ -162,7 +162,7 @@ fn reply(reply: &[u8]) {
     }
     let _ = (sock_diag::path(reply), routes::route(reply));
     if let Some(address) = rtnl::address(reply) {
-        let request = rtnl::add_address(address.index, &address).expect("a request");
+        let request = rtnl::add_address(address.index, &address);
         let again = rtnl::address(&request.body).expect("an address");
         let bare = |address: &rtnl::Address| (address.index, address.address, address.prefix_length);
         assert_eq!(bare(&again), bare(&address));
@@ -178,7 +178,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::system::Error;
 
     /// The files of a folder of `tests/fuzz`, by name.
     fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
@@ -199,7 +198,7 @@ mod tests {
         seeds
     }
 
-    /// What Linux 6.18 told, by event.
+    /// What Linux 6.18 sent, by event.
     fn real_events() -> Vec<(String, Vec<u8>)> {
         let seeds = files("seeds/events");
         assert!(seeds.len() >= 12, "only {} events found", seeds.len());
@@ -211,8 +210,8 @@ mod tests {
         for (name, input) in real_events() {
             judge(&input);
             let kind = u16::from_ne_bytes(input[6..8].try_into().unwrap());
-            let told = mptcp_events::events(&input[2..], kind);
-            let [Heard::Event(event)] = told.as_slice() else { panic!("{name}: {told:?}") };
+            let received = mptcp_events::events(&input[2..], kind);
+            let [Received::Event(event)] = received.as_slice() else { panic!("{name}: {received:?}") };
             let word = name.rsplit('/').next().unwrap();
             assert_eq!(event.kind.word(), word.trim_end_matches("-server"), "{name}");
             assert_eq!(event.unknown, [], "{name}");
@@ -265,18 +264,6 @@ mod tests {
         }
     }
 
-    /// Replies come until one says that it is the last. A kernel, or whoever poses as one, may never say so.
-    #[test]
-    fn an_answer_without_an_end_is_given_up() {
-        let length = 1_u32 << 20;
-        let mut message = length.to_ne_bytes().to_vec();
-        message.extend([28, 0, 2, 0, 1, 0, 0, 0]);
-        message.resize(length as usize, 0);
-        let mut answers = Answers::new(1, vec![Ending::Acknowledgement]);
-        let end = (0..100).find_map(|count| answers.add(&message).err().map(|error| (count, error)));
-        assert!(matches!(end, Some((64, Error::Protocol(_)))), "{end:?}");
-    }
-
     /// Bytes at random have no order that a message could be in; so messages of them, with attributes of them.
     fn message() -> impl Strategy<Value = Vec<u8>> {
         let kind = prop_oneof![Just(2u16), Just(3), Just(16), Just(20), Just(28), any::<u16>()];
@@ -303,7 +290,7 @@ mod tests {
     }
 
     proptest! {
-        // What fails is shown in full; a file of it at the top of the project would help nobody.
+        // A failure is printed in full, so a file of it is not needed.
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]

@@ -1,8 +1,10 @@
-//! Netlink: requests out, verdicts back. Replies are untrusted input.
+//! Netlink: `encode` writes requests, `socket` sends them, `decode` reads the replies, which are untrusted input.
 
 pub mod decode;
+mod encode;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod socket;
 
-pub use socket::{DUMP_ATTEMPTS, Netlink, Request, encode};
+pub use encode::Request;
+pub use socket::Netlink;

@@ -1,44 +1,32 @@
 //! Netlink transport: several requests in one send, one verdict each.
 //!
-//! One socket, one buffer, no thread, no timeout: generic netlink and rtnetlink answer inside `sendmsg`, so that an
-//! empty socket with requests outstanding is an error of the protocol and never a reason to wait.
+//! One socket, one buffer, no thread, no timeout: the kernel answers inside `sendmsg`, so that an empty socket with open
+//! requests is an error and never a reason to wait.
 //!
-//! Requests are encoded by neli; what comes back is taken apart by `decode`.
+//! The socket is neli's; `encode` writes what is sent, and `decode` takes apart what comes back.
 
-use std::io::{Cursor, ErrorKind};
+use std::io::ErrorKind;
 
-use neli::ToBytes;
-use neli::consts::nl::NlmF;
 use neli::consts::socket::{Msg, NlFamily};
-use neli::nl::{NlPayload, Nlmsghdr, NlmsghdrBuilder};
 use neli::socket::NlSocket;
-use neli::types::Buffer;
 
-use crate::linux::netlink::decode::{Answers, Ending, Verdict};
+use crate::linux::netlink::Request;
+use crate::linux::netlink::decode::{Ending, Replies, Verdict};
 use crate::system::{Errno, Error};
 
-/// How often a dump that a change disturbed is repeated.
-pub const DUMP_ATTEMPTS: usize = 5;
+/// How often a dump is tried that a change disturbs each time.
+const DUMP_ATTEMPTS: usize = 5;
 
 /// Requests in one send. More than about 256 acknowledgements overrun a socket's default receive buffer: the requests
 /// take effect and the answers are lost.
 const BATCH_MAX: usize = 64;
 
-/// Room for an answer of generic netlink: those about the path manager have no large parts, and a dump comes in as many
-/// as it needs.
+/// Bytes for one datagram of generic netlink. Replies about the path manager are small, and a dump is split.
 const BUFFER_SIZE: usize = 16 * 1024;
 
-/// Room for an answer of the others, whose dumps have parts for the largest row, such as an interface with many names.
-/// From this size on malloc maps fresh memory, which is zero already.
+/// Bytes for one datagram of the other families, which holds at least the largest row, such as an interface with many
+/// names. From this size on malloc maps fresh memory, which is zero already.
 const BUFFER_SIZE_OF_ROWS: usize = 128 * 1024;
-
-/// One request, ready to be sent.
-pub struct Request {
-    kind: u16,
-    flags: NlmF,
-    /// What follows `struct nlmsghdr`.
-    pub body: Vec<u8>,
-}
 
 /// A netlink socket.
 pub struct Netlink {
@@ -50,51 +38,21 @@ pub struct Netlink {
     buffer: Vec<u8>,
 }
 
-impl Request {
-    /// A request for one thing, which is the answer.
-    pub fn get(kind: u16, body: &impl ToBytes) -> Result<Request, Error> {
-        Request::with_flags(kind, NlmF::REQUEST, body)
-    }
-
-    /// A request that is answered by an acknowledgement.
-    pub fn new(kind: u16, flags: NlmF, body: &impl ToBytes) -> Result<Request, Error> {
-        Request::with_flags(kind, flags | NlmF::REQUEST | NlmF::ACK, body)
-    }
-
-    /// A request for everything that there is of a kind.
-    pub fn dump(kind: u16, body: &impl ToBytes) -> Result<Request, Error> {
-        Request::with_flags(kind, NlmF::REQUEST | NlmF::DUMP, body)
-    }
-
-    fn with_flags(kind: u16, flags: NlmF, body: &impl ToBytes) -> Result<Request, Error> {
-        Ok(Request { kind, flags, body: encode(body)? })
-    }
-
-    fn ending(&self) -> Ending {
-        match self.flags {
-            flags if flags.contains(NlmF::DUMP) => Ending::Done,
-            flags if flags.contains(NlmF::ACK) => Ending::Acknowledgement,
-            _ => Ending::Reply,
-        }
-    }
-}
-
-/// The bytes of a neli structure.
-pub fn encode(structure: &impl ToBytes) -> Result<Vec<u8>, Error> {
-    let mut cursor = Cursor::new(Vec::new());
-    structure.to_bytes(&mut cursor).map_err(|error| Error::Protocol(error.to_string()))?;
-    Ok(cursor.into_inner())
-}
-
 impl Netlink {
-    /// Opens a socket in the network namespace of this thread; it stays there.
+    /// Opens a socket, which belongs to the network namespace of this thread from then on.
+    ///
+    /// # Errors
+    /// When the kernel does not open it.
     pub fn open(family: NlFamily) -> Result<Netlink, Error> {
         let buffer = vec![0; if family == NlFamily::Generic { BUFFER_SIZE } else { BUFFER_SIZE_OF_ROWS }];
         Ok(Netlink { family, socket: socket(family)?, explains: false, sequence: 0, buffer })
     }
 
-    /// Sends requests, all of which the kernel carries out in order, whatever becomes of those before; one verdict
-    /// each, in the same order.
+    /// Sends requests, and returns one verdict each, in their order. The kernel carries out all of them, also those after a
+    /// refused one.
+    ///
+    /// # Errors
+    /// When an answer is lost or damaged. Which requests were carried out is unknown then.
     pub fn transact(&mut self, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
         let mut verdicts = Vec::with_capacity(requests.len());
         if requests.iter().any(|request| request.ending() == Ending::Acknowledgement) {
@@ -103,7 +61,7 @@ impl Netlink {
         for batch in requests.chunks(BATCH_MAX) {
             let answers = self.send(batch).and_then(|first| self.receive(first, batch));
             if answers.is_err() {
-                // What was not received would be taken for answers to the next requests.
+                // Late answers would be taken for those to the next requests.
                 self.socket = socket(self.family)?;
                 self.explains = false;
             }
@@ -112,30 +70,52 @@ impl Netlink {
         Ok(verdicts)
     }
 
-    /// Sends requests that only read, again and again until no dump among them is disturbed by a change and no answer is
-    /// lost or damaged: to take back a plan that was carried out would close subflows for nothing. None when every dump
-    /// was disturbed.
-    pub fn read(&mut self, requests: &[Request]) -> Result<Option<Vec<Verdict>>, Error> {
+    /// Sends requests that only read, and repeats them while a change disturbs a dump, or an answer is lost or damaged. To
+    /// fail here can mean to undo a plan, which would close subflows for nothing.
+    ///
+    /// # Errors
+    /// When that happened [`DUMP_ATTEMPTS`] times. `what` completes the sentence "cannot ...".
+    pub fn read(&mut self, what: &'static str, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
         let disturbed =
             |verdict: &Verdict| verdict.as_ref().is_err_and(|refusal| refusal.errno == Errno::EINTR);
         let mut lost = None;
         for _ in 0..DUMP_ATTEMPTS {
             match self.transact(requests) {
                 Ok(verdicts) if verdicts.iter().any(disturbed) => {}
-                Ok(verdicts) => return Ok(Some(verdicts)),
+                Ok(verdicts) => return Ok(verdicts),
                 Err(error) => lost = Some(error),
             }
         }
-        lost.map_or(Ok(None), Err)
+        let all_disturbed =
+            || Error::Protocol(format!("cannot {what}: {DUMP_ATTEMPTS} dumps were disturbed"));
+        Err(lost.unwrap_or_else(all_disturbed))
+    }
+
+    /// Sends a request for all objects of a kind. Replies that `parse` does not understand are left out.
+    ///
+    /// # Errors
+    /// As [`Netlink::read`], and [`Error::Refused`].
+    pub fn dump<T>(
+        &mut self,
+        what: &'static str,
+        request: Request,
+        parse: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        let verdicts: Result<Vec<_>, _> = self.read(what, &[request])?.into_iter().collect();
+        let replies = verdicts.map_err(|refusal| Error::Refused(what, refusal))?;
+        Ok(replies.iter().flatten().filter_map(|reply| parse(reply)).collect())
     }
 
     /// Sends one request.
+    ///
+    /// # Errors
+    /// As [`Netlink::transact`].
     pub fn request(&mut self, request: Request) -> Result<Verdict, Error> {
         let verdict = self.transact(std::slice::from_ref(&request))?.pop();
         verdict.ok_or_else(|| Error::Protocol("no verdict".into()))
     }
 
-    /// Refusals of changes come with the kernel's words from now on. Those of questions have none worth a system call.
+    /// Makes the kernel explain refusals from now on. For requests that only read that is not worth a system call.
     fn ask_for_explanations(&mut self) -> Result<(), Error> {
         if !self.explains {
             let enabled = self.socket.enable_ext_ack(true);
@@ -150,14 +130,7 @@ impl Netlink {
         let mut bytes = Vec::new();
         for request in batch {
             self.sequence = self.sequence.wrapping_add(1);
-            let message: Nlmsghdr<u16, Buffer> = NlmsghdrBuilder::default()
-                .nl_type(request.kind)
-                .nl_flags(request.flags)
-                .nl_seq(self.sequence)
-                .nl_payload(NlPayload::Payload(Buffer::from(request.body.as_slice())))
-                .build()
-                .map_err(|error| Error::Protocol(error.to_string()))?;
-            bytes.extend(encode(&message)?);
+            request.write(self.sequence, &mut bytes);
         }
         log::trace!("netlink: {} requests, {} bytes: {bytes:02x?}", batch.len(), bytes.len());
         loop {
@@ -170,23 +143,23 @@ impl Netlink {
     }
 
     fn receive(&mut self, first: u32, batch: &[Request]) -> Result<Vec<Verdict>, Error> {
-        let mut answers = Answers::new(first, batch.iter().map(Request::ending).collect());
-        while answers.open() > 0 {
+        let mut replies = Replies::new(first, batch.iter().map(Request::ending).collect());
+        while replies.open() > 0 {
             let received = self.socket.recv(&mut self.buffer, Msg::DONTWAIT | Msg::TRUNC);
             let length = match received {
                 Ok((length, _)) => length,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return Err(Error::Protocol(format!("{} requests were not answered", answers.open())));
+                    return Err(Error::Protocol(format!("{} requests were not answered", replies.open())));
                 }
                 Err(error) => return Err(Error::Io("receive from the kernel".into(), error)),
             };
             let bytes = self.buffer.get(..length);
             let bytes = bytes.ok_or_else(|| Error::Protocol(format!("an answer of {length} bytes")))?;
             log::trace!("netlink: {length} bytes received: {bytes:02x?}");
-            answers.add(bytes)?;
+            replies.add(bytes)?;
         }
-        Ok(answers.into_verdicts())
+        Ok(replies.into_verdicts())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The library's own view of the real kernel, from inside a namespace.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 use mptcp_apply::linux::LinuxPathManager;
 use mptcp_apply::model::{AddressId, Endpoint, Flags, Identity, Limits, Reason, Step};
@@ -104,4 +104,39 @@ fn see_subflows() {
         subflows.iter().all(|subflow| subflow.established && subflow.local.is_loopback()),
         "{subflows:?}"
     );
+}
+
+/// While a port has connections, an endpoint that is removed there cannot come back.
+#[test]
+fn the_connections_at_a_port_are_counted() {
+    inside(&Namespace::new(), "kernel::seam::count_connections");
+}
+
+#[test]
+#[ignore = "runs inside a namespace, started by the_connections_at_a_port_are_counted"]
+fn count_connections() {
+    if !is_inside() {
+        return;
+    }
+    let mut host = LinuxPathManager::open().expect("a path manager");
+    let mut count = |address: IpAddr, port: u16| {
+        let identity = Identity { address, port: port.try_into().ok() };
+        host.connections(identity).expect("a number")
+    };
+    // The second listener has IPv6 sockets for connections of IPv4.
+    for (at, to) in [("127.0.0.1", "127.0.0.1"), ("::", "127.0.0.1"), ("::1", "::1")] {
+        let listener = TcpListener::bind((at, 0)).expect("a listener");
+        let port = listener.local_addr().expect("an address").port();
+        let to: IpAddr = to.parse().expect("an address");
+        assert_eq!(count(to, port), 0, "a listener is no connection");
+        let client = TcpStream::connect(SocketAddr::new(to, port)).expect("connected");
+        assert_eq!(count(to, port), 1, "not accepted yet");
+        let (server, _) = listener.accept().expect("a connection");
+        let clients = client.local_addr().expect("an address").port();
+        assert_eq!((count(to, port), count(to, clients)), (1, 1));
+        assert_eq!(count([127, 0, 0, 2].into(), port), 0, "another address");
+        drop((server, listener));
+        drop(client);
+        assert_eq!((count(to, port), count(to, clients)), (1, 0), "TIME_WAIT");
+    }
 }

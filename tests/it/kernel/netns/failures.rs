@@ -59,7 +59,10 @@ fn a_lock_is_that_of_the_namespace() {
     let changed = ONE.replace("10.0.0.1", "10.0.0.2");
     let ran = named.apply(&changed, &["--netns=*", "--format=json"]).expect(75);
     let done = documents(&ran.stdout);
-    assert_eq!(done.iter().map(|document| words(document, "netns")).collect::<Vec<_>>(), ["a", "c"]);
+    assert_eq!(done.iter().map(|document| words(document, "netns")).collect::<Vec<_>>(), ["a", "b", "c"]);
+    let held = &done[1];
+    assert_eq!((words(held, "result"), &held["before"]), ("unchanged", &serde_json::Value::Null));
+    assert!(words(&held["error"], "message").starts_with("another run"), "{held:#}");
     assert!(ran.stderr.starts_with("netns b\nerror: another run of mptcp-apply"), "{}", ran.stderr);
     let new = "10.0.0.2 id 1 subflow";
     assert_eq!(named.rows_of(["a", "b", "c"]), [new, ROW, new]);

@@ -1,0 +1,125 @@
+//! Writes netlink requests: `struct nlmsghdr`, the header of a family, and attributes.
+//!
+//! All requests are written here. Nothing can fail: they are a few small attributes, and the kernel refuses what makes no
+//! sense.
+
+use std::net::IpAddr;
+
+use neli::consts::nl::NlmF;
+
+use crate::linux::netlink::decode::{Ending, HEADER, aligned};
+
+/// `NLA_F_NESTED`, which strict checking asks for.
+const NESTED: u16 = 1 << 15;
+
+/// One request, ready to be sent.
+pub struct Request {
+    kind: u16,
+    flags: NlmF,
+    /// What follows `struct nlmsghdr`.
+    pub body: Vec<u8>,
+}
+
+impl Request {
+    /// A request for one object, which is the only reply. `header` is that of the family, such as `struct genlmsghdr`; its
+    /// length is a multiple of 4 bytes.
+    pub fn get(kind: impl Into<u16>, header: &[u8]) -> Request {
+        Request::with_flags(kind, NlmF::empty(), header)
+    }
+
+    /// A request for a change, which the kernel acknowledges.
+    pub fn change(kind: impl Into<u16>, flags: NlmF, header: &[u8]) -> Request {
+        Request::with_flags(kind, flags | NlmF::ACK, header)
+    }
+
+    /// A request for all objects of a kind.
+    pub fn dump(kind: impl Into<u16>, header: &[u8]) -> Request {
+        Request::with_flags(kind, NlmF::DUMP, header)
+    }
+
+    fn with_flags(kind: impl Into<u16>, flags: NlmF, header: &[u8]) -> Request {
+        Request { kind: kind.into(), flags: flags | NlmF::REQUEST, body: header.to_vec() }
+    }
+
+    /// Adds an attribute with these bytes: numbers are in the host's order.
+    pub fn put(&mut self, kind: impl Into<u16>, value: impl AsRef<[u8]>) {
+        self.attribute(kind.into(), |request| request.body.extend(value.as_ref()));
+    }
+
+    /// Adds an attribute with a text and a zero byte.
+    pub fn put_text(&mut self, kind: impl Into<u16>, text: &str) {
+        self.put(kind, [text.as_bytes(), &[0]].concat());
+    }
+
+    /// Adds an attribute with the 4 or 16 bytes of an address, in the network's order.
+    pub fn put_address(&mut self, kind: impl Into<u16>, address: IpAddr) {
+        match address {
+            IpAddr::V4(v4) => self.put(kind, v4.octets()),
+            IpAddr::V6(v6) => self.put(kind, v6.octets()),
+        }
+    }
+
+    /// Adds an attribute that contains those that `inner` adds.
+    pub fn nest(&mut self, kind: impl Into<u16>, inner: impl FnOnce(&mut Request)) {
+        self.attribute(kind.into() | NESTED, inner);
+    }
+
+    /// Writes `struct nlattr`, the value, and padding to a multiple of 4 bytes.
+    fn attribute(&mut self, kind: u16, write: impl FnOnce(&mut Request)) {
+        let start = self.body.len();
+        self.body.extend([[0; 2], kind.to_ne_bytes()].concat());
+        write(self);
+        let length = u16::try_from(self.body.len() - start).unwrap_or(u16::MAX).to_ne_bytes();
+        self.body[start..start + length.len()].copy_from_slice(&length);
+        self.body.resize(aligned(self.body.len()), 0);
+    }
+
+    /// Appends the message to these bytes.
+    pub fn write(&self, sequence: u32, bytes: &mut Vec<u8>) {
+        /// `nlmsg_pid`: the kernel fills it in.
+        const PORT: [u8; 4] = [0; 4];
+        let length = u32::try_from(HEADER + self.body.len()).unwrap_or(u32::MAX);
+        bytes.extend(length.to_ne_bytes());
+        bytes.extend(self.kind.to_ne_bytes());
+        bytes.extend(self.flags.bits().to_ne_bytes());
+        bytes.extend(sequence.to_ne_bytes());
+        bytes.extend(PORT);
+        bytes.extend(&self.body);
+    }
+
+    /// What ends the answer to it.
+    pub fn ending(&self) -> Ending {
+        match self.flags {
+            flags if flags.contains(NlmF::DUMP) => Ending::Done,
+            flags if flags.contains(NlmF::ACK) => Ending::Acknowledgement,
+            _ => Ending::Reply,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `ip mptcp endpoint add 10.0.1.2 id 7 port 8443 signal`, as the kernel takes it.
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn a_message_has_the_kernels_layout() {
+        let mut request = Request::change(28u16, NlmF::empty(), &[1, 1, 0, 0]);
+        request.nest(1_u16, |row| {
+            row.put(1_u16, 2_u16.to_ne_bytes());
+            row.put_address(3_u16, IpAddr::from([10, 0, 1, 2]));
+            row.put(2_u16, [7]);
+            row.put(6_u16, 1_u32.to_ne_bytes());
+        });
+        let mut bytes = vec![0xff];
+        request.write(0x0102_0304, &mut bytes);
+        let expected = [
+            &[0xff, 56, 0, 0, 0, 28, 0, 5, 0, 4, 3, 2, 1, 0, 0, 0, 0][..],
+            &[1, 1, 0, 0, 36, 0, 1, 0x80],
+            &[6, 0, 1, 0, 2, 0, 0, 0, 8, 0, 3, 0, 10, 0, 1, 2],
+            &[5, 0, 2, 0, 7, 0, 0, 0, 8, 0, 6, 0, 1, 0, 0, 0],
+        ];
+        assert_eq!(bytes, expected.concat());
+    }
+}
