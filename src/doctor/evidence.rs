@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+use crate::config::LoadedConfig;
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{
     Capabilities, Connection, Counters, Endpoint, EndpointNames, HostAddress, Interface, Listener, Probe,
-    Routing, State, Step, Subflow, Sysctl, SysctlValue,
+    Routing, State, Step, Subflow, Sysctl, SysctlValue, code,
 };
+use crate::reconcile::{Failure, Report};
+use crate::system::Error;
 
 /// The state of this host, its configuration, and a test connection if there is one.
 #[derive(Debug)]
@@ -106,13 +109,64 @@ pub struct Declared {
     pub locations: BTreeMap<String, Location>,
 }
 
-impl Evidence {
+impl Table {
     /// The state, if it could be read.
     pub fn state(&self) -> Option<&State> {
-        match &self.path_manager {
+        match self {
             Table::Read(state) => Some(state),
             Table::Missing | Table::Unreadable(_) => None,
         }
+    }
+}
+
+impl From<Error> for Table {
+    fn from(error: Error) -> Table {
+        match error {
+            Error::NoMptcp => Table::Missing,
+            error => Table::Unreadable(error.to_string()),
+        }
+    }
+}
+
+impl Configuration {
+    /// The configuration, if it is valid; otherwise what stands for it.
+    ///
+    /// # Errors
+    /// When there are no files, or they have errors.
+    pub fn valid(loaded: Option<&LoadedConfig>) -> Result<&LoadedConfig, Configuration> {
+        let loaded = loaded.ok_or(Configuration::Absent)?;
+        let Some(first) = loaded.first_error() else { return Ok(loaded) };
+        let location = first.labels.first().map(|label| label.location);
+        Err(Configuration::Invalid(loaded.diagnostics.errors(), first.message.clone(), location))
+    }
+}
+
+impl Declared {
+    /// A configuration that `command` applies, compared with this host by the pass of a dry run.
+    pub fn new(loaded: &LoadedConfig, command: String, pass: Result<Report, Failure>) -> Declared {
+        let locations = loaded.config.endpoints.iter().flatten();
+        let locations = locations.map(|endpoint| (endpoint.name.value.to_string(), endpoint.name.location));
+        let mut declared = Declared { command, locations: locations.collect(), ..Declared::default() };
+        match pass {
+            Ok(Report { failure: Some(failure), .. }) => declared.unsupported = failure.diagnostics,
+            Ok(report) => {
+                declared.steps = report.steps().cloned().collect();
+                declared.waiting = report.diagnostics;
+                declared.waiting.retain(|found| [code::DEV_MISSING, code::NO_MATCH].contains(&found.code));
+            }
+            Err(failure) => {
+                let reason = failure.diagnostics.first().map_or("", |first| first.message.as_str());
+                log::warn!("the configuration is not compared with this host: {reason}");
+            }
+        }
+        declared
+    }
+}
+
+impl Evidence {
+    /// The state, if it could be read.
+    pub fn state(&self) -> Option<&State> {
+        self.path_manager.state()
     }
 
     /// The endpoints, without implicit ones.

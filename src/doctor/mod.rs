@@ -12,13 +12,15 @@ mod host;
 mod limits;
 mod peers;
 mod probe;
+mod remedy;
 mod routes;
 mod stage;
 mod subflows;
 mod target;
 
 pub use evidence::{Configuration, Declared, Evidence, RouteCheck, Table};
-pub use finding::{Finding, FindingSeverity, shell_word};
+pub use finding::{Finding, FindingSeverity};
+pub use remedy::{apply_command, shell_word};
 pub use stage::{SubflowResult, SubflowStage, subflow_results};
 pub use target::{BadTarget, ProbeTarget};
 

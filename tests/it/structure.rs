@@ -143,8 +143,8 @@ fn every_code_is_used_as_its_row_says() {
 /// One word, one thing.
 #[test]
 fn no_two_public_types_share_a_name() {
-    // Still to be renamed, in linux, reconcile and trial.
-    const SHARED: [&str; 2] = ["Guard", "Verdict"];
+    // Still to be renamed, in linux and reconcile.
+    const SHARED: [&str; 1] = ["Verdict"];
     let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (file, text) in code() {
         for line in text.lines().filter_map(|line| line.trim_start().strip_prefix("pub ")) {
