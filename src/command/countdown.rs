@@ -1,6 +1,9 @@
 //! A line on the terminal that says how long something may still take. Where standard error is no terminal, there is
 //! none: nobody wants it in a log.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -83,19 +86,4 @@ fn words(left: Duration) -> (String, Duration) {
 fn write(text: &str) {
     // A terminal that is gone needs no line.
     let _ = io::stderr().write_all(text.as_bytes());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::words;
-    use std::time::Duration;
-
-    #[test]
-    fn the_words_are_right_for_as_long_as_they_say() {
-        for (left, expected, pause) in [(2000, "2 s left", 1000), (1999, "2 s left", 999), (1, "1 s left", 1)]
-        {
-            let told = words(Duration::from_millis(left));
-            assert_eq!(told, (expected.to_owned(), Duration::from_millis(pause)), "{left}");
-        }
-    }
 }
