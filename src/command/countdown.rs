@@ -1,5 +1,5 @@
 //! A line on the terminal that says how long something may still take. Where standard error is no terminal, there is
-//! none: nobody wants it in a log.
+//! none, as it would fill a log.
 
 #[cfg(test)]
 mod tests;
@@ -9,22 +9,17 @@ use std::time::Duration;
 
 use crate::model::diagnostic::Diagnostic;
 
-/// The line. It is gone with the value.
+/// The line. It disappears when the value is dropped.
+#[derive(Default)]
 pub struct Countdown {
-    is_wanted: bool,
     /// What stands there now, in characters.
     length: usize,
 }
 
 impl Countdown {
-    /// None yet.
-    pub fn new() -> Countdown {
-        Countdown { is_wanted: io::stderr().is_terminal(), length: 0 }
-    }
-
     /// Says how long is left, and returns for how long that is right.
     pub fn tell(&mut self, left: Duration) -> Duration {
-        if !self.is_wanted {
+        if !io::stderr().is_terminal() {
             return left;
         }
         let (words, pause) = words(left);
@@ -45,17 +40,13 @@ impl Countdown {
 }
 
 /// What `--wait` waits for: a line for each thing when that changes, and how long is left.
+#[derive(Default)]
 pub struct WaitProgress {
     countdown: Countdown,
     shown: Vec<Diagnostic>,
 }
 
 impl WaitProgress {
-    /// Nothing yet.
-    pub fn new() -> WaitProgress {
-        WaitProgress { countdown: Countdown::new(), shown: Vec::new() }
-    }
-
     /// Shows what is missing and how long is left, and returns for how long that is right.
     pub fn show(&mut self, missing: &[Diagnostic], left: Duration) -> Duration {
         if self.shown != missing {
