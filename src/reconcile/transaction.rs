@@ -12,9 +12,11 @@ use crate::model::{Endpoint, Flags, Identity, State, Step, Sysctl, code};
 use crate::plan::Plan;
 use crate::system::{Observed, PathManager, Refusal};
 
+use super::drain::{Drain, is_disruptive};
 use super::failure::{self, Failure};
 use super::ports::{self, PUTTING_BACK, RETRY, closing, patience_for};
 use super::report::{Report, ReportedStep, StepOutcome, Verdict};
+use super::settle::subflows;
 use super::subflows::Subflows;
 use super::verify::{dropped_flags, interfered};
 
@@ -54,6 +56,7 @@ pub fn apply<K: PathManager + ?Sized>(
         removed: BTreeSet::new(),
         lowered: Vec::new(),
         subflows: Subflows::default(),
+        drain: Drain::default(),
     };
     let mut plans = 0;
     loop {
@@ -114,13 +117,20 @@ pub(super) struct Transaction<'k, K: ?Sized> {
     /// Rows that are `backup` for a moment, and their own flags.
     pub(super) lowered: Vec<(Endpoint, Flags)>,
     pub(super) subflows: Subflows,
+    pub(super) drain: Drain,
 }
 
 impl<K: PathManager + ?Sized> Transaction<'_, K> {
     /// Carries out the steps of one plan. What the kernel shows afterwards, also when another writer kept the plan from
     /// being finished.
     fn attempt(&mut self, current: &State) -> Result<Observed, Failed> {
-        let steps = self.plan.steps.clone();
+        let mut steps = self.plan.steps.clone();
+        if steps.iter().any(is_disruptive) {
+            let live = subflows(self.kernel);
+            self.drain = Drain::new(&steps, &live, current);
+            self.subflows.begin(self.kernel, &live);
+            steps = self.drain.arrange(steps);
+        }
         let failed = |journal: usize, index: usize, failure: Failure, names: &_| {
             let failure = failure.at_step(journal + index, &steps[index], names);
             Failed { failure, rest: steps.clone() }
@@ -136,7 +146,6 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             let failure = Failure::port_closing(first, needed, &steps[first.step]);
             return Err(failed(start, first.step, failure, &self.plan.names));
         }
-        self.subflows.begin(self.kernel, &steps);
         let mut expected = current.clone();
         let mut refused = None;
         // Where in the journal each step of the plan is: renewals may come in between.
@@ -146,6 +155,8 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
                 let failure = failure.at_step(self.journal.len(), step, &self.plan.names);
                 return Err(Failed { failure, rest: steps[index..].to_vec() });
             }
+            self.drain_before(step, &mut expected);
+            let step = &step.of_row(&expected);
             log::info!("{step}");
             positions.push(self.journal.len());
             match self.execute(step) {
@@ -267,7 +278,13 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             .done()
             .any(|entry| matches!(&entry.step, Step::DelAddr { endpoint, .. } if endpoint.is_implicit()));
         let done = self.journal.iter().filter(|entry| entry.undo).rev();
-        let undo: Vec<Step> = done.filter_map(|entry| entry.step.undo(&now)).collect();
+        let mut reached = now.clone();
+        let undo = done.filter_map(|entry| {
+            let undo = entry.step.undo(&reached)?;
+            undo.replay(&mut reached);
+            Some(undo)
+        });
+        let undo: Vec<Step> = undo.collect();
         let tried = self.journal.len();
         let mut not_undone = Vec::new();
         for undo in undo {
