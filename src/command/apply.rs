@@ -37,6 +37,8 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
     };
     netns::in_each(&options.netns, &output, unmatched, |entered| {
         let netns = entered.map(|entered| entered.name);
+        // One that comes later, and before the first step here, ends the program; what is done was reported.
+        signals.let_go();
         if signals.came() {
             let error = Diagnostic::error(code::INTERRUPTED, "interrupted before its turn; nothing was done");
             output.diagnose_in(netns, [&error], &[]);
