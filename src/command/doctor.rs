@@ -129,7 +129,7 @@ fn declared(loaded: &LoadedConfig, command: &str, system: &mut LinuxPathManager)
             .collect(),
         ..Declared::default()
     };
-    let pass = RunDir::of(None)
+    let pass = RunDir::of_this_namespace()
         .map_err(Failure::from)
         .and_then(|mut rundir| reconcile::reconcile(loaded, system, &mut rundir, Mode::Plan(None)));
     match pass {
