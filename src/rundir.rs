@@ -1,19 +1,24 @@
-//! The runtime folder: the lock that keeps a second writer out of a network namespace, and the record of the endpoints
-//! that this program made there.
+//! What keeps a second writer out of a network namespace, and the record of the endpoints that this program made there.
 //!
-//! Both are files named after the namespace's cookie, which no other namespace gets until the next boot. The record is a
+//! Two locks do the first. A name in the namespace itself cannot be removed while its holder lives, and is the same for
+//! all runtime folders; but any user can take it first. A file in the runtime folder is this user's alone.
+//!
+//! File and record are named after the namespace's cookie, which no other namespace gets until the next boot. The record is a
 //! help for `prune: false` and never trusted beyond that: what another boot recorded, and whatever the kernel does not
 //! have, is forgotten.
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
-use crate::linux::netns;
+use crate::linux::{claim, netns};
+use crate::model::escaped_path;
 use crate::model::{AddressId, Identity, OwnedEndpoints};
 use crate::reconcile::{LockError, Record};
 use crate::system::Error;
@@ -38,7 +43,8 @@ pub struct RunDir {
     namespace: u64,
     /// The user whose files they are.
     user: u32,
-    lock: Option<File>,
+    /// What was had of the two locks, once they were asked for.
+    locks: Option<(Option<UnixListener>, Option<File>)>,
 }
 
 impl RunDir {
@@ -54,7 +60,7 @@ impl RunDir {
             folder: folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| FOLDER.into()),
             namespace: netns::cookie()?,
             user: rustix::process::geteuid().as_raw(),
-            lock: None,
+            locks: None,
         })
     }
 
@@ -78,7 +84,9 @@ impl RunDir {
         })?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(LockError::Held(path)),
+            Err(TryLockError::WouldBlock) => {
+                Err(LockError::Held(format!("it holds the lock {}", escaped_path(&path))))
+            }
             Err(TryLockError::Error(error)) => Err(unavailable(error)),
         }
     }
@@ -91,7 +99,7 @@ impl RunDir {
         let file = judged.and_then(|()| File::open(&path));
         match file.and_then(|file| file.take(RECORD_MAX + 1).read_to_end(&mut bytes)) {
             Ok(_) if bytes.len() as u64 > RECORD_MAX => {
-                Err(io::Error::other(format!("{} is larger than any record", path.display())))
+                Err(io::Error::other(format!("{} is larger than any record", escaped_path(&path))))
             }
             Ok(0) => Ok(OwnedEndpoints::new()),
             Ok(_) => {
@@ -170,10 +178,15 @@ impl RunDir {
 
 impl Record for RunDir {
     fn claim(&mut self) -> Result<(), LockError> {
-        if self.lock.is_none() {
-            self.lock = Some(self.lock()?);
+        if self.locks.is_some() {
+            return Ok(());
         }
-        Ok(())
+        let (mut trouble, name, file) =
+            (None, unless_held(claim::take(self.user))?, unless_held(self.lock())?);
+        let name = name.map_err(|error| trouble = Some(error)).ok();
+        let file = file.map_err(|error| trouble = Some(error)).ok();
+        self.locks = Some((name, file));
+        trouble.map_or(Ok(()), Err)
     }
 
     fn owned(&self) -> io::Result<OwnedEndpoints> {
@@ -185,15 +198,26 @@ impl Record for RunDir {
     }
 
     fn inherit(&self, start: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
-        let set = |flags| self.lock.as_ref().map_or(Ok(()), |lock| fcntl_setfd(lock, flags));
+        let (name, file) =
+            self.locks.as_ref().map_or((None, None), |(name, file)| (name.as_ref(), file.as_ref()));
+        let locks = [name.map(AsFd::as_fd), file.map(AsFd::as_fd)];
+        let set = |flags| locks.into_iter().flatten().try_for_each(|lock| fcntl_setfd(lock, flags));
         set(FdFlags::empty())?;
         start()?;
         Ok(set(FdFlags::CLOEXEC)?)
     }
 }
 
+/// An error only where another run has the lock.
+fn unless_held<L>(lock: Result<L, LockError>) -> Result<Result<L, LockError>, LockError> {
+    match lock {
+        Err(error @ LockError::Held(_)) => Err(error),
+        lock => Ok(lock),
+    }
+}
+
 fn no_own_file(path: &Path) -> io::Error {
-    io::Error::other(format!("{} is not a file of this user's alone", path.display()))
+    io::Error::other(format!("{} is not a file of this user's alone", escaped_path(path)))
 }
 
 fn others_write(metadata: &Metadata) -> bool {

@@ -88,39 +88,3 @@ impl Finding {
         Finding { endpoint: Some(endpoint), ..self }
     }
 }
-
-/// One word, quoted for a shell where it has to be. The name of an interface or a file must not become a command in a
-/// remedy, nor an escape sequence on a terminal.
-pub fn shell_word(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    if !word.contains(char::is_control) {
-        return format!("'{}'", word.replace('\'', "'\\''"));
-    }
-    let escaped = |byte: u8| match byte {
-        b' '..=b'~' if byte != b'\'' && byte != b'\\' => char::from(byte).to_string(),
-        _ => format!("\\x{byte:02x}"),
-    };
-    format!("$'{}'", word.bytes().map(escaped).collect::<String>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shell_word;
-
-    #[test]
-    fn a_word_is_one_word_to_a_shell() {
-        for (word, expected) in [
-            ("eth0.100", "eth0.100"),
-            ("", "''"),
-            ("a b", "'a b'"),
-            ("x;reboot", "'x;reboot'"),
-            ("it's", "'it'\\''s'"),
-            ("a\x1b[2J'\\", "$'a\\x1b[2J\\x27\\x5c'"),
-        ] {
-            assert_eq!(shell_word(word), expected);
-        }
-    }
-}

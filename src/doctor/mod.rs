@@ -18,7 +18,7 @@ mod subflows;
 mod target;
 
 pub use evidence::{Configuration, Declared, Evidence, RouteCheck, Table};
-pub use finding::{Finding, FindingSeverity, shell_word};
+pub use finding::{Finding, FindingSeverity};
 pub use stage::{SubflowResult, SubflowStage, subflow_results};
 pub use target::{BadTarget, ProbeTarget};
 

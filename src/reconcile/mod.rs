@@ -137,7 +137,7 @@ impl Pass<'_> {
         match record.claim() {
             Ok(()) => {}
             Err(error @ LockError::Held(_)) => return Err(error.into()),
-            Err(error @ LockError::Unavailable(..)) => self.warnings.push(error.warning()),
+            Err(error) => self.warnings.push(error.warning()),
         }
         Ok(())
     }

@@ -166,7 +166,7 @@ impl WatchedNamespace {
         match rundir.claim() {
             Ok(()) => {}
             Err(error @ LockError::Held(_)) => return Err(error.into()),
-            Err(error @ LockError::Unavailable(..)) => warnings.push(error.warning()),
+            Err(error) => warnings.push(error.warning()),
         }
         self.entered = Some(Entered { rundir, changes });
         Ok(())

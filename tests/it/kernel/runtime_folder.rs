@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{Namespace, Ran, is_root, program_path, run};
 
+use super::strace;
+
 const TWO: &str = "\
 version: 1
 prune: false
@@ -206,6 +208,27 @@ fn a_record_of_another_boot_claims_nothing() {
     fs::write(&record, claim()).expect("written");
     apply(&namespace, NOTHING).expect(0);
     assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow", "10.0.0.2 id 2 subflow"]);
+}
+
+/// The claim is to the namespace: neither without its lock file nor by another folder does a second run get in, and what
+/// has it is named.
+#[test]
+fn no_second_writer_gets_in_by_the_folder() {
+    let namespace = Namespace::new();
+    let held = strace::hold(&namespace, "sendto:when=3", TWO);
+    fs::remove_dir_all(namespace.runtime()).expect("removed");
+    let second = |folder: &str| {
+        let mut command = namespace.command(program_path());
+        command.arg("-").env("RUNTIME_DIRECTORY", namespace.folder.path().join(folder));
+        let ran = run(command, NOTHING).expect(75);
+        let holder = format!("process {}, {} -", held.pid(), program_path());
+        assert!(ran.stderr.contains(&holder), "{}", ran.stderr);
+    };
+    second("runtime");
+    second("another");
+    held.release().expect(0);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow", "10.0.0.2 id 2 subflow"]);
+    apply(&namespace, NOTHING).expect(0);
 }
 
 /// What makes no sense in it is dropped, and does no harm.

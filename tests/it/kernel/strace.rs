@@ -111,6 +111,11 @@ pub fn hold<'n>(namespace: &'n Namespace, behind: &str, config: &str) -> Held<'n
 }
 
 impl Held<'_> {
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("not released").id()
+    }
+
     /// Lets it go on to the next of the system calls.
     #[track_caller]
     pub fn to_the_next(&self) {
