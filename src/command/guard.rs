@@ -48,6 +48,6 @@ pub fn put_back(revert: &Revert, output: &Output) -> io::Result<Exit> {
 }
 
 fn pass(revert: &Revert) -> Result<Report, Failure> {
-    let (mut system, mut rundir) = (LinuxPathManager::open()?, RunDir::of(None)?);
+    let (mut system, mut rundir) = (LinuxPathManager::open()?, RunDir::of_this_namespace()?);
     reconcile::reconcile(revert, &mut system, &mut rundir, Mode::Revert(revert))
 }

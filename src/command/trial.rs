@@ -88,7 +88,7 @@ impl reconcile::Safeguard for Trial {
 }
 
 fn pass(loaded: &LoadedConfig, trial: &mut Trial) -> Result<Report, Failure> {
-    let (mut system, mut rundir) = (LinuxPathManager::open()?, RunDir::of(None)?);
+    let (mut system, mut rundir) = (LinuxPathManager::open()?, RunDir::of_this_namespace()?);
     reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Try(trial))
 }
 

@@ -3,6 +3,7 @@
 //! It implements the traits of `system` and decides nothing: it reads what there is, and carries out steps.
 
 mod changes;
+pub mod claim;
 pub mod evidence;
 mod interfaces;
 pub mod lookup;

@@ -83,7 +83,7 @@ impl LinuxPathManager {
         self.hurry = Some(set);
     }
 
-    /// Lets signals wait from the first write to the last.
+    /// Lets signals wait from the first write on.
     pub fn interrupted_by(&mut self, signals: &Rc<Interruption>) {
         self.signals = Some(Rc::clone(signals));
     }
@@ -290,12 +290,6 @@ impl PathManager for LinuxPathManager {
             Some(Ok(came)) => self.hurry = Some(came),
             Some(Err(error)) => log::debug!("signals end the run at once: {error}"),
             None => {}
-        }
-    }
-
-    fn release_signals(&mut self) {
-        if let Some(signals) = &self.signals {
-            signals.let_go();
         }
     }
 

@@ -18,10 +18,13 @@ use super::ports::{self, PUTTING_BACK, RETRY, closing, patience_for};
 use super::report::{Report, ReportedStep, StepOutcome, Verdict};
 use super::settle::subflows;
 use super::subflows::Subflows;
-use super::verify::{dropped_flags, interfered};
+use super::verify::{dropped_flags, interfered, may_pass};
 
 /// How often a plan is made again because another writer changed the table meanwhile.
 const REPLANS_MAX: usize = 5;
+
+/// How long to wait before a new plan when the table does not show what was in its way, for each plan so far.
+const BREATH: Duration = Duration::from_millis(10);
 
 /// What holds for a whole transaction.
 #[derive(Clone, Copy)]
@@ -71,14 +74,17 @@ pub fn apply<K: PathManager + ?Sized>(
         } else {
             plans += 1;
             announce(&transaction.plan.steps, &current);
-            transaction.attempt(&current)
+            transaction.attempt(&current, plans)
         };
         let next = now.and_then(|now| {
             let plan = replan(transaction.kernel, &now, &transaction.removed).map_err(Failed::unread)?;
             Ok((now.state, plan))
         });
         match next {
-            Ok((state, plan)) => (current, transaction.plan) = (state, plan),
+            Ok((state, plan)) => {
+                (current, transaction.plan) = (state, plan);
+                transaction.forget_refused();
+            }
             Err(failed) => return transaction.roll_back(failed),
         }
     }
@@ -121,9 +127,9 @@ pub(super) struct Transaction<'k, K: ?Sized> {
 }
 
 impl<K: PathManager + ?Sized> Transaction<'_, K> {
-    /// Carries out the steps of one plan. What the kernel shows afterwards, also when another writer kept the plan from
-    /// being finished.
-    fn attempt(&mut self, current: &State) -> Result<Observed, Failed> {
+    /// Carries out the steps of one plan, the one of that number. What the kernel shows afterwards, also when another writer
+    /// kept the plan from being finished.
+    fn attempt(&mut self, current: &State, plans: usize) -> Result<Observed, Failed> {
         let mut steps = self.plan.steps.clone();
         if steps.iter().any(is_disruptive) {
             let live = subflows(self.kernel);
@@ -186,6 +192,13 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
         }
         match refused {
             Some((index, refusal)) if !interfered(&refusal, &expected, &now.state) => {
+                if plans <= REPLANS_MAX && may_pass(&steps[index], &refusal) {
+                    self.kernel.pause(BREATH * plans as u32);
+                    return self
+                        .kernel
+                        .observe(self.options.sysctls)
+                        .map_err(|error| Failed { failure: error.into(), rest });
+                }
                 let failure = Failure::refused(&steps[index], &refusal, &now.state, locate(&steps[index]));
                 Err(failed(index, failure, &self.plan.names))
             }
@@ -249,9 +262,13 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
         false
     }
 
-    fn reached(mut self, after: State) -> Report {
-        // A step that another writer's change made the kernel refuse changed nothing, and was planned again.
+    /// A step that another writer's change made the kernel refuse changed nothing, and is planned again.
+    fn forget_refused(&mut self) {
         self.journal.retain(|entry| entry.refusal.is_none());
+    }
+
+    fn reached(mut self, after: State) -> Report {
+        self.forget_refused();
         let verdict = if self.journal.is_empty() { Verdict::Unchanged } else { Verdict::Applied };
         let Plan { names, warnings: mut diagnostics, .. } = self.plan;
         diagnostics.extend(self.subflows.lost().iter().map(|endpoint| {

@@ -112,8 +112,17 @@ fn a_signal_keeps_it_and_others_take_it_back() {
 fn whoever_tried_it_may_be_killed() {
     let namespace = host();
     let mut trial = Trial::start(&namespace, &[]);
-    namespace.apply(TRIED, &[]).expect(75);
+    let parent = trial.child.id();
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    let guard = children.expect("readable").trim().parse().ok().and_then(Pid::from_raw).expect("one child");
+    kill_process(guard, Signal::STOP).expect("it lives");
     trial.child.kill().expect("killed");
+    // Not without the lock file either.
+    fs::remove_dir_all(namespace.runtime()).expect("removed");
+    trial.child.wait().expect("ends");
+    let ran = namespace.apply(TRIED, &[]).expect(75);
+    assert!(ran.stderr.contains(&format!("process {parent} or its guard")), "{}", ran.stderr);
+    kill_process(guard, Signal::CONT).expect("it lives");
     wait_for("the old state", || namespace.endpoints() == [OLD]);
     wait_for("the lock", || namespace.apply(TRIED, &[]).code == 0);
 }
