@@ -1,4 +1,4 @@
-//! The main job: bring network namespaces to what the files say.
+//! `mptcp-apply`: brings network namespaces to the state that the files declare.
 
 use std::io;
 use std::rc::Rc;
@@ -11,13 +11,13 @@ use crate::linux::{LinuxPathManager, sandbox};
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
 use crate::model::{Exit, code};
 use crate::reconcile::{self, Failure, Mode, Report, Wait};
-use crate::report::About;
+use crate::report::ReportContext;
 use crate::rundir::RunDir;
 
 use super::countdown::WaitProgress;
 use super::{Output, load, netns, watch};
 
-/// Does the main job.
+/// Applies the configuration in each namespace, or starts the watch.
 ///
 /// # Errors
 /// When the result cannot be written.
@@ -43,8 +43,8 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
             return Ok(Exit::Failed);
         }
         let result = pass(options, &loaded, entered.map(|entered| entered.inode), &signals);
-        let about = About { loaded: Some(&loaded), netns, trigger: None };
-        let exit = output.report(&about, &result, options.applies(), options.diff)?;
+        let context = ReportContext { loaded: Some(&loaded), netns, trigger: None };
+        let exit = output.report(&context, &result, options.applies(), options.diff)?;
         let has_steps = result.is_ok_and(|report| !report.steps.is_empty());
         let is_changed = exit == Exit::Success && has_steps && options.detailed_exitcode;
         Ok(if is_changed { Exit::Changed } else { exit })

@@ -1,38 +1,37 @@
-//! A line on the terminal that says how long something may still take. Where standard error is no terminal, there is
-//! none: nobody wants it in a log.
+//! A line on the terminal that shows the time that is left. It is not written where standard error is no terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use crate::model::diagnostic::Diagnostic;
 
-/// The line. It is gone with the value.
+/// The line. Dropping it clears the line.
 pub struct Countdown {
-    is_wanted: bool,
-    /// What stands there now, in characters.
+    is_terminal: bool,
+    /// How many characters it has now.
     length: usize,
 }
 
 impl Countdown {
-    /// None yet.
+    /// An empty line.
     pub fn new() -> Countdown {
-        Countdown { is_wanted: io::stderr().is_terminal(), length: 0 }
+        Countdown { is_terminal: io::stderr().is_terminal(), length: 0 }
     }
 
-    /// Says how long is left, and returns for how long that is right.
-    pub fn tell(&mut self, left: Duration) -> Duration {
-        if !self.is_wanted {
+    /// Shows the time that is left, and returns after what time to show it again.
+    pub fn show(&mut self, left: Duration) -> Duration {
+        if !self.is_terminal {
             return left;
         }
-        let (words, pause) = words(left);
-        // Blanks and no escapes, which a simple terminal would show.
-        let rest = " ".repeat(self.length.saturating_sub(words.len()));
-        self.length = words.len();
-        write(&format!("\r{words}{rest}"));
+        let (text, pause) = seconds(left);
+        // Spaces, since a simple terminal would show escape sequences.
+        let rest = " ".repeat(self.length.saturating_sub(text.len()));
+        self.length = text.len();
+        write(&format!("\r{text}{rest}"));
         pause
     }
 
-    /// Makes room for something else.
+    /// Clears the line, before other output.
     pub fn clear(&mut self) {
         if self.length > 0 {
             write(&format!("\r{}\r", " ".repeat(self.length)));
@@ -41,19 +40,19 @@ impl Countdown {
     }
 }
 
-/// What `--wait` waits for: a line for each thing when that changes, and how long is left.
+/// The progress of `--wait`: what is missing, in lines that are written when that changes, and the time that is left.
 pub struct WaitProgress {
     countdown: Countdown,
     shown: Vec<Diagnostic>,
 }
 
 impl WaitProgress {
-    /// Nothing yet.
+    /// No progress yet.
     pub fn new() -> WaitProgress {
         WaitProgress { countdown: Countdown::new(), shown: Vec::new() }
     }
 
-    /// Shows what is missing and how long is left, and returns for how long that is right.
+    /// Shows what is missing and the time that is left, and returns after what time to show it again.
     pub fn show(&mut self, missing: &[Diagnostic], left: Duration) -> Duration {
         if self.shown != missing {
             self.countdown.clear();
@@ -62,7 +61,7 @@ impl WaitProgress {
             }
             self.shown = missing.to_vec();
         }
-        self.countdown.tell(left)
+        self.countdown.show(left)
     }
 }
 
@@ -72,8 +71,8 @@ impl Drop for Countdown {
     }
 }
 
-/// Whole seconds, of which the last one lasts until there is none left.
-fn words(left: Duration) -> (String, Duration) {
+/// Whole seconds, rounded up, and how long that number is right.
+fn seconds(left: Duration) -> (String, Duration) {
     let part = Duration::from_nanos(left.subsec_nanos().into());
     let (seconds, pause) =
         if part.is_zero() { (left.as_secs(), Duration::from_secs(1)) } else { (left.as_secs() + 1, part) };
@@ -81,21 +80,21 @@ fn words(left: Duration) -> (String, Duration) {
 }
 
 fn write(text: &str) {
-    // A terminal that is gone needs no line.
+    // An error means that the terminal is gone.
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::seconds;
     use std::time::Duration;
 
     #[test]
-    fn the_words_are_right_for_as_long_as_they_say() {
+    fn the_seconds_are_right_for_as_long_as_they_say() {
         for (left, expected, pause) in [(2000, "2 s left", 1000), (1999, "2 s left", 999), (1, "1 s left", 1)]
         {
-            let told = words(Duration::from_millis(left));
-            assert_eq!(told, (expected.to_owned(), Duration::from_millis(pause)), "{left}");
+            let shown = seconds(Duration::from_millis(left));
+            assert_eq!(shown, (expected.to_owned(), Duration::from_millis(pause)), "{left}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What became of a connection that the doctor opened.
+//! The test connection of `doctor --probe`.
 
 use std::fmt::Write;
 
@@ -33,7 +33,7 @@ struct SubflowResultJson<'a> {
 }
 
 impl<'a> ProbeJson<'a> {
-    /// The object; none where nothing was probed.
+    /// The object; none without `--probe`.
     pub fn new(evidence: &'a Evidence) -> Option<ProbeJson<'a>> {
         let probe = evidence.probe.as_ref()?;
         let verdict = |verdict: SubflowResult<'a>| SubflowResultJson {
@@ -59,7 +59,7 @@ impl<'a> ProbeJson<'a> {
     }
 }
 
-/// The section for people: a heading, and a line an endpoint.
+/// The section for people: a heading, and one line an endpoint.
 pub fn text(evidence: &Evidence, style: Style) -> String {
     let Some(probe) = &evidence.probe else { return String::new() };
     let mut text = match &probe.course {
@@ -101,7 +101,7 @@ fn heading(watched: &Watched) -> String {
     let speaks = match watched.protocol {
         Protocol::Mptcp => "speaks MPTCP",
         Protocol::Tcp => "plain TCP",
-        Protocol::Untold => "not shown to this user",
+        Protocol::Untold => "does not show its subflows to this user",
     };
     let end = if watched.ended { ", ended by the peer" } else { "" };
     format!("{} {speaks}, watched for {seconds:.1} s{end}", watched.peer)

@@ -13,12 +13,12 @@ use crate::config::LoadedConfig;
 use crate::linux::netns::{self, Home, Names};
 use crate::linux::{Changes, rlimit};
 use crate::model::Exit;
-use crate::report::About;
+use crate::report::ReportContext;
 use crate::source;
 use crate::watch::namespace::{Pass, Trigger, WatchedNamespace};
 use crate::watch::{Debounce, EventSources, Systemd, Wakeup};
 
-use super::output::Form;
+use super::output::OutputFormat;
 use super::{Output, load};
 
 /// How long nothing may happen before it is looked again, in seconds, unless the command line says otherwise.
@@ -303,10 +303,10 @@ fn report(
         Ok(report) => report.exit(),
         Err(failure) => failure.kind.exit(),
     };
-    if *is_news || output.form == Form::Json {
-        let about = About { loaded: Some(config), netns, trigger: Some(trigger.word()) };
+    if *is_news || output.format == OutputFormat::Json {
+        let context = ReportContext { loaded: Some(config), netns, trigger: Some(trigger.word()) };
         output.diagnose_in(netns, warnings, &[]);
-        let _ = output.report(&about, result, true, false);
+        let _ = output.report(&context, result, true, false);
     }
     exit
 }

@@ -1,14 +1,14 @@
-//! Events as JSON, a document each. All of them have the same fields; what the kernel did not say is null.
+//! Events as JSON, one document each. All have the same fields; what the kernel did not send is null.
 
 use serde::Serialize;
 
 use crate::model::{Event, EventFlags};
-use crate::report::ToldEvent;
-use crate::report::names::{errno, family_word, hex};
+use crate::report::EventLine;
+use crate::report::names::{errno_name, family_name, hex};
 
 use super::VERSION;
 
-/// What happened in one network namespace.
+/// One event of one network namespace.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct EventJson<'a> {
@@ -34,7 +34,7 @@ pub struct EventJson<'a> {
     unknown: Vec<AttributeJson>,
 }
 
-/// What a peer said when it reset a subflow.
+/// The peer's reason for the reset of a subflow.
 #[derive(Debug, Serialize)]
 struct ResetJson {
     reason: Option<u32>,
@@ -51,9 +51,9 @@ struct AttributeJson {
 }
 
 impl<'a> EventJson<'a> {
-    /// An event.
-    pub fn new(told: &ToldEvent<'a>) -> EventJson<'a> {
-        let ToldEvent { netns, event, endpoint } = *told;
+    /// The document of an event.
+    pub fn new(line: &EventLine<'a>) -> EventJson<'a> {
+        let EventLine { netns, event, endpoint } = *line;
         let Event { kind, token, family, local, remote, backup, dev, error, .. } = event;
         let Event { reset_reason, reset_flags, flags, timeout, unknown, .. } = event;
         let reset = ResetJson {
@@ -70,7 +70,7 @@ impl<'a> EventJson<'a> {
             event: kind.word(),
             code: Some(kind.code()),
             token: token.map(|token| token.to_string()),
-            family: family.map(family_word),
+            family: family.map(family_name),
             local: local.socket(),
             local_id: local.id,
             name: endpoint,
@@ -79,7 +79,7 @@ impl<'a> EventJson<'a> {
             backup: *backup,
             dev: dev.as_ref().map(ToString::to_string),
             ifindex: dev.as_ref().map(|dev| dev.index.get()),
-            error: error.map(errno),
+            error: error.map(errno_name),
             reset: (reset_reason.is_some() || reset_flags.is_some()).then_some(reset),
             server_side: event.is_server_side(),
             flags: flags.map(EventFlags::words),
@@ -88,7 +88,7 @@ impl<'a> EventJson<'a> {
         }
     }
 
-    /// That events are missing here.
+    /// The document of a gap: events are missing here.
     pub fn lost(netns: Option<&'a str>) -> EventJson<'a> {
         EventJson {
             version: VERSION,
@@ -122,8 +122,8 @@ mod tests {
     use std::num::NonZeroU32;
 
     fn json(event: &Event) -> String {
-        let told = ToldEvent { netns: Some("web-1"), event, endpoint: event.local.address.and(Some("lte")) };
-        serde_json::to_string(&EventJson::new(&told)).unwrap()
+        let line = EventLine { netns: Some("web-1"), event, endpoint: event.local.address.and(Some("lte")) };
+        serde_json::to_string(&EventJson::new(&line)).unwrap()
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_said_is_null() {
+    fn what_was_not_sent_is_null() {
         let nothing = concat!(
             r#""token":null,"family":null,"local":null,"local-id":null,"name":null,"remote":null,"#,
             r#""remote-id":null,"backup":null,"dev":null,"ifindex":null,"#,
