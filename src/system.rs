@@ -41,6 +41,12 @@ pub trait PathManager {
     /// When the kernel does not answer.
     fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error>;
 
+    /// How far the data of live MPTCP connections has come; none where the kernel does not tell.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    fn progress(&mut self) -> Result<Vec<DataProgress>, Error>;
+
     /// How many subflows were asked for so far.
     fn joins(&mut self) -> Joins;
 
@@ -142,6 +148,37 @@ pub struct SubflowSummary {
     pub local: IpAddr,
     /// Whether it is established; otherwise it is being opened.
     pub established: bool,
+    /// Bytes that wait to be sent or acknowledged (`Send-Q`).
+    pub queued: u32,
+    /// Bytes that the connection has not taken yet (`Recv-Q`).
+    pub unread: u32,
+    /// Bytes that the peer has acknowledged.
+    pub acknowledged: u64,
+    /// Bytes that came from the peer.
+    pub received: u64,
+    /// How often in a row the retransmission timeout has doubled; 0 while the peer acknowledges.
+    pub backoff: u8,
+    /// Since when no data was sent or received.
+    pub idle: Duration,
+}
+
+/// How far the data of one MPTCP connection has come, in both directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataProgress {
+    /// The token at this end.
+    pub connection: u32,
+    /// The sequence number of the byte that is awaited next.
+    pub rcv_nxt: u64,
+    /// The sequence number of the first byte that the peer has not acknowledged.
+    pub snd_una: u64,
+    /// The sequence number of the next byte that the application writes.
+    pub write_seq: u64,
+    /// Bytes of memory that data from the peer takes, out of order or unread.
+    pub rmem_alloc: u32,
+    /// How many bytes of memory it may take.
+    pub rcvbuf: u32,
+    /// Bytes of memory that data for the peer takes, unsent or not acknowledged.
+    pub wmem_queued: u32,
 }
 
 /// An address that an endpoint can have.

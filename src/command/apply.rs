@@ -64,7 +64,7 @@ fn pass(
         return reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Rehearse(warnings));
     }
     let mut system = LinuxPathManager::open()?;
-    let mut progress = WaitProgress::new();
+    let mut progress = WaitProgress::default();
     let mut show = |missing: &[Diagnostic], left| progress.show(missing, left);
     let at_most = options.wait.map(|seconds| Duration::from_secs(seconds.into()));
     let wait = at_most.map(|at_most| Wait { at_most, progress: &mut show });

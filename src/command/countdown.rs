@@ -1,26 +1,24 @@
 //! A line on the terminal that shows the time that is left. It is not written where standard error is no terminal.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use crate::model::diagnostic::Diagnostic;
 
 /// The line. Dropping it clears the line.
+#[derive(Default)]
 pub struct Countdown {
-    is_terminal: bool,
     /// How many characters it has now.
     length: usize,
 }
 
 impl Countdown {
-    /// An empty line.
-    pub fn new() -> Countdown {
-        Countdown { is_terminal: io::stderr().is_terminal(), length: 0 }
-    }
-
     /// Shows the time that is left, and returns after what time to show it again.
     pub fn show(&mut self, left: Duration) -> Duration {
-        if !self.is_terminal {
+        if !io::stderr().is_terminal() {
             return left;
         }
         let (text, pause) = seconds(left);
@@ -41,17 +39,13 @@ impl Countdown {
 }
 
 /// The progress of `--wait`: what is missing, in lines that are written when that changes, and the time that is left.
+#[derive(Default)]
 pub struct WaitProgress {
     countdown: Countdown,
     shown: Vec<Diagnostic>,
 }
 
 impl WaitProgress {
-    /// No progress yet.
-    pub fn new() -> WaitProgress {
-        WaitProgress { countdown: Countdown::new(), shown: Vec::new() }
-    }
-
     /// Shows what is missing and the time that is left, and returns after what time to show it again.
     pub fn show(&mut self, missing: &[Diagnostic], left: Duration) -> Duration {
         if self.shown != missing {
@@ -82,19 +76,4 @@ fn seconds(left: Duration) -> (String, Duration) {
 fn write(text: &str) {
     // An error means that the terminal is gone.
     let _ = io::stderr().write_all(text.as_bytes());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::seconds;
-    use std::time::Duration;
-
-    #[test]
-    fn the_seconds_are_right_for_as_long_as_they_say() {
-        for (left, expected, pause) in [(2000, "2 s left", 1000), (1999, "2 s left", 999), (1, "1 s left", 1)]
-        {
-            let shown = seconds(Duration::from_millis(left));
-            assert_eq!(shown, (expected.to_owned(), Duration::from_millis(pause)), "{left}");
-        }
-    }
 }

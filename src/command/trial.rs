@@ -112,7 +112,7 @@ fn decide(options: &Try, session: &mut Session, guard: &Guard, timeout: Duration
                 session.ways(),
                 timeout.as_secs()
             );
-            let mut countdown = Countdown::new();
+            let mut countdown = Countdown::default();
             session.wait(guard, timeout, |left| countdown.show(left))
         }
     }

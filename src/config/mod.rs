@@ -17,10 +17,10 @@ mod load;
 mod merge;
 mod node;
 mod pattern;
-#[cfg(test)]
-mod schema;
 mod selector;
 mod syntax;
+#[cfg(test)]
+mod tests;
 mod unique;
 mod validate;
 mod yaml;

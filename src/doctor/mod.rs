@@ -6,8 +6,6 @@
 mod endpoints;
 mod evidence;
 mod finding;
-#[cfg(test)]
-mod fixture;
 mod host;
 mod limits;
 mod peers;

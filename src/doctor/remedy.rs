@@ -1,5 +1,8 @@
 //! Commands in remedies.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 /// The command that applies the files that `paths` name, or those of the standard folders below `root`.
@@ -28,23 +31,4 @@ pub fn shell_word(word: &str) -> String {
         _ => format!("\\x{byte:02x}"),
     };
     format!("$'{}'", word.bytes().map(escaped).collect::<String>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shell_word;
-
-    #[test]
-    fn a_word_is_one_word_to_a_shell() {
-        for (word, expected) in [
-            ("eth0.100", "eth0.100"),
-            ("", "''"),
-            ("a b", "'a b'"),
-            ("x;reboot", "'x;reboot'"),
-            ("it's", "'it'\\''s'"),
-            ("a\x1b[2J'\\", "$'a\\x1b[2J\\x27\\x5c'"),
-        ] {
-            assert_eq!(shell_word(word), expected);
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! Findings in made-up evidence: what cannot be brought about in a namespace, and what would be a false alarm.
 
+pub mod fixture;
+
 use std::num::{NonZeroU16, NonZeroU32};
 
 use crate::model::diagnostic::{Location, SourceId, Span};
@@ -8,8 +10,8 @@ use crate::model::{
     SysctlValue,
 };
 
-use super::fixture::{codes, count, healthy};
 use super::*;
+use fixture::{codes, count, healthy};
 
 #[test]
 fn good_health_is_silent() {

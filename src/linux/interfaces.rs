@@ -4,6 +4,9 @@
 //! interfaces. The index of a name comes by rtnetlink: SIOCGIFINDEX would make the kernel load a module for a name that
 //! it does not know, and a module may make interfaces.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroU32;
@@ -60,20 +63,5 @@ impl Interfaces {
         let index = kept(&mut self.rtnl, Rtnl::open)?.index(name)?;
         self.known.extend(index.map(|index| (name.to_owned(), index)));
         Ok(index)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stands_for_a_name_is_not_remembered() {
-        let mut interfaces = Interfaces::default();
-        let seven = NonZeroU32::MIN.saturating_add(6);
-        for name in ["if7", "if8", "eth0"] {
-            interfaces.remember(name, seven);
-        }
-        assert_eq!(interfaces.known.keys().collect::<Vec<_>>(), ["eth0", "if8"]);
     }
 }

@@ -6,6 +6,7 @@ mod changes;
 pub mod evidence;
 mod interfaces;
 pub mod lookup;
+mod mptcp_diag;
 pub mod mptcp_events;
 mod mptcp_pm;
 pub mod netlink;

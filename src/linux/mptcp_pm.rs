@@ -3,6 +3,9 @@
 //! The numbers are those of `include/uapi/linux/mptcp_pm.h`. All values are in the host's byte order, ports included;
 //! only addresses are in the network's.
 
+#[cfg(test)]
+mod tests;
+
 use std::num::{NonZeroU16, NonZeroU32};
 
 use neli::consts::genl::{CtrlAttr, CtrlAttrMcastGrp, CtrlCmd};
@@ -199,23 +202,4 @@ fn put_identity(row: &mut Request, identity: &Identity) {
 /// `struct genlmsghdr`
 fn header(command: u8) -> [u8; 4] {
     [command, FAMILY_VERSION, 0, 0]
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        /// Requests and replies have the same attributes, so that what is sent can be read.
-        #[test]
-        fn what_is_encoded_can_be_decoded(port: u16, dev: u32) {
-            let identity = Identity { address: [192, 0, 2, 1].into(), port: NonZeroU16::new(port) };
-            let dev = NonZeroU32::new(dev).map(|index| Device { index, name: None });
-            let endpoint = Endpoint { identity, id: AddressId::new(7), dev, flags: Flags::SIGNAL };
-            let request = GenlFamily(28).add(&endpoint, endpoint.id);
-            prop_assert_eq!(super::endpoint(&request.body), Some(endpoint));
-        }
-    }
 }

@@ -17,12 +17,13 @@ use crate::linux::netlink::{Netlink, Request};
 use crate::linux::probe_socket::{self, ProbeSocket};
 use crate::linux::rtnl::{Address, Rtnl};
 use crate::linux::signals::Interruption;
-use crate::linux::{Changes, kept, sock_diag, sysctl};
+use crate::linux::{Changes, kept, mptcp_diag, sock_diag, sysctl};
 use crate::model::{
     Capabilities, Connection, Endpoint, Identity, Reason, State, Step, Sysctl, SysctlValue, canonical,
 };
 use crate::system::{
-    Errno, Error, HostFacts, Joins, Observed, PathManager, Refusal, SubflowSummary, UsableAddress,
+    DataProgress, Errno, Error, HostFacts, Joins, Observed, PathManager, Refusal, SubflowSummary,
+    UsableAddress,
 };
 
 /// How soon a pause notices an interruption.
@@ -251,6 +252,10 @@ impl PathManager for LinuxPathManager {
 
     fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error> {
         sock_diag::subflows()
+    }
+
+    fn progress(&mut self) -> Result<Vec<DataProgress>, Error> {
+        mptcp_diag::progress()
     }
 
     fn joins(&mut self) -> Joins {

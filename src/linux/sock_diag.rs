@@ -20,7 +20,7 @@ const BY_FAMILY: u16 = 20;
 /// `IPPROTO_TCP`
 const TCP: u8 = 6;
 /// `INET_DIAG_INFO`, as a bit. Without it the kernel leaves the upper layer protocol out.
-const INFO: u8 = 1 << 1;
+pub const INFO: u8 = 1 << 1;
 /// `TCP_ESTABLISHED`
 const ESTABLISHED: u8 = 1;
 /// `TCP_ESTABLISHED`, `TCP_SYN_SENT` and `TCP_SYN_RECV`, as bits
@@ -32,9 +32,20 @@ const LISTENING: u32 = 1 << 10;
 /// `TCP_NEW_SYN_RECV`, as a bit: a connection that the peer has not confirmed yet
 const REQUESTED: u32 = 1 << 12;
 /// From `TCP_ESTABLISHED` to `TCP_CLOSING`, but not `TCP_TIME_WAIT`, `TCP_CLOSE` and `TCP_LISTEN`
-const ALIVE: u32 = 0xfff & !(TIME_WAIT | 1 << 7 | LISTENING);
+pub const ALIVE: u32 = 0xfff & !(TIME_WAIT | 1 << 7 | LISTENING);
 /// The length of `struct inet_diag_msg`
-const HEADER: usize = 72;
+pub const HEADER: usize = 72;
+/// Where in it `idiag_rqueue` and `idiag_wqueue` are
+const RQUEUE: usize = 56;
+const WQUEUE: usize = 60;
+/// Where in `struct tcp_info` the fields are. It grows from kernel to kernel, at its end.
+const BACKOFF: usize = 4;
+const LAST_DATA_SENT: usize = 44;
+const LAST_DATA_RECV: usize = 52;
+const RTT: usize = 68;
+const TOTAL_RETRANS: usize = 100;
+const BYTES_ACKED: usize = 120;
+const BYTES_RECEIVED: usize = 128;
 /// `MPTCP_SUBFLOW_ATTR_*`
 const TOKEN_REMOTE: u16 = 1;
 const TOKEN_LOCAL: u16 = 2;
@@ -122,7 +133,7 @@ pub fn joins() -> Joins {
 
 /// Whether there can be MPTCP connections: one was requested since this namespace was made, or the counters cannot be
 /// read. To list all TCP sockets of a busy host costs far more. (`/proc/net/protocols` does not count MPTCP sockets.)
-fn has_connections() -> bool {
+pub fn has_connections() -> bool {
     let none =
         |counters: Counters| ["MPCapableSYNTX", "MPCapableSYNRX"].iter().all(|name| counters.get(name) == 0);
     !counters().is_some_and(none)
@@ -134,7 +145,7 @@ pub fn counters() -> Option<Counters> {
 }
 
 /// `struct inet_diag_req_v2` without any address. The kernel picks the states, and the port at this end unless that is 0.
-fn request(family: Family, extensions: u8, states: u32, port: u16) -> Request {
+pub fn request(family: Family, extensions: u8, states: u32, port: u16) -> Request {
     const LENGTH: usize = 56;
     let mut header = vec![family.number(), TCP, extensions, 0];
     header.extend(states.to_ne_bytes());
@@ -147,8 +158,19 @@ fn request(family: Family, extensions: u8, states: u32, port: u16) -> Request {
 pub fn subflow(reply: &[u8]) -> Option<SubflowSummary> {
     let state = *reply.get(1)?;
     let connection = number(find(mptcp(reply)?, TOKEN_LOCAL)?)?;
-    let local = local(reply)?.ip();
-    Some(SubflowSummary { connection, local, established: state == ESTABLISHED })
+    let info = info(reply).unwrap_or_default();
+    let idle = |at: usize| u64::from(small(info, at).unwrap_or(0));
+    Some(SubflowSummary {
+        connection,
+        local: local(reply)?.ip(),
+        established: state == ESTABLISHED,
+        queued: small(reply, WQUEUE)?,
+        unread: small(reply, RQUEUE)?,
+        acknowledged: large(info, BYTES_ACKED).unwrap_or(0),
+        received: large(info, BYTES_RECEIVED).unwrap_or(0),
+        backoff: info.get(BACKOFF).copied().unwrap_or(0),
+        idle: Duration::from_millis(idle(LAST_DATA_SENT).min(idle(LAST_DATA_RECV))),
+    })
 }
 
 /// The same with all details, and the token of the connection.
@@ -204,16 +226,28 @@ fn upper_layer(reply: &[u8]) -> Option<impl Iterator<Item = (u16, &[u8])>> {
     Some(attributes(find(attributes(reply.get(HEADER..)?), ULP_INFO)?))
 }
 
-/// Reads `struct tcp_info`, to the end of which newer kernels add fields.
 fn traffic(reply: &[u8]) -> Option<Traffic> {
-    const TCP_INFO: u16 = 2;
-    let info = find(attributes(reply.get(HEADER..)?), TCP_INFO)?;
-    let small = |at: usize| Some(u32::from_ne_bytes(*info.get(at..)?.first_chunk()?));
-    let large = |at: usize| Some(u64::from_ne_bytes(*info.get(at..)?.first_chunk()?));
+    let info = info(reply)?;
     Some(Traffic {
-        rtt: Duration::from_micros(small(68)?.into()),
-        retransmitted: small(100)?,
-        acknowledged: large(120)?,
-        received: large(128)?,
+        rtt: Duration::from_micros(small(info, RTT)?.into()),
+        retransmitted: small(info, TOTAL_RETRANS)?,
+        acknowledged: large(info, BYTES_ACKED)?,
+        received: large(info, BYTES_RECEIVED)?,
     })
+}
+
+/// What the protocol of the socket tells: `struct tcp_info`, or `struct mptcp_info` of a whole MPTCP connection.
+pub fn info(reply: &[u8]) -> Option<&[u8]> {
+    const INFO: u16 = 2;
+    attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == INFO).map(|(_, info)| info)
+}
+
+/// The number of 4 bytes that begins there.
+pub fn small(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// The number of 8 bytes that begins there.
+pub fn large(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }

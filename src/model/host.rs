@@ -1,5 +1,8 @@
 //! The parts of a host besides its path manager that decide whether endpoints can be used.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -99,20 +102,5 @@ impl Counters {
         let pairs = names.split_ascii_whitespace().zip(values.split_ascii_whitespace());
         let number = |(name, value): (&str, &str)| Some((name.to_owned(), value.parse().ok()?));
         Some(Counters(pairs.filter_map(number).collect()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Counters;
-
-    #[test]
-    fn counters_go_by_their_names() {
-        let text = "TcpExt: A\nTcpExt: 7\nMPTcpExt: A B C\nMPTcpExt: 1 x 3\n";
-        let counters = Counters::parse(text).expect("counters");
-        assert_eq!((counters.get("A"), counters.known("B"), counters.get("C")), (1, None, 3));
-        for none in ["", "TcpExt: A\nTcpExt: 7\n", "MPTcpExt: A\n"] {
-            assert_eq!(Counters::parse(none), None, "{none:?}");
-        }
     }
 }

@@ -1,5 +1,8 @@
 //! The `net.mptcp.*` sysctls that can be set: one table of names, kinds and ranges.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 /// One of the settable sysctls: an index into the table.
@@ -147,19 +150,5 @@ impl fmt::Display for SysctlValue {
             SysctlValue::Number(number) => number.fmt(f),
             SysctlValue::Word(word) => f.write_str(word),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn constants_name_their_rows() {
-        assert_eq!(Sysctl::ENABLED.name(), "enabled");
-        assert_eq!(Sysctl::PATH_MANAGER.name(), "path_manager");
-        assert_eq!(Sysctl::PM_TYPE.name(), "pm_type");
-        assert_eq!(Sysctl::SCHEDULER.name(), "scheduler");
-        assert!(Sysctl::all().all(|sysctl| Sysctl::named(sysctl.name()) == Some(sysctl)));
     }
 }

@@ -1,5 +1,8 @@
 //! The findings of the doctor.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -123,18 +126,4 @@ fn summary(findings: &[Finding], evidence: &Evidence) -> String {
         return format!("nothing wrong found; {examined}\n");
     }
     format!("{}, {}; {examined}\n", counted(faults, "fault"), counted(hints, "hint"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn comments_are_broken_and_commands_are_not() {
-        let words = "word ".repeat(20).trim_end().to_owned();
-        let lines = remedy(&format!("{words}\n# {words}\n#"));
-        assert_eq!((lines[0].as_str(), lines[3].as_str(), lines.len()), (words.as_str(), "#", 4));
-        assert!(lines[1..3].iter().all(|line| line.starts_with("# word") && line.len() <= 80 - INDENT));
-        assert_eq!(lines[1..3].join(" ").replace("# ", ""), words);
-    }
 }

@@ -11,7 +11,9 @@ use mptcp_apply::model::{
 };
 use mptcp_apply::plan::{Plan, plan};
 use mptcp_apply::reconcile::{ApplyOptions, FailureKind, Report, StepOutcome, Verdict, apply};
-use mptcp_apply::system::{Errno, Error, Joins, Observed, PathManager, Refusal, SubflowSummary};
+use mptcp_apply::system::{
+    DataProgress, Errno, Error, Joins, Observed, PathManager, Refusal, SubflowSummary,
+};
 
 use crate::model::{Model, Version};
 
@@ -169,11 +171,21 @@ impl PathManager for Talking {
                 connection: token as u32,
                 local: path.local,
                 established: path.is_established(now),
+                queued: 0,
+                unread: 0,
+                acknowledged: 0,
+                received: 0,
+                backoff: 0,
+                idle: now,
             };
             let seen = |path: &&Path| !path.announced || path.is_established(now);
             paths.iter().filter(seen).map(subflow).collect::<Vec<_>>()
         };
         Ok(self.connections.iter().enumerate().flat_map(of).collect())
+    }
+
+    fn progress(&mut self) -> Result<Vec<DataProgress>, Error> {
+        Ok(Vec::new())
     }
 
     fn joins(&mut self) -> Joins {

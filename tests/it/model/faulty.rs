@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mptcp_apply::model::{Identity, State, Step, Sysctl};
-use mptcp_apply::system::{Errno, Error, Joins, Observed, PathManager, Refusal, SubflowSummary};
+use mptcp_apply::system::{
+    DataProgress, Errno, Error, Joins, Observed, PathManager, Refusal, SubflowSummary,
+};
 
 /// When somebody else acts. Calls of `execute` and `read` are counted from 0, each for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +112,10 @@ impl<K: PathManager> PathManager for Faulty<K> {
 
     fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error> {
         self.kernel.subflows()
+    }
+
+    fn progress(&mut self) -> Result<Vec<DataProgress>, Error> {
+        self.kernel.progress()
     }
 
     fn joins(&mut self) -> Joins {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use mptcp_apply::model::{AddressId, Endpoint, Identity, Reason, Step, Sysctl, SysctlValue};
-use mptcp_apply::system::{Errno, Error, Joins, Observed, PathManager, Refusal, SubflowSummary};
+use mptcp_apply::system::{
+    DataProgress, Errno, Error, Joins, Observed, PathManager, Refusal, SubflowSummary,
+};
 
 use super::Model;
 
@@ -43,6 +45,10 @@ impl PathManager for Model {
     }
 
     fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn progress(&mut self) -> Result<Vec<DataProgress>, Error> {
         Ok(Vec::new())
     }
 

@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{AddressId, Flags, Sysctl, SysctlKind};
 
-use super::ENDPOINTS_MAX;
-use super::document::{Document, EndpointDocument, LimitValue, LimitsDocument, NAME_MAX, Name};
-use super::pattern::{AddressFamily, AddressPattern, DevicePattern, INTERFACE_NAME_MAX};
-use super::validate::PURPOSES;
+use super::super::ENDPOINTS_MAX;
+use super::super::document::{Document, EndpointDocument, LimitValue, LimitsDocument, NAME_MAX, Name};
+use super::super::pattern::{AddressFamily, AddressPattern, DevicePattern, INTERFACE_NAME_MAX};
+use super::super::validate::PURPOSES;
 
 const ID: &str = "https://github.com/mptcp-apply/mptcp-apply/raw/main/schema/mptcp-apply.schema.json";
 
@@ -327,7 +327,7 @@ fn the_published_schema_is_fresh() {
     let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>();
     let text = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
     // For a stale file the message has the command: SNAPSHOTS=overwrite cargo test
-    let published = snapbox::file!["../../schema/mptcp-apply.schema.json": Text].raw();
+    let published = snapbox::file!["../../../schema/mptcp-apply.schema.json": Text].raw();
     snapbox::Assert::new().action_env("SNAPSHOTS").eq(text, published);
 }
 
