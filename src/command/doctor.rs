@@ -11,7 +11,7 @@ use crate::doctor::{self, Configuration, Declared, FindingSeverity, ProbeTarget,
 use crate::linux::lookup::lookup;
 use crate::linux::{LinuxPathManager, evidence, probe};
 use crate::model::diagnostic::Strictness;
-use crate::model::{Course, EndpointNames, Exit, Probe, Sysctl};
+use crate::model::{EndpointNames, Exit, Probe, ProbeOutcome, Sysctl};
 use crate::reconcile::{self, Failure, Mode};
 use crate::report::doctor::{DoctorJson, text};
 use crate::rundir::RunDir;
@@ -83,6 +83,8 @@ fn connect(target: &ProbeTarget, table: &Table) -> (Probe, Option<TcpStream>) {
     let sources: Vec<IpAddr> = opening.map(|row| row.identity.address).collect();
     match lookup(target) {
         Ok(addresses) => probe::probe(target.to_string(), &addresses, &sources),
-        Err(error) => (Probe { target: target.to_string(), course: Course::Failed(vec![error]) }, None),
+        Err(error) => {
+            (Probe { target: target.to_string(), outcome: ProbeOutcome::Failed(vec![error]) }, None)
+        }
     }
 }

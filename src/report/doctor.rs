@@ -116,7 +116,7 @@ fn summary(findings: &[Finding], evidence: &Evidence) -> String {
     let (faults, hints) = (count(FindingSeverity::Fault), count(FindingSeverity::Hint));
     let examined = match &evidence.path_manager {
         Table::Read(_) => format!(
-            "looked at {} and {}",
+            "checked {} and {}",
             counted(evidence.endpoints().count(), "endpoint"),
             counted(evidence.connections.iter().filter(|live| !live.is_plain()).count(), "live connection")
         ),
