@@ -45,10 +45,8 @@ pub fn marked(level: Level, text: &str) -> String {
         Level::Info => "<6>",
         Level::Debug | Level::Trace => "<7>",
     };
-    match is_journal() {
-        true => text.split_inclusive('\n').map(|line| format!("{mark}{line}")).collect(),
-        false => text.to_owned(),
-    }
+    let mark = if is_journal() { mark } else { "" };
+    text.split_inclusive('\n').map(|line| format!("{mark}{line}")).collect()
 }
 
 /// Whether standard error is the journal, whose device and inode are in the environment.

@@ -68,12 +68,11 @@ fn pass(
     let mut show = |missing: &[Diagnostic], left| progress.show(missing, left);
     let at_most = options.wait.map(|seconds| Duration::from_secs(seconds.into()));
     let wait = at_most.map(|at_most| Wait { at_most, progress: &mut show });
-    let mode = match options.dry_run {
-        true => Mode::Plan(wait),
-        false => {
-            system.interrupted_by(signals);
-            Mode::Apply(wait)
-        }
+    let mode = if options.dry_run {
+        Mode::Plan(wait)
+    } else {
+        system.interrupted_by(signals);
+        Mode::Apply(wait)
     };
     reconcile::reconcile(loaded, &mut system, &mut rundir, mode)
 }

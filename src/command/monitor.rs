@@ -18,7 +18,7 @@ use super::output::OutputFormat;
 use super::{Output, netns};
 
 /// A monitored network namespace.
-struct MonitoredNamespace {
+struct Monitored {
     name: Option<String>,
     /// The names of its endpoints at the start of the program.
     endpoints: EndpointNames,
@@ -49,29 +49,21 @@ pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
         }
     })?;
     // If one namespace failed, its silence must not be taken for a lack of events.
-    if exit != Exit::Success || namespaces.is_empty() {
-        Ok(exit)
-    } else {
-        print_events(&namespaces, sockets, &output)
+    match exit {
+        Exit::Success if !namespaces.is_empty() => print_events(&namespaces, sockets, &output),
+        exit => Ok(exit),
     }
 }
 
 /// Subscribes to the events of the namespace that this thread is in. This comes first, so that its error is reported rather
 /// than another one.
-fn subscribe(
-    name: Option<&str>,
-    installed: &InstalledNames,
-) -> Result<(MonitoredNamespace, EventSocket), Error> {
+fn subscribe(name: Option<&str>, installed: &InstalledNames) -> Result<(Monitored, EventSocket), Error> {
     let socket = EventSocket::open()?;
     let endpoints = installed.names(&mut LinuxPathManager::open()?)?;
-    Ok((MonitoredNamespace { name: name.map(str::to_owned), endpoints }, socket))
+    Ok((Monitored { name: name.map(str::to_owned), endpoints }, socket))
 }
 
-fn print_events(
-    namespaces: &[MonitoredNamespace],
-    sockets: Vec<EventSocket>,
-    output: &Output,
-) -> io::Result<Exit> {
+fn print_events(namespaces: &[Monitored], sockets: Vec<EventSocket>, output: &Output) -> io::Result<Exit> {
     let stdout = io::stdout();
     let mut stream = EventStream::new(sockets, &stdout);
     let names = namespaces.iter().filter_map(|namespace| namespace.name.as_deref());
@@ -82,7 +74,7 @@ fn print_events(
             Ok(None) => return Ok(Exit::Success),
             Err(error) => return Ok(netns::refuse(error, None, output)),
         };
-        let Some(MonitoredNamespace { name, endpoints }) = namespaces.get(index) else { continue };
+        let Some(Monitored { name, endpoints }) = namespaces.get(index) else { continue };
         let netns = name.as_deref();
         match (&received, output.format) {
             (Received::Lost, OutputFormat::Json) => output.print_json(&EventJson::lost(netns))?,

@@ -185,17 +185,14 @@ impl Output {
         let failed = report.failure.is_some();
         let titles = if failed { ["before", "after"] } else { ["current", "desired"] };
         let Report { before, after, names, .. } = report;
-        let diff = |wanted: bool| match wanted {
-            true => yaml::diff(before, after, names, titles).map_err(io::Error::other),
-            false => Ok(String::new()),
-        };
+        let diff = || yaml::diff(before, after, names, titles).map_err(io::Error::other);
         match self.format {
-            OutputFormat::Json => self.print_json(&PlanJson::new(context, report, &diff(true)?)),
+            OutputFormat::Json => self.print_json(&PlanJson::new(context, report, &diff()?)),
             // The error names the step; the diff shows what is left of the others, also with `--quiet`.
-            OutputFormat::Text if failed => self.print_in(context.netns, &diff(true)?),
+            OutputFormat::Text if failed => self.print_in(context.netns, &diff()?),
             OutputFormat::Text if self.quiet => Ok(()),
             OutputFormat::Text => {
-                let diff = diff(wants_diff)?;
+                let diff = if wants_diff { diff()? } else { String::new() };
                 // Without steps nothing is coloured, which saves a system call.
                 let style = if report.steps.is_empty() { Style::Plain } else { self.style() };
                 let plan = text::plan(report.steps(), names, report.verdict, style);

@@ -79,9 +79,8 @@ fn subflow_result<'a>(
 ) -> SubflowResult<'a> {
     let address = row.identity.address;
     let own = || watched.subflows.iter().filter(|seen| seen.path.local.ip() == address);
-    let is_up = |seen: &&ObservedSubflow| match watched.ended {
-        true => seen.was_established,
-        false => seen.is_there && seen.path.is_established(),
+    let is_up = |seen: &&ObservedSubflow| {
+        if watched.ended { seen.was_established } else { seen.is_there && seen.path.is_established() }
     };
     // The connection's first subflow comes first.
     if let Some(seen) = own().filter(is_up).min_by_key(|seen| seen.path.flags.is_join()) {

@@ -64,20 +64,20 @@ pub fn configuration(state: &State, names: &EndpointNames) -> Result<String, ser
     let both = state.sysctls.contains_key(&Sysctl::PATH_MANAGER);
     for (sysctl, value) in state.sysctls.iter().filter(|(sysctl, _)| !(both && **sysctl == Sysctl::PM_TYPE)) {
         let entry = mapping(sysctl.name(), serde_yaml::to_value(value)?);
-        match is_valid(&mapping("sysctls", Value::Mapping(entry.clone())))? {
-            true => sysctls.extend(entry),
-            false => comments.push(format!("sysctl {} {value}", sysctl.name())),
+        if is_valid(&mapping("sysctls", Value::Mapping(entry.clone())))? {
+            sysctls.extend(entry);
+        } else {
+            comments.push(format!("sysctl {} {value}", sysctl.name()));
         }
     }
     let (mut endpoints, mut prune) = (Mapping::new(), None);
     for (name, row) in entries(state.endpoints.iter(), names).into_iter().zip(&state.endpoints) {
         let entry = mapping(&name, serde_yaml::to_value(declaration(row))?);
-        match !row.is_implicit() && is_valid(&mapping("endpoints", Value::Mapping(entry.clone())))? {
-            true => endpoints.extend(entry),
-            false => {
-                comments.push(row.to_string());
-                prune = prune.or((!row.is_implicit()).then_some(false));
-            }
+        if !row.is_implicit() && is_valid(&mapping("endpoints", Value::Mapping(entry.clone())))? {
+            endpoints.extend(entry);
+        } else {
+            comments.push(row.to_string());
+            prune = prune.or((!row.is_implicit()).then_some(false));
         }
     }
     let limits = state.limits.into();

@@ -69,11 +69,9 @@ impl Watch<'_> {
             return format!("not as declared: {location}{message}");
         }
         let endpoints = counted(self.namespaces.iter().map(WatchedNamespace::endpoints).sum(), "endpoint");
-        match self.options.netns.is_empty() {
-            true => format!("as declared: {endpoints}"),
-            false => {
-                format!("as declared: {endpoints} in {}", counted(self.namespaces.len(), "network namespace"))
-            }
+        if self.options.netns.is_empty() {
+            return format!("as declared: {endpoints}");
         }
+        format!("as declared: {endpoints} in {}", counted(self.namespaces.len(), "network namespace"))
     }
 }

@@ -121,12 +121,10 @@ impl Watch<'_> {
         let first = self.pass_everywhere(Trigger::Start);
         // If the first pass cannot start, later ones cannot either. Of named namespaces, one may fail and the next one
         // work, unless none may be entered.
-        let is_stuck = match self.options.netns.is_empty() {
-            true => !matches!(first, Exit::Success | Exit::Failed | Exit::Inconsistent),
-            false => {
-                first == Exit::NotPermitted
-                    && self.namespaces.iter().all(|namespace| namespace.changes().is_none())
-            }
+        let is_stuck = if self.options.netns.is_empty() {
+            !matches!(first, Exit::Success | Exit::Failed | Exit::Inconsistent)
+        } else {
+            first == Exit::NotPermitted && self.namespaces.iter().all(|it| it.changes().is_none())
         };
         if is_stuck {
             return Ok(first);
@@ -193,25 +191,17 @@ impl Watch<'_> {
             self.systemd.alive();
             self.last_heartbeat = now;
         }
-        let retries = |namespace: &WatchedNamespace| is_due(namespace.retry_at);
-        let retries: BTreeSet<usize> = self
-            .namespaces
-            .iter()
-            .enumerate()
-            .filter(|(_, namespace)| retries(namespace))
-            .map(|(number, _)| number)
-            .collect();
+        let namespaces = (0..).zip(&self.namespaces);
+        let retries = namespaces.filter(|(_, namespace)| is_due(namespace.retry_at));
+        let retries: BTreeSet<usize> = retries.map(|(number, _)| number).collect();
         if is_due(self.resync_at()) {
             self.read_and_pass(Trigger::Resync);
+        } else if is_due(self.debounce.due()) && self.pending.files {
+            self.read_and_pass(Trigger::Host);
         } else if is_due(self.debounce.due()) {
-            match self.pending.files {
-                true => self.read_and_pass(Trigger::Host),
-                false => {
-                    let numbers = std::mem::take(&mut self.pending.namespaces);
-                    self.debounce.clear();
-                    self.pass(&numbers, Trigger::Host);
-                }
-            }
+            let numbers = std::mem::take(&mut self.pending.namespaces);
+            self.debounce.clear();
+            self.pass(&numbers, Trigger::Host);
         } else if !retries.is_empty() {
             self.pass(&retries, Trigger::Retry);
         } else {

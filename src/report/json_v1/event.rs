@@ -12,7 +12,7 @@ use crate::report::names::{errno_name, family_name, hex};
 use super::VERSION;
 
 /// One event of one network namespace.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct EventJson<'a> {
     version: u32,
@@ -93,27 +93,6 @@ impl<'a> EventJson<'a> {
 
     /// The document of a gap: events are missing here.
     pub fn lost(netns: Option<&'a str>) -> EventJson<'a> {
-        EventJson {
-            version: VERSION,
-            netns,
-            event: "lost",
-            code: None,
-            token: None,
-            family: None,
-            local: None,
-            local_id: None,
-            name: None,
-            remote: None,
-            remote_id: None,
-            backup: None,
-            dev: None,
-            ifindex: None,
-            error: None,
-            reset: None,
-            server_side: None,
-            flags: None,
-            timeout: None,
-            unknown: Vec::new(),
-        }
+        EventJson { version: VERSION, netns, event: "lost", ..EventJson::default() }
     }
 }
