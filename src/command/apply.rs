@@ -38,7 +38,8 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
     netns::in_each(&options.netns, &output, unmatched, |entered| {
         let netns = entered.map(|entered| entered.name);
         if signals.came() {
-            let error = Diagnostic::error(code::INTERRUPTED, "interrupted before its turn; nothing was done");
+            let error =
+                Diagnostic::error(code::INTERRUPTED, "interrupted before this pass; nothing was changed");
             output.diagnose_in(netns, [&error], &[]);
             return Ok(Exit::Failed);
         }

@@ -34,7 +34,7 @@ pub fn in_each(
     let mut missing = names.iter().filter(is_unmatched).peekable();
     let is_rejected = missing.peek().is_some() && unmatched == Severity::Error;
     for names in missing {
-        let message = format!("no network namespace is called {names}");
+        let message = format!("no network namespace matches {names}");
         let mut diagnostic = Diagnostic::warning(code::NETNS_MISSING, message).help("`ip netns` lists them");
         diagnostic.severity = unmatched;
         output.diagnose_one(diagnostic);

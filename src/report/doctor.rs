@@ -123,7 +123,7 @@ fn summary(findings: &[Finding], evidence: &Evidence) -> String {
         Table::Missing | Table::Unreadable(_) => "the endpoints could not be read".to_owned(),
     };
     if findings.is_empty() {
-        return format!("nothing wrong found; {examined}\n");
+        return format!("no problems found; {examined}\n");
     }
     format!("{}, {}; {examined}\n", counted(faults, "fault"), counted(hints, "hint"))
 }

@@ -40,7 +40,7 @@ fn summary<'s>(steps: impl Iterator<Item = &'s Step>, verdict: Verdict) -> Strin
         Verdict::Planned => format!("plan: {add} to add, {change} to change, {remove} to remove"),
         Verdict::Rehearsed => {
             format!(
-                "rehearsed: {add} to add, {change} to change, {remove} to remove; nothing of this host changed"
+                "rehearsed: {add} to add, {change} to change, {remove} to remove; this host was not changed"
             )
         }
         Verdict::Reverted => format!("taken back: {add} added, {change} changed, {remove} removed"),
