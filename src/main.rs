@@ -8,7 +8,7 @@ use mptcp_apply::cli::{Cli, Command};
 use mptcp_apply::model::Exit;
 use mptcp_apply::{command, log};
 
-/// musl's own maps and unmaps memory for every larger block, which takes longer than all else that a run does.
+/// The allocator of musl maps and unmaps memory for every larger block, which takes longer than the rest of a run.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
@@ -44,9 +44,9 @@ fn run(cli: &Cli) -> io::Result<Exit> {
     }
 }
 
-/// clap's own exit code for usage errors is 2, which means something else here.
+/// clap exits with 2 after usage errors, which has another meaning here.
 fn usage(error: &clap::Error) -> ExitCode {
-    // Nothing is left to do when even this cannot be written.
+    // If this cannot be written either, only the exit code is left.
     let _ = error.print();
     let exit = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success,

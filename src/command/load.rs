@@ -1,4 +1,4 @@
-//! The configuration of a verb that acts: loaded, reported, and refused where it may not be carried out.
+//! Loading a configuration that is to be applied.
 
 use std::io;
 use std::path::PathBuf;
@@ -15,12 +15,12 @@ pub fn strictness(strict: bool) -> Strictness {
     if strict { Strictness::Strict } else { Strictness::Lenient }
 }
 
-/// What it takes for files to be carried out: what they say is done with the rights of this user.
+/// Whether files that other users can write are refused: applying them uses the rights of this user.
 pub fn trust(applies: bool) -> Trust {
     if applies && rustix::process::geteuid().is_root() { Trust::Required } else { Trust::Advised }
 }
 
-/// Loads the configuration and reports what is wrong with it. The exit code if it may not be carried out.
+/// Loads the configuration, and writes its diagnostics. The exit code if it must not be applied.
 ///
 /// # Errors
 /// When the report cannot be written.

@@ -1,4 +1,4 @@
-//! The same job in several network namespaces.
+//! One verb in several network namespaces.
 
 use std::io;
 
@@ -10,10 +10,10 @@ use crate::system;
 
 use super::Output;
 
-/// Does a job in the namespaces of these names, one after the other, or in the one in which the program was started if
-/// there are no names. What happens in one is none of the others' business; the worst exit is that of all. This thread
-/// stays in the last one, since nothing follows: to go back needs permission of its own. A glob that matches nothing is
-/// told as `unmatched` says; as an error it keeps everything from being done.
+/// Runs `job` in each namespace of these names, or in the one in which the program was started if there are no names. A
+/// failure in one does not affect the others; the worst exit code is that of all. This thread stays in the last one:
+/// going back needs a permission of its own. A name that matches nothing has the severity `unmatched`; as an error, it
+/// prevents all jobs.
 ///
 /// # Errors
 /// When a result cannot be written.
@@ -30,16 +30,16 @@ pub fn in_each(
         Ok(found) => found,
         Err(error) => return Ok(refuse(error, None, output)),
     };
-    let is_vain = |names: &&Names| !found.iter().any(|name| names.means(name));
-    let mut vain = names.iter().filter(is_vain).peekable();
-    let is_over = vain.peek().is_some() && unmatched == Severity::Error;
-    for names in vain {
-        let message = format!("no network namespace is called {names}");
+    let is_unmatched = |names: &&Names| !found.iter().any(|name| names.means(name));
+    let mut missing = names.iter().filter(is_unmatched).peekable();
+    let is_rejected = missing.peek().is_some() && unmatched == Severity::Error;
+    for names in missing {
+        let message = format!("no network namespace matches {names}");
         let mut diagnostic = Diagnostic::warning(code::NETNS_MISSING, message).help("`ip netns` lists them");
         diagnostic.severity = unmatched;
-        output.tell(diagnostic);
+        output.diagnose_one(diagnostic);
     }
-    if is_over {
+    if is_rejected {
         return Ok(Exit::Invalid);
     }
     let mut worst = Exit::Success;
@@ -52,7 +52,7 @@ pub fn in_each(
     Ok(worst)
 }
 
-/// Says why the kernel could not be asked.
+/// Reports an error of the kernel, and returns its exit code.
 pub fn refuse(error: system::Error, netns: Option<&str>, output: &Output) -> Exit {
     let failure = Failure::from(error);
     output.diagnose_in(netns, &failure.diagnostics, &[]);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::model::{
-    Course, Endpoint, Event, EventFlags, EventKind, Flags, Probe, Protocol, Sighting, Subflow, Watched,
-    counted,
+    Endpoint, Event, EventFlags, EventKind, Flags, ObservedSubflow, Probe, ProbeConnection, ProbeOutcome,
+    Protocol, Subflow, counted,
 };
 use crate::system::Errno;
 
@@ -63,19 +63,24 @@ pub struct SubflowResult<'a> {
 /// subflows.
 pub fn subflow_results(evidence: &Evidence) -> Vec<SubflowResult<'_>> {
     match &evidence.probe {
-        Some(Probe { course: Course::Connected(watched), .. }) if watched.protocol == Protocol::Mptcp => {
+        Some(Probe { outcome: ProbeOutcome::Connected(watched), .. })
+            if watched.protocol == Protocol::Mptcp =>
+        {
             evidence.endpoints().map(|row| subflow_result(evidence, watched, row)).collect()
         }
         _ => Vec::new(),
     }
 }
 
-fn subflow_result<'a>(evidence: &Evidence, watched: &Watched, row: &'a Endpoint) -> SubflowResult<'a> {
+fn subflow_result<'a>(
+    evidence: &Evidence,
+    watched: &ProbeConnection,
+    row: &'a Endpoint,
+) -> SubflowResult<'a> {
     let address = row.identity.address;
     let own = || watched.subflows.iter().filter(|seen| seen.path.local.ip() == address);
-    let is_up = |seen: &&Sighting| match watched.ended {
-        true => seen.was_established,
-        false => seen.is_there && seen.path.is_established(),
+    let is_up = |seen: &&ObservedSubflow| {
+        if watched.ended { seen.was_established } else { seen.is_there && seen.path.is_established() }
     };
     // The connection's first subflow comes first.
     if let Some(seen) = own().filter(is_up).min_by_key(|seen| seen.path.flags.is_join()) {
@@ -98,7 +103,7 @@ fn subflow_result<'a>(evidence: &Evidence, watched: &Watched, row: &'a Endpoint)
     SubflowResult { row, stage, detail, rtt: None }
 }
 
-fn sent(seen: &Sighting) -> String {
+fn sent(seen: &ObservedSubflow) -> String {
     match seen.path.traffic.retransmitted {
         0 => "SYN sent".to_owned(),
         again => format!("SYN sent {} times", again + 1),
@@ -117,7 +122,7 @@ fn reason(closed: Option<&Event>) -> String {
 }
 
 /// Why no subflow from the endpoint was seen.
-fn not_seen(evidence: &Evidence, watched: &Watched, row: &Endpoint) -> (SubflowStage, String) {
+fn not_seen(evidence: &Evidence, watched: &ProbeConnection, row: &Endpoint) -> (SubflowStage, String) {
     if !row.opens_subflows() {
         return if row.flags.contains(Flags::SIGNAL) {
             (SubflowStage::Announced, "peers connect to it".to_owned())
@@ -132,7 +137,7 @@ fn not_seen(evidence: &Evidence, watched: &Watched, row: &Endpoint) -> (SubflowS
     (SubflowStage::NotTried, not_tried(evidence, watched, row))
 }
 
-fn not_tried(evidence: &Evidence, watched: &Watched, row: &Endpoint) -> String {
+fn not_tried(evidence: &Evidence, watched: &ProbeConnection, row: &Endpoint) -> String {
     let there =
         || watched.subflows.iter().filter(|seen| seen.is_there || watched.ended).map(|seen| &seen.path);
     let limit = evidence.state().map_or(0, |state| state.limits.subflows);
@@ -153,7 +158,7 @@ fn not_tried(evidence: &Evidence, watched: &Watched, row: &Endpoint) -> String {
 
 impl SubflowResult<'_> {
     /// Whether a subflow should be established, and is not.
-    pub fn is_failure(&self, watched: &Watched) -> bool {
+    pub fn is_failure(&self, watched: &ProbeConnection) -> bool {
         let ipv4 = self.row.identity.address.is_ipv4();
         let reachable = watched.subflows.iter().any(|seen| seen.path.remote.is_ipv4() == ipv4);
         !matches!(self.stage, SubflowStage::Established | SubflowStage::Announced)

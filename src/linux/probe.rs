@@ -10,7 +10,9 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, sock
 
 use crate::linux::mptcp_events::{EventSocket, Received};
 use crate::linux::{sock_diag, wait};
-use crate::model::{Connection, Course, Event, Probe, Protocol, Sighting, Subflow, Watched};
+use crate::model::{
+    Connection, Event, ObservedSubflow, Probe, ProbeConnection, ProbeOutcome, Protocol, Subflow,
+};
 
 /// How many addresses of a name are tried.
 const ATTEMPTS_MAX: usize = 4;
@@ -39,12 +41,12 @@ pub fn probe(target: String, addresses: &[SocketAddr], wanted: &[IpAddr]) -> (Pr
         match open(*address) {
             Ok(stream) => {
                 let watched = Watch::new(&stream, *address, events).until_settled(wanted);
-                return (Probe { target, course: Course::Connected(watched) }, Some(stream));
+                return (Probe { target, outcome: ProbeOutcome::Connected(watched) }, Some(stream));
             }
             Err(error) => failures.push(format!("{address}: {}", words(&error))),
         }
     }
-    (Probe { target, course: Course::Failed(failures) }, None)
+    (Probe { target, outcome: ProbeOutcome::Failed(failures) }, None)
 }
 
 fn words(error: &io::Error) -> String {
@@ -79,7 +81,7 @@ struct Watch<'a> {
     events: Option<EventSocket>,
     received: Vec<Event>,
     /// By their two ends.
-    seen: BTreeMap<(SocketAddr, SocketAddr), Sighting>,
+    seen: BTreeMap<(SocketAddr, SocketAddr), ObservedSubflow>,
     token: Option<u32>,
     protocol: Protocol,
     ended: bool,
@@ -88,10 +90,10 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn new(stream: &'a TcpStream, peer: SocketAddr, events: Option<EventSocket>) -> Watch<'a> {
         let (received, seen) = (Vec::new(), BTreeMap::new());
-        Watch { stream, peer, events, received, seen, token: None, protocol: Protocol::Untold, ended: false }
+        Watch { stream, peer, events, received, seen, token: None, protocol: Protocol::Unknown, ended: false }
     }
 
-    fn until_settled(mut self, wanted: &[IpAddr]) -> Watched {
+    fn until_settled(mut self, wanted: &[IpAddr]) -> ProbeConnection {
         let begin = Instant::now();
         let (mut spoken, mut steady) = (None, None);
         loop {
@@ -116,7 +118,7 @@ impl<'a> Watch<'a> {
         }
         let token = self.token;
         self.received.retain(|event| event.token.map(|token| token.0) == token);
-        Watched {
+        ProbeConnection {
             peer: self.peer,
             protocol: self.protocol,
             lasted: begin.elapsed(),
@@ -153,7 +155,7 @@ impl<'a> Watch<'a> {
                 let before = self.seen.get(&(path.local, path.remote));
                 let was_established =
                     path.is_established() || before.is_some_and(|before| before.was_established);
-                let sighting = Sighting { was_established, is_there: true, path };
+                let sighting = ObservedSubflow { was_established, is_there: true, path };
                 self.seen.insert((sighting.path.local, sighting.path.remote), sighting);
             }
         }
@@ -184,7 +186,7 @@ impl<'a> Watch<'a> {
     }
 
     fn is_up(&self, address: IpAddr) -> bool {
-        let up = |sighting: &Sighting| {
+        let up = |sighting: &ObservedSubflow| {
             sighting.is_there && sighting.path.is_established() && sighting.path.local.ip() == address
         };
         self.seen.values().any(up)

@@ -1,4 +1,4 @@
-//! Diagnostics as text: the message, `FILE:LINE:COLUMN`, the source line with a caret, and the remedy.
+//! Renders diagnostics as text: the message, `FILE:LINE:COLUMN`, the source line with a caret, and the remedy.
 
 use std::cell::OnceCell;
 

@@ -1,4 +1,4 @@
-//! The configuration that is in force, and what the status says of it.
+//! The configuration that is in force, and the status for the service manager.
 
 use crate::command::load;
 use crate::config::LoadedConfig;
@@ -9,9 +9,9 @@ use crate::watch::namespace::WatchedNamespace;
 use super::{Refused, Watch, watched_paths};
 
 impl Watch<'_> {
-    /// Reads the files again. Whether there is a new configuration to carry out.
+    /// Reads the files again. Whether there is a new configuration to apply.
     pub fn read_files(&mut self) -> bool {
-        // First, so that nothing changes unnoticed after it was read.
+        // First, so that no change after reading is missed.
         self.events.attend(&watched_paths(self.options, self.common));
         let strictness = load::strictness(self.options.strict);
         let root = self.common.root_dir();
@@ -32,17 +32,17 @@ impl Watch<'_> {
         }
         self.output.diagnose(&loaded.diagnostics, &loaded.sources);
         if loaded.rejection.is_none() {
-            log::info!("there is a new configuration");
+            log::info!("new configuration");
             (self.config, self.refused) = (loaded, None);
             return true;
         }
         let error = loaded.first_error().cloned();
-        let error = error.unwrap_or_else(|| Diagnostic::error(code::FAILED, "it is not valid"));
+        let error = error.unwrap_or_else(|| Diagnostic::error(code::FAILED, "it is invalid"));
         self.refuse(Some(loaded), &error);
         false
     }
 
-    /// The last good configuration stays in force.
+    /// Keeps the last valid configuration in force.
     fn refuse(&mut self, config: Option<LoadedConfig>, error: &Diagnostic) {
         let message = match (error.labels.first(), &config) {
             (Some(label), Some(config)) => {
@@ -58,22 +58,20 @@ impl Watch<'_> {
         self.refused = Some(Refused { config, message });
     }
 
-    /// How it is, in a line.
+    /// The status in one line.
     pub fn status(&self) -> String {
-        let trouble = self.namespaces.iter().find_map(|it| Some((&it.name, it.trouble.as_ref()?)));
+        let failed = self.namespaces.iter().find_map(|it| Some((&it.name, it.trouble.as_ref()?)));
         if let Some(Refused { message, .. }) = &self.refused {
             return format!("configuration invalid, keeping the last good one: {message}");
         }
-        if let Some((name, message)) = trouble {
+        if let Some((name, message)) = failed {
             let location = name.as_ref().map_or(String::new(), |name| format!("netns {name}: "));
             return format!("not as declared: {location}{message}");
         }
         let endpoints = counted(self.namespaces.iter().map(WatchedNamespace::endpoints).sum(), "endpoint");
-        match self.options.netns.is_empty() {
-            true => format!("as declared: {endpoints}"),
-            false => {
-                format!("as declared: {endpoints} in {}", counted(self.namespaces.len(), "network namespace"))
-            }
+        if self.options.netns.is_empty() {
+            return format!("as declared: {endpoints}");
         }
+        format!("as declared: {endpoints} in {}", counted(self.namespaces.len(), "network namespace"))
     }
 }
