@@ -10,7 +10,7 @@ use crate::linux::signals::Interruption;
 use crate::linux::{LinuxPathManager, sandbox};
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
 use crate::model::{Exit, code};
-use crate::reconcile::{self, Failure, Mode, Report, Wait};
+use crate::reconcile::{self, Failure, FailureKind, Mode, Report, Wait};
 use crate::report::ReportContext;
 use crate::rundir::RunDir;
 
@@ -35,18 +35,21 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
         Strictness::Strict => Severity::Error,
         Strictness::Lenient => Severity::Warning,
     };
-    netns::in_each(&options.netns, &output, unmatched, |netns| {
+    let report = |netns: Option<&str>, result: &Result<Report, Failure>| {
+        let context = ReportContext { loaded: Some(&loaded), netns, trigger: None };
+        output.report(&context, result, options.applies(), options.diff)
+    };
+    let fail = |netns: Option<&str>, failure| report(netns, &Err(failure));
+    netns::in_each(&options.netns, &output, unmatched, fail, |netns| {
         // One that comes later, and before the first step here, ends the program; what is done was reported.
         signals.let_go();
         if signals.came() {
             let error =
                 Diagnostic::error(code::INTERRUPTED, "interrupted before this pass; nothing was changed");
-            output.diagnose_in(netns, [&error], &[]);
-            return Ok(Exit::Failed);
+            return fail(netns, Failure::new(FailureKind::Interrupted, vec![error]));
         }
         let result = pass(options, &loaded, &signals);
-        let context = ReportContext { loaded: Some(&loaded), netns, trigger: None };
-        let exit = output.report(&context, &result, options.applies(), options.diff)?;
+        let exit = report(netns, &result)?;
         let has_steps = result.is_ok_and(|report| !report.steps.is_empty());
         let is_changed = exit == Exit::Success && has_steps && options.detailed_exitcode;
         Ok(if is_changed { Exit::Changed } else { exit })

@@ -20,10 +20,7 @@ pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit>
     let strictness = load::strictness(strict);
     let loaded = match LoadedConfig::load(paths, common.root_dir(), strictness, || Trust::Advised) {
         Ok(loaded) => loaded,
-        Err(none) => {
-            output.diagnose_one(*none.diagnostic);
-            return Ok(none.exit);
-        }
+        Err(none) => return output.refuse_without_config(none),
     };
     let LoadedConfig { sources, config, diagnostics, .. } = &loaded;
     if output.format == OutputFormat::Json {

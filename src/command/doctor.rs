@@ -29,12 +29,11 @@ pub fn run(paths: &[PathBuf], target: Option<&ProbeTarget>, common: &Common) -> 
     let loaded = match LoadedConfig::load(paths, common.root_dir(), Strictness::Lenient, || Trust::Advised) {
         Ok(loaded) => Some(loaded),
         Err(none) => {
-            let exit = none.exit;
-            if !paths.is_empty() || exit != Exit::NoInput {
-                output.diagnose_one(*none.diagnostic);
-            }
             if !paths.is_empty() {
-                return Ok(exit);
+                return output.refuse_without_config(none);
+            }
+            if none.exit != Exit::NoInput {
+                output.diagnose_one(*none.diagnostic);
             }
             None
         }

@@ -37,13 +37,16 @@ pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let installed = InstalledNames::load(common, &output);
     let (mut namespaces, mut sockets) = (Vec::new(), Vec::new());
-    let exit = netns::in_each(names, &output, Severity::Warning, |name| match subscribe(name, &installed) {
-        Ok((namespace, socket)) => {
-            namespaces.push(namespace);
-            sockets.push(socket);
-            Ok(Exit::Success)
+    let refuse = |netns: Option<&str>, failure| output.refuse(netns, failure);
+    let exit = netns::in_each(names, &output, Severity::Warning, refuse, |name| {
+        match subscribe(name, &installed) {
+            Ok((namespace, socket)) => {
+                namespaces.push(namespace);
+                sockets.push(socket);
+                Ok(Exit::Success)
+            }
+            Err(error) => refuse(name, error.into()),
         }
-        Err(error) => Ok(netns::refuse(error, name, &output)),
     })?;
     // If one namespace failed, its silence must not be taken for a lack of events.
     match exit {
@@ -69,7 +72,7 @@ fn print_events(namespaces: &[Monitored], sockets: Vec<EventSocket>, output: &Ou
         let (index, received) = match stream.wait_for_next() {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(Exit::Success),
-            Err(error) => return Ok(netns::refuse(error, None, output)),
+            Err(error) => return output.refuse(None, error.into()),
         };
         let Some(Monitored { name, endpoints }) = namespaces.get(index) else { continue };
         let netns = name.as_deref();

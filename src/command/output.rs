@@ -11,7 +11,7 @@ use crate::log;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::model::{Exit, code};
 use crate::reconcile::{Failure, FailureKind, Report};
-use crate::report::json_v1::PlanJson;
+use crate::report::json_v1::{FailureJson, PlanJson};
 use crate::report::snippet::Snippets;
 use crate::report::{ReportContext, Style, text, yaml};
 use crate::source::SourceFile;
@@ -218,10 +218,34 @@ impl Output {
     /// # Errors
     /// When the document cannot be written.
     pub fn no_config(&self, none: NoConfig) -> io::Result<Exit> {
-        let NoConfig { diagnostic, exit } = none;
-        self.diagnose_in(None, [&*diagnostic], &[]);
-        let failure = Failure::new(FailureKind::Unreadable, vec![*diagnostic]);
+        let exit = none.exit;
+        let failure = Failure::from(none);
+        self.diagnose_in(None, &failure.diagnostics, &[]);
         self.not_started(&ReportContext { loaded: None, netns: None, trigger: None }, &failure)?;
+        Ok(exit)
+    }
+
+    /// Reports what keeps a verb that changes nothing from being done, and returns the exit code.
+    ///
+    /// # Errors
+    /// When the document cannot be written.
+    pub fn refuse(&self, netns: Option<&str>, failure: Failure) -> io::Result<Exit> {
+        self.refuse_with(failure.kind.exit(), netns, &failure)
+    }
+
+    /// The same where there is nothing to read.
+    ///
+    /// # Errors
+    /// When the document cannot be written.
+    pub fn refuse_without_config(&self, none: NoConfig) -> io::Result<Exit> {
+        self.refuse_with(none.exit, None, &none.into())
+    }
+
+    fn refuse_with(&self, exit: Exit, netns: Option<&str>, failure: &Failure) -> io::Result<Exit> {
+        self.diagnose_in(netns, &failure.diagnostics, &[]);
+        if self.format == OutputFormat::Json {
+            self.print_json(&FailureJson::new(netns, failure))?;
+        }
         Ok(exit)
     }
 

@@ -22,12 +22,13 @@ use super::{Output, netns};
 pub fn run(options: &Show, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let installed = InstalledNames::load(common, &output);
-    netns::in_each(&options.netns, &output, Severity::Warning, |netns| {
+    let refuse = |netns: Option<&str>, failure| output.refuse(netns, failure);
+    netns::in_each(&options.netns, &output, Severity::Warning, refuse, |netns| {
         let observed = LinuxPathManager::open()
             .and_then(|mut system| Ok((observe(options, &installed, &mut system)?, system)));
         match observed {
             Ok((observed, system)) => show(options, (common.format(), &output), netns, &observed, system),
-            Err(error) => Ok(netns::refuse(error, netns, &output)),
+            Err(error) => refuse(netns, error.into()),
         }
     })
 }

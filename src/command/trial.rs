@@ -104,7 +104,7 @@ impl reconcile::Safeguard for Trial {
 fn pass(loaded: &LoadedConfig, trial: &mut Trial) -> Result<Report, Failure> {
     let (mut system, mut rundir) = (LinuxPathManager::open()?, RunDir::of_this_namespace()?);
     let heartbeat = trial.heartbeat.clone();
-    system.at_progress(move |progress| heartbeat.beat(progress));
+    system.at_activity(move |activity| heartbeat.beat(activity));
     reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Try(trial))
 }
 

@@ -26,7 +26,7 @@ mod sysctl;
 pub mod wait;
 
 pub use changes::Changes;
-pub use path_manager::{LinuxPathManager, Progress};
+pub use path_manager::{Activity, LinuxPathManager};
 
 use crate::system::Error;
 

@@ -156,6 +156,21 @@ struct RowJson {
     dev: Option<String>,
 }
 
+/// Why a verb that changes nothing was not done.
+#[derive(Debug, Serialize)]
+pub struct FailureJson<'a> {
+    version: u32,
+    netns: Option<&'a str>,
+    error: ErrorJson<'a>,
+}
+
+impl<'a> FailureJson<'a> {
+    /// The document of a failure in this namespace.
+    pub fn new(netns: Option<&'a str>, failure: &'a Failure) -> FailureJson<'a> {
+        FailureJson { version: VERSION, netns, error: ErrorJson::new(failure, &[]) }
+    }
+}
+
 /// A state: limits, endpoints and sysctls.
 #[derive(Debug, Serialize)]
 pub struct StateJson<'a> {

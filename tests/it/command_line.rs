@@ -301,6 +301,22 @@ fn a_run_that_cannot_start_prints_a_document_too() {
     command.args(["--format=json", "/nonexistent/a.yaml"]);
     let absent = document(run(command, "").expect(66));
     assert_eq!((&absent["result"], &absent["error"]["code"]), (&"unchanged".into(), &"no-input".into()));
+    for (arguments, exit, words) in [
+        ("-n --netns gone-too", 1, "gone-too"),
+        ("show --netns gone-too", 1, "gone-too"),
+        ("monitor --netns gone-too", 1, "gone-too"),
+        ("check /nonexistent/a.yaml", 66, "/nonexistent/a.yaml"),
+        ("doctor /nonexistent/a.yaml", 66, "/nonexistent/a.yaml"),
+    ] {
+        let mut command = namespace.command(program_path());
+        command.args(arguments.split(' ')).args(["--format", "json"]);
+        if arguments.starts_with("-n") {
+            command.arg("-");
+        }
+        let refused = document(run(command, "{version: 1, endpoints: {}}").expect(exit));
+        let message = refused["error"]["message"].as_str().expect("a message");
+        assert!(message.contains(words), "{arguments}: {message}");
+    }
 }
 
 #[test]
