@@ -35,15 +35,16 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
         Strictness::Strict => Severity::Error,
         Strictness::Lenient => Severity::Warning,
     };
-    netns::in_each(&options.netns, &output, unmatched, |entered| {
-        let netns = entered.map(|entered| entered.name);
+    netns::in_each(&options.netns, &output, unmatched, |netns| {
+        // One that comes later, and before the first step here, ends the program; what is done was reported.
+        signals.let_go();
         if signals.came() {
             let error =
                 Diagnostic::error(code::INTERRUPTED, "interrupted before this pass; nothing was changed");
             output.diagnose_in(netns, [&error], &[]);
             return Ok(Exit::Failed);
         }
-        let result = pass(options, &loaded, entered.map(|entered| entered.inode), &signals);
+        let result = pass(options, &loaded, &signals);
         let context = ReportContext { loaded: Some(&loaded), netns, trigger: None };
         let exit = output.report(&context, &result, options.applies(), options.diff)?;
         let has_steps = result.is_ok_and(|report| !report.steps.is_empty());
@@ -53,13 +54,8 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
 }
 
 /// One pass in the namespace that this thread is in.
-fn pass(
-    options: &Apply,
-    loaded: &LoadedConfig,
-    inode: Option<u64>,
-    signals: &Rc<Interruption>,
-) -> Result<Report, Failure> {
-    let mut rundir = RunDir::of(inode)?;
+fn pass(options: &Apply, loaded: &LoadedConfig, signals: &Rc<Interruption>) -> Result<Report, Failure> {
+    let mut rundir = RunDir::of_this_namespace()?;
     if options.rehearse {
         let (mut system, warnings) = sandbox::enter(&loaded.config)?;
         return reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Rehearse(warnings));

@@ -10,7 +10,7 @@ use crate::model::Exit;
 use crate::reconcile::{self, Failure, Mode, Report, Revert};
 use crate::report::ReportContext;
 use crate::rundir::RunDir;
-use crate::trial::{Decision, Guard, GuardMessage, Session, TrialSpec};
+use crate::trial::{Decision, Guard, GuardMessage, Heartbeat, Session, TrialSpec};
 
 use super::countdown::Countdown;
 use super::output::OutputFormat;
@@ -28,47 +28,58 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
     };
     let mut session = Session::open()?;
     let timeout = Duration::from_secs(options.timeout.into());
-    let mut trial = Trial { options: guard_options(common), timeout, guard: None };
+    let mut trial =
+        Trial { options: guard_options(common), timeout, guard: None, heartbeat: Heartbeat::default() };
     let result = pass(&loaded, &mut trial);
+    let left = timeout.saturating_sub(trial.heartbeat.since_last_write());
     let context = ReportContext { loaded: Some(&loaded), netns: None, trigger: None };
-    let exit = output.report(&context, &result, true, false)?;
+    let report = || output.report(&context, &result, true, false);
     let Some((mut guard, mut revert)) = trial.guard else {
         // Nothing had to be changed, or the pass could not start.
-        return Ok(exit);
+        return report();
     };
-    let after = match result {
-        Ok(report) if report.failure.is_none() => report.after,
+    let after = match &result {
+        Ok(report) if report.failure.is_none() => report.after.clone(),
         // The failed pass has put back what it could.
         _ => {
-            guard.tell(&GuardMessage::Keep)?;
-            guard.end()?;
-            return Ok(exit);
+            let _ = guard.tell(&GuardMessage::Keep);
+            let ended = guard.end();
+            let exit = report()?;
+            return if matches!(ended, Ok(Some(0))) { Ok(exit) } else { guard::put_back(&revert, &output) };
         }
     };
-    // If the guard is gone, the wait below notices it.
-    let _ = guard.tell(&GuardMessage::Applied(after.clone()));
+    // Before the report, which a slow reader may delay.
+    let received = guard.applied(after.clone(), left);
     revert.reached = Some(after);
-    let decision = decide(options, &mut session, &guard, timeout).unwrap_or_else(|error| {
+    report()?;
+    if received.is_err() {
+        // The guard is gone, or its time was up before the last step: then it did not put back all steps.
+        let _ = guard.end();
+        return guard::put_back(&revert, &output);
+    }
+    let decision = decide(options, &mut session, &guard, left).unwrap_or_else(|error| {
         output.error(&format!("cannot wait for a confirmation: {error}"), None);
         Decision::Back("it cannot be confirmed")
     });
-    let (word, message) = match decision {
-        Decision::Keep(word) => (word, GuardMessage::Keep),
-        Decision::Back(word) => (word, GuardMessage::Back),
+    let message = match decision {
+        Decision::Keep(_) => GuardMessage::Keep,
+        Decision::Back(_) => GuardMessage::Back,
     };
-    let ended = guard.tell(&message).and_then(|()| guard.end());
-    match (decision, ended) {
-        // The time was up, and the guard acted before the confirmation.
-        (Decision::Keep(_), Ok(Some(code))) if code != 0 => Ok(put_back(code)),
-        (Decision::Keep(_), _) => {
+    // If this fails, the guard has taken the change back, or was killed. Its end shows which.
+    let _ = guard.tell(&message);
+    match (decision, guard.end().ok().flatten()) {
+        (Decision::Keep(word), Some(0)) => {
             if output.format == OutputFormat::Text && !output.quiet {
-                output.print(&format!("kept: {word}\n"))?;
+                let written = output.print(&format!("kept: {word}\n"));
+                written
+                    .unwrap_or_else(|error| output.error(&format!("cannot write the report: {error}"), None));
             }
             Ok(Exit::Success)
         }
-        (Decision::Back(_), Ok(Some(code))) => Ok(put_back(code)),
-        // The guard was killed, so this process does its work.
-        (Decision::Back(_), _) => guard::put_back(&revert, &output),
+        (_, Some(code)) if code == i32::from(Exit::TakenBack.code()) => Ok(Exit::TakenBack),
+        (_, Some(code)) if code == i32::from(Exit::Inconsistent.code()) => Ok(Exit::Inconsistent),
+        // The guard was killed, so this process does its work, also after a confirmation that came too late.
+        _ => guard::put_back(&revert, &output),
     }
 }
 
@@ -77,43 +88,43 @@ struct Trial {
     options: Vec<String>,
     timeout: Duration,
     guard: Option<(Guard, Revert)>,
+    heartbeat: Heartbeat,
 }
 
 impl reconcile::Safeguard for Trial {
     fn set(&mut self, revert: Revert) -> io::Result<()> {
         let spec = TrialSpec { revert, timeout: self.timeout };
-        self.guard = Some((Guard::start(&self.options, &spec)?, spec.revert));
+        let guard = Guard::start(&self.options, &spec)?;
+        self.heartbeat.connect(&guard)?;
+        self.guard = Some((guard, spec.revert));
         Ok(())
     }
 }
 
 fn pass(loaded: &LoadedConfig, trial: &mut Trial) -> Result<Report, Failure> {
-    let (mut system, mut rundir) = (LinuxPathManager::open()?, RunDir::of(None)?);
+    let (mut system, mut rundir) = (LinuxPathManager::open()?, RunDir::of_this_namespace()?);
+    let heartbeat = trial.heartbeat.clone();
+    system.at_progress(move |progress| heartbeat.beat(progress));
     reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Try(trial))
 }
 
-/// The exit code of a trial whose guard ended with this code.
-fn put_back(code: i32) -> Exit {
-    if code == i32::from(Exit::TakenBack.code()) { Exit::TakenBack } else { Exit::Inconsistent }
-}
-
 /// Waits for the command, the user or the end of the time.
-fn decide(options: &Try, session: &mut Session, guard: &Guard, timeout: Duration) -> io::Result<Decision> {
+fn decide(options: &Try, session: &mut Session, guard: &Guard, left: Duration) -> io::Result<Decision> {
     match &options.confirm_with {
         // A countdown would disturb the output of the command.
         Some(command) => {
             session.ask(command)?;
-            session.wait(guard, timeout, |left| left)
+            session.wait(guard, left, |left| left)
         }
         None => {
             session.forget_what_was_typed();
             log::warn!(
                 "to keep the change, {} within {} s; otherwise it is taken back",
                 session.ways(),
-                timeout.as_secs()
+                left.as_secs_f32().round()
             );
             let mut countdown = Countdown::default();
-            session.wait(guard, timeout, |left| countdown.show(left))
+            session.wait(guard, left, |left| countdown.show(left))
         }
     }
 }

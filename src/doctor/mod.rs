@@ -18,7 +18,7 @@ mod target;
 
 pub use evidence::{Configuration, Declared, Evidence, RouteCheck, Table};
 pub use finding::{Finding, FindingSeverity};
-pub use remedy::{apply_command, shell_word};
+pub use remedy::apply_command;
 pub use stage::{SubflowResult, SubflowStage, subflow_results};
 pub use target::{BadTarget, ProbeTarget};
 

@@ -6,10 +6,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::doctor::{Configuration, Evidence, RouteCheck, Table, shell_word};
+use crate::doctor::{Configuration, Evidence, RouteCheck, Table};
 use crate::linux::routes::{Route, Routes};
 use crate::linux::rtnl::Rtnl;
 use crate::linux::{LinuxPathManager, probe_socket, processes, sock_diag};
+use crate::model::shell_word;
 use crate::model::{Connection, Endpoint, EndpointNames, HostAddress, Interface, Probe, Routing, canonical};
 use crate::system::{Errno, Error};
 

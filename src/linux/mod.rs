@@ -3,6 +3,7 @@
 //! It implements the traits of `system` and decides nothing: it reads what there is, and carries out steps.
 
 mod changes;
+pub mod claim;
 pub mod evidence;
 mod interfaces;
 pub mod lookup;
@@ -25,7 +26,7 @@ mod sysctl;
 pub mod wait;
 
 pub use changes::Changes;
-pub use path_manager::LinuxPathManager;
+pub use path_manager::{LinuxPathManager, Progress};
 
 use crate::system::Error;
 

@@ -8,11 +8,16 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::str::FromStr;
 
 use glob::{Pattern, PatternError};
+use nix::libc::{SO_NETNS_COOKIE, SOL_SOCKET};
 use nix::sched::{CloneFlags, setns};
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::GetStruct;
+use nix::{getsockopt_impl, libc};
 use rustix::fs::OFlags;
 
 use crate::system::Error;
@@ -104,25 +109,32 @@ impl std::fmt::Display for Names {
     }
 }
 
-/// A namespace that was entered by its name.
-#[derive(Clone, Copy, Debug)]
-pub struct Entered<'a> {
-    /// The name.
-    pub name: &'a str,
-    /// Its inode, which is the same for all names of one namespace.
-    pub inode: u64,
+#[derive(Clone, Copy)]
+struct Cookie;
+
+// nix and rustix have no name for this option; nix has the macro for such options.
+getsockopt_impl!(Cookie, SOL_SOCKET, SO_NETNS_COOKIE, u64, GetStruct<u64>);
+
+/// The cookie of the network namespace that this thread is in: a number that no other one gets until the next boot. The
+/// inode is no such number: the kernel gives that of a namespace that is gone to the next one.
+///
+/// # Errors
+/// When there is no socket to ask.
+pub fn cookie() -> Result<u64, Error> {
+    let socket = UnixDatagram::unbound();
+    let cookie = socket.and_then(|socket| Ok(getsockopt(&socket, Cookie)?));
+    cookie.map_err(|error| failed("identify the network namespace", error))
 }
 
 /// Moves this thread to the namespace of that name.
 ///
 /// # Errors
 /// When there is none, and without CAP_SYS_ADMIN.
-pub fn enter(name: &str) -> Result<Entered<'_>, Error> {
+pub fn enter(name: &str) -> Result<(), Error> {
     // A file there need not be a namespace: opening a pipe without a writer would block.
     let flags = OFlags::NONBLOCK.bits() as i32;
     let file = File::options().read(true).custom_flags(flags).open(Path::new(FOLDER).join(name));
-    let metadata = file.and_then(|file| go(&file).and_then(|()| file.metadata()));
-    metadata.map(|metadata| Entered { name, inode: metadata.ino() }).map_err(|error| match error.kind() {
+    file.and_then(go).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::NoNamespace(name.to_owned()),
         _ => Error::Enter(name.to_owned(), error),
     })

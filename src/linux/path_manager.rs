@@ -46,6 +46,17 @@ pub struct LinuxPathManager {
     hurry: Option<Arc<AtomicBool>>,
     /// How much of these pauses was left.
     skipped: Duration,
+    /// Called before each step and within pauses.
+    progress: Option<Box<dyn FnMut(Progress)>>,
+}
+
+/// What a plan that is being carried out does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A step.
+    Write,
+    /// A pause, of which at most [`PAUSE_MAX`] passes before the next call.
+    Pause,
 }
 
 /// The addresses of interfaces that are up.
@@ -75,7 +86,19 @@ impl LinuxPathManager {
             signals: None,
             hurry: None,
             skipped: Duration::ZERO,
+            progress: None,
         })
+    }
+
+    /// Calls this before each step and within pauses.
+    pub fn at_progress(&mut self, call: impl FnMut(Progress) + 'static) {
+        self.progress = Some(Box::new(call));
+    }
+
+    fn report_progress(&mut self, progress: Progress) {
+        if let Some(call) = &mut self.progress {
+            call(progress);
+        }
     }
 
     /// Ends pauses as soon as that flag is set, as if their time had passed, so that every wait gives up.
@@ -83,7 +106,7 @@ impl LinuxPathManager {
         self.hurry = Some(set);
     }
 
-    /// Lets signals wait from the first write to the last.
+    /// Lets signals wait from the first write on.
     pub fn interrupted_by(&mut self, signals: &Rc<Interruption>) {
         self.signals = Some(Rc::clone(signals));
     }
@@ -273,6 +296,7 @@ impl PathManager for LinuxPathManager {
                 self.skipped += left;
                 return;
             }
+            self.report_progress(Progress::Pause);
             std::thread::sleep(left.min(PAUSE_MAX));
         }
     }
@@ -293,13 +317,8 @@ impl PathManager for LinuxPathManager {
         }
     }
 
-    fn release_signals(&mut self) {
-        if let Some(signals) = &self.signals {
-            signals.let_go();
-        }
-    }
-
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
+        self.report_progress(Progress::Write);
         match step {
             Step::SetSysctl { sysctl, from: _, to } => sysctl::write(*sysctl, to),
             Step::SetLimits { from, to } => self.write(step, self.family.set_limits(*from, *to)),

@@ -69,6 +69,8 @@ pub enum Reason {
     PlaceNeeded,
     /// An implicit endpoint becomes the declared one, with its id and subflows.
     Adopted,
+    /// Its data is to go by other paths before it is removed.
+    Drained,
     /// It is restored after a failure.
     PutBack,
     /// Live connections did not get their subflows back.
@@ -90,6 +92,7 @@ impl Reason {
             Reason::IdNeeded => "its id is declared for another endpoint",
             Reason::PlaceNeeded => "the table is full and a declared endpoint needs its place",
             Reason::Adopted => "adopts the implicit endpoint",
+            Reason::Drained => "drained",
             Reason::PutBack => "put back",
             Reason::Renewed => "renewed",
             Reason::AddedTooEarly => "added before its address could be used",
@@ -152,6 +155,17 @@ impl Step {
             Step::SetSysctl { .. } | Step::SetLimits { .. } => {}
         }
         self
+    }
+
+    /// The same step, where an earlier one changed the flags of its row.
+    pub fn of_row(&self, now: &State) -> Step {
+        let mut step = self.clone();
+        if let Step::SetFlags { endpoint, .. } | Step::DelAddr { endpoint, .. } = &mut step
+            && let Some(row) = now.endpoint(endpoint.identity)
+        {
+            endpoint.flags = row.flags;
+        }
+        step
     }
 
     /// The state after the step, as far as known: a row that was added without an id has none yet.

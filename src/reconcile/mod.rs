@@ -3,6 +3,7 @@
 //!
 //! A pass takes the system as traits, so that all of it can be tested on a model.
 
+mod drain;
 mod failure;
 mod observe;
 mod ownership;
@@ -137,7 +138,7 @@ impl Pass<'_> {
         match record.claim() {
             Ok(()) => {}
             Err(error @ LockError::Held(_)) => return Err(error.into()),
-            Err(error @ LockError::Unavailable(..)) => self.warnings.push(error.warning()),
+            Err(error) => self.warnings.push(error.warning()),
         }
         Ok(())
     }
@@ -215,8 +216,7 @@ impl Pass<'_> {
         let (sysctls, owned, names) = (target.sysctls(), ownership.identities(), plan.names.clone());
         let locate = |step: &_| target.locate(step, &names);
         let options = ApplyOptions { sysctls: &sysctls, patience, locate: &locate };
-        let has_steps = !plan.steps.is_empty();
-        if has_steps {
+        if !plan.steps.is_empty() {
             system.hold_signals();
         }
         let announce = |steps: &[Step], now: &State| {
@@ -245,9 +245,6 @@ impl Pass<'_> {
             warnings.extend(ownership.settle(&report).filter(|_| !known));
         } else if let Mode::Revert(revert) = mode {
             ownership.restore(revert.owned(&report.after), &report);
-        }
-        if has_steps {
-            system.release_signals();
         }
         warnings.append(&mut report.diagnostics);
         Report { verdict: verdict(report.verdict, mode), diagnostics: warnings, ..report }

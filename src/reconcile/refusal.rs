@@ -114,9 +114,15 @@ fn addition_refused(endpoint: &Endpoint, refusal: &Refusal, now: &State) -> Opti
             ))
         }
         Errno::EBUSY => {
-            let meaning = "the id is taken, though no row shows it: an endpoint with id 0, which some kernels make of a \
-                           request for id 0, may be in the way";
-            Some(Explanation::new(FailureKind::Refused, meaning, "only `ip mptcp endpoint flush` removes it"))
+            let (meaning, remedy) = match endpoint.id {
+                Some(_) => ("its id is taken, though no row shows it", "choose another `id`"),
+                None => (
+                    "an id is taken, though no row shows it: an endpoint with id 0, which some kernels make of a \
+                     request for id 0, may be in the way until the network namespace ends",
+                    "give the endpoint an `id`",
+                ),
+            };
+            Some(Explanation::new(FailureKind::Refused, meaning, remedy))
         }
         Errno::EEXIST | Errno::EINVAL => now.endpoint(endpoint.identity).map(|row| {
             let (meaning, remedy) = if row.is_implicit() {

@@ -1,6 +1,6 @@
 //! Waits for the decision about a change: by key, signal, command or time.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -28,6 +28,8 @@ pub struct Session {
     back: UnixStream,
     /// The command that decides, if there is one, and a descriptor that is readable at its end.
     command: Option<(Child, OwnedFd)>,
+    /// Whether the line that is being typed has text already.
+    typed: bool,
     since: Instant,
 }
 
@@ -38,7 +40,7 @@ impl Session {
     /// When the kernel refuses a socket or a handler.
     pub fn open() -> io::Result<Session> {
         let (keep, back) = (signals::socket(&[SIGUSR1])?, signals::socket(&[SIGINT, SIGTERM, SIGHUP])?);
-        Ok(Session { keep, back, command: None, since: Instant::now() })
+        Ok(Session { keep, back, command: None, typed: false, since: Instant::now() })
     }
 
     /// Starts a shell command whose exit status decides. Its output goes to standard error.
@@ -108,7 +110,7 @@ impl Session {
                 true => Decision::Keep("the command agrees"),
                 false => Decision::Back("the command does not agree"),
             }),
-            None if decided => key(),
+            None if decided => key(&mut self.typed),
             _ => None,
         })
     }
@@ -126,11 +128,43 @@ impl Drop for Session {
     }
 }
 
-/// Reads a line from the terminal: Enter alone keeps the change, another line decides nothing.
-fn key() -> Option<Decision> {
-    let mut line = [0; 64];
-    match io::stdin().lock().read(&mut line) {
-        Ok(length) if length > 0 => (line[..length] == *b"\n").then_some(Decision::Keep("confirmed")),
+/// Reads from the terminal: an empty line keeps the change, another line decides nothing. `typed` is whether the line that
+/// the bytes continue has text already: long lines, and lines cut by Ctrl-D, come in several parts.
+fn key(typed: &mut bool) -> Option<Decision> {
+    let mut bytes = [0; 64];
+    // Without a buffer, in which poll(2) would see nothing.
+    match rustix::io::read(io::stdin(), &mut bytes) {
+        Ok(length) if length > 0 => {
+            is_empty_line(typed, &bytes[..length]).then_some(Decision::Keep("confirmed"))
+        }
         _ => Some(Decision::Back("the terminal is gone")),
+    }
+}
+
+fn is_empty_line(typed: &mut bool, bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| {
+        let had_text = std::mem::replace(typed, *byte != b'\n');
+        *byte == b'\n' && !had_text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_empty_line;
+
+    #[test]
+    fn only_an_empty_line_confirms() {
+        for (parts, confirms) in [
+            (&["\n"][..], true),
+            (&["no\n"], false),
+            (&["no", "\n"], false),
+            (&["no\n", "\n"], true),
+            (&[" \n"], false),
+            (&["no", "t yet\n\n"], true),
+        ] {
+            let mut typed = false;
+            let confirmed = parts.iter().fold(false, |_, part| is_empty_line(&mut typed, part.as_bytes()));
+            assert_eq!(confirmed, confirms, "{parts:?}");
+        }
     }
 }

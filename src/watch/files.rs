@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+use super::events::{drain, pair};
 use super::watch_set::WatchSet;
-use super::{drain, pair};
 
 /// The files and folders that are watched. The watcher has its own thread, which sleeps until inotify reports an event.
 pub struct Files {
