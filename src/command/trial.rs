@@ -48,12 +48,12 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
             return if matches!(ended, Ok(Some(0))) { Ok(exit) } else { guard::put_back(&revert, &output) };
         }
     };
-    // Before anything is written, which may take as long as a reader wants.
-    let heard = guard.applied(after.clone(), left);
+    // Before the report, which a slow reader may delay.
+    let received = guard.applied(after.clone(), left);
     revert.reached = Some(after);
     report()?;
-    if heard.is_err() {
-        // It is gone, or its time was up before the last step: then not all was there to be put back.
+    if received.is_err() {
+        // The guard is gone, or its time was up before the last step: then it did not put back all steps.
         let _ = guard.end();
         return guard::put_back(&revert, &output);
     }
@@ -65,7 +65,7 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
         Decision::Keep(_) => GuardMessage::Keep,
         Decision::Back(_) => GuardMessage::Back,
     };
-    // A guard that does not hear it has taken the change back, or was killed. Its end shows which.
+    // If this fails, the guard has taken the change back, or was killed. Its end shows which.
     let _ = guard.tell(&message);
     match (decision, guard.end().ok().flatten()) {
         (Decision::Keep(word), Some(0)) => {
@@ -78,7 +78,7 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
         }
         (_, Some(code)) if code == i32::from(Exit::TakenBack.code()) => Ok(Exit::TakenBack),
         (_, Some(code)) if code == i32::from(Exit::Inconsistent.code()) => Ok(Exit::Inconsistent),
-        // Its work is left, a confirmation that came too late to be heard included.
+        // The guard was killed, so this process does its work, also after a confirmation that came too late.
         _ => guard::put_back(&revert, &output),
     }
 }

@@ -151,10 +151,11 @@ pub fn fullmesh(evidence: &Evidence) -> Vec<Finding> {
     let full = |row: &&Endpoint| row.flags.contains(Flags::FULLMESH) && problem(evidence, row).is_none();
     let rows: Vec<&Endpoint> = evidence.opening().filter(full).collect();
     let cut = |connection: &Connection| {
-        let remotes: BTreeSet<IpAddr> = connection.subflows.iter().map(|path| path.remote.ip()).collect();
+        let remotes: BTreeSet<IpAddr> =
+            connection.subflows.iter().map(|subflow| subflow.remote.ip()).collect();
         let pairs = rows.iter().flat_map(|row| remotes.iter().map(|remote| (row.identity.address, *remote)));
         let has = |pair: &(IpAddr, IpAddr)| {
-            connection.subflows.iter().any(|path| (path.local.ip(), path.remote.ip()) == *pair)
+            connection.subflows.iter().any(|subflow| (subflow.local.ip(), subflow.remote.ip()) == *pair)
         };
         let lacking = pairs.filter(|pair| pair.0.is_ipv4() == pair.1.is_ipv4() && !has(pair)).count();
         let is_cut = remotes.len() > 1 && lacking > 0 && connection.additional() >= limit;

@@ -129,7 +129,7 @@ fn delete_and_announce(rows: &[&Endpoint]) -> String {
 pub fn private_signal(evidence: &Evidence) -> Vec<Finding> {
     let peers = |row: &Endpoint| {
         let same = |peer: &IpAddr| peer.is_ipv4() == row.identity.address.is_ipv4();
-        let remote = evidence.paths().map(|path| path.remote.ip()).filter(same);
+        let remote = evidence.subflows().map(|subflow| subflow.remote.ip()).filter(same);
         remote.collect::<std::collections::BTreeSet<_>>()
     };
     let finding = |row: &Endpoint| {

@@ -150,13 +150,13 @@ impl<'a> Watch<'a> {
         if let Some(connection) = self.connection() {
             self.protocol = if connection.is_plain() { Protocol::Tcp } else { Protocol::Mptcp };
             self.token = Some(connection.token);
-            self.seen.values_mut().for_each(|sighting| sighting.is_there = false);
-            for path in connection.subflows {
-                let before = self.seen.get(&(path.local, path.remote));
+            self.seen.values_mut().for_each(|observed| observed.is_there = false);
+            for subflow in connection.subflows {
+                let before = self.seen.get(&(subflow.local, subflow.remote));
                 let was_established =
-                    path.is_established() || before.is_some_and(|before| before.was_established);
-                let sighting = ObservedSubflow { was_established, is_there: true, path };
-                self.seen.insert((sighting.path.local, sighting.path.remote), sighting);
+                    subflow.is_established() || before.is_some_and(|before| before.was_established);
+                let observed = ObservedSubflow { was_established, is_there: true, subflow };
+                self.seen.insert((observed.subflow.local, observed.subflow.remote), observed);
             }
         }
         let event = |received| if let Received::Event(event) = received { Some(*event) } else { None };
@@ -173,7 +173,7 @@ impl<'a> Watch<'a> {
         let local = self.stream.local_addr().ok()?;
         // The addresses of a `TcpStream` have a scope id where they are link-local. Those of socket diagnostics have none.
         let same = |one: SocketAddr, other: SocketAddr| (one.ip(), one.port()) == (other.ip(), other.port());
-        let is_own = |path: &Subflow| same(path.local, local) && same(path.remote, self.peer);
+        let is_own = |subflow: &Subflow| same(subflow.local, local) && same(subflow.remote, self.peer);
         let found = |connection: &Connection| match self.token {
             Some(token) => connection.token == token,
             None => connection.subflows.iter().any(is_own),
@@ -182,12 +182,12 @@ impl<'a> Watch<'a> {
     }
 
     fn is_fully_established(&self) -> bool {
-        self.seen.values().any(|sighting| sighting.path.flags.is_fully_established())
+        self.seen.values().any(|observed| observed.subflow.flags.is_fully_established())
     }
 
     fn is_up(&self, address: IpAddr) -> bool {
-        let up = |sighting: &ObservedSubflow| {
-            sighting.is_there && sighting.path.is_established() && sighting.path.local.ip() == address
+        let up = |observed: &ObservedSubflow| {
+            observed.is_there && observed.subflow.is_established() && observed.subflow.local.ip() == address
         };
         self.seen.values().any(up)
     }

@@ -66,7 +66,7 @@ impl Protocol {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedSubflow {
     /// Its state when it was last seen.
-    pub path: Subflow,
+    pub subflow: Subflow,
     /// Whether it was ever seen as established.
     pub was_established: bool,
     /// Whether it was seen in the last dump.

@@ -69,8 +69,8 @@ struct SubflowJson<'a> {
 }
 
 /// The endpoint that a subflow uses: the one with its local address, and with its port if the endpoint has one.
-pub fn endpoint_of<'a>(path: &Subflow, state: &'a State) -> Option<&'a Endpoint> {
-    let local = path.local;
+pub fn endpoint_of<'a>(subflow: &Subflow, state: &'a State) -> Option<&'a Endpoint> {
+    let local = subflow.local;
     Identity::candidates(local.ip(), NonZeroU16::new(local.port()))
         .find_map(|identity| state.endpoint(identity))
 }
@@ -79,25 +79,25 @@ impl<'a> ShowJson<'a> {
     /// The document of this view.
     pub fn new(view: &ShowView<'a>) -> ShowJson<'a> {
         let ShowView { netns, state, names, connections, interface } = view;
-        let subflow = |path: &'a Subflow| {
-            let row = endpoint_of(path, state);
+        let subflow = |subflow: &'a Subflow| {
+            let row = endpoint_of(subflow, state);
             SubflowJson {
-                local: path.local,
-                remote: path.remote,
-                state: path.state_word(),
-                local_id: path.local_id,
-                remote_id: path.remote_id,
-                backup: path.flags.is_backup(),
-                flags: path.flags.words(),
-                dev: path.interface.map(interface),
+                local: subflow.local,
+                remote: subflow.remote,
+                state: subflow.state_word(),
+                local_id: subflow.local_id,
+                remote_id: subflow.remote_id,
+                backup: subflow.flags.is_backup(),
+                flags: subflow.flags.words(),
+                dev: subflow.interface.map(interface),
                 endpoint_id: row.and_then(|row| row.id).map(|id| id.get()),
                 name: row.and_then(|row| names.get(&row.identity)).map(String::as_str),
-                remote_token: format!("{:08x}", path.remote_token),
-                map_sequence: path.map_sequence,
-                rtt_us: path.traffic.rtt.as_micros(),
-                bytes_acked: path.traffic.acknowledged,
-                bytes_received: path.traffic.received,
-                retransmitted_segments: path.traffic.retransmitted,
+                remote_token: format!("{:08x}", subflow.remote_token),
+                map_sequence: subflow.map_sequence,
+                rtt_us: subflow.traffic.rtt.as_micros(),
+                bytes_acked: subflow.traffic.acknowledged,
+                bytes_received: subflow.traffic.received,
+                retransmitted_segments: subflow.traffic.retransmitted,
             }
         };
         let connection = |connection: &'a Connection| ConnectionJson {
@@ -133,17 +133,17 @@ pub fn text(view: &ShowView<'_>, style: Style, screen: Option<usize>) -> String 
             String::new()
         };
         let _ = writeln!(text, "connection {:08x}{fallback}", connection.token);
-        let rows: Vec<_> = connection.subflows.iter().map(|path| cells(path, view)).collect();
+        let rows: Vec<_> = connection.subflows.iter().map(|subflow| cells(subflow, view)).collect();
         table(&mut text, &rows, style, screen);
     }
     text
 }
 
 /// One subflow: state, ends, ids, round-trip time, bytes sent and received, the endpoint, and what is unusual.
-fn cells(path: &Subflow, ShowView { state, names, interface, .. }: &ShowView<'_>) -> Vec<Cell> {
-    let row = endpoint_of(path, state);
-    let at = path.interface.map_or(String::new(), |index| format!("%{}", interface(index)));
-    let local = match path.local {
+fn cells(subflow: &Subflow, ShowView { state, names, interface, .. }: &ShowView<'_>) -> Vec<Cell> {
+    let row = endpoint_of(subflow, state);
+    let at = subflow.interface.map_or(String::new(), |index| format!("%{}", interface(index)));
+    let local = match subflow.local {
         SocketAddr::V4(local) => format!("{}{at}:{}", local.ip(), local.port()),
         SocketAddr::V6(local) => format!("[{}]{at}:{}", local.ip(), local.port()),
     };
@@ -154,18 +154,18 @@ fn cells(path: &Subflow, ShowView { state, names, interface, .. }: &ShowView<'_>
             .unwrap_or_else(|| row.id.map_or("-".into(), |id| format!("id {id}"))),
         None => "-".to_owned(),
     };
-    let is_backup = path.flags.is_backup();
+    let is_backup = subflow.flags.is_backup();
     vec![
         Cell {
-            words: path.state_word().to_owned(),
-            colour: (!path.is_established()).then_some(Colour::Yellow),
+            words: subflow.state_word().to_owned(),
+            colour: (!subflow.is_established()).then_some(Colour::Yellow),
         },
         local.into(),
-        path.remote.to_string().into(),
-        format!("ids {}/{}", path.local_id, path.remote_id).into(),
-        rtt(path.traffic.rtt).into(),
-        format!("sent {}", bytes(path.traffic.acknowledged)).into(),
-        format!("received {}", bytes(path.traffic.received)).into(),
+        subflow.remote.to_string().into(),
+        format!("ids {}/{}", subflow.local_id, subflow.remote_id).into(),
+        rtt(subflow.traffic.rtt).into(),
+        format!("sent {}", bytes(subflow.traffic.acknowledged)).into(),
+        format!("received {}", bytes(subflow.traffic.received)).into(),
         name.into(),
         Cell {
             words: if is_backup { "backup".to_owned() } else { String::new() },

@@ -9,8 +9,8 @@ use crate::model::{
 /// The evidence of a healthy host whose connection is the test connection.
 fn with_probe(change: impl Fn(&mut ProbeConnection)) -> Evidence {
     let mut evidence = healthy();
-    let subflows = evidence.connections[0].subflows.iter().map(|path| ObservedSubflow {
-        path: path.clone(),
+    let subflows = evidence.connections[0].subflows.iter().map(|subflow| ObservedSubflow {
+        subflow: subflow.clone(),
         was_established: true,
         is_there: true,
     });
@@ -24,7 +24,7 @@ fn with_probe(change: impl Fn(&mut ProbeConnection)) -> Evidence {
     };
     change(&mut watched);
     evidence.connections[0].subflows =
-        watched.subflows.iter().filter(|seen| seen.is_there).map(|seen| seen.path.clone()).collect();
+        watched.subflows.iter().filter(|seen| seen.is_there).map(|seen| seen.subflow.clone()).collect();
     let target = "www.example.org:443".to_owned();
     evidence.probe = Some(Probe { target, outcome: ProbeOutcome::Connected(watched) });
     evidence
@@ -65,15 +65,15 @@ fn each_stage_is_distinguished() {
     let reset = with_event(closed(|event| event.reset_reason = Some(ResetReason(3))));
     check(&reset, "refused: the peer reset it: administratively prohibited", REFUSED);
     let asking = |watched: &mut ProbeConnection| {
-        watched.subflows[1].path.state = 2;
-        watched.subflows[1].path.traffic.retransmitted = 2;
+        watched.subflows[1].subflow.state = 2;
+        watched.subflows[1].subflow.traffic.retransmitted = 2;
     };
     check(&with_probe(asking), "unanswered: SYN sent 3 times", &["fault joins-unanswered"]);
     let alone = |watched: &mut ProbeConnection| watched.subflows.truncate(1);
     check(&with_probe(alone), "not-tried: no attempt was seen", MISSING);
     let unacknowledged = |watched: &mut ProbeConnection| {
         alone(watched);
-        watched.subflows[0].path.flags.0 &= !(1 << 6);
+        watched.subflows[0].subflow.flags.0 &= !(1 << 6);
     };
     check(
         &with_probe(unacknowledged),
@@ -90,7 +90,7 @@ fn each_stage_is_distinguished() {
     let taken = |watched: &mut ProbeConnection| {
         for port in [1, 2] {
             let mut seen = watched.subflows[1].clone();
-            seen.path.local = ([192, 0, 2, 1], port).into();
+            seen.subflow.local = ([192, 0, 2, 1], port).into();
             watched.subflows.push(seen);
         }
         watched.subflows.remove(1);
