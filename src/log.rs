@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
+use crate::model::escaped;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 /// The sink.
@@ -29,8 +30,9 @@ impl Log for Sink {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             // Whoever cannot read the log still wants the work done.
-            let _ =
-                io::stderr().write_all(marked(record.level(), &format!("{}\n", record.args())).as_bytes());
+            let _ = io::stderr().write_all(
+                marked(record.level(), &format!("{}\n", escaped(&record.args().to_string()))).as_bytes(),
+            );
         }
     }
 

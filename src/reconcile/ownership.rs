@@ -57,7 +57,7 @@ impl LockError {
     /// would be worse. So a run goes on, and warns.
     pub fn warning(&self) -> Diagnostic {
         let help = match self {
-            LockError::Nameless(_) => "`ss -xlp src @mptcp-apply` shows what has it",
+            LockError::Nameless(_) => "`ss -xap src @mptcp-apply` shows what has it",
             _ => "give it a writable runtime folder by RUNTIME_DIRECTORY",
         };
         Diagnostic::warning(code::NO_LOCK, self.to_string()).help(help)

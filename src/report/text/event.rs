@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{Event, EventFlags, EventKind};
+use crate::model::{Event, EventFlags, EventKind, escaped};
 use crate::report::names::{errno, family_word, hex};
 use crate::report::{Colour, Style, ToldEvent};
 
@@ -29,7 +29,7 @@ pub struct Columns {
 impl Columns {
     /// For events of namespaces with these names; none for those of the one in which the program was started.
     pub fn new<'a>(style: Style, names: impl IntoIterator<Item = &'a str>) -> Columns {
-        let name = names.into_iter().map(width).max().unwrap_or(0);
+        let name = names.into_iter().map(|name| width(&escaped(name))).max().unwrap_or(0);
         Columns { style, widths: [name, KIND_WIDTH, TOKEN_WIDTH, END_WIDTH, END_WIDTH] }
     }
 
@@ -37,7 +37,7 @@ impl Columns {
     pub fn event(&mut self, told: &ToldEvent<'_>, screen: Option<usize>) -> String {
         let ToldEvent { netns, event, endpoint } = told;
         let cells = [
-            netns.unwrap_or_default().to_owned(),
+            escaped(netns.unwrap_or_default()).into_owned(),
             event.kind.to_string(),
             event.token.map(|token| token.to_string()).unwrap_or_default(),
             event.local.to_string(),
@@ -65,7 +65,7 @@ impl Columns {
         const WORDS: &str = "events: there were more than the kernel keeps until they are read";
         let mut line = Line::new(None, 0);
         let cells = [
-            (0, netns.unwrap_or_default(), None),
+            (0, &*escaped(netns.unwrap_or_default()), None),
             (1, "lost", Some(Colour::Red)),
             (BEFORE_LOCAL, WORDS, None),
         ];
