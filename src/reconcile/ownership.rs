@@ -5,8 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::model::diagnostic::Diagnostic;
-use crate::model::escaped_path;
-use crate::model::{AddressId, Endpoint, Identity, OwnedEndpoints, State, Step, code};
+use crate::model::{AddressId, Endpoint, Identity, OwnedEndpoints, State, Step, code, escaped_path};
 
 use super::failure::{Failure, FailureKind};
 use super::report::{Report, Verdict};
