@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
+use crate::model::escaped;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 /// The sink.
@@ -29,8 +30,8 @@ impl Log for Sink {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             // A log that cannot be written must not stop the run.
-            let _ =
-                io::stderr().write_all(marked(record.level(), &format!("{}\n", record.args())).as_bytes());
+            let line = format!("{}\n", escaped(&record.args().to_string()));
+            let _ = io::stderr().write_all(marked(record.level(), &line).as_bytes());
         }
     }
 

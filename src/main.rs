@@ -1,11 +1,12 @@
 //! Parse, run, exit code.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use mptcp_apply::cli::{Cli, Command};
-use mptcp_apply::model::Exit;
+use mptcp_apply::model::{Exit, escaped};
 use mptcp_apply::{command, log};
 
 /// The allocator of musl maps and unmaps memory for every larger block, which takes longer than the rest of a run.
@@ -14,9 +15,13 @@ use mptcp_apply::{command, log};
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
-    let cli = match Cli::read(&std::env::args_os().collect::<Vec<_>>()) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::read(&words) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        // clap quotes words as they are, and so gets escaped ones for that.
+        Err(error) => {
+            return usage(&Cli::read(&words.iter().map(legible).collect::<Vec<_>>()).err().unwrap_or(error));
+        }
     };
     if !cli.common.quiet {
         log::init(cli.common.verbose);
@@ -42,6 +47,10 @@ fn run(cli: &Cli) -> io::Result<Exit> {
         Some(Command::Monitor { netns }) => command::monitor::run(netns, &cli.common),
         Some(Command::Schema) => command::schema::run(&cli.common),
     }
+}
+
+fn legible(word: &OsString) -> OsString {
+    escaped(&word.to_string_lossy()).into_owned().into()
 }
 
 /// clap exits with 2 after usage errors, which has another meaning here.

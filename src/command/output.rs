@@ -9,7 +9,7 @@ use crate::cli::{Color, Common, Format};
 use crate::config::{LoadedConfig, NoConfig};
 use crate::log;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::model::{Exit, code};
+use crate::model::{Exit, code, escaped};
 use crate::reconcile::{Failure, FailureKind, Report};
 use crate::report::json_v1::{FailureJson, PlanJson};
 use crate::report::snippet::Snippets;
@@ -82,6 +82,11 @@ impl Output {
     /// As [`Output::print`].
     pub fn print_json(&self, document: &impl serde::Serialize) -> io::Result<()> {
         let mut line = serde_json::to_string(document)?;
+        if line.contains(char::is_control) {
+            // They are parts of strings, and JSON itself lets some of them stand.
+            let escape = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.into() };
+            line = line.chars().map(escape).collect();
+        }
         line.push('\n');
         self.print(&line)
     }
@@ -92,7 +97,7 @@ impl Output {
     /// As [`Output::print`].
     pub fn print_in(&self, netns: Option<&str>, text: &str) -> io::Result<()> {
         match netns {
-            Some(name) => self.print(&format!("netns {name}\n{text}")),
+            Some(name) => self.print(&format!("netns {}\n{text}", escaped(name))),
             None => self.print(text),
         }
     }
@@ -128,7 +133,7 @@ impl Output {
         let stderr = io::stderr();
         let snippets = Snippets::new(sources, self.style_of(&stderr));
         let mut text = String::new();
-        let mut heading = netns.map_or(String::new(), |name| format!("netns {name}\n"));
+        let mut heading = netns.map_or(String::new(), |name| format!("netns {}\n", escaped(name)));
         for diagnostic in wanted {
             // A blank line separates diagnostics, also those of several calls.
             let blank_line = if self.diagnosed.replace(true) { "\n" } else { "" };

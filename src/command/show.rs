@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use crate::cli::{Common, Format, Show};
 use crate::linux::LinuxPathManager;
 use crate::model::diagnostic::Severity;
-use crate::model::{Connection, Device, EndpointNames, Exit, State, Sysctl};
+use crate::model::{Connection, Device, EndpointNames, Exit, State, Sysctl, escaped};
 use crate::report::show::{self, ShowJson, ShowView};
 use crate::report::yaml;
 use crate::system::{Error, PathManager};
@@ -79,7 +79,7 @@ fn show(
     match format {
         Format::Json => output.print_json(&ShowJson::new(&view))?,
         Format::Yaml => {
-            let start = netns.map_or(String::new(), |name| format!("--- # netns {name}\n"));
+            let start = netns.map_or(String::new(), |name| format!("--- # netns {}\n", escaped(name)));
             output.print(&(start + &yaml::configuration(state, names).map_err(io::Error::other)?))?;
         }
         Format::Text if options.id.is_some() => output.print_in(netns, &show::endpoints(state, names))?,

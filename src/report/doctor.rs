@@ -8,7 +8,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::doctor::{Evidence, Finding, FindingSeverity, Table};
-use crate::model::counted;
+use crate::model::{counted, escaped};
 use crate::source::SourceFile;
 
 use super::json_v1::VERSION;
@@ -82,7 +82,8 @@ fn block(text: &mut String, finding: &Finding, sources: &[SourceFile], style: St
     let known = finding.endpoint.as_ref().filter(|name| !finding.title.contains(name.as_str()));
     let name = known.map_or(String::new(), |name| format!("   {name}"));
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "{on}{}{off}{bold}: {}{off}{name}", finding.severity.word(), finding.title);
+    let title = escaped(&finding.title);
+    let _ = writeln!(text, "{on}{}{off}{bold}: {title}{off}{name}", finding.severity.word());
     if let Some(location) = finding.location {
         let at =
             format!("{}:{}:{}", sources[location.source.0].name, location.span.line, location.span.column);
@@ -98,7 +99,7 @@ fn block(text: &mut String, finding: &Finding, sources: &[SourceFile], style: St
 fn paragraph(text: &mut String, heading: &str, lines: &[String]) {
     for (number, line) in lines.iter().enumerate() {
         let heading = if number == 0 { heading } else { "" };
-        let _ = writeln!(text, "  {heading:width$}{line}", width = INDENT - 2);
+        let _ = writeln!(text, "  {heading:width$}{}", escaped(line), width = INDENT - 2);
     }
 }
 

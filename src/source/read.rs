@@ -9,8 +9,8 @@ use std::path::Path;
 use rustix::buffer::spare_capacity;
 use rustix::io::retry_on_intr;
 
-use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, SourceId, Span, lines};
+use crate::model::{code, escaped_path, shell_word};
 
 use super::{InputPath, Origin, ReadError};
 
@@ -64,10 +64,20 @@ fn file(path: &Path, origin: Origin, trust: &mut Vec<Diagnostic>) -> Result<Vec<
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
     trust.extend(check_permissions(path, &metadata, origin));
-    // A user who can write to the folder can add files. The folder of a named file does not matter: nothing else in it
-    // is read.
-    if let Some(folder) = path.parent().filter(|_| origin != Origin::Named) {
+    // A user who can write to the folder can add files, and one who can write to the folder above what is read can replace
+    // it. The folders further above a named path were the choice of the user who named it.
+    let above = match origin {
+        Origin::Installed => usize::MAX,
+        Origin::InNamedFolder => 2,
+        Origin::Named => 1,
+    };
+    for (level, folder) in path.ancestors().skip(1).take(above).enumerate() {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let metadata = fs::metadata(folder).map_err(failed)?;
+        // In root's sticky folders, users replace only what is their own.
+        if is_sticky(&metadata) && metadata.uid() == 0 && (level > 0 || origin == Origin::Named) {
+            continue;
+        }
         // Reported once for all files of the folder.
         let finding = check_permissions(folder, &metadata, origin);
         trust.extend(finding.filter(|finding| !trust.contains(finding)));
@@ -130,26 +140,31 @@ fn is_unmapped(owner: u32) -> bool {
     owner == OVERFLOW_UID && fs::read_to_string("/proc/self/uid_map").is_ok_and(unmapped)
 }
 
+fn is_sticky(metadata: &Metadata) -> bool {
+    const STICKY: u32 = 0o1000;
+    metadata.mode() & STICKY != 0
+}
+
 /// Checks whether users other than root can change a file or folder that decides what root does.
 fn check_permissions(path: &Path, metadata: &Metadata, origin: Origin) -> Option<Diagnostic> {
     const OTHERS_WRITE: u32 = 0o002;
     const GROUP_WRITES: u32 = 0o020;
-    let path = path.display();
+    let word = || shell_word(&path.to_string_lossy());
     let (owner, mode) = (metadata.uid(), metadata.mode());
     // A device such as /dev/null masks a file and declares nothing; every user may write to it.
     if metadata.file_type().is_char_device() {
         return None;
     }
     let (reason, remedy) = if mode & OTHERS_WRITE != 0 {
-        ("every user can write to it".to_owned(), format!("chmod go-w {path}"))
+        ("every user can write to it".to_owned(), format!("chmod go-w {}", word()))
     } else if owner != 0 && owner != rustix::process::geteuid().as_raw() && !is_unmapped(owner) {
-        (format!("it belongs to user {owner}, not to root"), format!("chown root {path}"))
+        (format!("it belongs to user {owner}, not to root"), format!("chown root {}", word()))
     } else if mode & GROUP_WRITES != 0 {
-        (format!("group {} can write to it", metadata.gid()), format!("chmod g-w {path}"))
+        (format!("group {} can write to it", metadata.gid()), format!("chmod g-w {}", word()))
     } else {
         return None;
     };
-    let message = format!("{path} decides what root does, but {reason}");
+    let message = format!("{} decides what root does, but {reason}", escaped_path(path));
     let diagnostic = match origin {
         Origin::Named | Origin::InNamedFolder if mode & OTHERS_WRITE == 0 => {
             Diagnostic::warning(code::FILE_PERMISSIONS, message)

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+use crate::model::escaped_path;
+
 use super::events::{drain, pair};
 use super::watch_set::WatchSet;
 
@@ -54,7 +56,7 @@ impl Files {
                 Ok(()) => {
                     self.watched.insert(folder.clone());
                 }
-                Err(error) => log::warn!("cannot watch {}: {error}", folder.display()),
+                Err(error) => log::warn!("cannot watch {}: {error}", escaped_path(folder)),
             }
         }
         *self.watch_set.lock().unwrap_or_else(PoisonError::into_inner) = watch_set;

@@ -9,7 +9,7 @@ use crate::config::{Config, LoadedConfig};
 use crate::desired::{Need, needs};
 use crate::linux::{Changes, LinuxPathManager, netns};
 use crate::model::diagnostic::{Diagnostic, Severity};
-use crate::model::{Exit, Identity, State};
+use crate::model::{Exit, Identity, State, escaped};
 use crate::reconcile::{self, Failure, LockError, Mode, Record, Report, Verdict};
 use crate::rundir::RunDir;
 use crate::system::{Error, HostFacts, PathManager};
@@ -207,7 +207,7 @@ impl WatchedNamespace {
 
     /// What log lines begin with.
     fn prefix(&self) -> String {
-        self.name.as_ref().map_or(String::new(), |name| format!("netns {name}: "))
+        self.name.as_ref().map_or(String::new(), |name| format!("netns {}: ", escaped(name)))
     }
 
     fn take_note(&mut self, result: &Result<Report, Failure>, warnings: &[Diagnostic]) {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use crate::model::escaped;
+
 /// The service manager.
 pub struct Systemd {
     /// How often the watchdog is notified: twice in its timeout (`WATCHDOG_USEC`). None without a watchdog.
@@ -28,12 +30,12 @@ impl Systemd {
 
     /// `READY=1`: the configuration was read, and applied as far as possible. `status` is one line.
     pub fn ready(&self, status: &str) {
-        notify(&[NotifyState::Ready, NotifyState::Status(status)]);
+        notify(&[NotifyState::Ready, NotifyState::Status(&escaped(status))]);
     }
 
     /// `STATUS=`, one line.
     pub fn status(&self, status: &str) {
-        notify(&[NotifyState::Status(status)]);
+        notify(&[NotifyState::Status(&escaped(status))]);
     }
 
     /// `RELOADING=1` with the time: the configuration is being read again.

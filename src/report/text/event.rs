@@ -8,7 +8,7 @@ mod tests;
 
 use std::net::IpAddr;
 
-use crate::model::{Event, EventFlags, EventKind};
+use crate::model::{Event, EventFlags, EventKind, escaped};
 use crate::report::names::{errno_name, family_name, hex};
 use crate::report::{Colour, EventLine, Style};
 
@@ -32,7 +32,7 @@ pub struct Columns {
 impl Columns {
     /// For events of the namespaces with these names; without names, of the one in which the program was started.
     pub fn new<'a>(style: Style, names: impl IntoIterator<Item = &'a str>) -> Columns {
-        let name = names.into_iter().map(width).max().unwrap_or(0);
+        let name = names.into_iter().map(|name| width(&escaped(name))).max().unwrap_or(0);
         Columns { style, widths: [name, KIND_WIDTH, TOKEN_WIDTH, END_WIDTH, END_WIDTH] }
     }
 
@@ -40,7 +40,7 @@ impl Columns {
     pub fn event(&mut self, line: &EventLine<'_>, screen: Option<usize>) -> String {
         let EventLine { netns, event, endpoint } = line;
         let cells = [
-            netns.unwrap_or_default().to_owned(),
+            escaped(netns.unwrap_or_default()).into_owned(),
             event.kind.to_string(),
             event.token.map(|token| token.to_string()).unwrap_or_default(),
             event.local.to_string(),
@@ -68,7 +68,7 @@ impl Columns {
         const WORDS: &str = "events: the kernel dropped them, since they were not read in time";
         let mut line = Line::new(None, 0);
         let cells = [
-            (0, netns.unwrap_or_default(), None),
+            (0, &*escaped(netns.unwrap_or_default()), None),
             (1, "lost", Some(Colour::Red)),
             (BEFORE_LOCAL, WORDS, None),
         ];
