@@ -1,9 +1,11 @@
 //! What `-v` and `-vv` tell, on standard error, and how important all that is written there is.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::OnceLock;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::linux::stream::{self, Stream};
 
 /// The sink.
 struct Sink;
@@ -29,8 +31,7 @@ impl Log for Sink {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             // Whoever cannot read the log still wants the work done.
-            let _ =
-                io::stderr().write_all(marked(record.level(), &format!("{}\n", record.args())).as_bytes());
+            let _ = stream::write(Stream::Error, &marked(record.level(), &format!("{}\n", record.args())));
         }
     }
 

@@ -1,9 +1,10 @@
 //! A line on the terminal that says how long something may still take. Where standard error is no terminal, there is
 //! none: nobody wants it in a log.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
+use crate::linux::stream::{self, Stream};
 use crate::model::diagnostic::Diagnostic;
 
 /// The line. It is gone with the value.
@@ -82,7 +83,7 @@ fn words(left: Duration) -> (String, Duration) {
 
 fn write(text: &str) {
     // A terminal that is gone needs no line.
-    let _ = io::stderr().write_all(text.as_bytes());
+    let _ = stream::write(Stream::Error, text);
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::cli::{Apply, Common};
 use crate::config::LoadedConfig;
 use crate::linux::netns::{self, Home, Names};
-use crate::linux::{Changes, rlimit};
+use crate::linux::{Changes, rlimit, stream};
 use crate::model::Exit;
 use crate::report::About;
 use crate::source;
@@ -33,6 +33,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         output.error("standard input cannot be watched", Some("name a file or a folder"));
         return Ok(Exit::Usage);
     }
+    stream::never_wait()?;
     let mut events = EventSources::open()?;
     events.attend(&watched_paths(options, common));
     let config = match load::load(&options.paths, options.strict, true, common, output)? {
@@ -157,7 +158,8 @@ impl Watch<'_> {
     /// When there is something to do next, if nothing happens before.
     fn due(&self) -> Option<Duration> {
         let retries = self.namespaces.iter().filter_map(|namespace| namespace.retry_at);
-        let others = [self.debounce.due(), self.resync_at(), self.heartbeat_at()];
+        let unsent = self.systemd.has_unsent().then(|| self.events.elapsed() + Systemd::RETRY);
+        let others = [self.debounce.due(), self.resync_at(), self.heartbeat_at(), unsent];
         others.into_iter().flatten().chain(retries).min()
     }
 
@@ -187,6 +189,7 @@ impl Watch<'_> {
 
     /// Does what is due.
     fn act(&mut self) {
+        self.systemd.send();
         let now = self.events.elapsed();
         let is_due = |due: Option<Duration>| due.is_some_and(|due| due <= now);
         if is_due(self.heartbeat_at()) {
