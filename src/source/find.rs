@@ -32,6 +32,8 @@ pub enum Origin {
     Installed,
     /// Named on the command line.
     Named,
+    /// Named on the command line of a watch.
+    Followed,
     /// In a folder that is named on the command line.
     InNamedFolder,
 }
@@ -61,6 +63,16 @@ pub fn find(paths: &[PathBuf], root: &Path) -> Result<Vec<InputPath>, ReadError>
 /// The paths in which [`find`] looks: those that are named, or the standard folders below `root`.
 pub fn search_paths(paths: &[PathBuf], root: &Path) -> Vec<PathBuf> {
     if paths.is_empty() { FOLDERS.map(|folder| root.join(folder)).into() } else { paths.to_vec() }
+}
+
+/// The same inputs for a watch, which reads them again and again.
+pub fn followed(mut inputs: Vec<InputPath>) -> Vec<InputPath> {
+    for input in &mut inputs {
+        if let InputPath::File { origin: origin @ Origin::Named, .. } = input {
+            *origin = Origin::Followed;
+        }
+    }
+    inputs
 }
 
 fn named(path: &Path) -> Result<Vec<InputPath>, ReadError> {

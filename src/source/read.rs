@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use rustix::buffer::spare_capacity;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::retry_on_intr;
 
 use crate::model::code;
@@ -54,19 +55,26 @@ pub fn read(
 
 fn file(path: &Path, origin: Origin, trust: &mut Vec<Diagnostic>) -> Result<Vec<u8>, ReadError> {
     let failed = |error| ReadError::Io { path: path.into(), error };
-    // A pipe may be named; one in a folder would block the program.
-    if origin != Origin::Named && fs::metadata(path).map_err(failed)?.file_type().is_fifo() {
-        return Err(failed(io::Error::other("it is a pipe, not a file")));
-    }
-    let file = File::open(path).map_err(failed)?;
+    // Opening a pipe must not wait for its writer, and what was looked at before may be another file now.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, Mode::empty());
+    let mut file = File::from(opened.map_err(|error| failed(error.into()))?);
     let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_dir() {
+    let kind = metadata.file_type();
+    if kind.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
+    if origin == Origin::Named && !kind.is_file() {
+        // A pipe or a terminal may be named, and is waited for.
+        file = File::open(path).map_err(failed)?;
+    } else if kind.is_fifo() {
+        return Err(failed(io::Error::other("it is a pipe, not a file")));
+    }
     trust.extend(check_permissions(path, &metadata, origin));
+    let is_named = matches!(origin, Origin::Named | Origin::Followed);
     // A user who can write to the folder can add files. The folder of a named file does not matter: nothing else in it
     // is read.
-    if let Some(folder) = path.parent().filter(|_| origin != Origin::Named) {
+    if let Some(folder) = path.parent().filter(|_| !is_named) {
         let metadata = fs::metadata(folder).map_err(failed)?;
         // Reported once for all files of the folder.
         let finding = check_permissions(folder, &metadata, origin);
@@ -151,7 +159,7 @@ fn check_permissions(path: &Path, metadata: &Metadata, origin: Origin) -> Option
     };
     let message = format!("{path} decides what root does, but {reason}");
     let diagnostic = match origin {
-        Origin::Named | Origin::InNamedFolder if mode & OTHERS_WRITE == 0 => {
+        Origin::Named | Origin::Followed | Origin::InNamedFolder if mode & OTHERS_WRITE == 0 => {
             Diagnostic::warning(code::FILE_PERMISSIONS, message)
         }
         _ => Diagnostic::error(code::FILE_PERMISSIONS, message),

@@ -36,9 +36,12 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
     stream::never_wait()?;
     let mut events = EventSources::open()?;
     events.attend(&watched_paths(options, common));
-    let config = match load::load(&options.paths, options.strict, true, common, output)? {
-        Ok(config) => config,
-        Err(exit) => return Ok(exit),
+    let (config, none) = match config::read(options, common) {
+        Err(none) if none.exit == Exit::NoInput => (None, Some(none)),
+        loaded => match load::accept(loaded, output)? {
+            Ok(config) => (Some(config), None),
+            Err(exit) => return Ok(exit),
+        },
     };
     if !options.netns.is_empty() {
         // A socket and a lock for each.
@@ -52,7 +55,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         }
     };
     let namespaces = if options.netns.is_empty() { vec![WatchedNamespace::new(None)] } else { Vec::new() };
-    let watch = Watch {
+    let mut watch = Watch {
         options,
         common,
         output,
@@ -68,6 +71,9 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         looked: Duration::ZERO,
         told: Duration::ZERO,
     };
+    if let Some(none) = none {
+        watch.refuse(None, &none.diagnostic);
+    }
     watch.keep()
 }
 
@@ -85,9 +91,9 @@ struct Watch<'a> {
     common: &'a Common,
     output: &'a Output,
     events: EventSources,
-    /// The last good configuration.
-    config: LoadedConfig,
-    /// A newer one that is not good.
+    /// The last good configuration; none before the first one, when nothing is touched.
+    config: Option<LoadedConfig>,
+    /// A newer one that is not good, or the lack of any.
     refused: Option<Refused>,
     home: Home,
     namespaces: Vec<WatchedNamespace>,
@@ -238,6 +244,7 @@ impl Watch<'_> {
 
     fn pass(&mut self, numbers: &BTreeSet<usize>, trigger: Trigger) -> Exit {
         let Watch { output, config, events, namespaces, .. } = self;
+        let Some(config) = config else { return Exit::Success };
         let ending = events.ending();
         let mut worst = Exit::Success;
         for number in numbers {

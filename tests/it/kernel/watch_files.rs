@@ -131,6 +131,8 @@ fn an_invalid_configuration_changes_nothing() {
     fs::remove_file(&path).expect("removed");
     watcher.wait_until_said("no such file");
     wait_for_table(&namespace, &["10.0.0.1"]);
+    replace(&path, &endpoints(&["10.0.0.1"]));
+    watcher.wait_until_said("the configuration is valid again");
     replace(&path, &endpoints(&["10.0.0.3"]));
     wait_for_table(&namespace, &["10.0.0.3"]);
     watcher.stop();
@@ -171,16 +173,9 @@ fn a_hang_up_reads_everything_again() {
 #[test]
 fn what_cannot_be_watched_is_said_at_once() {
     let namespace = Namespace::new();
-    let folder = namespace.folder.path().to_str().expect("UTF-8").to_owned();
-    for (code, arguments) in [
-        (66, vec!["--root-dir", &folder]),
-        (66, vec!["/nonexistent/a.yaml"]),
-        (64, vec!["-"]),
-        (64, vec!["--dry-run"]),
-        (64, vec!["--rehearse"]),
-    ] {
-        let ended = Watcher::start(&namespace, &arguments).end();
-        assert_eq!(ended.code, code, "{arguments:?}: {:?}", ended.said);
+    for argument in ["-", "--dry-run", "--rehearse"] {
+        let ended = Watcher::start(&namespace, &[argument]).end();
+        assert_eq!(ended.code, 64, "{argument}: {:?}", ended.said);
         assert!(ended.said.iter().any(|line| line.starts_with("error: ")), "{:?}", ended.said);
     }
     let path = namespace.folder.path().join("bad.yaml");
@@ -224,5 +219,48 @@ fn nothing_wakes_it_up_by_itself() {
     fs::read_dir(&folder).expect("read");
     a_while();
     assert_eq!(watcher.count(), 1, "it ran because somebody read");
+    watcher.stop();
+}
+
+/// The service may be enabled before there is a file: an empty folder and a missing file are waited for.
+#[test]
+fn the_first_file_is_waited_for() {
+    for name in ["root/etc/mptcp-apply/a.yaml", "named/a.yaml"] {
+        let namespace = Namespace::new();
+        namespace.ip("mptcp endpoint add 10.0.0.9 signal");
+        let path = namespace.folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        let root = namespace.folder.path().join("root");
+        let arguments = match name.starts_with("root") {
+            true => vec!["--root-dir", root.to_str().expect("UTF-8")],
+            false => vec![path.to_str().expect("UTF-8")],
+        };
+        let watcher = Watcher::start(&namespace, &arguments);
+        watcher.wait_until_said("waiting for the first configuration, and touching nothing: ");
+        watcher.signal(Signal::HUP);
+        replace(&path, "version: 2");
+        watcher.wait_until_said("unknown version `2`");
+        assert_eq!((watcher.count(), namespace.endpoints().len()), (0, 1), "nothing is touched");
+        replace(&path, &endpoints(&["10.0.0.1"]));
+        wait_for_table(&namespace, &["10.0.0.1"]);
+        watcher.wait_until_said("the configuration is valid now");
+        watcher.stop();
+    }
+}
+
+/// In place of a file, also of one that is there at the start, a pipe that nothing writes to is refused and not waited for.
+#[test]
+fn a_pipe_in_place_of_a_file_stops_nothing() {
+    let namespace = Namespace::new();
+    let (watcher, path) = Watcher::of(&namespace, &endpoints(&["10.0.0.1"]));
+    fs::remove_file(&path).expect("removed");
+    let mut mkfifo = std::process::Command::new("mkfifo");
+    assert!(mkfifo.arg(&path).status().expect("runs").success());
+    watcher.wait_until_said("it is a pipe, not a file");
+    namespace.ip("mptcp endpoint flush");
+    watcher.signal(Signal::HUP);
+    wait_for_table(&namespace, &["10.0.0.1"]);
+    replace(&path, &endpoints(&["10.0.0.2"]));
+    wait_for_table(&namespace, &["10.0.0.2"]);
     watcher.stop();
 }
