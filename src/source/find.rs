@@ -112,13 +112,18 @@ fn standard(root: &Path) -> Result<Vec<InputPath>, ReadError> {
     Ok(by_name.into_values().map(|path| InputPath::File { path, origin: Origin::Installed }).collect())
 }
 
-/// The names of the `*.yaml` files in a folder, in order; hidden files are left out, as in a shell's glob.
+/// Whether a file in a folder is read: `*.yaml`, without hidden files, as in a shell's glob.
+pub fn is_configuration(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.ends_with(b".yaml") && !name.starts_with(b".")
+}
+
+/// The names of the configuration files in a folder, in order.
 fn yaml_files(folder: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
-        let bytes = name.as_encoded_bytes();
-        if bytes.ends_with(b".yaml") && !bytes.starts_with(b".") {
+        if is_configuration(Path::new(&name)) {
             names.push(name);
         }
     }

@@ -20,6 +20,12 @@ impl Watch<'_> {
     pub fn read_files(&mut self) -> bool {
         // First, so that nothing changes unnoticed after it was read.
         self.events.attend(&watched_paths(self.options, self.common));
+        let unfinished = self.events.unfinished();
+        self.unfinished_until = unfinished.map(|left| self.events.elapsed() + left);
+        if unfinished.is_some() {
+            log::info!("a file is being written; it is read when it is closed");
+            return false;
+        }
         let loaded = match read(self.options, self.common) {
             Ok(loaded) => loaded,
             Err(none) => {

@@ -68,6 +68,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         systemd: Systemd::from_environment(),
         debounce: Debounce::default(),
         pending: Pending::default(),
+        unfinished_until: None,
         looked: Duration::ZERO,
         told: Duration::ZERO,
     };
@@ -102,6 +103,8 @@ struct Watch<'a> {
     systemd: Systemd,
     debounce: Debounce,
     pending: Pending,
+    /// When to read files that were half written.
+    unfinished_until: Option<Duration>,
     /// When everything was looked at last.
     looked: Duration,
     /// When the service manager last heard that the program lives.
@@ -165,7 +168,8 @@ impl Watch<'_> {
     fn due(&self) -> Option<Duration> {
         let retries = self.namespaces.iter().filter_map(|namespace| namespace.retry_at);
         let unsent = self.systemd.has_unsent().then(|| self.events.elapsed() + Systemd::RETRY);
-        let others = [self.debounce.due(), self.resync_at(), self.heartbeat_at(), unsent];
+        let others =
+            [self.debounce.due(), self.resync_at(), self.heartbeat_at(), unsent, self.unfinished_until];
         others.into_iter().flatten().chain(retries).min()
     }
 
@@ -212,6 +216,8 @@ impl Watch<'_> {
             .collect();
         if is_due(self.resync_at()) {
             self.read_and_pass(Trigger::Resync);
+        } else if is_due(self.unfinished_until) {
+            self.read_and_pass(Trigger::Host);
         } else if is_due(self.debounce.due()) {
             match self.pending.files {
                 true => self.read_and_pass(Trigger::Host),

@@ -1,13 +1,15 @@
 //! `--watch`: files that change, in all the ways in which files change.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::kernel::watcher::{Watcher, endpoints, replace, wait_for_table};
-use crate::support::Namespace;
+use crate::kernel::watcher::{Watcher, addresses, endpoints, replace, wait_for_table};
+use crate::support::{Namespace, program_path, wait_for};
 
 #[test]
 fn a_file_may_be_written_replaced_or_saved_by_an_editor() {
@@ -263,4 +265,76 @@ fn a_pipe_in_place_of_a_file_stops_nothing() {
     replace(&path, &endpoints(&["10.0.0.2"]));
     wait_for_table(&namespace, &["10.0.0.2"]);
     watcher.stop();
+}
+
+/// What a writer has open is half of a file, whether it is new, or old and emptied. Neither is read, at a signal neither.
+#[test]
+fn a_file_is_read_when_it_is_closed() {
+    let namespace = Namespace::new();
+    let folder = namespace.folder.path().join("conf");
+    fs::create_dir(&folder).expect("made");
+    fs::write(folder.join("a.yaml"), endpoints(&["10.0.0.1", "10.0.0.2"])).expect("written");
+    let watcher = Watcher::start(&namespace, &[folder.to_str().expect("UTF-8")]);
+    watcher.wait_for_runs(1);
+    for (name, goal) in [("a.yaml", ["10.0.0.1", "10.0.0.3"]), ("b.yaml", ["10.0.0.4", "10.0.0.5"])] {
+        let before = addresses(&namespace);
+        let text = endpoints(&goal);
+        let (half, rest) = text.split_at(text.find("  e1").expect("a second endpoint"));
+        let mut file = fs::File::create(folder.join(name)).expect("opened");
+        for part in ["", half] {
+            file.write_all(part.as_bytes()).expect("written");
+            watcher.signal(Signal::HUP);
+            std::thread::sleep(Duration::from_millis(600));
+            assert_eq!(addresses(&namespace), before, "{name} was read although it is open");
+        }
+        file.write_all(rest.as_bytes()).expect("written");
+        drop(file);
+        wait_for_table(&namespace, &goal);
+    }
+    // An editor's own files in the folder delay nothing.
+    let _swap = fs::File::create(folder.join(".a.yaml.swp")).expect("opened");
+    replace(&folder.join("b.yaml"), &endpoints(&["10.0.0.6"]));
+    wait_for_table(&namespace, &["10.0.0.6", "10.0.0.3"]);
+    // One that stays open is read when it is quiet.
+    let mut file = fs::File::create(folder.join("b.yaml")).expect("opened");
+    file.write_all(endpoints(&["10.0.0.7"]).as_bytes()).expect("written");
+    let start = Instant::now();
+    wait_for_table(&namespace, &["10.0.0.3", "10.0.0.7"]);
+    assert!(start.elapsed() > Duration::from_secs(9), "{:?}", start.elapsed());
+    watcher.stop();
+}
+
+/// Every user has a number of inotify instances, and others may hold them all.
+#[test]
+fn without_inotify_it_looks_from_time_to_time() {
+    let namespace = Namespace::new();
+    let path = namespace.folder.path().join("config.yaml");
+    fs::write(&path, endpoints(&["10.0.0.1"])).expect("written");
+    let mut command = namespace.command("strace");
+    command.args(["-D", "--output=/dev/null", "--inject=inotify_init1:error=EMFILE", program_path()]);
+    command.args(["--watch", "--format", "json", "--resync", "1"]).arg(&path);
+    let watcher = Watcher::run(command);
+    watcher.wait_until_said("cannot watch files: ");
+    wait_for_table(&namespace, &["10.0.0.1"]);
+    replace(&path, &endpoints(&["10.0.0.2"]));
+    wait_for_table(&namespace, &["10.0.0.2"]);
+    watcher.stop();
+}
+
+/// The terminal in which it was started, by script(1).
+#[test]
+fn it_ends_with_its_terminal() {
+    let namespace = Namespace::new();
+    let path = namespace.folder.path().join("config.yaml");
+    fs::write(&path, endpoints(&["10.0.0.1"])).expect("written");
+    let inner = format!("{} --watch {} >/dev/null 2>&1", program_path(), path.display());
+    let mut script = namespace.command("script");
+    script.args(["--quiet", "--command", &inner, "/dev/null"]);
+    script.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = script.spawn().expect("script(1) starts");
+    wait_for_table(&namespace, &["10.0.0.1"]);
+    assert_eq!(namespace.apply("{version: 1}", &[]).code, 75);
+    child.kill().expect("killed");
+    child.wait().expect("waited");
+    wait_for("its end", || namespace.apply("{version: 1}", &[]).code == 0);
 }
