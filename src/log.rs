@@ -1,10 +1,12 @@
 //! The log on standard error, and the priorities of its lines in the journal.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::OnceLock;
 
 use crate::model::escaped;
 use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::linux::stream::{self, Stream};
 
 /// The sink.
 struct Sink;
@@ -31,7 +33,7 @@ impl Log for Sink {
         if self.enabled(record.metadata()) {
             // A log that cannot be written must not stop the run.
             let line = format!("{}\n", escaped(&record.args().to_string()));
-            let _ = io::stderr().write_all(marked(record.level(), &line).as_bytes());
+            let _ = stream::write(Stream::Error, &marked(record.level(), &line));
         }
     }
 

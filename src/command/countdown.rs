@@ -3,9 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
+use crate::linux::stream::{self, Stream};
 use crate::model::diagnostic::Diagnostic;
 
 /// The line. Dropping it clears the line.
@@ -75,5 +76,5 @@ fn seconds(left: Duration) -> (String, Duration) {
 
 fn write(text: &str) {
     // An error means that the terminal is gone.
-    let _ = io::stderr().write_all(text.as_bytes());
+    let _ = stream::write(Stream::Error, text);
 }

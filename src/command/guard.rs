@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::cli::Common;
-use crate::linux::LinuxPathManager;
+use crate::linux::{LinuxPathManager, stream};
 use crate::model::Exit;
 use crate::reconcile::{self, Failure, Mode, Report, Revert};
 use crate::report::ReportContext;
@@ -19,6 +19,7 @@ use super::Output;
 pub fn run(common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let (mut end, spec) = GuardEnd::take()?;
+    stream::never_wait()?;
     end.ready()?;
     let (mut revert, mut left) = (spec.revert, spec.timeout);
     loop {

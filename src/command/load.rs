@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::cli::Common;
-use crate::config::{LoadedConfig, Trust};
+use crate::config::{LoadedConfig, NoConfig, Trust};
 use crate::model::Exit;
 use crate::model::diagnostic::Strictness;
 
@@ -32,6 +32,17 @@ pub fn load(
     output: &Output,
 ) -> io::Result<Result<LoadedConfig, Exit>> {
     let loaded = LoadedConfig::load(paths, common.root_dir(), strictness(strict), || trust(applies));
+    accept(loaded, output)
+}
+
+/// Reports what is wrong with a configuration. The exit code if it may not be carried out.
+///
+/// # Errors
+/// When the report cannot be written.
+pub fn accept(
+    loaded: Result<LoadedConfig, NoConfig>,
+    output: &Output,
+) -> io::Result<Result<LoadedConfig, Exit>> {
     let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(none) => return output.no_config(none).map(Err),

@@ -1,12 +1,13 @@
 //! Writes results to standard output and diagnostics to standard error.
 
 use std::cell::Cell;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use ::log::Level;
 
 use crate::cli::{Color, Common, Format};
 use crate::config::{LoadedConfig, NoConfig};
+use crate::linux::stream::{self, Stream};
 use crate::log;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::model::{Exit, code, escaped};
@@ -72,8 +73,7 @@ impl Output {
     /// # Errors
     /// When standard output cannot be written.
     pub fn print(&self, text: &str) -> io::Result<()> {
-        let mut stdout = io::stdout().lock();
-        quietly(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+        quietly(stream::write(Stream::Output, text))
     }
 
     /// Writes a result as one line of JSON.
@@ -107,7 +107,7 @@ impl Output {
     pub fn diagnose(&self, diagnostics: &Diagnostics, sources: &[SourceFile]) {
         self.diagnose_in(None, diagnostics.iter(), sources);
         if diagnostics.dropped() > 0 {
-            let _ = io::stderr().write_all(format!("\nand {} more\n", diagnostics.dropped()).as_bytes());
+            let _ = stream::write(Stream::Error, &format!("\nand {} more\n", diagnostics.dropped()));
         }
     }
 
@@ -130,8 +130,7 @@ impl Output {
         if wanted.peek().is_none() {
             return;
         }
-        let stderr = io::stderr();
-        let snippets = Snippets::new(sources, self.style_of(&stderr));
+        let snippets = Snippets::new(sources, self.style_of(&io::stderr()));
         let mut text = String::new();
         let mut heading = netns.map_or(String::new(), |name| format!("netns {}\n", escaped(name)));
         for diagnostic in wanted {
@@ -146,7 +145,7 @@ impl Output {
             let words = format!("{blank_line}{heading}{}\n", snippets.render(diagnostic));
             text.push_str(&log::marked(level, &words));
         }
-        let _ = stderr.lock().write_all(text.as_bytes());
+        let _ = stream::write(Stream::Error, &text);
     }
 
     /// Writes the report of a pass, and returns its exit code. `acts` says whether the kernel may have been changed: then the

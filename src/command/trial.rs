@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cli::{Common, Format, Try};
 use crate::config::LoadedConfig;
-use crate::linux::LinuxPathManager;
+use crate::linux::{LinuxPathManager, stream};
 use crate::model::Exit;
 use crate::reconcile::{self, Failure, Mode, Report, Revert};
 use crate::report::ReportContext;
@@ -27,6 +27,7 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let mut session = Session::open()?;
+    stream::never_wait()?;
     let timeout = Duration::from_secs(options.timeout.into());
     let mut trial =
         Trial { options: guard_options(common), timeout, guard: None, heartbeat: Heartbeat::default() };

@@ -22,6 +22,7 @@ mod rtnl;
 pub mod sandbox;
 pub mod signals;
 mod sock_diag;
+pub mod stream;
 mod sysctl;
 pub mod wait;
 

@@ -3,7 +3,7 @@
 mod find;
 mod read;
 
-pub use find::{InputPath, Origin, find, search_paths};
+pub use find::{InputPath, Origin, find, followed, is_configuration, search_paths};
 pub use read::{FILE_MAX, SourceFile, decode, read};
 
 use std::io;

@@ -138,6 +138,7 @@ impl WatchedNamespace {
                     || trigger == Trigger::Start
                     || report.verdict != Verdict::Unchanged
                     || report.failure.is_some()
+                    || self.trouble.is_some()
             }
             Err(_) => true,
         };
@@ -224,7 +225,11 @@ impl WatchedNamespace {
         let all = || warnings.iter().chain(diagnostics);
         let errors = all().filter(|found| found.severity == Severity::Error);
         let first = errors.chain(all()).next().filter(|_| !worked);
-        self.trouble = first.map(|diagnostic| diagnostic.message.clone());
+        let trouble = first.map(|diagnostic| diagnostic.message.clone());
+        if let (None, Some(over)) = (&trouble, &self.trouble) {
+            log::warn!("{}as declared again, which failed before: {over}", self.prefix());
+        }
+        self.trouble = trouble;
     }
 }
 

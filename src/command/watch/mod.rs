@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::cli::{Apply, Common};
 use crate::config::LoadedConfig;
 use crate::linux::netns::{self, Home, Names};
-use crate::linux::{Changes, rlimit};
+use crate::linux::{Changes, rlimit, stream};
 use crate::model::Exit;
 use crate::source;
 use crate::watch::namespace::{Trigger, WatchedNamespace};
@@ -31,11 +31,15 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         output.error("standard input cannot be watched", Some("name a file or a folder"));
         return Ok(Exit::Usage);
     }
+    stream::never_wait()?;
     let mut events = EventSources::open()?;
     events.attend(&watched_paths(options, common));
-    let config = match load::load(&options.paths, options.strict, true, common, output)? {
-        Ok(config) => config,
-        Err(exit) => return Ok(exit),
+    let (config, none) = match config::read(options, common) {
+        Err(none) if none.exit == Exit::NoInput => (None, Some(none)),
+        loaded => match load::accept(loaded, output)? {
+            Ok(config) => (Some(config), None),
+            Err(exit) => return Ok(exit),
+        },
     };
     if !options.netns.is_empty() {
         // Each namespace needs a socket and a lock.
@@ -49,7 +53,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         }
     };
     let namespaces = if options.netns.is_empty() { vec![WatchedNamespace::new(None)] } else { Vec::new() };
-    let watch = Watch {
+    let mut watch = Watch {
         options,
         common,
         output,
@@ -62,9 +66,13 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         systemd: Systemd::from_environment(),
         debounce: Debounce::default(),
         pending: Pending::default(),
+        unfinished_until: None,
         last_pass: Duration::ZERO,
         last_heartbeat: Duration::ZERO,
     };
+    if let Some(none) = none {
+        watch.refuse(None, &none.diagnostic);
+    }
     watch.run()
 }
 
@@ -83,9 +91,9 @@ struct Watch<'a> {
     common: &'a Common,
     output: &'a Output,
     events: EventSources,
-    /// The last valid configuration, which is in force.
-    config: LoadedConfig,
-    /// A newer one that is invalid.
+    /// The last valid configuration, which is in force; none before the first one, when nothing is touched.
+    config: Option<LoadedConfig>,
+    /// A newer one that is invalid, or the lack of any.
     refused: Option<Refused>,
     home: Home,
     namespaces: Vec<WatchedNamespace>,
@@ -94,6 +102,8 @@ struct Watch<'a> {
     systemd: Systemd,
     debounce: Debounce,
     pending: Pending,
+    /// The time to read files that were half written.
+    unfinished_until: Option<Duration>,
     /// The time of the last pass over all namespaces.
     last_pass: Duration,
     /// The time of the last WATCHDOG=1.
@@ -154,7 +164,9 @@ impl Watch<'_> {
     /// The time of the next pass or heartbeat, if no event comes before.
     fn due(&self) -> Option<Duration> {
         let retries = self.namespaces.iter().filter_map(|namespace| namespace.retry_at);
-        let others = [self.debounce.due(), self.resync_at(), self.heartbeat_at()];
+        let unsent = self.systemd.has_unsent().then(|| self.events.elapsed() + Systemd::RETRY);
+        let others =
+            [self.debounce.due(), self.resync_at(), self.heartbeat_at(), unsent, self.unfinished_until];
         others.into_iter().flatten().chain(retries).min()
     }
 
@@ -185,6 +197,7 @@ impl Watch<'_> {
 
     /// Runs what is due.
     fn run_due(&mut self) {
+        self.systemd.send();
         let now = self.events.elapsed();
         let is_due = |due: Option<Duration>| due.is_some_and(|due| due <= now);
         if is_due(self.heartbeat_at()) {
@@ -196,7 +209,7 @@ impl Watch<'_> {
         let retries: BTreeSet<usize> = retries.map(|(number, _)| number).collect();
         if is_due(self.resync_at()) {
             self.read_and_pass(Trigger::Resync);
-        } else if is_due(self.debounce.due()) && self.pending.files {
+        } else if is_due(self.unfinished_until) || (is_due(self.debounce.due()) && self.pending.files) {
             self.read_and_pass(Trigger::Host);
         } else if is_due(self.debounce.due()) {
             let numbers = std::mem::take(&mut self.pending.namespaces);
