@@ -1,23 +1,33 @@
-//! The runtime folder: the lock that keeps a second writer out of a network namespace, and the record of the endpoints
-//! that this program made there.
+//! What keeps a second writer out of a network namespace, and the record of the endpoints that this program made there.
 //!
-//! Both are files named after the namespace's inode. The record is a help for `prune: false` and never trusted beyond
-//! that: whatever it names and the kernel does not have is forgotten.
+//! Two locks do the first. A name in the namespace itself cannot be removed while its holder lives, and is the same for
+//! all runtime folders; but any user can take it first. A file in the runtime folder is this user's alone.
+//!
+//! File and record are named after the namespace's cookie, which no other namespace gets until the next boot. The record is a
+//! help for `prune: false` and never trusted beyond that: what another boot recorded, and whatever the kernel does not
+//! have, is forgotten.
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
+use crate::linux::{claim, netns};
+use crate::model::escaped_path;
 use crate::model::{AddressId, Identity, OwnedEndpoints};
 use crate::reconcile::{LockError, Record};
 use crate::system::Error;
 
 /// Where it is unless systemd says otherwise.
 const FOLDER: &str = "/run/mptcp-apply";
+
+/// A number that no two boots share.
+const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
 /// More than a record of 255 endpoints ever takes, in bytes.
 const RECORD_MAX: u64 = 64 * 1024;
@@ -33,35 +43,28 @@ pub struct RunDir {
     namespace: u64,
     /// The user whose files they are.
     user: u32,
-    lock: Option<File>,
+    /// What was had of the two locks, once they were asked for.
+    locks: Option<(Option<UnixListener>, Option<File>)>,
 }
 
 impl RunDir {
-    /// The files for the network namespace with this inode, or for that of this thread. Asking for the inode takes as long
-    /// as taking the lock.
+    /// The files for the network namespace that this thread is in.
     ///
     /// # Errors
-    /// Without `/proc`.
-    pub fn of(inode: Option<u64>) -> Result<RunDir, Error> {
-        const OWN: &str = "/proc/self/ns/net";
-        let own = || fs::metadata(OWN).map_err(|error| Error::Io(format!("read {OWN}"), error));
-        Ok(RunDir::of_namespace(inode.map_or_else(|| own().map(|own| own.ino()), Ok)?))
-    }
-
-    /// The files for the network namespace with this inode.
-    fn of_namespace(inode: u64) -> RunDir {
+    /// When that cannot be told from others.
+    pub fn of_this_namespace() -> Result<RunDir, Error> {
         // systemd lists several folders with colons between them; the first is the unit's own.
         let given = std::env::var_os("RUNTIME_DIRECTORY");
         let folder = given.as_ref().and_then(|folders| std::env::split_paths(folders).next());
-        RunDir {
+        Ok(RunDir {
             folder: folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| FOLDER.into()),
-            namespace: inode,
+            namespace: netns::cookie()?,
             user: rustix::process::geteuid().as_raw(),
-            lock: None,
-        }
+            locks: None,
+        })
     }
 
-    /// Whether these are the files of the network namespace with this inode.
+    /// Whether these are the files of the same network namespace.
     pub fn is_of(&self, other: &RunDir) -> bool {
         (&self.folder, self.namespace) == (&other.folder, other.namespace)
     }
@@ -81,7 +84,9 @@ impl RunDir {
         })?;
         match file.try_lock() {
             Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(LockError::Held(path)),
+            Err(TryLockError::WouldBlock) => {
+                Err(LockError::Held(format!("it holds the lock {}", escaped_path(&path))))
+            }
             Err(TryLockError::Error(error)) => Err(unavailable(error)),
         }
     }
@@ -94,9 +99,13 @@ impl RunDir {
         let file = judged.and_then(|()| File::open(&path));
         match file.and_then(|file| file.take(RECORD_MAX + 1).read_to_end(&mut bytes)) {
             Ok(_) if bytes.len() as u64 > RECORD_MAX => {
-                Err(io::Error::other(format!("{} is larger than any record", path.display())))
+                Err(io::Error::other(format!("{} is larger than any record", escaped_path(&path))))
             }
-            Ok(_) => Ok(String::from_utf8_lossy(&bytes).split_inclusive('\n').filter_map(parse).collect()),
+            Ok(0) => Ok(OwnedEndpoints::new()),
+            Ok(_) => {
+                let (text, head) = (String::from_utf8_lossy(&bytes), head()?);
+                Ok(text.split_inclusive('\n').skip_while(|line| *line != head).filter_map(parse).collect())
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(OwnedEndpoints::new()),
             Err(error) => Err(error),
         }
@@ -104,7 +113,8 @@ impl RunDir {
 
     /// Readers see the old record or the new one.
     fn write_owned(&self, owned: &OwnedEndpoints) -> io::Result<()> {
-        let text: String = owned.iter().map(|(identity, id)| format(identity, *id)).collect();
+        let rows: String = owned.iter().map(|(identity, id)| format(identity, *id)).collect();
+        let text = if rows.is_empty() { rows } else { head()? + &rows };
         let (path, new) = (self.file("owned"), self.file("owned.new"));
         self.create_folder()?;
         // Left behind by a run that was killed, or anything else; what is made anew is this user's own file.
@@ -168,10 +178,15 @@ impl RunDir {
 
 impl Record for RunDir {
     fn claim(&mut self) -> Result<(), LockError> {
-        if self.lock.is_none() {
-            self.lock = Some(self.lock()?);
+        if self.locks.is_some() {
+            return Ok(());
         }
-        Ok(())
+        let (mut trouble, name, file) =
+            (None, unless_held(claim::take(self.user))?, unless_held(self.lock())?);
+        let name = name.map_err(|error| trouble = Some(error)).ok();
+        let file = file.map_err(|error| trouble = Some(error)).ok();
+        self.locks = Some((name, file));
+        trouble.map_or(Ok(()), Err)
     }
 
     fn owned(&self) -> io::Result<OwnedEndpoints> {
@@ -183,20 +198,36 @@ impl Record for RunDir {
     }
 
     fn inherit(&self, start: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
-        let set = |flags| self.lock.as_ref().map_or(Ok(()), |lock| fcntl_setfd(lock, flags));
+        let (name, file) =
+            self.locks.as_ref().map_or((None, None), |(name, file)| (name.as_ref(), file.as_ref()));
+        let locks = [name.map(AsFd::as_fd), file.map(AsFd::as_fd)];
+        let set = |flags| locks.into_iter().flatten().try_for_each(|lock| fcntl_setfd(lock, flags));
         set(FdFlags::empty())?;
         start()?;
         Ok(set(FdFlags::CLOEXEC)?)
     }
 }
 
+/// An error only where another run has the lock.
+fn unless_held<L>(lock: Result<L, LockError>) -> Result<Result<L, LockError>, LockError> {
+    match lock {
+        Err(error @ LockError::Held(_)) => Err(error),
+        lock => Ok(lock),
+    }
+}
+
 fn no_own_file(path: &Path) -> io::Error {
-    io::Error::other(format!("{} is not a file of this user's alone", path.display()))
+    io::Error::other(format!("{} is not a file of this user's alone", escaped_path(path)))
 }
 
 fn others_write(metadata: &Metadata) -> bool {
     const OTHERS_WRITE: u32 = 0o022;
     metadata.mode() & OTHERS_WRITE != 0
+}
+
+/// `boot 0e2f...`, the line before the rows of a record: a folder may outlive the boot in which its numbers were unique.
+fn head() -> io::Result<String> {
+    Ok(format!("boot {}", fs::read_to_string(BOOT)?))
 }
 
 /// `192.0.2.1 8443 7`: address, port and id, each 0 where there is none.

@@ -59,12 +59,9 @@ pub trait PathManager {
     /// Whether the run is to end as soon as it can. Pauses are over at once then.
     fn is_interrupted(&self) -> bool;
 
-    /// The first write is next: until [`PathManager::release_signals`], a signal that ends the run lets it finish or put
-    /// back what it began.
+    /// The first write is next: from now on a signal that ends the run lets it finish or put back what it began, and report
+    /// that.
     fn hold_signals(&mut self) {}
-
-    /// The last write is done.
-    fn release_signals(&mut self) {}
 
     /// Carries out one step. Before a request that goes by the id alone, the row there is compared with what the step
     /// expects.

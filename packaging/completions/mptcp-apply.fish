@@ -24,98 +24,98 @@ function __fish_mptcp_apply_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l wait -d 'Wait up to SECS for what is not there yet' -r -f
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l resync -d 'With --watch: look every SECS [30]' -r -f
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l netns -d 'A named namespace, or several' -r -f
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l format -d 'text, json; show: yaml too' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l wait -d 'Wait up to SECS for what is missing' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l resync -d 'With --watch: re-apply every SECS [30]' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l netns -d 'Use this named network namespace' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
 yaml\t'As a configuration'"
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l color -d 'Colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l root-dir -d 'Put DIR before the three standard folders' -r -f -a "(__fish_complete_directories)"
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s n -l dry-run -d 'Print the plan and change nothing'
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l rehearse -d 'Try the plan out in a copy of this host'
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l diff -d 'Print the unified diff as YAML too'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l rehearse -d 'Carry out the plan in a copy of this host'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l diff -d 'Print a unified diff of YAML too'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l detailed-exitcode -d 'Exit with 2 when the plan is not empty'
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l strict -d 'Let a warning be an error'
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s w -l watch -d 'Stay, and keep it so'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l strict -d 'Treat warnings as errors'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s w -l watch -d 'Keep running, and re-apply after changes'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s v -l verbose -d 'Tell each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s V -l version -d 'Print version'
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "check" -d 'Judge the files alone; needs no kernel and no privilege'
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "show" -d 'Show the kernel\'s state now'
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "try" -d 'Apply, and take it back unless confirmed'
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "doctor" -d 'Explain why subflows are not made, with remedies'
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "monitor" -d 'Tell what happens to connections and subflows'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "check" -d 'Check the files alone; needs no kernel and no privilege'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "show" -d 'Show the kernel\'s current state'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "try" -d 'Apply, and take the change back unless it is confirmed'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "doctor" -d 'Explain why subflows are missing, with remedies'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "monitor" -d 'Print events of connections and subflows'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "schema" -d 'Print the JSON Schema of the configuration'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l format -d 'text, json; show: yaml too' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
 yaml\t'As a configuration'"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l color -d 'Colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l root-dir -d 'Put DIR before the three standard folders' -r -f -a "(__fish_complete_directories)"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l strict -d 'Let a warning be an error'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l strict -d 'Treat warnings as errors'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -s v -l verbose -d 'Tell each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -s h -l help -d 'Print this help'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l id -d 'Show the endpoint with this id only' -r -f
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l netns -d 'A named namespace, or several' -r -f
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l format -d 'text, json; show: yaml too' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l id -d 'Show only the endpoint with this id' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l netns -d 'Use this named network namespace' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
 yaml\t'As a configuration'"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l color -d 'Colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l root-dir -d 'Put DIR before the three standard folders' -r -f -a "(__fish_complete_directories)"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l connections -d 'Show live connections and their subflows too'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l connections -d 'Show live connections and subflows too'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s v -l verbose -d 'Tell each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l timeout -d 'Wait SECS for a confirmation [120]' -r -f
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l confirm-with -d 'Keep it if this shell command succeeds' -r -f -a "(__fish_complete_command)"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l format -d 'text, json; show: yaml too' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l confirm-with -d 'Confirm if this shell command succeeds' -r -f -a "(__fish_complete_command)"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
 yaml\t'As a configuration'"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l color -d 'Colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l root-dir -d 'Put DIR before the three standard folders' -r -f -a "(__fish_complete_directories)"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l strict -d 'Let a warning be an error'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l strict -d 'Treat warnings as errors'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -s v -l verbose -d 'Tell each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -s h -l help -d 'Print this help'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l probe -d 'Open a connection, watch its subflows' -r -f
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l format -d 'text, json; show: yaml too' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l probe -d 'Open a test connection, watch its subflows' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
 yaml\t'As a configuration'"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l color -d 'Colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l root-dir -d 'Put DIR before the three standard folders' -r -f -a "(__fish_complete_directories)"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s v -l verbose -d 'Tell each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s h -l help -d 'Print this help'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l netns -d 'A named namespace, or several' -r -f
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l format -d 'text, json; show: yaml too' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l netns -d 'Use this named network namespace' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
 yaml\t'As a configuration'"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l color -d 'Colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l root-dir -d 'Put DIR before the three standard folders' -r -f -a "(__fish_complete_directories)"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s v -l verbose -d 'Tell each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s h -l help -d 'Print this help'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -l format -d 'text, json; show: yaml too' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
 yaml\t'As a configuration'"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -l color -d 'Colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -l root-dir -d 'Put DIR before the three standard folders' -r -f -a "(__fish_complete_directories)"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -s v -l verbose -d 'Tell each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -s h -l help -d 'Print this help'

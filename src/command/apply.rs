@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cli::{Apply, Common};
-use crate::config::{LoadedConfig, Trust};
+use crate::config::LoadedConfig;
 use crate::linux::signals::Interruption;
 use crate::linux::{LinuxPathManager, sandbox};
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
@@ -15,7 +15,7 @@ use crate::report::About;
 use crate::rundir::RunDir;
 
 use super::countdown::WaitProgress;
-use super::{Output, netns, watch};
+use super::{Output, load, netns, watch};
 
 /// Does the main job.
 ///
@@ -26,30 +26,24 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
     if options.watch {
         return watch::run(options, common, &output);
     }
-    let strictness = strictness(options.strict);
-    let loaded =
-        LoadedConfig::load(&options.paths, common.root_dir(), strictness, || trust(options.applies()));
-    let loaded = match loaded {
+    let loaded = match load::load(&options.paths, options.strict, options.applies(), common, &output)? {
         Ok(loaded) => loaded,
-        Err(none) => return output.no_config(none),
+        Err(exit) => return Ok(exit),
     };
-    output.diagnose(&loaded.diagnostics, &loaded.sources);
-    if let Some(exit) = loaded.rejection {
-        return output.rejected(&loaded, exit);
-    }
     let signals = Rc::new(Interruption::default());
-    let unmatched = match strictness {
+    let unmatched = match loaded.strictness {
         Strictness::Strict => Severity::Error,
         Strictness::Lenient => Severity::Warning,
     };
-    netns::in_each(&options.netns, &output, unmatched, |entered| {
-        let netns = entered.map(|entered| entered.name);
+    netns::in_each(&options.netns, &output, unmatched, |netns| {
+        // One that comes later, and before the first step here, ends the program; what is done was reported.
+        signals.let_go();
         if signals.came() {
             let error = Diagnostic::error(code::INTERRUPTED, "interrupted before its turn; nothing was done");
             output.diagnose_in(netns, [&error], &[]);
             return Ok(Exit::Failed);
         }
-        let result = pass(options, &loaded, entered.map(|entered| entered.inode), &signals);
+        let result = pass(options, &loaded, &signals);
         let about = About { loaded: Some(&loaded), netns, trigger: None };
         let exit = output.report(&about, &result, options.applies(), options.diff)?;
         let has_steps = result.is_ok_and(|report| !report.steps.is_empty());
@@ -58,30 +52,15 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
     })
 }
 
-/// Whether warnings count as errors.
-pub fn strictness(strict: bool) -> Strictness {
-    if strict { Strictness::Strict } else { Strictness::Lenient }
-}
-
-/// What it takes for files to be carried out: what they say is done with the rights of this user.
-pub fn trust(applies: bool) -> Trust {
-    if applies && rustix::process::geteuid().is_root() { Trust::Required } else { Trust::Advised }
-}
-
 /// One pass in the namespace that this thread is in.
-fn pass(
-    options: &Apply,
-    loaded: &LoadedConfig,
-    inode: Option<u64>,
-    signals: &Rc<Interruption>,
-) -> Result<Report, Failure> {
-    let mut rundir = RunDir::of(inode)?;
+fn pass(options: &Apply, loaded: &LoadedConfig, signals: &Rc<Interruption>) -> Result<Report, Failure> {
+    let mut rundir = RunDir::of_this_namespace()?;
     if options.rehearse {
         let (mut system, warnings) = sandbox::enter(&loaded.config)?;
         return reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Rehearse(warnings));
     }
     let mut system = LinuxPathManager::open()?;
-    let mut progress = WaitProgress::new();
+    let mut progress = WaitProgress::default();
     let mut show = |missing: &[Diagnostic], left| progress.show(missing, left);
     let at_most = options.wait.map(|seconds| Duration::from_secs(seconds.into()));
     let wait = at_most.map(|at_most| Wait { at_most, progress: &mut show });

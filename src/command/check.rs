@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use crate::cli::Common;
 use crate::config::{LoadedConfig, Trust};
-use crate::model::Exit;
+use crate::model::{Exit, counted};
 use crate::report::json_v1;
 
 use super::output::Form;
-use super::{Output, apply};
+use super::{Output, load};
 
 /// Reads the files, says what is wrong with them, touches nothing.
 ///
@@ -17,7 +17,7 @@ use super::{Output, apply};
 /// When the result cannot be written.
 pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
-    let strictness = apply::strictness(strict);
+    let strictness = load::strictness(strict);
     let loaded = match LoadedConfig::load(paths, common.root_dir(), strictness, || Trust::Advised) {
         Ok(loaded) => loaded,
         Err(none) => {
@@ -35,18 +35,14 @@ pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit>
         return Ok(Exit::Invalid);
     }
     if output.form == Form::Text && !output.quiet {
-        let files = sources.len();
+        let files = counted(sources.len(), "file");
         let endpoints = match &config.endpoints {
-            Some(declarations) => format!("{} endpoint{}", declarations.len(), plural(declarations.len())),
+            Some(declarations) => counted(declarations.len(), "endpoint"),
             None => "endpoints not managed".to_owned(),
         };
         let selectors: String =
             config.selectors().map(|(name, selector)| format!("  {name}: {selector}\n")).collect();
-        output.print(&format!("valid: {files} file{}, {endpoints}\n{selectors}", plural(files)))?;
+        output.print(&format!("valid: {files}, {endpoints}\n{selectors}"))?;
     }
     Ok(Exit::Success)
-}
-
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }

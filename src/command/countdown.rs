@@ -1,27 +1,25 @@
 //! A line on the terminal that says how long something may still take. Where standard error is no terminal, there is
-//! none: nobody wants it in a log.
+//! none, as it would fill a log.
+
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use crate::model::diagnostic::Diagnostic;
 
-/// The line. It is gone with the value.
+/// The line. It disappears when the value is dropped.
+#[derive(Default)]
 pub struct Countdown {
-    is_wanted: bool,
     /// What stands there now, in characters.
     length: usize,
 }
 
 impl Countdown {
-    /// None yet.
-    pub fn new() -> Countdown {
-        Countdown { is_wanted: io::stderr().is_terminal(), length: 0 }
-    }
-
     /// Says how long is left, and returns for how long that is right.
     pub fn tell(&mut self, left: Duration) -> Duration {
-        if !self.is_wanted {
+        if !io::stderr().is_terminal() {
             return left;
         }
         let (words, pause) = words(left);
@@ -42,17 +40,13 @@ impl Countdown {
 }
 
 /// What `--wait` waits for: a line for each thing when that changes, and how long is left.
+#[derive(Default)]
 pub struct WaitProgress {
     countdown: Countdown,
     shown: Vec<Diagnostic>,
 }
 
 impl WaitProgress {
-    /// Nothing yet.
-    pub fn new() -> WaitProgress {
-        WaitProgress { countdown: Countdown::new(), shown: Vec::new() }
-    }
-
     /// Shows what is missing and how long is left, and returns for how long that is right.
     pub fn show(&mut self, missing: &[Diagnostic], left: Duration) -> Duration {
         if self.shown != missing {
@@ -83,19 +77,4 @@ fn words(left: Duration) -> (String, Duration) {
 fn write(text: &str) {
     // A terminal that is gone needs no line.
     let _ = io::stderr().write_all(text.as_bytes());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::words;
-    use std::time::Duration;
-
-    #[test]
-    fn the_words_are_right_for_as_long_as_they_say() {
-        for (left, expected, pause) in [(2000, "2 s left", 1000), (1999, "2 s left", 999), (1, "1 s left", 1)]
-        {
-            let told = words(Duration::from_millis(left));
-            assert_eq!(told, (expected.to_owned(), Duration::from_millis(pause)), "{left}");
-        }
-    }
 }

@@ -1,7 +1,6 @@
 //! The guard of a trial: puts back what was tried, unless it hears that it stays.
 
 use std::io;
-use std::time::Duration;
 
 use crate::cli::Common;
 use crate::linux::LinuxPathManager;
@@ -13,10 +12,6 @@ use crate::trial::{GuardEnd, GuardMessage};
 
 use super::Output;
 
-/// How long a plan may take to be carried out, with ports that close one after the other, before the process that tries is
-/// taken for stuck. One that died is missed at once.
-const PLAN_MAX: Duration = Duration::from_secs(15 * 60);
-
 /// Waits for messages, and acts on them.
 ///
 /// # Errors
@@ -25,10 +20,15 @@ pub fn run(common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let (mut end, spec) = GuardEnd::take()?;
     end.ready()?;
-    let (mut revert, mut left) = (spec.revert, spec.timeout.max(PLAN_MAX));
+    let (mut revert, mut left) = (spec.revert, spec.timeout);
     loop {
         match end.hear(left) {
-            Some(GuardMessage::Applied(state)) => (revert.reached, left) = (Some(state), spec.timeout),
+            Some(GuardMessage::Working) => {}
+            Some(GuardMessage::Applied(state, rest)) => {
+                (revert.reached, left) = (Some(state), rest);
+                // Where nothing hears this, the connection has ended.
+                let _ = end.ready();
+            }
             Some(GuardMessage::Keep) => return Ok(Exit::Success),
             Some(GuardMessage::Back) | None => return put_back(&revert, &output),
         }
@@ -48,6 +48,6 @@ pub fn put_back(revert: &Revert, output: &Output) -> io::Result<Exit> {
 }
 
 fn pass(revert: &Revert) -> Result<Report, Failure> {
-    let (mut system, mut rundir) = (LinuxPathManager::open()?, RunDir::of(None)?);
+    let (mut system, mut rundir) = (LinuxPathManager::open()?, RunDir::of_this_namespace()?);
     reconcile::reconcile(revert, &mut system, &mut rundir, Mode::Revert(revert))
 }

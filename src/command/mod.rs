@@ -11,6 +11,7 @@ pub mod trial;
 
 mod countdown;
 mod installed;
+mod load;
 mod netns;
 mod output;
 mod watch;

@@ -37,16 +37,13 @@ pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let installed = InstalledNames::load(common, &output);
     let (mut namespaces, mut sockets) = (Vec::new(), Vec::new());
-    let exit = netns::in_each(names, &output, Severity::Warning, |entered| {
-        let name = entered.map(|entered| entered.name);
-        match listen(name, &installed) {
-            Ok((namespace, socket)) => {
-                namespaces.push(namespace);
-                sockets.push(socket);
-                Ok(Exit::Success)
-            }
-            Err(error) => Ok(netns::refuse(error, name, &output)),
+    let exit = netns::in_each(names, &output, Severity::Warning, |name| match listen(name, &installed) {
+        Ok((namespace, socket)) => {
+            namespaces.push(namespace);
+            sockets.push(socket);
+            Ok(Exit::Success)
         }
+        Err(error) => Ok(netns::refuse(error, name, &output)),
     })?;
     // Whoever asks for several is not to take silence of one for peace.
     if exit != Exit::Success || namespaces.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::linux::netns::{self, Entered, Names};
+use crate::linux::netns::{self, Names};
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::{Exit, code};
 use crate::reconcile::Failure;
@@ -21,7 +21,7 @@ pub fn in_each(
     names: &[Names],
     output: &Output,
     unmatched: Severity,
-    mut job: impl FnMut(Option<Entered<'_>>) -> io::Result<Exit>,
+    mut job: impl FnMut(Option<&str>) -> io::Result<Exit>,
 ) -> io::Result<Exit> {
     if names.is_empty() {
         return job(None);
@@ -45,7 +45,7 @@ pub fn in_each(
     let mut worst = Exit::Success;
     for name in &found {
         worst = worst.worse(match netns::enter(name) {
-            Ok(entered) => job(Some(entered))?,
+            Ok(()) => job(Some(name))?,
             Err(error) => refuse(error, Some(name), output),
         });
     }

@@ -97,7 +97,7 @@ impl Output {
         }
     }
 
-    /// Writes diagnostics to standard error; warnings not when quiet. Where that cannot be written nobody can be told,
+    /// Writes diagnostics to standard error; only errors and their notes when quiet. Where that cannot be written nobody can be told,
     /// and the exit code is all that is left to say.
     pub fn diagnose(&self, diagnostics: &Diagnostics, sources: &[SourceFile]) {
         self.diagnose_in(None, diagnostics.iter(), sources);
@@ -113,8 +113,14 @@ impl Output {
         diagnostics: impl IntoIterator<Item = &'d Diagnostic>,
         sources: &[SourceFile],
     ) {
-        let wanted = |severity| severity == Severity::Error || !self.quiet;
-        let wanted = diagnostics.into_iter().filter(|diagnostic| wanted(diagnostic.severity));
+        // A note belongs to what it follows.
+        let mut is_wanted = !self.quiet;
+        let wanted = diagnostics.into_iter().filter(|diagnostic| {
+            if diagnostic.severity != Severity::Note {
+                is_wanted = diagnostic.severity == Severity::Error || !self.quiet;
+            }
+            is_wanted
+        });
         let mut wanted = wanted.peekable();
         if wanted.peek().is_none() {
             return;
@@ -130,6 +136,7 @@ impl Output {
             let level = match diagnostic.severity {
                 Severity::Error => Level::Error,
                 Severity::Warning => Level::Warn,
+                Severity::Note => Level::Info,
             };
             let words = format!("{blank_line}{heading}{}\n", snippets.render(diagnostic));
             text.push_str(&log::marked(level, &words));

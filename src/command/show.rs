@@ -22,8 +22,7 @@ use super::{Output, netns};
 pub fn run(options: &Show, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let installed = InstalledNames::load(common, &output);
-    netns::in_each(&options.netns, &output, Severity::Warning, |entered| {
-        let netns = entered.map(|entered| entered.name);
+    netns::in_each(&options.netns, &output, Severity::Warning, |netns| {
         let seen =
             LinuxPathManager::open().and_then(|mut host| Ok((look(options, &installed, &mut host)?, host)));
         match seen {

@@ -10,11 +10,11 @@ use crate::model::Exit;
 use crate::reconcile::{self, Failure, Mode, Report, Revert};
 use crate::report::About;
 use crate::rundir::RunDir;
-use crate::trial::{Decision, Guard, GuardMessage, Session, TrialSpec};
+use crate::trial::{Decision, Guard, GuardMessage, Heartbeat, Session, TrialSpec};
 
 use super::countdown::Countdown;
 use super::output::Form;
-use super::{Output, apply, guard};
+use super::{Output, guard, load};
 
 /// Applies, and waits for a decision.
 ///
@@ -22,59 +22,64 @@ use super::{Output, apply, guard};
 /// When the result cannot be written, or waited for.
 pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
-    let strictness = apply::strictness(options.strict);
-    let loaded = LoadedConfig::load(&options.paths, common.root_dir(), strictness, || apply::trust(true));
-    let loaded = match loaded {
+    let loaded = match load::load(&options.paths, options.strict, true, common, &output)? {
         Ok(loaded) => loaded,
-        Err(none) => return output.no_config(none),
+        Err(exit) => return Ok(exit),
     };
-    output.diagnose(&loaded.diagnostics, &loaded.sources);
-    if let Some(exit) = loaded.rejection {
-        return output.rejected(&loaded, exit);
-    }
     let mut session = Session::open()?;
     let timeout = Duration::from_secs(options.timeout.into());
-    let mut trial = Trial { options: reporting(common), timeout, guard: None };
+    let mut trial =
+        Trial { options: reporting(common), timeout, guard: None, heartbeat: Heartbeat::default() };
     let result = pass(&loaded, &mut trial);
+    let left = timeout.saturating_sub(trial.heartbeat.since_last_write());
     let about = About { loaded: Some(&loaded), netns: None, trigger: None };
-    let exit = output.report(&about, &result, true, false)?;
+    let report = || output.report(&about, &result, true, false);
     let Some((mut guard, mut revert)) = trial.guard else {
         // There was nothing to change, or it could not start.
-        return Ok(exit);
+        return report();
     };
-    let after = match result {
-        Ok(report) if report.failure.is_none() => report.after,
+    let after = match &result {
+        Ok(report) if report.failure.is_none() => report.after.clone(),
         // It was put back already, as far as possible.
         _ => {
-            guard.tell(&GuardMessage::Keep)?;
-            guard.end()?;
-            return Ok(exit);
+            let _ = guard.tell(&GuardMessage::Keep);
+            let ended = guard.end();
+            let exit = report()?;
+            return if matches!(ended, Ok(Some(0))) { Ok(exit) } else { guard::put_back(&revert, &output) };
         }
     };
-    // A guard that is gone is noticed below.
-    let _ = guard.tell(&GuardMessage::Applied(after.clone()));
+    // Before anything is written, which may take as long as a reader wants.
+    let heard = guard.applied(after.clone(), left);
     revert.reached = Some(after);
-    let decision = decide(options, &mut session, &guard, timeout).unwrap_or_else(|error| {
+    report()?;
+    if heard.is_err() {
+        // It is gone, or its time was up before the last step: then not all was there to be put back.
+        let _ = guard.end();
+        return guard::put_back(&revert, &output);
+    }
+    let decision = decide(options, &mut session, &guard, left).unwrap_or_else(|error| {
         output.error(&format!("cannot wait for a confirmation: {error}"), None);
         Decision::Back("nobody can confirm it")
     });
-    let (word, message) = match decision {
-        Decision::Keep(word) => (word, GuardMessage::Keep),
-        Decision::Back(word) => (word, GuardMessage::Back),
+    let message = match decision {
+        Decision::Keep(_) => GuardMessage::Keep,
+        Decision::Back(_) => GuardMessage::Back,
     };
-    let told = guard.tell(&message).and_then(|()| guard.end());
-    match (decision, told) {
-        // The time was up, and the guard faster than the confirmation.
-        (Decision::Keep(_), Ok(Some(code))) if code != 0 => Ok(put_back(code)),
-        (Decision::Keep(_), _) => {
+    // A guard that does not hear it has taken the change back, or was killed. Its end shows which.
+    let _ = guard.tell(&message);
+    match (decision, guard.end().ok().flatten()) {
+        (Decision::Keep(word), Some(0)) => {
             if output.form == Form::Text && !output.quiet {
-                output.print(&format!("kept: {word}\n"))?;
+                let written = output.print(&format!("kept: {word}\n"));
+                written
+                    .unwrap_or_else(|error| output.error(&format!("cannot write the report: {error}"), None));
             }
             Ok(Exit::Success)
         }
-        (Decision::Back(_), Ok(Some(code))) => Ok(put_back(code)),
-        // The guard was killed. Its work is left.
-        (Decision::Back(_), _) => guard::put_back(&revert, &output),
+        (_, Some(code)) if code == i32::from(Exit::TakenBack.code()) => Ok(Exit::TakenBack),
+        (_, Some(code)) if code == i32::from(Exit::Inconsistent.code()) => Ok(Exit::Inconsistent),
+        // Its work is left, a confirmation that came too late to be heard included.
+        _ => guard::put_back(&revert, &output),
     }
 }
 
@@ -83,43 +88,43 @@ struct Trial {
     options: Vec<String>,
     timeout: Duration,
     guard: Option<(Guard, Revert)>,
+    heartbeat: Heartbeat,
 }
 
 impl reconcile::Safeguard for Trial {
     fn set(&mut self, revert: Revert) -> io::Result<()> {
         let spec = TrialSpec { revert, timeout: self.timeout };
-        self.guard = Some((Guard::start(&self.options, &spec)?, spec.revert));
+        let guard = Guard::start(&self.options, &spec)?;
+        self.heartbeat.connect(&guard)?;
+        self.guard = Some((guard, spec.revert));
         Ok(())
     }
 }
 
 fn pass(loaded: &LoadedConfig, trial: &mut Trial) -> Result<Report, Failure> {
-    let (mut system, mut rundir) = (LinuxPathManager::open()?, RunDir::of(None)?);
+    let (mut system, mut rundir) = (LinuxPathManager::open()?, RunDir::of_this_namespace()?);
+    let heartbeat = trial.heartbeat.clone();
+    system.at_progress(move |progress| heartbeat.beat(progress));
     reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Try(trial))
 }
 
-/// What the guard's exit code says.
-fn put_back(code: i32) -> Exit {
-    if code == i32::from(Exit::TakenBack.code()) { Exit::TakenBack } else { Exit::Inconsistent }
-}
-
 /// Waits for the command, a person or the end of the time.
-fn decide(options: &Try, session: &mut Session, guard: &Guard, timeout: Duration) -> io::Result<Decision> {
+fn decide(options: &Try, session: &mut Session, guard: &Guard, left: Duration) -> io::Result<Decision> {
     match &options.confirm_with {
         // What it prints would be torn by a line that counts.
         Some(command) => {
             session.ask(command)?;
-            session.wait(guard, timeout, |left| left)
+            session.wait(guard, left, |left| left)
         }
         None => {
             session.forget_what_was_typed();
             log::warn!(
                 "to keep this, {} within {} s; otherwise it is taken back",
                 session.ways(),
-                timeout.as_secs()
+                left.as_secs_f32().round()
             );
-            let mut countdown = Countdown::new();
-            session.wait(guard, timeout, |left| countdown.tell(left))
+            let mut countdown = Countdown::default();
+            session.wait(guard, left, |left| countdown.tell(left))
         }
     }
 }

@@ -1,5 +1,5 @@
-//! One file's YAML tree to a [`Document`]: known keys, right types, values in range. Every error is reported, and what
-//! is wrong is left out.
+//! Decodes the YAML tree of one file to a [`Document`]: known keys, correct types, values in range. Every error is
+//! reported, and wrong values are left out.
 
 mod endpoint;
 mod value;
@@ -12,14 +12,14 @@ use crate::model::{Sysctl, SysctlKind, SysctlValue, code};
 use super::document::{Document, LimitValue, LimitsDocument, Located};
 use super::node::{Key, Node, Value, quoted};
 
-/// Reads the tree of a whole file.
+/// Decodes the tree of a whole file.
 pub fn document(node: &Node, diagnostics: &mut Diagnostics) -> Document {
     Decoder { diagnostics, refused: 0 }.document(node)
 }
 
 struct Decoder<'d> {
     diagnostics: &'d mut Diagnostics,
-    /// How many values there were of which the YAML reader has said already what is wrong.
+    /// The number of values whose error the YAML parser has already reported.
     refused: usize,
 }
 
@@ -102,7 +102,7 @@ impl Decoder<'_> {
     fn unknown_sysctl(&mut self, key: &Key, names: &[&str]) {
         let bare = key.text.strip_prefix("net.mptcp.").unwrap_or(&key.text);
         if bare.starts_with("available_") {
-            let message = format!("sysctl {} can only be read", quoted(&key.text));
+            let message = format!("sysctl {} is read-only", quoted(&key.text));
             let error = Diagnostic::error(code::UNKNOWN_SYSCTL, message).at(key.location, "");
             return self.report(error.help("leave it out"));
         }
@@ -111,7 +111,7 @@ impl Decoder<'_> {
                 true => Some(format!("write it as `{bare}`")),
                 false => suggestion(bare, names),
             };
-            let help = near.unwrap_or_else(|| format!("known are {}", names.join(", ")));
+            let help = near.unwrap_or_else(|| format!("known sysctls are {}", names.join(", ")));
             let message = format!("unknown sysctl {}", quoted(&key.text));
             Diagnostic::error(code::UNKNOWN_SYSCTL, message).at(key.location, "").help(help)
         });
@@ -141,11 +141,11 @@ impl Decoder<'_> {
             }
             (SysctlKind::Word, _) => {
                 let word = self.text(node, format_args!("`{name}`"))?;
-                let fit = !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic());
-                if !fit {
-                    self.report_value(node, code::VALUE, format!("`{name}` must be one word"), None);
+                let valid = !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic());
+                if !valid {
+                    self.report_value(node, code::VALUE, format!("`{name}` must be a single word"), None);
                 }
-                fit.then(|| located(node, SysctlValue::Word(word.to_owned())))?
+                valid.then(|| located(node, SysctlValue::Word(word.to_owned())))?
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The grammar: what one file may say. The published JSON Schema is generated from these types by `schema`, where a
-//! test fails when the file in `schema/` is stale.
+//! The grammar: the keys and values of one file. `schema` generates the published JSON Schema from these types, and a
+//! test there fails when the file in `schema/` is stale.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
 pub struct Located<T> {
     /// The value.
     pub value: T,
-    /// Where it stands; of an entry of a mapping: its value.
+    /// Where the value is; in a mapping, not its key.
     pub location: Location,
 }
 
@@ -25,15 +25,15 @@ pub const NAME_MAX: usize = 64;
 pub struct Name(String);
 
 impl Name {
-    /// Takes a word that is fit for a name.
+    /// The name, if the text is valid as one.
     pub fn new(text: &str) -> Option<Name> {
-        let fit = text.len() <= NAME_MAX
+        let valid = text.len() <= NAME_MAX
             && text.starts_with(|first: char| first.is_ascii_alphanumeric())
             && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-        fit.then(|| Name(text.to_owned()))
+        valid.then(|| Name(text.to_owned()))
     }
 
-    /// The word.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -45,14 +45,14 @@ impl fmt::Display for Name {
     }
 }
 
-/// One file, version 1 of the grammar. None is a key that is absent.
+/// One file, version 1 of the grammar. `None` stands for an absent key.
 #[derive(Debug, Default)]
 pub struct Document {
     /// `prune`
     pub prune: Option<Located<bool>>,
     /// `limits`
     pub limits: LimitsDocument,
-    /// `sysctls`; the place is the key's
+    /// `sysctls`, each with the location of its key
     pub sysctls: Vec<(Sysctl, Location, Located<SysctlValue>)>,
     /// `endpoints`; an entry without a body withdraws an earlier declaration
     pub endpoints: Option<Vec<(Located<Name>, Option<EndpointDocument>)>>,
@@ -65,12 +65,12 @@ impl Document {
     pub const VERSION: i128 = 1;
 }
 
-/// A limit as it is declared.
+/// A declared limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitValue {
-    /// That many.
+    /// A number.
     Number(u32),
-    /// As many as the kernel allows.
+    /// The kernel's maximum.
     Max,
 }
 
@@ -88,7 +88,7 @@ impl LimitsDocument {
     pub const KEYS: [&'static str; 2] = ["subflows", "add-addr-accepted"];
 }
 
-/// What one file says of one endpoint; another file may say the rest.
+/// The keys of one endpoint in one file; another file may have the rest.
 #[derive(Clone, Debug, Default)]
 pub struct EndpointDocument {
     /// `address`
@@ -103,16 +103,16 @@ pub struct EndpointDocument {
     pub id: Option<Located<AddressId>>,
     /// `flags`
     pub flags: Option<Located<Flags>>,
-    /// The keys whose values were wrong and are left out, so that their absence says nothing.
-    pub unsure: Vec<&'static str>,
+    /// Keys that are absent here only because their values were wrong.
+    pub invalid: Vec<&'static str>,
 }
 
 impl EndpointDocument {
     /// Its keys.
     pub const KEYS: [&'static str; 6] = ["address", "port", "dev", "family", "id", "flags"];
 
-    /// Whether nobody knows what the file means to say of this key.
-    pub fn is_unsure_of(&self, key: &str) -> bool {
-        self.unsure.contains(&key)
+    /// Whether the value of this key was wrong, so that its absence has no meaning.
+    pub fn has_invalid(&self, key: &str) -> bool {
+        self.invalid.contains(&key)
     }
 }

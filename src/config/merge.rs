@@ -1,4 +1,4 @@
-//! Several files to one: later files win. Mappings merge key by key, scalars and lists are replaced whole, and
+//! Merges several files; later ones win. Mappings are merged key by key, scalars and lists are replaced, and
 //! `NAME: null` withdraws an earlier declaration.
 
 use std::collections::BTreeMap;
@@ -8,27 +8,27 @@ use crate::model::{Sysctl, SysctlValue};
 
 use super::document::{Document, EndpointDocument, LimitValue, Located, Name};
 
-/// The limits that a configuration manages; what is absent is left as it is.
+/// The limits that a configuration manages. An absent limit keeps its current value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ManagedLimits {
     /// Additional subflows of a connection.
     pub subflows: Option<Located<LimitValue>>,
-    /// Announced addresses that are accepted from a peer.
+    /// Announced addresses that a connection accepts from its peer.
     pub add_addr_accepted: Option<Located<LimitValue>>,
 }
 
-/// What all files say together, before anything is checked across keys.
+/// The merged files, before the checks that span several keys.
 #[derive(Debug, Default)]
 pub struct Merged {
     /// `prune`
     pub prune: Option<Located<bool>>,
     /// `limits`
     pub limits: ManagedLimits,
-    /// `sysctls`, with the place of the key
+    /// `sysctls`, each with the location of its key
     pub sysctls: BTreeMap<Sysctl, (Location, Located<SysctlValue>)>,
-    /// `endpoints`, none when no file has the key
+    /// `endpoints`; `None` if no file has the key
     pub endpoints: Option<Endpoints>,
-    /// Whether a file could not be read, so that what is absent may stand there.
+    /// Whether a file could not be parsed, which may have the keys that are absent here.
     pub incomplete: bool,
 }
 
@@ -40,7 +40,7 @@ pub struct Endpoints {
 }
 
 impl Merged {
-    /// Lays one more file over those before it.
+    /// Merges one more file over the earlier ones.
     pub fn add(&mut self, document: Document) {
         let Document { prune, limits, sysctls, endpoints } = document;
         self.prune = prune.or(self.prune);
@@ -75,7 +75,7 @@ impl Endpoints {
         self.slots.push(Some((name, body)));
     }
 
-    /// What is left, in order.
+    /// The declarations that are not withdrawn, in order.
     pub fn into_declarations(self) -> impl Iterator<Item = (Located<Name>, EndpointDocument)> {
         self.slots.into_iter().flatten()
     }
@@ -83,13 +83,13 @@ impl Endpoints {
 
 impl EndpointDocument {
     fn overlay(&mut self, later: EndpointDocument) {
-        let EndpointDocument { address, port, dev, family, id, flags, unsure } = later;
+        let EndpointDocument { address, port, dev, family, id, flags, invalid } = later;
         self.address = address.or(self.address);
         self.port = port.or(self.port);
         self.dev = dev.or(self.dev.take());
         self.family = family.or(self.family);
         self.id = id.or(self.id);
         self.flags = flags.or(self.flags);
-        self.unsure.extend(unsure);
+        self.invalid.extend(invalid);
     }
 }

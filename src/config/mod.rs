@@ -1,14 +1,15 @@
-//! What the files say. Text in, [`Config`] and diagnostics out; [`LoadedConfig`] is the one door, which reads them too.
+//! Parsing and checking of the configuration: text in, [`Config`] and diagnostics out. [`LoadedConfig`] is the one door,
+//! which reads the files too.
 //!
 //! ```text
 //! text --yaml--> Node --decode--> Document --merge--> Config --validate--> diagnostics
 //!               (spans)          (one file)          (all files)
 //! ```
 //!
-//! The YAML tree is our own, made from the events of `saphyr-parser`, and not a serde data model: a serde
-//! deserialiser stops at its first error and forgets where good values stood, while this program reports every error
-//! of every file at once and can point at each value ever after. Reading the text once for both is simpler than
-//! matching two parsers' views of it.
+//! The YAML tree is our own, built from the events of `saphyr-parser`, and not a serde data model: a serde deserialiser
+//! stops at its first error and drops the locations of valid values, while this program reports all errors of all files
+//! at once and needs the location of each value later. Parsing the text once for both is simpler than matching the
+//! results of two parsers.
 
 mod decode;
 mod document;
@@ -16,10 +17,10 @@ mod load;
 mod merge;
 mod node;
 mod pattern;
-#[cfg(test)]
-mod schema;
 mod selector;
 mod syntax;
+#[cfg(test)]
+mod tests;
 mod unique;
 mod validate;
 mod yaml;
@@ -36,14 +37,14 @@ use crate::model::diagnostic::{Diagnostics, SourceId};
 /// The most endpoints that one configuration may declare.
 pub const ENDPOINTS_MAX: usize = 4096;
 
-/// Judges the texts of all files, in the order in which later ones win.
+/// Parses and checks the texts of all files, given in the order in which later ones win.
 ///
-/// The configuration is complete and sound only if no error was reported.
+/// The configuration is complete and valid only if no error was reported.
 pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>, diagnostics: &mut Diagnostics) -> Config {
     let mut merged = merge::Merged::default();
     for (index, text) in texts.into_iter().enumerate() {
         let source = SourceId(index);
-        // A file that is too large or no UTF-8 has its error already, and what is left of it would lead to others.
+        // A file that is too large or not UTF-8 has its error already, and the rest of it would cause others.
         if diagnostics.concern(source) {
             merged.incomplete = true;
             continue;

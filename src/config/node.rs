@@ -1,61 +1,61 @@
-//! A YAML text as a tree in which every node knows its place, and what YAML's core schema makes of its words.
+//! A YAML text as a tree of nodes with locations, and the types that YAML's core schema gives to scalars.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use crate::model::diagnostic::Location;
 
-/// A value and where it stands.
+/// A value with its location.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Of a mapping or sequence: its first line.
+    /// For a mapping: its start.
     pub location: Location,
-    /// What it is.
+    /// The value.
     pub value: Value,
 }
 
-/// The kinds of nodes.
+/// The value of a node.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// Any single word or text.
+    /// A single word or text.
     Scalar(Scalar),
-    /// `[a, b]` or lines that begin with a dash.
+    /// `[a, b]`, or lines that start with a dash.
     Sequence(Vec<Node>),
     /// `{a: b}` or lines of `key: value`, in the order of the file.
     Mapping(Vec<(Key, Node)>),
-    /// YAML that no configuration needs. That is reported, so there is nothing more to say about it.
+    /// YAML that is not allowed in a configuration; its error is already reported.
     Refused,
 }
 
 impl Node {
-    /// Whether its error is reported already.
+    /// Whether its error is already reported.
     pub fn is_refused(&self) -> bool {
         match &self.value {
             Value::Refused => true,
-            // `{{ name }}`, which is a template that nobody has filled in: a mapping as the key of a mapping.
+            // `{{ name }}`, a template that was not filled in: a mapping as the key of a mapping.
             Value::Mapping(entries) => matches!(entries.as_slice(), [(key, _)] if key.refused),
             _ => false,
         }
     }
 }
 
-/// A scalar before anything decided what it means.
+/// A scalar without a type.
 #[derive(Clone, Debug)]
 pub struct Scalar {
-    /// Without quotes, escapes resolved.
+    /// The text without quotes, with escapes resolved.
     pub text: String,
-    /// Written without quotes, so that it may be null, a boolean or a number.
+    /// Whether it is written without quotes, and so can be null, a boolean or a number.
     pub plain: bool,
 }
 
 /// A key of a mapping.
 #[derive(Clone, Debug)]
 pub struct Key {
-    /// Where it stands.
+    /// Where the key is.
     pub location: Location,
     /// The key itself.
     pub text: String,
-    /// Whether it is YAML that no configuration needs, which is reported; it has no text then.
+    /// Whether it is YAML that is not allowed, which is already reported; the text is empty then.
     pub refused: bool,
 }
 
@@ -74,7 +74,7 @@ impl Scalar {
         }
     }
 
-    /// The whole number that YAML's core schema reads, if any. A leading zero is refused: YAML 1.1 took it for octal.
+    /// The integer that YAML's core schema reads, if any. A leading zero is refused: YAML 1.1 reads it as octal.
     pub fn integer(&self) -> Option<i128> {
         let (sign, digits) = match self.text.strip_prefix('-') {
             Some(digits) => (-1, digits),
@@ -91,13 +91,13 @@ impl Scalar {
     }
 }
 
-/// Keeps a second sign out, which Rust's number parsers would take.
+/// Excludes a second sign, which Rust's number parsers accept.
 fn starts_with_digit(digits: &str, radix: u32) -> bool {
     digits.starts_with(|first: char| first.is_digit(radix))
 }
 
 impl Value {
-    /// What it is, for messages.
+    /// The type, for messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Value::Sequence(_) => "a list",
@@ -111,12 +111,12 @@ impl Value {
     }
 }
 
-/// A word of the user's for a message: between backquotes, shortened, control characters escaped.
+/// Text from a file for a message: in backquotes, shortened, control characters escaped.
 pub fn quoted(text: &str) -> Quoted<'_> {
     Quoted(text)
 }
 
-/// See [`quoted`]. It does its work when it is written, that is when there is something wrong.
+/// See [`quoted`]. The text is escaped when it is formatted, that is only for an error.
 pub struct Quoted<'a>(&'a str);
 
 impl fmt::Display for Quoted<'_> {

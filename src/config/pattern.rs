@@ -1,4 +1,7 @@
-//! Addresses, prefixes, interface names and globs, as a declaration writes them.
+//! Addresses, prefixes, interface names and globs in declarations.
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -7,7 +10,7 @@ use glob::Pattern;
 
 use crate::model::canonical;
 
-/// The longest interface name, `IFNAMSIZ` less its terminating zero.
+/// The longest interface name in bytes: `IFNAMSIZ` without the terminating zero.
 pub const INTERFACE_NAME_MAX: usize = 15;
 
 /// `ipv4` or `ipv6`.
@@ -20,7 +23,7 @@ pub enum AddressFamily {
 }
 
 impl AddressFamily {
-    /// Both, as a configuration writes them.
+    /// Both, with their words in a configuration.
     pub const NAMES: [(&'static str, AddressFamily); 2] =
         [("ipv4", AddressFamily::Ipv4), ("ipv6", AddressFamily::Ipv6)];
 
@@ -39,7 +42,7 @@ pub enum AddressPattern {
     Prefix(IpAddr, u8),
 }
 
-/// Why a text is no [`AddressPattern`], with the remedy where there is one.
+/// Why a text is not an [`AddressPattern`], with a remedy if there is one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct AddressError {
     /// What is wrong with it.
@@ -49,7 +52,7 @@ pub struct AddressError {
 }
 
 impl AddressPattern {
-    /// Reads an address or a prefix; an IPv4-mapped IPv6 address becomes the IPv4 address.
+    /// Parses an address or a prefix; an IPv4-mapped IPv6 address becomes the IPv4 address.
     pub fn parse(text: &str) -> Result<AddressPattern, AddressError> {
         match text.split_once('/') {
             Some((address, length)) => prefix(address, length),
@@ -64,8 +67,8 @@ fn unicast(text: &str) -> Result<IpAddr, AddressError> {
     let address = address(text)?;
     let (reason, help) = match address {
         _ if address.is_unspecified() => (
-            "the unspecified address is on no interface",
-            Some(format!("for every address, write `\"{address}/0\"`, or the `dev` that has them")),
+            "the unspecified address cannot be an endpoint",
+            Some(format!("to match every address, write `\"{address}/0\"`, or use `dev`")),
         ),
         _ if address.is_multicast() => (MULTICAST, None),
         IpAddr::V4(v4) if v4.is_broadcast() => ("the broadcast address cannot be an endpoint", None),
@@ -79,17 +82,17 @@ fn address(text: &str) -> Result<IpAddr, AddressError> {
         let error = |reason: &str, help| AddressError { reason: reason.to_owned(), help };
         match text.split_once('%') {
             Some((address, zone)) if address.parse::<IpAddr>().is_ok() => error(
-                "an address has no zone here",
+                "an address cannot have a zone here",
                 Some(format!("write `address: {address}` and `dev: {}`", zone.escape_debug())),
             ),
-            _ if text.is_empty() => error("there is no address in it", None),
-            _ => error("not an IP address", meant(text)),
+            _ if text.is_empty() => error("the address is empty", None),
+            _ => error("not an IP address", address_help(text)),
         }
     })
 }
 
-/// What a text that is not quite an address was meant to be.
-fn meant(text: &str) -> Option<String> {
+/// The remedy for a text that is almost an address.
+fn address_help(text: &str) -> Option<String> {
     let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
     let bare = text.trim().trim_start_matches('[').trim_end_matches(']');
     if is_address(bare) {
@@ -104,20 +107,20 @@ fn meant(text: &str) -> Option<String> {
     };
     let decimal = text.split('.').map(without_zeros).collect::<Vec<_>>().join(".");
     if decimal != text && is_address(&decimal) {
-        return Some("write its numbers without zeros before them, which some take for octal".to_owned());
+        return Some("write the numbers without leading zeros, which some programs read as octal".to_owned());
     }
     let is_host_name = !text.contains(':') && text.contains(|c: char| c.is_ascii_alphabetic());
     is_host_name.then(|| "host names are not looked up; write the address".to_owned())
 }
 
 fn prefix(address_text: &str, length: &str) -> Result<AddressPattern, AddressError> {
-    /// How many bits come before an IPv4 address that is written as an IPv6 one.
+    /// The bits before the IPv4 address in an IPv4-mapped IPv6 address.
     const MAPPED_BITS: u8 = 96;
     let given = address(address_text)?;
     let mapped = given.is_ipv4() && address_text.contains(':');
     let shortest = if mapped { MAPPED_BITS } else { 0 };
     let longest = shortest + if given.is_ipv4() { 32 } else { 128 };
-    // Rust would take a sign, and zeros before the number.
+    // Rust accepts a sign, and leading zeros.
     let decimal = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     let digits = Some(length).filter(|text| decimal(text) || *text == "0");
     let length = digits.and_then(|digits| digits.parse().ok());
@@ -129,7 +132,7 @@ fn prefix(address_text: &str, length: &str) -> Result<AddressPattern, AddressErr
     let network = network(given, length);
     if network != given {
         let help =
-            format!("write `{given}` for that one address, `{network}/{length}` for all of the prefix");
+            format!("write `{given}` for this one address, or `{network}/{length}` for the whole prefix");
         return Err(AddressError { reason: "the prefix has host bits set".to_owned(), help: Some(help) });
     }
     if network.is_multicast() {
@@ -152,7 +155,7 @@ fn network(address: IpAddr, length: u8) -> IpAddr {
 }
 
 impl AddressPattern {
-    /// Whether the address is meant.
+    /// Whether the pattern matches the address.
     pub fn contains(&self, address: IpAddr) -> bool {
         match *self {
             AddressPattern::Exact(exact) => exact == address,
@@ -175,12 +178,12 @@ impl fmt::Display for AddressPattern {
 /// An interface name, a glob, or several; `!` before one excludes what it matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DevicePattern {
-    /// In the order of the file.
+    /// Names and globs in the order of the file.
     pub globs: Vec<String>,
 }
 
 impl DevicePattern {
-    /// The one interface that it names, if it is neither a list nor a glob.
+    /// The interface name, if it is neither a list nor a glob.
     pub fn literal(&self) -> Option<&str> {
         match self.globs.as_slice() {
             [name] if !name.starts_with('!') && !is_glob(name) => Some(name),
@@ -188,8 +191,8 @@ impl DevicePattern {
         }
     }
 
-    /// Tells whether an interface of some name is meant: one of the globs matches, or there are none but exclusions,
-    /// and no exclusion does.
+    /// A function that says whether an interface name matches: a glob does, or all of them are exclusions, and no
+    /// exclusion does.
     pub fn matcher(&self) -> impl Fn(&str) -> bool {
         let compile = |glob: &String| Pattern::new(glob.strip_prefix('!').unwrap_or(glob)).ok();
         let (excluded, included): (Vec<_>, Vec<_>) =
@@ -202,20 +205,20 @@ impl DevicePattern {
         }
     }
 
-    /// Why this word can be no name or glob of an interface (`dev_valid_name` in `net/core/dev.c`).
-    pub fn flaw(word: &str) -> Option<&'static str> {
+    /// Why the word cannot be an interface name or glob (`dev_valid_name` in `net/core/dev.c`).
+    pub fn name_error(word: &str) -> Option<&'static str> {
         let name = word.strip_prefix('!').unwrap_or(word);
         let is_glob = is_glob(name);
         let too_long = name.len() > INTERFACE_NAME_MAX && !is_glob;
         match name {
             "" => Some("an interface name cannot be empty"),
-            "." | ".." => Some("no interface can have this name"),
-            _ if name.split('[').skip(1).any(|rest| !rest.contains(']')) => Some("a `[` lacks its `]`"),
-            _ if name.contains("**") => Some("one `*` stands for any number of characters"),
-            _ if is_glob && Pattern::new(name).is_err() => Some("this is no glob"),
+            "." | ".." => Some("an interface cannot have this name"),
+            _ if name.split('[').skip(1).any(|rest| !rest.contains(']')) => Some("a `[` is not closed"),
+            _ if name.contains("**") => Some("`**` is not allowed; one `*` matches any number of characters"),
+            _ if is_glob && Pattern::new(name).is_err() => Some("the glob is not valid"),
             _ if too_long => Some("an interface name has at most 15 bytes"),
             _ if name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control()) => {
-                Some("an interface name has no `/`, `:` or blank")
+                Some("an interface name cannot contain `/`, `:` or spaces")
             }
             _ => None,
         }
@@ -229,67 +232,5 @@ fn is_glob(name: &str) -> bool {
 impl fmt::Display for DevicePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.globs.join(" "))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prefixes() {
-        for good in ["10.0.0.0/8", "0.0.0.0/0", "192.0.2.1/32", "2001:db8::/32", "::/0", "2001:db8::1/128"] {
-            assert_eq!(AddressPattern::parse(good).map(|pattern| pattern.to_string()).as_deref(), Ok(good));
-        }
-        for bad in [
-            "10.0.0.1/8",
-            "10.0.0.0/33",
-            "2001:db8::1/64",
-            "::/129",
-            "10.0.0.0/",
-            "10.0.0.0/-1",
-            "10.0.0.0/+8",
-            "/8",
-        ] {
-            assert!(AddressPattern::parse(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn globs_and_exclusions() {
-        let means = |globs: &[&str], name: &str| {
-            let pattern = DevicePattern { globs: globs.iter().map(|glob| (*glob).to_owned()).collect() };
-            pattern.matcher()(name)
-        };
-        assert!(means(&["wwan*", "!wwan9"], "wwan0"));
-        assert!(!means(&["wwan*", "!wwan9"], "wwan9"));
-        assert!(!means(&["wwan*"], "eth0"));
-        assert!(means(&["eth[0-3]", "wl?n0"], "wlan0"));
-        assert!(!means(&["eth[!0]"], "eth0"));
-        assert!(means(&["!docker*"], "eth0"));
-        assert!(!means(&["!docker*"], "docker0"));
-        assert!(means(&["eth0"], "eth0"));
-    }
-
-    #[test]
-    fn prefixes_contain_their_addresses() {
-        let contains = |prefix: &str, address: &str| {
-            AddressPattern::parse(prefix).map(|prefix| prefix.contains(address.parse().unwrap()))
-        };
-        assert_eq!(contains("10.0.0.0/8", "10.255.0.1"), Ok(true));
-        assert_eq!(contains("10.0.0.0/8", "11.0.0.1"), Ok(false));
-        assert_eq!(contains("0.0.0.0/0", "192.0.2.1"), Ok(true));
-        assert_eq!(contains("0.0.0.0/0", "2001:db8::1"), Ok(false));
-        assert_eq!(contains("::/0", "2001:db8::1"), Ok(true));
-        assert_eq!(contains("2001:db8::/32", "2001:db9::1"), Ok(false));
-    }
-
-    #[test]
-    fn mapped_addresses_become_ipv4() {
-        let mapped = AddressPattern::parse("::ffff:192.0.2.1");
-        assert_eq!(mapped, Ok(AddressPattern::Exact(IpAddr::from([192, 0, 2, 1]))));
-        let mapped = AddressPattern::parse("::ffff:192.0.2.0/120");
-        assert_eq!(mapped, Ok(AddressPattern::Prefix(IpAddr::from([192, 0, 2, 0]), 24)));
-        assert!(AddressPattern::parse("::ffff:10.0.0.0/8").is_err());
     }
 }

@@ -1,18 +1,18 @@
-//! Declarations that stand for many addresses.
+//! Selectors: declarations that stand for every usable address that matches.
 
 use std::fmt;
 
 use super::document::Located;
 use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
 
-/// The conditions of a selector; all of those that are given must hold.
+/// The conditions of a selector; an address has to meet all that are given.
 #[derive(Debug)]
 pub struct Selector {
-    /// Addresses of this prefix.
+    /// The prefix that contains the address.
     pub prefix: Option<Located<AddressPattern>>,
-    /// Addresses of these interfaces.
+    /// The interfaces that have the address.
     pub dev: Option<Located<DevicePattern>>,
-    /// Addresses of this family.
+    /// The family of the address.
     pub family: Option<Located<AddressFamily>>,
 }
 

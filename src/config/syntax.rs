@@ -1,5 +1,4 @@
-//! What the YAML parser stumbled over, in words for people: what is wrong, at the place where it can be seen, and what
-//! to do.
+//! Messages for errors of the YAML parser: what is wrong, at the location where a reader sees it, and what to do.
 
 use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Location, Span, lines};
@@ -7,83 +6,83 @@ use crate::model::diagnostic::{Diagnostic, Location, Span, lines};
 /// The deepest nesting of mappings and sequences.
 pub const DEPTH_MAX: usize = 16;
 
-/// What is said of an alias, also when its anchor is unknown.
+/// The message for an alias, also when its anchor is unknown.
 pub const ALIAS: &str = "YAML aliases are not allowed";
-/// The remedy.
-pub const ALIAS_HELP: &str = "write the value out; put quotes around a word that begins with `*`";
-/// What is said of an anchor, also when it has no name.
+/// Its remedy.
+pub const ALIAS_HELP: &str = "write the value out, or quote a word that starts with `*`";
+/// The message for an anchor, also when it has no name.
 pub const ANCHOR: &str = "YAML anchors are not allowed";
-/// The remedy.
+/// Its remedy.
 pub const ANCHOR_HELP: &str =
-    "write the value out wherever it is needed; put quotes around a word that begins with `&`";
-/// The remedy of nesting.
-pub const DEPTH_HELP: &str = "a configuration needs four levels";
+    "write the value out wherever it is needed, or quote a word that starts with `&`";
+/// The remedy for deep nesting.
+pub const DEPTH_HELP: &str = "a configuration needs at most four levels";
 
-/// What is said of nesting, whether the parser or `yaml` finds it; the parser has a limit of its own.
+/// The message for deep nesting, which `yaml` or the parser finds; the parser has a limit of its own.
 pub fn depth_message() -> String {
     format!("nested deeper than {DEPTH_MAX} levels")
 }
 
-/// A part of the parser's message, what we say instead, and the remedy. The first row that fits counts.
+/// A part of the parser's message, our message, and the remedy. The first row that matches is used.
 const TABLE: [(&str, &str, &str); 20] = [
     ("valid YAML whitespace", TAB, TAB_HELP),
     ("tabs disallowed", TAB, TAB_HELP),
     ("tab cannot be used", TAB, TAB_HELP),
     ("a tab", TAB, TAB_HELP),
-    ("unprintable character", "a control character cannot stand in a YAML file", "remove it"),
-    ("byte order mark", "a byte order mark inside of the file", "remove it; it is invisible in most editors"),
+    ("unprintable character", "control characters are not allowed", "remove it"),
+    ("byte order mark", "a byte order mark inside the file", "remove it; it is invisible in most editors"),
     ("unexpected end of stream", QUOTE, QUOTE_HELP),
     ("indentation in quoted scalar", QUOTE, QUOTE_HELP),
     (
         "trailing content after",
-        "text behind the closing quote",
+        "text after the closing quote",
         "put all of it between the quotes; write `\\\"` for a quote in the text",
     ),
     ("did not find expected hexadecimal number", ESCAPE, ESCAPE_HELP),
     ("invalid Unicode character escape code", ESCAPE, ESCAPE_HELP),
     (
         "block mapping, did not find expected key",
-        "the indentation fits no mapping above",
-        "indent all keys of a mapping alike",
+        "the indentation matches no mapping above",
+        "indent all keys of a mapping by the same amount",
     ),
-    ("expected ',' or '}'", "expected `,` or `}`", "close the mapping with `}`, or quote what stands here"),
-    ("expected ',' or ']'", "expected `,` or `]`", "close the list with `]`, or quote what stands here"),
+    ("expected ',' or '}'", "expected `,` or `}`", "close the mapping with `}`, or quote this text"),
+    ("expected ',' or ']'", "expected `,` or `]`", "close the list with `]`, or quote this text"),
     (
         "indentation in flow construct",
-        "a `{` or `[` above is still open here",
-        "close it, or indent this line deeper than the key of what is open",
+        "a `{` or `[` above is not closed",
+        "close it, or indent this line more than the line that opens it",
     ),
     ("misplaced bracket", "a closing bracket without an opening one", "remove it, or write the opening one"),
     (
         "comments must be separated",
-        "a comment needs a blank before its `#`",
-        "write a blank, or quotes around the `#`",
+        "a comment needs a space before its `#`",
+        "add a space, or quote the text with the `#`",
     ),
     ("<document start>", "expected a line `---` after a `%` directive", "leave the directive out"),
-    ("tag", "YAML tags are not allowed", "put quotes around a word that begins with `!`"),
+    ("tag", "YAML tags are not allowed", "quote a word that starts with `!`"),
     (
         "sequence entries are not allowed",
-        "a list cannot begin here",
-        "begin it on a line of its own, or write `[a, b]`",
+        "a list cannot start here",
+        "start it on a line of its own, or write `[a, b]`",
     ),
 ];
 const TAB: &str = "a tab where YAML allows only spaces";
-const TAB_HELP: &str = "write spaces instead";
+const TAB_HELP: &str = "use spaces";
 const QUOTE: &str = "the quote that opens here is not closed";
-const QUOTE_HELP: &str = "close it, or indent the lines on which the text goes on";
-const ESCAPE: &str = "no such character in this escape sequence";
+const QUOTE_HELP: &str = "close it, or indent the lines that continue the text";
+const ESCAPE: &str = "an escape sequence for a character that does not exist";
 const ESCAPE_HELP: &str = "write `\\\\` for a backslash, or use single quotes";
 
-/// The parser's error as a diagnostic.
+/// Converts an error of the parser to a diagnostic.
 pub fn error(info: &str, text: &str, mut location: Location) -> Diagnostic {
     let (code, message, help) = explain(info, text, &mut location.span);
-    // In the lines of directives the parser counts bytes, not characters.
+    // In lines of directives, the parser counts bytes instead of characters.
     let end = line(text, location.span.line).chars().count() + 1;
     location.span.column = location.span.column.min(end);
     Diagnostic::error(code, message).at(location, "").help(help)
 }
 
-/// Code, message and remedy; moves the span to where a reader sees what is meant.
+/// Code, message and remedy; moves the span to where a reader sees the error.
 fn explain(info: &str, text: &str, span: &mut Span) -> (Code, String, String) {
     let line = line(text, span.line);
     let before: String = line.chars().take(span.column - 1).collect();
@@ -106,14 +105,17 @@ fn explain(info: &str, text: &str, span: &mut Span) -> (Code, String, String) {
         } else {
             format!("`{}`", character.escape_debug())
         };
-        return syntax(&format!("a word cannot begin with {character}"), "put quotes around it");
+        return syntax(&format!("a word without quotes cannot start with {character}"), "quote it");
     }
     if info.contains("unknown escape") {
         let escape = to_escape(line, span);
         return syntax(&format!("unknown escape sequence{escape}"), ESCAPE_HELP);
     }
     if here == Some(':') && before.ends_with(':') {
-        return syntax("a word cannot end with `:`", "put quotes around an IPv6 address that ends with `::`");
+        return syntax(
+            "a word without quotes cannot end with `:`",
+            "quote an IPv6 address that ends with `::`",
+        );
     }
     if info.contains("simple key expect") || info.contains("mapping values are not allowed") {
         let (message, help) = colon(text, span, &before);
@@ -126,20 +128,20 @@ fn explain(info: &str, text: &str, span: &mut Span) -> (Code, String, String) {
     match TABLE.iter().find(|(part, ..)| info.contains(part)) {
         Some((_, message, help)) => {
             if *message == TAB {
-                // The parser is already behind it.
+                // The parser has already passed it.
                 span.column = before.chars().position(|c| c == '\t').map_or(span.column, |at| at + 1);
             }
             syntax(message, help)
         }
-        None => syntax(info, "check indentation, colons and quotes here and in the line above"),
+        None => syntax(info, "check indentation, colons and quotes on this line and the one above"),
     }
 }
 
-/// A colon too many, or one too few above: the parser takes lines without `: ` for one long word and stumbles later.
+/// A colon too many, or one too few above: the parser reads lines without `: ` as one long word and fails later.
 fn colon(text: &str, span: &mut Span, before: &str) -> (&'static str, &'static str) {
     const KEY_MAX: usize = 1024;
     if before.contains(": ") {
-        return ("a second `: ` on one line", "put quotes around a value with a colon in it");
+        return ("a second `: ` on one line", "quote a value that contains a colon");
     }
     if before.chars().count() > KEY_MAX {
         return ("a key has more than 1024 characters", "shorten it");
@@ -147,10 +149,10 @@ fn colon(text: &str, span: &mut Span, before: &str) -> (&'static str, &'static s
     let (number, above) = line_above(text, span.line);
     let indent = above.chars().take_while(|c| c.is_whitespace()).count();
     *span = Span { line: number, column: indent + 1, length: above.trim().chars().count() };
-    ("expected `key: value`", "write a blank after the colon; put quotes around a text of several lines")
+    ("expected `key: value`", "write a space after the colon; quote a text of several lines")
 }
 
-/// The escape sequence behind the place that cannot be read, and the place moved to it.
+/// The unknown escape sequence after the span; moves the span to it.
 fn to_escape(line: &str, span: &mut Span) -> String {
     const KNOWN: &str = "0abt\tnvfre \"/\\N_LPxuU";
     let mut characters = line.chars().enumerate().skip(span.column - 1);
@@ -168,7 +170,7 @@ fn line(text: &str, number: usize) -> &str {
     lines(text).nth(number - 1).unwrap_or_default()
 }
 
-/// The last line before that one that says something, with its number.
+/// The last line before that number that is neither blank nor a comment, with its number.
 fn line_above(text: &str, number: usize) -> (usize, &str) {
     let says_something = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
     let above = lines(text).enumerate().take(number - 1).filter(|(_, line)| says_something(line)).last();

@@ -1,4 +1,4 @@
-//! Ids and identities that two endpoints cannot share.
+//! Checks that no two endpoints share an id or an identity.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,7 +9,7 @@ use crate::model::{AddressId, Identity, code};
 use super::document::{EndpointDocument, Located, Name};
 use super::pattern::AddressPattern;
 
-/// What only one endpoint can have. Kept apart from the declarations, so that endpoints with other errors count too.
+/// The id and identity of an endpoint. Separate from the declarations, so that endpoints with other errors count too.
 pub struct Claim {
     name: Name,
     identity: Option<Located<Identity>>,
@@ -17,12 +17,12 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// What this endpoint claims.
+    /// The claim of this endpoint.
     pub fn new(name: &Located<Name>, body: &EndpointDocument) -> Claim {
         let identity = match body.address {
-            // A wrong port is left out, and without it this would be another identity.
+            // A wrong port is left out, which would change the identity.
             Some(Located { value: AddressPattern::Exact(address), location })
-                if !body.is_unsure_of("address") && !body.is_unsure_of("port") =>
+                if !body.has_invalid("address") && !body.has_invalid("port") =>
             {
                 let port = body.port.map(|port| port.value);
                 Some(Located { value: Identity { address, port }, location })
@@ -33,8 +33,8 @@ impl Claim {
     }
 }
 
-/// No id and no identity may be declared twice.
-pub fn unique(claims: &[Claim], diagnostics: &mut Diagnostics) {
+/// Reports every id and identity that is declared twice.
+pub fn check_unique(claims: &[Claim], diagnostics: &mut Diagnostics) {
     let mut identities: BTreeMap<Identity, (Location, &Name)> = BTreeMap::new();
     let mut ids: BTreeMap<AddressId, (Location, &Name)> = BTreeMap::new();
     for Claim { name, identity, id } in claims {
@@ -43,7 +43,7 @@ pub fn unique(claims: &[Claim], diagnostics: &mut Diagnostics) {
                 Entry::Occupied(first) => {
                     let message = format!("{value} is declared twice");
                     let help = "the kernel holds one endpoint per address and port; keep one of the two";
-                    diagnostics.push(twice(message, (location, name), *first.get(), help));
+                    diagnostics.push(duplicate(message, (location, name), *first.get(), help));
                 }
                 Entry::Vacant(free) => drop(free.insert((location, name))),
             }
@@ -53,7 +53,7 @@ pub fn unique(claims: &[Claim], diagnostics: &mut Diagnostics) {
                 Entry::Occupied(first) => {
                     let message = format!("id {value} is declared twice");
                     let help = "give each endpoint an id of its own, or leave the id out";
-                    diagnostics.push(twice(message, (location, name), *first.get(), help));
+                    diagnostics.push(duplicate(message, (location, name), *first.get(), help));
                 }
                 Entry::Vacant(free) => drop(free.insert((location, name))),
             }
@@ -61,7 +61,7 @@ pub fn unique(claims: &[Claim], diagnostics: &mut Diagnostics) {
     }
 }
 
-fn twice(message: String, second: (Location, &Name), first: (Location, &Name), help: &str) -> Diagnostic {
+fn duplicate(message: String, second: (Location, &Name), first: (Location, &Name), help: &str) -> Diagnostic {
     Diagnostic::error(code::DUPLICATE_ENDPOINT, message)
         .at(second.0, format!("by `{}`", second.1))
         .at(first.0, format!("first by `{}`", first.1))

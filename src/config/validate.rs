@@ -1,4 +1,4 @@
-//! What the files say together to a [`Config`]: every rule that spans several keys, endpoints or files.
+//! Validates the merged files to a [`Config`]: every rule that spans several keys, endpoints or files.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,27 +12,27 @@ use super::document::{EndpointDocument, LimitValue, Located, Name};
 use super::merge::{ManagedLimits, Merged};
 use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
 use super::selector::Selector;
-use super::unique::{Claim, unique};
+use super::unique::{Claim, check_unique};
 
-/// The flags that give an endpoint something to do.
+/// The flags of which an endpoint needs at least one.
 pub(super) const PURPOSES: Flags =
     Flags::SIGNAL.union(Flags::SUBFLOW).union(Flags::FULLMESH).union(Flags::LAMINAR);
 
-/// What should be, as the files declare it, checked as far as it can be without a kernel.
+/// The declared configuration, checked as far as possible without a kernel.
 #[derive(Debug, Default)]
 pub struct Config {
-    /// False: leave endpoints alone that this program did not make. True unless declared.
+    /// False: leave endpoints alone that this program did not add. Default: true.
     pub prune: bool,
-    /// The limits that are managed.
+    /// The managed limits.
     pub limits: ManagedLimits,
-    /// The sysctls that are managed.
+    /// The managed sysctls.
     pub sysctls: BTreeMap<Sysctl, Located<SysctlValue>>,
-    /// In the order of preference; none when the table is not managed.
+    /// In the order of preference; `None` if the table is not managed.
     pub endpoints: Option<Vec<Declaration>>,
 }
 
 impl Config {
-    /// The declarations that stand for many addresses.
+    /// The selectors, with their names.
     pub fn selectors(&self) -> impl Iterator<Item = (&Name, &Selector)> {
         self.endpoints.iter().flatten().filter_map(|declaration| match &declaration.target {
             EndpointTarget::Selector(selector) => Some((&declaration.name.value, selector)),
@@ -44,34 +44,34 @@ impl Config {
 /// One entry of `endpoints`.
 #[derive(Debug)]
 pub struct Declaration {
-    /// Its name and where that stands.
+    /// The name, with its location.
     pub name: Located<Name>,
-    /// What it stands for.
+    /// The address or selector.
     pub target: EndpointTarget,
-    /// What the path manager is to do with it.
+    /// What the path manager does with the endpoint.
     pub flags: Flags,
 }
 
-/// What a declaration stands for.
+/// The address or addresses of a declaration.
 #[derive(Debug)]
 pub enum EndpointTarget {
-    /// One endpoint.
+    /// An exact address.
     Address {
         /// Address and port.
         identity: Identity,
-        /// The interface, by its name.
+        /// The name of the interface.
         dev: Option<Located<String>>,
-        /// The id that it must have.
+        /// The fixed id.
         id: Option<Located<AddressId>>,
     },
     /// Every usable address that matches.
     Selector(Selector),
 }
 
-/// Checks what all files say together. Declarations with errors are left out.
+/// Checks the merged files. Declarations with errors are left out.
 pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
     let Merged { prune, limits, sysctls, endpoints, incomplete } = merged;
-    one_word_for_the_path_manager(&sysctls, diagnostics);
+    check_path_manager(&sysctls, diagnostics);
     let endpoints = endpoints.map(|endpoints| {
         let mut declarations = Vec::new();
         let mut claims = Vec::new();
@@ -81,19 +81,19 @@ pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
                 let help = "a selector (`dev` or a prefix) stands for many addresses";
                 diagnostics.push(
                     Diagnostic::error(code::TOO_MANY_ENDPOINTS, message)
-                        .at(name.location, "this one is too many")
+                        .at(name.location, "the first one too many")
                         .help(help),
                 );
                 break;
             }
             if incomplete {
-                body.unsure.extend(EndpointDocument::KEYS);
+                body.invalid.extend(EndpointDocument::KEYS);
             }
             claims.push(Claim::new(&name, &body));
             declarations.extend(declaration(name, body, diagnostics));
         }
-        unique(&claims, diagnostics);
-        limits_suffice(&limits, claims.len(), diagnostics);
+        check_unique(&claims, diagnostics);
+        check_limits(&limits, claims.len(), diagnostics);
         declarations
     });
     Config {
@@ -104,7 +104,7 @@ pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
     }
 }
 
-fn one_word_for_the_path_manager(
+fn check_path_manager(
     sysctls: &BTreeMap<Sysctl, (Location, Located<SysctlValue>)>,
     diagnostics: &mut Diagnostics,
 ) {
@@ -120,35 +120,35 @@ fn one_word_for_the_path_manager(
     }
 }
 
-/// Judges one endpoint by itself. One with a flaw is judged too, for there may be more to say, but has no declaration.
+/// Checks one endpoint by itself. One with an earlier error is checked for others, but gives no declaration.
 fn declaration(
     name: Located<Name>,
     body: EndpointDocument,
     diagnostics: &mut Diagnostics,
 ) -> Option<Declaration> {
     let errors = diagnostics.errors();
-    let complete = body.unsure.is_empty();
-    let judge = Judge { name: &name, diagnostics };
-    let flags = judge.flags(&body);
-    let target = Judge { name: &name, diagnostics }.target(body);
-    let sound = complete && diagnostics.errors() == errors;
-    sound.then(|| Some(Declaration { name, target: target?, flags: flags? }))?
+    let complete = body.invalid.is_empty();
+    let validator = Validator { name: &name, diagnostics };
+    let flags = validator.flags(&body);
+    let target = Validator { name: &name, diagnostics }.target(body);
+    let valid = complete && diagnostics.errors() == errors;
+    valid.then(|| Some(Declaration { name, target: target?, flags: flags? }))?
 }
 
-/// Says what is wrong with one endpoint.
-struct Judge<'a> {
+/// Reports the errors of one endpoint.
+struct Validator<'a> {
     name: &'a Located<Name>,
     diagnostics: &'a mut Diagnostics,
 }
 
-impl Judge<'_> {
+impl Validator<'_> {
     fn flags(mut self, body: &EndpointDocument) -> Option<Flags> {
         let Some(flags) = body.flags else {
-            if body.is_unsure_of("flags") {
+            if body.has_invalid("flags") {
                 return None;
             }
             let message = format!("endpoint `{}` has no `flags`", self.name.value);
-            let help = "say what it is for: `flags: [subflow]` or `flags: [signal]`";
+            let help = "add `flags: [subflow]` to open subflows from it, or `flags: [signal]` to announce it";
             self.error(code::NO_PURPOSE, message, &[(self.name.location, "")], help);
             return None;
         };
@@ -172,7 +172,7 @@ impl Judge<'_> {
             let (message, help) = if value.contains(Flags::SUBFLOW) {
                 (
                     "an endpoint with a port cannot have the flag `subflow`",
-                    "keep `signal` alone here, and open subflows from a second endpoint without a port",
+                    "keep only `signal` here, and open subflows from a second endpoint without a port",
                 )
             } else if !value.contains(Flags::SIGNAL) {
                 ("a port needs the flag `signal`", "write `flags: [signal]`, or leave the port out")
@@ -191,11 +191,11 @@ impl Judge<'_> {
         if value.contains(Flags::FULLMESH) && !value.intersects(Flags::SUBFLOW.union(Flags::SIGNAL)) {
             let message =
                 "`fullmesh` without `subflow` opens subflows only to addresses that the peer announces";
-            let help = "add `subflow` to open one to the peer's first address too";
+            let help = "add `subflow` to also open one to the peer's first address";
             self.warning(code::FULLMESH_WITHOUT_SUBFLOW, message, location, help);
         }
         if value.contains(Flags::SIGNAL.union(Flags::SUBFLOW)) {
-            let message = "`signal` and `subflow` together: most hosts want one of the two";
+            let message = "`signal` and `subflow` together: most hosts need only one of the two";
             let help = "clients open subflows (`subflow`), servers announce addresses (`signal`)";
             self.warning(code::SIGNAL_AND_SUBFLOW, message, location, help);
         }
@@ -203,20 +203,20 @@ impl Judge<'_> {
     }
 
     fn target(mut self, body: EndpointDocument) -> Option<EndpointTarget> {
-        if body.is_unsure_of("address") || (body.dev.is_none() && body.is_unsure_of("dev")) {
+        if body.has_invalid("address") || (body.dev.is_none() && body.has_invalid("dev")) {
             return None;
         }
-        let EndpointDocument { address, port, dev, family, id, flags: _, unsure: _ } = body;
+        let EndpointDocument { address, port, dev, family, id, flags: _, invalid: _ } = body;
         match address {
             None if dev.is_none() => {
                 let message = format!("endpoint `{}` has neither `address` nor `dev`", self.name.value);
-                let help = "give it an `address`, or a `dev` whose addresses it is to stand for";
+                let help = "add an `address`, or a `dev` to use the addresses of that interface";
                 self.error(code::NO_TARGET, message, &[(self.name.location, "")], help);
                 None
             }
             Some(Located { value: AddressPattern::Exact(address), location }) => {
                 if let Some(family) = family {
-                    let message = "`family` goes with a selector only; the address has its own";
+                    let message = "only a selector takes `family`; an address already has one";
                     self.error(code::SELECTOR, message, &[(family.location, "")], "leave it out");
                 }
                 self.address(address, location, port.is_some());
@@ -233,14 +233,14 @@ impl Judge<'_> {
                 if let Some(Located { value: AddressPattern::Prefix(network, _), location }) = prefix
                     && network.is_loopback()
                 {
-                    let message = "a prefix stands for no loopback addresses";
-                    self.warning(code::LOOPBACK_ADDRESS, message, location, "write the one address");
+                    let message = "a prefix never matches loopback addresses";
+                    self.warning(code::LOOPBACK_ADDRESS, message, location, "write the exact address");
                 }
                 if let (Some(prefix), Some(family)) = (&prefix, &family)
                     && let AddressPattern::Prefix(network, _) = prefix.value
                     && AddressFamily::of(network) != family.value
                 {
-                    let message = "no address of this prefix is of this family";
+                    let message = "the prefix has no address of this family";
                     let locations = [(family.location, ""), (prefix.location, "the prefix")];
                     self.error(code::SELECTOR, message, &locations, "leave `family` out");
                 }
@@ -249,22 +249,27 @@ impl Judge<'_> {
         }
     }
 
-    /// A key that only makes sense with one address.
+    /// Reports a key that needs an exact address.
     fn selector_key(&mut self, key: &str, location: Option<Location>, many: Option<(Location, &str)>) {
         let (Some(location), Some((selector, what))) = (location, many) else { return };
-        let message = format!("`{key}` needs an exact address; {what} may stand for many");
-        let help = format!("write the one `address`, or leave `{key}` out");
-        self.error(code::SELECTOR, message, &[(location, ""), (selector, "may stand for many")], &help);
+        let message = format!("`{key}` needs an exact address; {what} can match several");
+        let help = format!("write one exact `address`, or leave `{key}` out");
+        self.error(
+            code::SELECTOR,
+            message,
+            &[(location, ""), (selector, "can match several addresses")],
+            &help,
+        );
     }
 
     fn address(&mut self, address: IpAddr, location: Location, has_port: bool) {
         if address.is_loopback() {
             let message = format!("{address} is a loopback address; no other host can reach it");
-            self.warning(code::LOOPBACK_ADDRESS, message, location, "use an address of a network interface");
+            self.warning(code::LOOPBACK_ADDRESS, message, location, "use the address of a network interface");
         }
         let link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
         if link_local && has_port {
-            let message = "the kernel cannot listen on a link-local address: it would need a scope, which endpoints lack";
+            let message = "the kernel cannot listen on a link-local address: it would need a scope, which endpoints do not have";
             self.error(code::PORT, message, &[(location, "")], "use a global address, or leave the port out");
         }
     }
@@ -294,13 +299,13 @@ impl Judge<'_> {
     }
 }
 
-fn limits_suffice(limits: &ManagedLimits, endpoints: usize, diagnostics: &mut Diagnostics) {
+fn check_limits(limits: &ManagedLimits, endpoints: usize, diagnostics: &mut Diagnostics) {
     let Some(Located { value: LimitValue::Number(subflows), location }) = limits.subflows else { return };
     if endpoints > subflows as usize {
         let message = format!(
             "{endpoints} endpoints are declared, but a connection may have only {subflows} additional subflows"
         );
-        let help = "raise `subflows`; else the kernel uses the endpoints that are declared first";
+        let help = "raise `subflows`; otherwise the kernel uses only the endpoints declared first";
         diagnostics.push(
             Diagnostic::warning(code::MORE_ENDPOINTS_THAN_SUBFLOWS, message).at(location, "").help(help),
         );

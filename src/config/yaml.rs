@@ -1,8 +1,7 @@
-//! YAML text to a tree in which every node knows its place.
+//! Parses YAML text to a tree of nodes with locations.
 //!
 //! Only the YAML that a configuration needs: one document of mappings, sequences and scalars. Anchors, aliases, merge
-//! keys and tags are refused here, as are duplicate keys and deep nesting, so that nothing behind this module has to
-//! think of them.
+//! keys, tags, duplicate keys and deep nesting are refused here, so that later stages need not handle them.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +13,7 @@ use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity, Sour
 use super::node::{Key, Node, Scalar, Value, quoted};
 use super::syntax::{self, ALIAS, ALIAS_HELP, ANCHOR, ANCHOR_HELP, DEPTH_HELP, DEPTH_MAX, depth_message};
 
-/// Reads one document. None when the text holds nothing at all; an error, which is reported, when it cannot be read
-/// to its end.
+/// Parses one document. `None` if the text is empty; an error, which is reported, if it cannot be parsed to its end.
 pub fn parse(
     text: &str,
     source: SourceId,
@@ -34,15 +32,15 @@ pub fn parse(
     })
 }
 
-/// A text was given up on, so that nobody knows what it meant to say.
+/// The text could not be parsed to its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Unreadable;
 
-/// Why reading ended early.
+/// Why parsing ended early.
 enum Stop {
-    /// The text is no YAML.
+    /// The text is not YAML.
     Syntax(ScanError),
-    /// It is, but reading on could cost more than it helps.
+    /// An error that is already reported, after which parsing on is not worth its cost.
     Reported,
 }
 
@@ -54,7 +52,7 @@ impl From<ScanError> for Stop {
 
 struct Reader<'text, 'd> {
     events: Parser<'text, StrInput<'text>>,
-    /// Line and column of the end of the text; the parser counts one line more where the last one has no end.
+    /// Line and column of the end of the text; the parser counts one line more if the last one has no line end.
     end: (usize, usize),
     source: SourceId,
     diagnostics: &'d mut Diagnostics,
@@ -75,7 +73,7 @@ impl<'text> Reader<'text, '_> {
                         code::YAML_DOCUMENT,
                         message,
                         range,
-                        "put the second one into a file of its own",
+                        "move the second one to a file of its own",
                     );
                     return Ok(root);
                 }
@@ -146,12 +144,12 @@ impl<'text> Reader<'text, '_> {
             let key = self.key(event, range, depth)?;
             let (event, range) = self.next()?;
             let node = if key.is_none() && matches!(event, Event::Alias(_)) {
-                // Of `<<: *base` one error is enough.
+                // One error is enough for `<<: *base`.
                 Node { location: self.location(range), value: Value::Refused }
             } else {
                 self.node(event, range, depth)?
             };
-            // Entries whose key is refused stay: that there is something has to be known.
+            // Entries with a refused key are kept, so that the mapping is known to have more keys.
             let Some(key) = key else {
                 entries.push((Key { location: node.location, text: String::new(), refused: true }, node));
                 continue;
@@ -210,7 +208,7 @@ impl<'text> Reader<'text, '_> {
         let handle = if tag.is_yaml_core_schema() { "!!" } else { &tag.handle };
         let tag = format!("{handle}{}", tag.suffix);
         let message = format!("YAML tags are not allowed: {}", quoted(&tag));
-        let help = "leave it out; put quotes around a word that begins with `!`";
+        let help = "leave it out; quote a word that starts with `!`";
         self.refuse(code::YAML_TAG, &message, range, help);
         Err(())
     }

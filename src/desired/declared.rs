@@ -1,4 +1,4 @@
-//! Declarations to rows: names to interface indexes, selectors to the addresses that match now.
+//! Resolves declarations to rows: interface names to indexes, selectors to the addresses that match now.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -8,10 +8,10 @@ use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{Device, Endpoint, EndpointNames, Flags, Identity, code};
 use crate::system::{Error, HostFacts, UsableAddress};
 
-/// What the declarations come to, those included that wait.
+/// The rows of the declarations, and the declarations that wait.
 #[derive(Default)]
 pub struct DeclaredRows {
-    /// In the declared order, each with the place of its fixed id.
+    /// In the declared order, each with the location of its fixed id.
     pub rows: Vec<(Endpoint, Option<Location>)>,
     /// Endpoints whose interface does not exist.
     pub waiting: BTreeSet<Identity>,
@@ -20,11 +20,11 @@ pub struct DeclaredRows {
 }
 
 impl DeclaredRows {
-    /// Works it out. An address that a declaration names exactly belongs to that one, whatever selectors say; one that
-    /// several selectors match belongs to the first.
+    /// Resolves all declarations. An address that a declaration names exactly belongs to it, even if selectors match; an
+    /// address that several selectors match belongs to the first.
     ///
     /// # Errors
-    /// When the host cannot be asked.
+    /// When the host cannot be read.
     pub fn resolve(
         declarations: &[Declaration],
         facts: &mut dyn HostFacts,
@@ -71,7 +71,7 @@ impl DeclaredRows {
     }
 }
 
-/// The rows of a selector. They are bound to their interface only if the declaration speaks of interfaces.
+/// The rows of a selector. They are bound to their interface only if the selector has a `dev`.
 fn select(selector: &Selector, flags: Flags, facts: &mut dyn HostFacts) -> Result<Vec<Endpoint>, Error> {
     let Selector { prefix, dev, family } = selector;
     let on_interface = dev.as_ref().map(|dev| dev.value.matcher());
@@ -103,5 +103,5 @@ fn nothing_matches(name: &Located<Name>) -> Diagnostic {
     Diagnostic::warning(code::NO_MATCH, message)
         .at(name.location, "")
         .endpoint(name.value.as_str())
-        .help("`ip address` shows addresses; usable are global ones of interfaces that are up")
+        .help("`ip address` lists addresses; usable ones are global, on an interface that is up")
 }

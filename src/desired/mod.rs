@@ -1,4 +1,4 @@
-//! What the declarations mean on this host now: a whole [`State`] to reach, and what has to wait.
+//! Resolves the declarations on this host to the desired [`State`], and reports those that have to wait.
 
 mod declared;
 mod needs;
@@ -15,10 +15,10 @@ use crate::model::{
 };
 use crate::system::{self, HostFacts};
 
-/// The goal.
+/// The desired state.
 #[derive(Debug)]
 pub struct Desired {
-    /// All of it: what is declared, and what is left as it is.
+    /// The whole state: what is declared, and what stays as it is.
     pub state: State,
     /// The names of declared endpoints, those that wait included.
     pub names: EndpointNames,
@@ -26,14 +26,14 @@ pub struct Desired {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Why there is no goal.
+/// Why there is no desired state.
 #[derive(Debug)]
 pub enum ResolveError {
     /// The kernel lacks what the configuration needs.
     Unsupported(Vec<Diagnostic>),
-    /// What has to stay is in the way of what has to come.
+    /// An endpoint that has to stay conflicts with a declared one.
     Conflict(Vec<Diagnostic>),
-    /// The host could not be asked.
+    /// The state of the host could not be read.
     System(system::Error),
 }
 
@@ -43,10 +43,11 @@ impl From<system::Error> for ResolveError {
     }
 }
 
-/// Works the goal out. `owned` are the endpoints that this program made: with `prune: false` only they may be removed.
+/// Computes the desired state. `owned` are the endpoints that this program added: with `prune: false`, only they may be
+/// removed.
 ///
 /// # Errors
-/// When the kernel lacks something, when what must stay holds an id that is declared, and when the host cannot be asked.
+/// When the kernel lacks something, when an endpoint that stays holds a declared id, and when the host cannot be read.
 pub fn resolve(
     config: &Config,
     current: &State,
@@ -54,11 +55,11 @@ pub fn resolve(
     owned: &BTreeSet<Identity>,
     facts: &mut dyn HostFacts,
 ) -> Result<Desired, ResolveError> {
-    let mut lacking = Vec::new();
-    let limits = limits(config, current.limits, capabilities, &mut lacking);
-    let sysctls = sysctls(config, current, facts, &mut lacking)?;
-    if !lacking.is_empty() {
-        return Err(ResolveError::Unsupported(lacking));
+    let mut unsupported = Vec::new();
+    let limits = limits(config, current.limits, capabilities, &mut unsupported);
+    let sysctls = sysctls(config, current, facts, &mut unsupported)?;
+    if !unsupported.is_empty() {
+        return Err(ResolveError::Unsupported(unsupported));
     }
     let mut warnings = Vec::new();
     let (endpoints, names) = match &config.endpoints {
@@ -72,10 +73,10 @@ pub fn resolve(
     Ok(Desired { state: State { limits, sysctls, endpoints }, names, warnings })
 }
 
-/// The names of the endpoints that the configuration declares, those included that wait.
+/// The names of the declared endpoints by identity, including those that wait.
 ///
 /// # Errors
-/// When the host cannot be asked.
+/// When the host cannot be read.
 pub fn names(config: &Config, facts: &mut dyn HostFacts) -> Result<EndpointNames, system::Error> {
     let declarations = config.endpoints.as_deref().unwrap_or_default();
     Ok(DeclaredRows::resolve(declarations, facts, &mut Vec::new())?.names)
@@ -85,7 +86,7 @@ fn limits(
     config: &Config,
     current: Limits,
     capabilities: Capabilities,
-    lacking: &mut Vec<Diagnostic>,
+    unsupported: &mut Vec<Diagnostic>,
 ) -> Limits {
     let mut resolve = |name: &str, declared: Option<Located<LimitValue>>, current| match declared {
         None => current,
@@ -93,9 +94,9 @@ fn limits(
         Some(Located { value: LimitValue::Number(number), location }) => {
             let max = capabilities.limits_max;
             if number > max {
-                let message = format!("limit `{name}` is {number}, and this kernel allows {max} at most");
-                let help = format!("write `{name}: max` for as many as the kernel allows");
-                lacking.push(Diagnostic::error(code::LIMIT, message).at(location, "").help(help));
+                let message = format!("limit `{name}` is {number}, but this kernel allows at most {max}");
+                let help = format!("write `{name}: max` for the kernel's maximum");
+                unsupported.push(Diagnostic::error(code::LIMIT, message).at(location, "").help(help));
             }
             number
         }
@@ -114,7 +115,7 @@ fn sysctls(
     config: &Config,
     current: &State,
     facts: &mut dyn HostFacts,
-    lacking: &mut Vec<Diagnostic>,
+    unsupported: &mut Vec<Diagnostic>,
 ) -> Result<std::collections::BTreeMap<Sysctl, SysctlValue>, system::Error> {
     let mut target = current.sysctls.clone();
     for (&sysctl, Located { value, location }) in &config.sysctls {
@@ -122,23 +123,23 @@ fn sysctls(
         if !current.sysctls.contains_key(&sysctl) {
             let message = format!("this kernel has no sysctl net.mptcp.{name}");
             let help = format!("leave it out, or use a newer kernel: {}", sysctl.meaning());
-            lacking.push(Diagnostic::error(code::SYSCTL, message).at(*location, "").help(help));
+            unsupported.push(Diagnostic::error(code::SYSCTL, message).at(*location, "").help(help));
         } else if sysctl == Sysctl::SCHEDULER
             && current.sysctls.get(&sysctl) != Some(value)
             && let Some(known) = facts.schedulers()?
             && !known.contains(&value.to_string())
         {
             let message = format!("this kernel has no packet scheduler `{value}`");
-            let help = format!("available are: {}", known.join(", "));
-            lacking.push(Diagnostic::error(code::SCHEDULER, message).at(*location, "").help(help));
+            let help = format!("available schedulers: {}", known.join(", "));
+            unsupported.push(Diagnostic::error(code::SCHEDULER, message).at(*location, "").help(help));
         }
         target.insert(sysctl, value.clone());
     }
     Ok(target)
 }
 
-/// Warns of settings under which the kernel takes endpoints and ignores them, whoever made these settings. Of those
-/// that are not declared, the kernel is asked for these `asked` alone.
+/// Warns of sysctls under which the kernel accepts endpoints but ignores them, whether declared or not. Of those that
+/// are not declared, only `asked` are read from the kernel.
 ///
 /// # Errors
 /// When they cannot be read.
@@ -177,7 +178,7 @@ pub fn inert(
     Ok(warnings)
 }
 
-/// The whole table: declared rows in their order, then those that stay.
+/// The whole table: declared rows in their order, then the rows that stay.
 fn table(
     prune: bool,
     declared: DeclaredRows,
@@ -216,8 +217,8 @@ fn table(
     Ok(rows.into_iter().map(|(row, _)| keep_id(row)).chain(staying).collect())
 }
 
-/// In a table that is too small, declared endpoints come before implicit ones; the oldest of these are the likeliest
-/// to have outlived their connection, since the kernel never removes one.
+/// Drops implicit endpoints, oldest first, from a table that is too small for them and the declared ones. The kernel
+/// never removes an implicit endpoint, so the oldest have most likely outlived their connection.
 fn make_room(staying: &mut Vec<Endpoint>, declared: usize, capabilities: Capabilities) {
     let mut excess = (declared + staying.len()).saturating_sub(capabilities.endpoints_max);
     staying.retain(|row| {
@@ -232,11 +233,11 @@ fn id_conflict(
     declared: &[(Endpoint, Option<Location>)],
     names: &EndpointNames,
 ) -> Diagnostic {
-    let wants = declared.iter().find(|(declared, _)| declared.id == row.id);
+    let holder = declared.iter().find(|(declared, _)| declared.id == row.id);
     let message = format!("the id is held by {row}, which `prune: false` leaves alone");
     let diagnostic = Diagnostic::error(code::ID_HELD, message)
-        .help("declare another id, or that endpoint too, or remove it by `ip mptcp endpoint delete`");
-    match wants {
+        .help("declare another id, declare that endpoint too, or remove it with `ip mptcp endpoint delete`");
+    match holder {
         Some((endpoint, Some(location))) => {
             diagnostic.at(*location, "").endpoint(names.get(&endpoint.identity).cloned().unwrap_or_default())
         }

@@ -1,12 +1,13 @@
-//! Addresses and interfaces of endpoints.
+//! Findings about the addresses and interfaces of endpoints.
 
 use crate::model::{AddressState, Endpoint, Flags, Interface, code};
 
-use super::{Evidence, Finding, Severity};
+use super::evidence::{Configuration, Evidence};
+use super::finding::{Finding, FindingSeverity};
 
-/// What keeps an endpoint from being used, the first thing that does. An address that a live subflow uses is fine; but
-/// TCP notices late, if at all, that its interface is gone or down.
-pub fn trouble(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
+/// Why an endpoint cannot be used: the first finding. An address that a live subflow uses works; but TCP notices late, if
+/// at all, that its interface is gone or down.
+pub fn problem(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     if evidence.interfaces.is_empty() {
         return None;
     }
@@ -19,19 +20,19 @@ pub fn trouble(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         .or_else(|| evidence.home(row).filter(matters).and_then(|home| interface(evidence, row, home)))
 }
 
-/// Whether peers are told of it and no subflow is opened from it. For that the kernel needs neither address nor
-/// interface, unless it has a port to listen on.
+/// Whether an endpoint is announced to peers and opens no subflow. The kernel needs neither the address nor the interface
+/// for that, unless there is a port to listen on.
 fn is_only_announced(row: &Endpoint) -> bool {
     row.flags.contains(Flags::SIGNAL) && !row.flags.intersects(Flags::OPENING) && row.identity.port.is_none()
 }
 
-fn severity(row: &Endpoint) -> Severity {
-    if is_only_announced(row) { Severity::Hint } else { Severity::Fault }
+fn severity(row: &Endpoint) -> FindingSeverity {
+    if is_only_announced(row) { FindingSeverity::Hint } else { FindingSeverity::Fault }
 }
 
 /// Endpoints that cannot be used.
 pub fn unusable(evidence: &Evidence) -> Vec<Finding> {
-    evidence.endpoints().filter_map(|row| trouble(evidence, row)).collect()
+    evidence.endpoints().filter_map(|row| problem(evidence, row)).collect()
 }
 
 fn dev_gone(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
@@ -51,10 +52,10 @@ fn dev_gone(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         None => format!("# bring the interface back, with its address, then:\n{renew}"),
     };
     let finding = Finding::fault(code::DEV_GONE, format!("the interface of {} is gone", row.identity))
-        .of(severity(row))
-        .about(evidence.label(row))
+        .severity(severity(row))
+        .endpoint(evidence.label(row))
         .evidence(seen)
-        .meaning("It was deleted, or made anew under the same name: the kernel keeps to the old index, and opens no subflow.")
+        .meaning("The interface was deleted, or created again under the same name. The kernel still uses the old index, and opens no subflow.")
         .remedy(remedy);
     Some(finding)
 }
@@ -66,16 +67,16 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         let dev = row.dev.as_ref().map_or("DEV".to_owned(), ToString::to_string);
         let remedy = format!("ip address add {wanted}/PREFIX dev {dev}");
         let missing = Finding::fault(code::ADDRESS_MISSING, format!("{wanted} is not on this host"))
-            .of(severity(row))
-            .about(evidence.label(row))
+            .severity(severity(row))
+            .endpoint(evidence.label(row))
             .evidence("no interface has the address");
         let missing = if is_only_announced(row) {
             missing
-                .meaning("Peers are told of it all the same. That helps only where a router translates it to an address of this host.")
-                .remedy(format!("# behind such a router nothing is to be done; otherwise:\n{remedy}"))
+                .meaning("The kernel announces the address to peers nevertheless. Peers can use it only if a router translates it to an address of this host.")
+                .remedy(format!("# behind such a router, do nothing; otherwise:\n{remedy}"))
         } else {
             missing
-                .meaning("The kernel takes such an endpoint and never opens a subflow from it.")
+                .meaning("The kernel accepts such an endpoint and never opens a subflow from it.")
                 .remedy(remedy)
         };
         return (!evidence.bindable.contains(&wanted)).then_some(missing);
@@ -85,16 +86,18 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         if is_only_announced(row) {
             return None;
         }
-        // A router may have its addresses on the loopback interface, for all others.
+        // A router may have its addresses on the loopback interface and use them on all others.
         let elsewhere =
             own.iter().find(|own| !evidence.interface(own.index).is_some_and(|on| on.loopback))?;
         let (on, dev) = (evidence.name(elsewhere.index), row.dev.as_ref()?);
         let finding = Finding::fault(code::ADDRESS_ELSEWHERE, format!("{wanted} is on {on}, not on {dev}"))
-            .about(evidence.label(row))
+            .endpoint(evidence.label(row))
             .evidence(format!("the endpoint is bound to {dev}; the address is on {on}"))
-            .meaning("Subflows would leave by an interface that does not have their address, and no answer comes back.")
+            .meaning(
+                "Subflows leave by an interface that does not have their address, and no answer comes back.",
+            )
             .remedy(match evidence.names.get(&row.identity) {
-                Some(_) => evidence.mend(&format!("dev: {on}"), ""),
+                Some(_) => evidence.fix(&format!("dev: {on}"), ""),
                 None => readd(row, Some(&on)),
             });
         return Some(finding);
@@ -105,9 +108,9 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         AddressState::Tentative => (
             code::ADDRESS_TENTATIVE,
             "tentative",
-            "Duplicate address detection goes on, so nothing can be bound to it yet; a connection that begins now never gets a subflow from it.",
+            "Duplicate address detection is not over, so no socket can be bound to the address yet. A connection that begins now never gets a subflow from it.",
             format!(
-                "# wait until it is over; where no other host can have the address:\nip address change {wanted}/PREFIX dev {on} nodad"
+                "# wait until it is over, or, if no other host can have the address:\nip address change {wanted}/PREFIX dev {on} nodad"
             ),
         ),
         AddressState::DadFailed => (
@@ -120,7 +123,7 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         ),
     };
     let finding = Finding::fault(code, format!("{wanted} cannot be used: it is {state}"))
-        .about(evidence.label(row))
+        .endpoint(evidence.label(row))
         .evidence(format!("`ip address show dev {on}` shows {wanted} as {state}"));
     Some(finding.meaning(meaning).remedy(remedy))
 }
@@ -138,9 +141,8 @@ fn interface(evidence: &Evidence, row: &Endpoint, home: &Interface) -> Option<Fi
     } else {
         return None;
     };
-    let meaning =
-        format!("Nothing leaves by it, so {} opens no subflow and none reaches it.", evidence.label(row));
-    Some(finding.about(evidence.label(row)).meaning(meaning))
+    let meaning = format!("The interface carries no packets, so {} has no subflow.", evidence.label(row));
+    Some(finding.endpoint(evidence.label(row)).meaning(meaning))
 }
 
 /// Addresses whose preferred lifetime is over.
@@ -151,19 +153,19 @@ pub fn deprecated(evidence: &Evidence) -> Vec<Finding> {
     };
     let finding = |row: &Endpoint| {
         Finding::hint(code::ADDRESS_DEPRECATED, format!("{} is deprecated", row.identity.address))
-            .about(evidence.label(row))
+            .endpoint(evidence.label(row))
             .evidence("`ip address` shows it as deprecated: its preferred lifetime is 0")
-            .meaning("It still works, and goes away when its valid lifetime ends; the router or DHCP server has given out another.")
-            .remedy("# declare the new address, or a selector by `dev`, which follows it")
+            .meaning("The address works until its valid lifetime ends. The router or DHCP server has usually assigned another one.")
+            .remedy("# declare the new address, or a selector by `dev`, which follows the address")
     };
     evidence.endpoints().filter(is_deprecated).map(finding).collect()
 }
 
-/// Removes an endpoint and adds it again, which makes the kernel try anew on live connections too.
+/// The commands that remove an endpoint and add it again, so that the kernel opens its subflows on live connections too.
 pub fn renew(evidence: &Evidence, row: &Endpoint, dev: Option<&str>) -> String {
     match (evidence.names.get(&row.identity), &evidence.configuration) {
-        // Applying renews a row of an interface that is gone.
-        (Some(_), super::Configuration::Valid(declared)) if dev.is_some() => declared.command.clone(),
+        // Applying re-creates an endpoint whose interface is gone.
+        (Some(_), Configuration::Valid(declared)) if dev.is_some() => declared.command.clone(),
         _ => readd(row, dev),
     }
 }

@@ -1,71 +1,74 @@
-//! Everything that the doctor looks at, read once. `linux::evidence` reads it.
+//! The evidence: all that the findings are made from. `linux::evidence` reads it once.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+use crate::config::LoadedConfig;
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{
     Capabilities, Connection, Counters, Endpoint, EndpointNames, HostAddress, Interface, Listener, Probe,
-    Routing, State, Step, Subflow, Sysctl, SysctlValue,
+    Routing, State, Step, Subflow, Sysctl, SysctlValue, code,
 };
+use crate::reconcile::{Failure, Report};
+use crate::system::Error;
 
-/// What there is on this host.
+/// The state of this host, its configuration, and a test connection if there is one.
 #[derive(Debug)]
 pub struct Evidence {
     /// The path manager's state.
     pub path_manager: Table,
     /// The names that the configuration gives to endpoints.
     pub names: EndpointNames,
-    /// What this kernel can hold.
+    /// How many endpoints and which limits this kernel supports.
     pub capabilities: Capabilities,
-    /// All interfaces; none where they could not be read.
+    /// All interfaces; empty if they could not be read.
     pub interfaces: Vec<Interface>,
-    /// All their addresses.
+    /// The addresses of all interfaces.
     pub addresses: Vec<HostAddress>,
-    /// Addresses of endpoints that no interface has, and to which sockets can be bound all the same.
+    /// Addresses of endpoints that no interface has, and to which sockets can be bound nevertheless.
     pub bindable: Vec<IpAddr>,
-    /// What the kernel said about routes from the addresses of endpoints.
+    /// The kernel's routes from the addresses of endpoints.
     pub routes: Vec<RouteCheck>,
-    /// For remedies.
+    /// Routing tables; empty unless a remedy needs them.
     pub routing: Routing,
-    /// The addresses that connections start from by themselves.
+    /// The source addresses that the kernel chooses for first subflows.
     pub first_addresses: Vec<IpAddr>,
     /// `rp_filter` of the interfaces as it takes effect: the larger one of `all` and the interface's own.
     pub rp_filter: BTreeMap<NonZeroU32, u64>,
     /// The kernel's counters, if they could be read.
     pub counters: Option<Counters>,
-    /// Live MPTCP connections that are not brand-new.
+    /// Live MPTCP connections that are older than half a second.
     pub connections: Vec<Connection>,
-    /// Sockets that listen.
+    /// Listening TCP sockets.
     pub listeners: Vec<Listener>,
-    /// Other programs that write to the table and run in this network namespace.
+    /// Other programs in this network namespace that manage endpoints.
     pub managers: Vec<String>,
-    /// What the files say.
+    /// The configuration files.
     pub configuration: Configuration,
-    /// What became of a connection that was opened to be looked at.
+    /// The test connection of `--probe`.
     pub probe: Option<Probe>,
 }
 
-/// The path manager, as far as it could be read.
+/// The path manager's table.
 #[derive(Debug)]
 pub enum Table {
-    /// The kernel has none.
+    /// The kernel has no MPTCP.
     Missing,
-    /// It could not be read, for this reason.
+    /// The kernel refused to show it, for this reason.
     Unreadable(String),
     /// Limits, all sysctls and all endpoints.
     Read(State),
 }
 
-/// What the kernel said about the way from an endpoint's address to a destination.
+/// The kernel's route from an endpoint's address to a destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteCheck {
     /// The address of the endpoint.
     pub source: IpAddr,
-    /// Where to.
+    /// A peer, or a public address.
     pub destination: IpAddr,
-    /// Whether a live connection leads there; otherwise it stands for the Internet.
+    /// Whether a live connection has this destination; otherwise it stands for the Internet.
     pub peer: bool,
     /// `ip route get DST from SRC`: the interface that it leaves by, or the kernel's error.
     pub by_source: Result<NonZeroU32, String>,
@@ -74,58 +77,109 @@ pub struct RouteCheck {
 }
 
 impl RouteCheck {
-    /// What holds for the endpoint's subflows.
+    /// The route of the endpoint's subflows.
     pub fn taken(&self) -> &Result<NonZeroU32, String> {
         self.by_device.as_ref().unwrap_or(&self.by_source)
     }
 }
 
-/// What the files say.
+/// The configuration files, compared with this host.
 #[derive(Debug)]
 pub enum Configuration {
-    /// There is none.
+    /// There are no files.
     Absent,
-    /// It cannot be used: how many errors, and the first of them.
+    /// They have errors: how many, and the first of them.
     Invalid(usize, String, Option<Location>),
-    /// It can be.
+    /// They are valid.
     Valid(Declared),
 }
 
-/// A configuration, held against this host.
+/// A valid configuration, compared with this host.
 #[derive(Debug, Default)]
 pub struct Declared {
     /// The command that applies it.
     pub command: String,
-    /// What it would do now.
+    /// The steps that applying would take.
     pub steps: Vec<Step>,
-    /// What waits, and why.
+    /// The declarations that wait, and what for.
     pub waiting: Vec<Diagnostic>,
-    /// Why it cannot be applied to this kernel.
-    pub impossible: Vec<Diagnostic>,
-    /// The names of the endpoints, and where they are declared.
-    pub places: BTreeMap<String, Location>,
+    /// Why this kernel cannot apply it.
+    pub unsupported: Vec<Diagnostic>,
+    /// Where each endpoint is declared, by name.
+    pub locations: BTreeMap<String, Location>,
+}
+
+impl Table {
+    /// The state, if it could be read.
+    pub fn state(&self) -> Option<&State> {
+        match self {
+            Table::Read(state) => Some(state),
+            Table::Missing | Table::Unreadable(_) => None,
+        }
+    }
+}
+
+impl From<Error> for Table {
+    fn from(error: Error) -> Table {
+        match error {
+            Error::NoMptcp => Table::Missing,
+            error => Table::Unreadable(error.to_string()),
+        }
+    }
+}
+
+impl Configuration {
+    /// The configuration, if it is valid; otherwise what stands for it.
+    ///
+    /// # Errors
+    /// When there are no files, or they have errors.
+    pub fn valid(loaded: Option<&LoadedConfig>) -> Result<&LoadedConfig, Configuration> {
+        let loaded = loaded.ok_or(Configuration::Absent)?;
+        let Some(first) = loaded.first_error() else { return Ok(loaded) };
+        let location = first.labels.first().map(|label| label.location);
+        Err(Configuration::Invalid(loaded.diagnostics.errors(), first.message.clone(), location))
+    }
+}
+
+impl Declared {
+    /// A configuration that `command` applies, compared with this host by the pass of a dry run.
+    pub fn new(loaded: &LoadedConfig, command: String, pass: Result<Report, Failure>) -> Declared {
+        let locations = loaded.config.endpoints.iter().flatten();
+        let locations = locations.map(|endpoint| (endpoint.name.value.to_string(), endpoint.name.location));
+        let mut declared = Declared { command, locations: locations.collect(), ..Declared::default() };
+        match pass {
+            Ok(Report { failure: Some(failure), .. }) => declared.unsupported = failure.diagnostics,
+            Ok(report) => {
+                declared.steps = report.steps().cloned().collect();
+                declared.waiting = report.diagnostics;
+                declared.waiting.retain(|found| [code::DEV_MISSING, code::NO_MATCH].contains(&found.code));
+            }
+            Err(failure) => {
+                let reason = failure.diagnostics.first().map_or("", |first| first.message.as_str());
+                log::warn!("the configuration is not compared with this host: {reason}");
+            }
+        }
+        declared
+    }
 }
 
 impl Evidence {
     /// The state, if it could be read.
     pub fn state(&self) -> Option<&State> {
-        match &self.path_manager {
-            Table::Read(state) => Some(state),
-            Table::Missing | Table::Unreadable(_) => None,
-        }
+        self.path_manager.state()
     }
 
-    /// The endpoints that somebody made, implicit ones not included.
+    /// The endpoints, without implicit ones.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.state().into_iter().flat_map(|state| &state.endpoints).filter(|row| !row.is_implicit())
     }
 
-    /// What an endpoint is called: its name, or its address and port where it has none.
+    /// The name of an endpoint, or its address and port where it has none.
     pub fn label(&self, row: &Endpoint) -> String {
         self.names.get(&row.identity).cloned().unwrap_or_else(|| row.identity.to_string())
     }
 
-    /// Those that open subflows.
+    /// The endpoints that open subflows.
     pub fn opening(&self) -> impl Iterator<Item = &Endpoint> {
         self.endpoints().filter(|row| row.opens_subflows())
     }
@@ -140,14 +194,14 @@ impl Evidence {
         self.interfaces.iter().find(|interface| interface.index == index)
     }
 
-    /// The interface that an endpoint's subflows are to leave by: the one that it is bound to, or the one that has its
+    /// The interface by which an endpoint's subflows should leave: the one that it is bound to, or the one that has its
     /// address.
     pub fn home(&self, row: &Endpoint) -> Option<&Interface> {
         let own = self.addresses.iter().find(|own| own.address == row.identity.address).map(|own| own.index);
         row.dev.as_ref().map(|dev| dev.index).or(own).and_then(|index| self.interface(index))
     }
 
-    /// A counter, 0 where there is none.
+    /// A counter, or 0 where the kernel does not have it.
     pub fn counter(&self, name: &str) -> u64 {
         self.counters.as_ref().map_or(0, |counters| counters.get(name))
     }
@@ -157,13 +211,13 @@ impl Evidence {
         self.connections.iter().flat_map(|connection| &connection.subflows)
     }
 
-    /// Whether an established subflow uses the endpoint's address: then it works.
+    /// Whether an established subflow uses the endpoint's address, which proves that it works.
     pub fn is_in_use(&self, row: &Endpoint) -> bool {
         self.paths().any(|path| path.is_established() && path.local.ip() == row.identity.address)
     }
 
-    /// The connections that this host began, and that lead to another one. Within a host there is no other path, and
-    /// subflows that are bound to an interface never arrive.
+    /// The connections that this host opened to another host. Within a host there is no other path, and subflows that are
+    /// bound to an interface never arrive.
     pub fn begun(&self) -> impl Iterator<Item = &Connection> {
         let own: HashSet<IpAddr> = self.addresses.iter().map(|own| own.address).collect();
         let leaves = move |path: &Subflow| {
@@ -179,8 +233,8 @@ impl Evidence {
         self.interface(index).map_or_else(|| format!("if{index}"), |interface| interface.name.clone())
     }
 
-    /// How a setting is mended: in the files if there are any, by a command otherwise.
-    pub fn mend(&self, yaml: &str, command: &str) -> String {
+    /// How to correct a setting: in the configuration if it is valid, with a command otherwise.
+    pub fn fix(&self, yaml: &str, command: &str) -> String {
         match &self.configuration {
             Configuration::Valid(declared) => {
                 format!("{yaml}   # in the configuration, then:\n{}", declared.command)

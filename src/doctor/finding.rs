@@ -1,23 +1,23 @@
-//! What the doctor says.
+//! A finding: what is wrong, by which evidence, what follows from it, and what to do.
 
 use crate::model::code::Code;
 use crate::model::diagnostic::Location;
 
-/// How bad it is.
+/// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
+pub enum FindingSeverity {
     /// Something does not work now.
     Fault,
-    /// Something looks odd, or went wrong at some time.
+    /// Something looks odd, or failed earlier.
     Hint,
 }
 
-impl Severity {
-    /// As reports write it.
+impl FindingSeverity {
+    /// The word in reports.
     pub fn word(self) -> &'static str {
         match self {
-            Severity::Fault => "fault",
-            Severity::Hint => "hint",
+            FindingSeverity::Fault => "fault",
+            FindingSeverity::Hint => "hint",
         }
     }
 }
@@ -27,28 +27,28 @@ impl Severity {
 pub struct Finding {
     /// A stable word for programs.
     pub code: Code,
-    /// How bad it is.
-    pub severity: Severity,
+    /// Faults make the exit code 1, hints do not.
+    pub severity: FindingSeverity,
     /// What is wrong, in one line.
     pub title: String,
-    /// What it was seen by: the very numbers.
+    /// What shows it: exact numbers, and the names of counters, sysctls and commands.
     pub evidence: String,
-    /// What follows from it.
+    /// What follows from it for connections.
     pub meaning: String,
     /// What to do: commands or YAML, a line each.
     pub remedy: String,
-    /// The name of the endpoint that it is about, or its address where it has no name.
+    /// The name of the endpoint that is concerned, or its address where it has no name.
     pub endpoint: Option<String>,
-    /// Where that is declared.
+    /// Where that endpoint is declared.
     pub location: Option<Location>,
 }
 
 impl Finding {
-    /// Something that does not work now.
+    /// A finding about something that does not work now.
     pub fn fault(code: Code, title: impl Into<String>) -> Finding {
         Finding {
             code,
-            severity: Severity::Fault,
+            severity: FindingSeverity::Fault,
             title: title.into(),
             evidence: String::new(),
             meaning: String::new(),
@@ -58,69 +58,33 @@ impl Finding {
         }
     }
 
-    /// Something that looks odd.
+    /// A finding about something that looks odd.
     pub fn hint(code: Code, title: impl Into<String>) -> Finding {
-        Finding::fault(code, title).of(Severity::Hint)
+        Finding::fault(code, title).severity(FindingSeverity::Hint)
     }
 
-    /// Sets how bad it is.
-    pub fn of(self, severity: Severity) -> Finding {
+    /// Sets the severity.
+    pub fn severity(self, severity: FindingSeverity) -> Finding {
         Finding { severity, ..self }
     }
 
-    /// Sets what it was seen by.
+    /// Sets the evidence.
     pub fn evidence(self, evidence: impl Into<String>) -> Finding {
         Finding { evidence: evidence.into(), ..self }
     }
 
-    /// Sets what follows from it.
+    /// Sets the meaning.
     pub fn meaning(self, meaning: impl Into<String>) -> Finding {
         Finding { meaning: meaning.into(), ..self }
     }
 
-    /// Sets what to do.
+    /// Sets the remedy.
     pub fn remedy(self, remedy: impl Into<String>) -> Finding {
         Finding { remedy: remedy.into(), ..self }
     }
 
     /// Sets the endpoint, by its label.
-    pub fn about(self, endpoint: String) -> Finding {
+    pub fn endpoint(self, endpoint: String) -> Finding {
         Finding { endpoint: Some(endpoint), ..self }
-    }
-}
-
-/// A word as a shell takes it. Whoever names an interface or a file is not to write commands for whoever copies a remedy,
-/// nor to speak to his terminal.
-pub fn shell_word(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    if !word.contains(char::is_control) {
-        return format!("'{}'", word.replace('\'', "'\\''"));
-    }
-    let escaped = |byte: u8| match byte {
-        b' '..=b'~' if byte != b'\'' && byte != b'\\' => char::from(byte).to_string(),
-        _ => format!("\\x{byte:02x}"),
-    };
-    format!("$'{}'", word.bytes().map(escaped).collect::<String>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shell_word;
-
-    #[test]
-    fn a_word_is_one_word_to_a_shell() {
-        for (word, expected) in [
-            ("eth0.100", "eth0.100"),
-            ("", "''"),
-            ("a b", "'a b'"),
-            ("x;reboot", "'x;reboot'"),
-            ("it's", "'it'\\''s'"),
-            ("a\x1b[2J'\\", "$'a\\x1b[2J\\x27\\x5c'"),
-        ] {
-            assert_eq!(shell_word(word), expected);
-        }
     }
 }

@@ -1,55 +1,55 @@
-//! The path manager as a whole, the configuration, and other programs.
+//! Findings about the path manager as a whole, the configuration, and other programs.
 
-use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::model::{Endpoint, Step, Sysctl, SysctlValue, code};
+use crate::model::{Endpoint, Step, Sysctl, SysctlValue, code, counted};
 
-use super::{Configuration, Evidence, Finding, Table};
+use super::evidence::{Configuration, Evidence, Table};
+use super::finding::Finding;
 
 /// The kernel has no MPTCP.
 pub fn no_mptcp(evidence: &Evidence) -> Vec<Finding> {
     let Table::Missing = evidence.path_manager else { return Vec::new() };
     let finding = Finding::fault(code::NO_MPTCP, "this kernel has no MPTCP")
         .evidence("there is no generic netlink family `mptcp_pm`")
-        .meaning("No application can use MPTCP, and there is nothing to configure.")
+        .meaning("No application can use MPTCP, and there are no endpoints to configure.")
         .remedy("# use a kernel with CONFIG_MPTCP=y; Linux 6.1 or later is known to work");
     vec![finding]
 }
 
-/// The table may not be read.
+/// This user may not read the endpoints.
 pub fn unreadable(evidence: &Evidence) -> Vec<Finding> {
     let Table::Unreadable(reason) = &evidence.path_manager else { return Vec::new() };
     let finding = Finding::hint(code::TABLE_UNREADABLE, "the endpoints could not be read")
         .evidence(reason.as_str())
-        .meaning("Most findings need them. Linux 6.7 to 6.11 let root alone read them.")
+        .meaning("Most findings need them. Linux 6.7 to 6.11 show them only with CAP_NET_ADMIN.")
         .remedy("# run `mptcp-apply doctor` as root, or with CAP_NET_ADMIN");
     vec![finding]
 }
 
-/// The files cannot be used.
+/// The files have errors.
 pub fn invalid_configuration(evidence: &Evidence) -> Vec<Finding> {
     let Configuration::Invalid(errors, first, location) = &evidence.configuration else { return Vec::new() };
     let finding = Finding::fault(code::CONFIGURATION_INVALID, "the configuration is invalid")
-        .evidence(format!("{errors} error{}, the first: {first}", if *errors == 1 { "" } else { "s" }))
-        .meaning("Nothing of it is applied, at boot neither.")
-        .remedy("mptcp-apply check   # with the same arguments; mend what it shows");
+        .evidence(format!("{}; the first: {first}", counted(*errors, "error")))
+        .meaning("None of it is applied, not at boot either.")
+        .remedy("mptcp-apply check   # with the same arguments; correct what it shows");
     vec![Finding { location: *location, ..finding }]
 }
 
-/// No socket can be made.
+/// `net.mptcp.enabled` is 0.
 pub fn mptcp_disabled(evidence: &Evidence) -> Vec<Finding> {
     if evidence.sysctl(Sysctl::ENABLED) != Some(&SysctlValue::Number(0)) {
         return Vec::new();
     }
     let finding = Finding::fault(code::MPTCP_DISABLED, "MPTCP is switched off")
         .evidence("sysctl net.mptcp.enabled is 0")
-        .meaning("No application can open an MPTCP socket; most go on with plain TCP and say nothing.")
-        .remedy(evidence.mend("sysctls: {enabled: true}", "sysctl -w net.mptcp.enabled=1"));
+        .meaning("No application can open an MPTCP socket. Most continue with plain TCP and show no message.")
+        .remedy(evidence.fix("sysctls: {enabled: true}", "sysctl -w net.mptcp.enabled=1"));
     vec![finding]
 }
 
-/// The table is ignored.
+/// The userspace path manager is selected, and ignores endpoints.
 pub fn userspace_path_manager(evidence: &Evidence) -> Vec<Finding> {
     let manager = [Sysctl::PATH_MANAGER, Sysctl::PM_TYPE].map(|sysctl| evidence.sysctl(sysctl));
     let seen = match manager {
@@ -62,65 +62,47 @@ pub fn userspace_path_manager(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     let kernel = if seen.starts_with("pm_type") { "pm_type=0" } else { "path_manager=kernel" };
-    let finding = Finding::fault(code::USERSPACE_PATH_MANAGER, "the endpoints are ignored: a daemon decides on subflows")
-        .evidence(format!("sysctl net.mptcp.{seen}; {count} endpoint{} in the table", if count == 1 { "" } else { "s" }))
-        .meaning("New connections follow the userspace path manager alone. Without a daemon such as mptcpd they get no subflows.")
-        .remedy(evidence.mend("sysctls: {path_manager: kernel}", &format!("sysctl -w net.mptcp.{kernel}")));
+    let finding = Finding::fault(code::USERSPACE_PATH_MANAGER, "the endpoints are ignored: the userspace path manager is selected")
+        .evidence(format!("sysctl net.mptcp.{seen}; {} in the table", counted(count, "endpoint")))
+        .meaning("Only a daemon such as mptcpd opens subflows on new connections. Without one they have a single path.")
+        .remedy(evidence.fix("sysctls: {path_manager: kernel}", &format!("sysctl -w net.mptcp.{kernel}")));
     vec![finding]
 }
 
-/// The kernel is not as the files want it.
+/// The kernel's state differs from the configuration.
 pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
     let Configuration::Valid(declared) = &evidence.configuration else { return Vec::new() };
     let mut findings = Vec::new();
-    for reason in &declared.impossible {
+    for reason in &declared.unsupported {
         let finding = Finding::fault(code::NOT_POSSIBLE, reason.message.as_str())
-            .evidence("the configuration, held against this kernel")
-            .meaning("The configuration cannot be applied, so nothing of it is.")
+            .evidence("the configuration, compared with this kernel")
+            .meaning("The configuration cannot be applied, so none of it is.")
             .remedy(reason.help.clone().unwrap_or_else(|| declared.command.clone()));
         findings.push(Finding { location: reason.labels.first().map(|label| label.location), ..finding });
     }
     for waiting in &declared.waiting {
         let finding = Finding::fault(waiting.code, waiting.message.as_str())
-            .evidence("the configuration, held against the interfaces and addresses of this host")
+            .evidence("the configuration, compared with the interfaces and addresses of this host")
             .meaning("The endpoint is not in the table, so no subflow uses it.")
             .remedy(format!(
-                "# make the interface or address be there, then:\n{}\n# or let `mptcp-apply --watch` wait for it",
+                "# bring the interface or address up, then:\n{}\n# or let `mptcp-apply --watch` wait for it",
                 declared.command
             ));
         let location = waiting.labels.first().map(|label| label.location);
         findings.push(Finding { location, endpoint: waiting.endpoint.clone(), ..finding });
     }
     if !declared.steps.is_empty() {
-        let mut first = String::new();
-        for step in declared.steps.iter().take(3) {
-            let separator = if first.is_empty() { "" } else { "; " };
-            // Writing to a String cannot fail.
-            let _ = write!(first, "{separator}{}", what(step));
-        }
+        let first: Vec<String> = declared.steps.iter().take(3).map(ToString::to_string).collect();
         let more = declared.steps.len().saturating_sub(3);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         findings.push(
-            Finding::fault(code::NOT_APPLIED, "the kernel is not as the configuration wants it")
-                .evidence(format!("it would change: {first}{more}"))
-                .meaning("The configuration was not applied since it was written, or somebody changed the kernel since.")
+            Finding::fault(code::NOT_APPLIED, "the kernel's state differs from the configuration")
+                .evidence(format!("applying would {}{more}", first.join("; ")))
+                .meaning("The configuration was not applied since it was written, or another program changed the kernel since.")
                 .remedy(declared.command.as_str()),
         );
     }
     findings
-}
-
-fn what(step: &Step) -> String {
-    match step {
-        Step::SetSysctl { sysctl, from, to } => format!("sysctl {} {from} -> {to}", sysctl.name()),
-        Step::SetLimits { from, to } => format!(
-            "limits subflows {} -> {}, add-addr-accepted {} -> {}",
-            from.subflows, to.subflows, from.add_addr_accepted, to.add_addr_accepted
-        ),
-        Step::SetFlags { endpoint, to, .. } => format!("{} -> {to}", endpoint.identity),
-        Step::DelAddr { endpoint, .. } => format!("remove {}", endpoint.identity),
-        Step::AddAddr { endpoint, .. } => format!("add {}", endpoint.identity),
-    }
 }
 
 fn missing_rows(evidence: &Evidence) -> impl Iterator<Item = &Endpoint> {
@@ -136,7 +118,7 @@ fn missing_rows(evidence: &Evidence) -> impl Iterator<Item = &Endpoint> {
     })
 }
 
-/// There is no room for more endpoints, and implicit ones take some of it.
+/// The table is full, and some of its endpoints are implicit.
 pub fn table_full(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = evidence.state() else { return Vec::new() };
     let (rows, max) = (state.endpoints.len(), evidence.capabilities.endpoints_max);
@@ -147,25 +129,25 @@ pub fn table_full(evidence: &Evidence) -> Vec<Finding> {
     let unused = implicit.iter().filter(|row| !evidence.is_in_use(row));
     let delete: Vec<String> =
         unused.filter_map(|row| Some(format!("ip mptcp endpoint delete id {}", row.id?))).collect();
-    let finding = Finding::hint(code::TABLE_FULL, "there is no room for another endpoint")
+    let finding = Finding::hint(code::TABLE_FULL, "the table has no room for another endpoint")
         .evidence(format!("{rows} of {max} endpoints, {} of them implicit", implicit.len()))
-        .meaning("The kernel refuses another one. It never removes an implicit endpoint, not even after its connection.");
+        .meaning("The kernel refuses another endpoint. It never removes an implicit one, not even after its connection has ended.");
     let remedy = if delete.is_empty() {
-        "# live connections need the implicit ones now; remove another endpoint, or wait; Linux 7.2 holds 255"
+        "# live connections use the implicit ones; remove another endpoint, or wait; Linux 7.2 holds 255"
             .to_owned()
     } else {
-        format!("# no live connection needs these:\n{}", delete.join("\n"))
+        format!("# no live connection uses these:\n{}", delete.join("\n"))
     };
     vec![finding.remedy(remedy)]
 }
 
-/// Something else listens where the kernel is to listen.
+/// Another program listens on the port of an endpoint.
 pub fn port_held(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = Vec::new();
     for row in missing_rows(evidence) {
         let Some(port) = row.identity.port else { continue };
         let wanted = row.identity.address;
-        // A socket of IPv6 that listens everywhere takes IPv4 too, as a rule.
+        // An IPv6 socket on the unspecified address usually accepts IPv4 too.
         let everywhere = |ip: IpAddr| ip.is_unspecified() && (ip.is_ipv6() || wanted.is_ipv4());
         let holds = |local: SocketAddr| {
             local.port() == port.get() && (local.ip() == wanted || everywhere(local.ip()))
@@ -175,19 +157,18 @@ pub fn port_held(evidence: &Evidence) -> Vec<Finding> {
         };
         findings.push(
             Finding::fault(code::PORT_HELD, format!("another program listens on port {port}"))
-                .about(evidence.label(row))
+                .endpoint(evidence.label(row))
                 .evidence(format!("a socket listens on {}; the endpoint is {}", listener.local, row.identity))
-                .meaning("For an endpoint with a port the kernel itself listens there, and is refused (EADDRINUSE).")
-                .remedy(format!("ss -ltnp sport = :{port}   # whose it is\n# give the endpoint a port of its own, not that of a service")),
+                .meaning("The kernel itself has to listen on the port of an endpoint, and fails (EADDRINUSE).")
+                .remedy(format!("ss -ltnp sport = :{port}   # shows the program\n# give the endpoint a port of its own, not that of a service")),
         );
     }
     findings
 }
 
-/// Another program undoes what the configuration wants.
+/// Another program that manages endpoints runs here, and endpoints differ from the configuration.
 pub fn other_manager(evidence: &Evidence) -> Vec<Finding> {
     let Configuration::Valid(declared) = &evidence.configuration else { return Vec::new() };
-    // Without a difference nobody is in anybody's way.
     let foreign =
         declared.steps.iter().filter(|step| matches!(step, Step::DelAddr { .. } | Step::AddAddr { .. }));
     let count = foreign.count();
@@ -201,11 +182,8 @@ pub fn other_manager(evidence: &Evidence) -> Vec<Finding> {
             "systemctl disable --now mptcp"
         };
         Finding::hint(code::OTHER_MANAGER, format!("{program} may be changing the endpoints too"))
-            .evidence(format!(
-                "{program} runs here, and {count} endpoint{} differ from the configuration",
-                if count == 1 { "" } else { "s" }
-            ))
-            .meaning("Two programs that manage one table undo each other's work.")
+            .evidence(format!("{program} runs here; endpoints that differ from the configuration: {count}"))
+            .meaning("Two programs that manage the same table undo each other's changes.")
             .remedy(remedy)
     };
     evidence.managers.iter().map(finding).collect()

@@ -1,20 +1,21 @@
-//! The two limits, and what they keep from happening.
+//! Findings about the two limits.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::model::{Connection, Endpoint, Flags, code};
+use crate::model::{Connection, Endpoint, Flags, code, counted};
 
-use super::endpoints::trouble;
-use super::{Configuration, Evidence, Finding, Severity};
+use super::endpoints::problem;
+use super::evidence::{Configuration, Evidence};
+use super::finding::{Finding, FindingSeverity};
 
-/// A limit of additional subflows that is too small for the endpoints.
+/// The limit of additional subflows is lower than the endpoints need.
 pub fn subflows(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = evidence.state() else { return Vec::new() };
     let (limit, count) = (state.limits.subflows, evidence.endpoints().count());
     if limit == 0 && count > 0 {
-        let finding = Finding::fault(code::SUBFLOWS_LIMIT_ZERO, "no connection may have a second subflow")
-            .evidence(format!("limit subflows is 0; {count} endpoint{} in the table", plural(count)))
+        let finding = Finding::fault(code::SUBFLOWS_LIMIT_ZERO, "no connection can have a second subflow")
+            .evidence(format!("limit subflows is 0; {} in the table", counted(count, "endpoint")))
             .meaning("The kernel neither opens additional subflows nor accepts them.")
             .remedy(raise(evidence, count));
         return vec![finding];
@@ -25,9 +26,9 @@ pub fn subflows(evidence: &Evidence) -> Vec<Finding> {
 /// The endpoints of a family that open subflows, and how many of them a connection needs beside its first one.
 fn needed(evidence: &Evidence, ipv4: bool) -> (Vec<&Endpoint>, usize) {
     let of_family = |row: &&Endpoint| row.identity.address.is_ipv4() == ipv4;
-    let usable = evidence.opening().filter(of_family).filter(|row| trouble(evidence, row).is_none());
+    let usable = evidence.opening().filter(of_family).filter(|row| problem(evidence, row).is_none());
     let rows: Vec<&Endpoint> = usable.collect();
-    // A connection's first subflow comes from one of them, unless it is known to come from elsewhere.
+    // A connection's first subflow comes from one of them, unless its source address is known to be another one.
     let known = evidence.first_addresses.iter().any(|first| first.is_ipv4() == ipv4);
     let elsewhere = known && !rows.iter().any(|row| evidence.first_addresses.contains(&row.identity.address));
     let needed = rows.len().saturating_sub(usize::from(!elsewhere));
@@ -50,14 +51,14 @@ fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
     )
     .evidence(format!("limit subflows is {limit}; {} endpoints open subflows: {all}", rows.len()))
     .meaning(format!(
-        "A connection gets {limit} beside its first one, and the endpoints that were added last get none."
+        "A connection gets {limit} beside its first subflow; the endpoints that were added last get none."
     ))
     .remedy(raise(evidence, needed));
     Some(finding)
 }
 
-/// Endpoints that no connection gets to, since others are declared before them. Without a configuration nobody knows in
-/// which order they were added.
+/// Endpoints that no connection uses, since those before them use up the limit. Without a configuration their order is
+/// unknown.
 pub fn never_used(evidence: &Evidence) -> Vec<Finding> {
     let (Some(state), Configuration::Valid(declared)) = (evidence.state(), &evidence.configuration) else {
         return Vec::new();
@@ -69,7 +70,7 @@ pub fn never_used(evidence: &Evidence) -> Vec<Finding> {
             continue;
         }
         rows.sort_by_key(|row| {
-            let location = evidence.names.get(&row.identity).and_then(|name| declared.places.get(name));
+            let location = evidence.names.get(&row.identity).and_then(|name| declared.locations.get(name));
             (
                 location.is_none(),
                 location.map(|location| (location.source, location.span.line, location.span.column)),
@@ -80,12 +81,12 @@ pub fn never_used(evidence: &Evidence) -> Vec<Finding> {
         let delete = used.last().and_then(|row| row.id).map_or(String::new(), |id| format!(" id {id}"));
         findings.extend(never.iter().map(|row| {
             let name = evidence.label(row);
-            Finding::hint(code::NEVER_USED, format!("{name} comes too late to be used"))
-                .about(evidence.label(row))
-                .evidence(format!("limit subflows is {limit}; before it come {}", names(evidence, used)))
-                .meaning("The kernel takes endpoints in the order in which they were added, which is the declared one, until the limit is reached. One behind that is used only where one before it cannot be.")
+            Finding::hint(code::NEVER_USED, format!("{name} is never used: the endpoints before it use up the limit"))
+                .endpoint(evidence.label(row))
+                .evidence(format!("limit subflows is {limit}; declared before it: {}", names(evidence, used)))
+                .meaning("The kernel uses endpoints in the order in which they were added, which is the declared order, until the limit is reached. It uses a later one only where an earlier one cannot be used.")
                 .remedy(format!(
-                    "# raise the limit, or declare {name} before {last} and add that anew, which closes its subflows:\nip mptcp endpoint delete{delete}\n{}",
+                    "# raise the limit, or declare {name} before {last} and add {last} again, which closes its subflows:\nip mptcp endpoint delete{delete}\n{}",
                     declared.command
                 ))
         }));
@@ -96,10 +97,10 @@ pub fn never_used(evidence: &Evidence) -> Vec<Finding> {
 fn raise(evidence: &Evidence, wanted: usize) -> String {
     let number = wanted.min(evidence.capabilities.limits_max as usize);
     evidence
-        .mend(&format!("limits: {{subflows: {number}}}"), &format!("ip mptcp limits set subflows {number}"))
+        .fix(&format!("limits: {{subflows: {number}}}"), &format!("ip mptcp limits set subflows {number}"))
 }
 
-/// Announcements of peers that are not followed.
+/// Peers announce addresses, and the limit of accepted ones is 0.
 pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = evidence.state() else { return Vec::new() };
     let (heard, begun) = (evidence.counter("AddAddr"), evidence.counter("MPCapableSYNTX"));
@@ -108,20 +109,20 @@ pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
     if state.limits.add_addr_accepted > 0 || heard == 0 || begun == 0 || satisfied {
         return Vec::new();
     }
-    // With endpoints of its own a host need not follow anybody's announcements.
+    // A host with endpoints of its own does not need the addresses of peers.
     let own = evidence.opening().next().is_some();
     let finding = Finding::fault(code::ADD_ADDR_ACCEPTED_ZERO, "addresses that peers announce are ignored")
-        .of(if own { Severity::Hint } else { Severity::Fault })
+        .severity(if own { FindingSeverity::Hint } else { FindingSeverity::Fault })
         .evidence(format!(
-            "limit add-addr-accepted is 0; peers announced {heard} address{} (AddAddr)",
-            if heard == 1 { "" } else { "es" }
+            "limit add-addr-accepted is 0; peers announced {} (AddAddr)",
+            counted(heard as usize, "address")
         ))
         .meaning("The kernel opens no subflow to an announced address.")
-        .remedy(evidence.mend("limits: {add-addr-accepted: 2}", "ip mptcp limits set add_addr_accepted 2"));
+        .remedy(evidence.fix("limits: {add-addr-accepted: 2}", "ip mptcp limits set add_addr_accepted 2"));
     vec![finding]
 }
 
-/// Subflows of peers that were refused here.
+/// This host rejected subflows of peers.
 pub fn joins_rejected(evidence: &Evidence) -> Vec<Finding> {
     let (Some(state), rejected) = (evidence.state(), evidence.counter("MPJoinRejected")) else {
         return Vec::new();
@@ -133,24 +134,21 @@ pub fn joins_rejected(evidence: &Evidence) -> Vec<Finding> {
     let full =
         |connection: &&Connection| !connection.is_begun_here() && connection.additional() >= limit as usize;
     let full = evidence.connections.iter().filter(full).count();
-    let now = if full > 0 {
-        format!("; {full} live connection{} as many as that", if full == 1 { " has" } else { "s have" })
-    } else {
-        String::new()
-    };
-    let finding = Finding::hint(code::JOINS_REJECTED, "this host refused subflows of its peers")
-        .of(if full > 0 { Severity::Fault } else { Severity::Hint })
+    let now =
+        if full > 0 { format!("; live connections that have reached it: {full}") } else { String::new() };
+    let finding = Finding::hint(code::JOINS_REJECTED, "this host rejected subflows of peers")
+        .severity(if full > 0 { FindingSeverity::Fault } else { FindingSeverity::Hint })
         .evidence(format!("MPJoinRejected is {rejected}; limit subflows is {limit}{now}"))
-        .meaning("A peer asked for more subflows than the limit here allows a connection.")
+        .meaning("A peer opened more subflows than this host's limit allows per connection.")
         .remedy(raise(evidence, limit as usize + 2));
     vec![finding]
 }
 
-/// A mesh that the limit cuts.
+/// The limit is lower than a full mesh needs.
 pub fn fullmesh(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = evidence.state() else { return Vec::new() };
     let limit = state.limits.subflows as usize;
-    let full = |row: &&Endpoint| row.flags.contains(Flags::FULLMESH) && trouble(evidence, row).is_none();
+    let full = |row: &&Endpoint| row.flags.contains(Flags::FULLMESH) && problem(evidence, row).is_none();
     let rows: Vec<&Endpoint> = evidence.opening().filter(full).collect();
     let cut = |connection: &Connection| {
         let remotes: BTreeSet<IpAddr> = connection.subflows.iter().map(|path| path.remote.ip()).collect();
@@ -163,25 +161,20 @@ pub fn fullmesh(evidence: &Evidence) -> Vec<Finding> {
         is_cut.then_some((remotes.len(), lacking))
     };
     let Some((remotes, lacking)) = evidence.begun().find_map(cut) else { return Vec::new() };
-    let finding = Finding::fault(code::FULLMESH_LIMITS, "the limit of subflows cuts the full mesh")
+    let finding = Finding::fault(code::FULLMESH_LIMITS, "the limit of subflows is lower than a full mesh needs")
         .evidence(format!(
-            "limit subflows is {limit}; a live connection knows {remotes} addresses of its peer, has {} fullmesh \
-             endpoint{} here, and lacks {lacking} pair{}",
-            rows.len(), plural(rows.len()), plural(lacking)
+            "limit subflows is {limit}; a live connection has {remotes} addresses of its peer and {} here; pairs without a \
+             subflow: {lacking}",
+            counted(rows.len(), "fullmesh endpoint")
         ))
-        .meaning("A full mesh takes a subflow for each pair of addresses.");
+        .meaning("A full mesh has a subflow for each pair of addresses.");
     let max = evidence.capabilities.limits_max;
-    // What this kernel cannot do is nobody's mistake.
     vec![if state.limits.subflows < max {
         finding.remedy(raise(evidence, limit + lacking))
     } else {
         let remedy = format!(
-            "# this kernel allows {max} at most: let fewer endpoints be `fullmesh`, or peers announce less"
+            "# this kernel allows {max} at most: use fewer `fullmesh` endpoints, or announce fewer addresses on the peer"
         );
-        finding.of(Severity::Hint).remedy(remedy)
+        finding.severity(FindingSeverity::Hint).remedy(remedy)
     }]
-}
-
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }

@@ -1,27 +1,28 @@
-//! Why subflows are, or are not, made: evidence in, findings out. Pure; `linux::evidence` reads the evidence.
+//! Explains why subflows are missing: evidence in, findings out. Pure; `linux::evidence` reads the evidence.
 //!
-//! Counters count since boot, and what they tell of may be mended long ago. So a counter alone makes a hint; it makes a
-//! fault only together with what is wrong now, such as a live connection that lacks a subflow.
+//! Counters count since boot, and their cause may be gone. So a counter alone makes a hint, and makes a fault only together
+//! with what is wrong now, such as a live connection that lacks a subflow.
 
 mod endpoints;
 mod evidence;
 mod finding;
-#[cfg(test)]
-mod fixture;
 mod host;
 mod limits;
 mod peers;
 mod probe;
+mod remedy;
 mod routes;
+mod stage;
 mod subflows;
 mod target;
 
 pub use evidence::{Configuration, Declared, Evidence, RouteCheck, Table};
-pub use finding::{Finding, Severity, shell_word};
-pub use probe::{Stage, Verdict, verdicts};
+pub use finding::{Finding, FindingSeverity};
+pub use remedy::apply_command;
+pub use stage::{SubflowResult, SubflowStage, subflow_results};
 pub use target::{BadTarget, ProbeTarget};
 
-/// All that may be found. What makes everything else pointless comes first, then what is likely.
+/// All findings. What makes the others pointless comes first, then the likely ones.
 const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     host::no_mptcp,
     host::unreadable,
@@ -37,7 +38,7 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     subflows::missing,
     peers::without_mptcp,
     limits::add_addr_accepted,
-    peers::joins_unanswered,
+    subflows::joins_unanswered,
     routes::rp_filter,
     limits::joins_rejected,
     limits::fullmesh,
@@ -52,18 +53,18 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     host::other_manager,
 ];
 
-/// Looks for everything; faults come before hints.
+/// All findings in this evidence, faults before hints.
 pub fn examine(evidence: &Evidence) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = TABLE.iter().flat_map(|look| look(evidence)).collect();
+    let mut findings: Vec<Finding> = TABLE.iter().flat_map(|find| find(evidence)).collect();
     findings.extend(probe::unexplained(evidence, &findings));
     if let Configuration::Valid(declared) = &evidence.configuration {
         for finding in &mut findings {
-            let place = finding.endpoint.as_ref().and_then(|name| declared.places.get(name));
-            finding.location = finding.location.or(place.copied());
+            let location = finding.endpoint.as_ref().and_then(|name| declared.locations.get(name));
+            finding.location = finding.location.or(location.copied());
         }
     }
-    // Stable: the order of the table stays.
-    findings.sort_by_key(|finding| finding.severity == Severity::Hint);
+    // The sort is stable, so the order of the table remains.
+    findings.sort_by_key(|finding| finding.severity == FindingSeverity::Hint);
     findings
 }
 

@@ -1,13 +1,13 @@
-//! Peers, the way to them, and the applications: what the kernel's counters and connections tell.
+//! Findings about peers, the paths to them, and applications.
 
 use std::net::IpAddr;
 
 use crate::model::{Connection, Endpoint, Flags, Sysctl, SysctlValue, code};
 
-use super::subflows::{Missing, all};
-use super::{Evidence, Finding, Severity};
+use super::evidence::Evidence;
+use super::finding::{Finding, FindingSeverity};
 
-/// Counters of what a middlebox does to connections that began with MPTCP.
+/// Counters of connections that began with MPTCP and lost it.
 const FALLBACKS: [&str; 8] = [
     "MPCapableFallbackACK",
     "MPCapableDataFallback",
@@ -18,15 +18,13 @@ const FALLBACKS: [&str; 8] = [
     "InfiniteMapRx",
     "MPFailRx",
 ];
-/// Less than one connection in this many is nothing to speak of.
+/// Less than one connection in this many is no finding.
 const RARE: u64 = 10;
-/// How many requests have to go unanswered to be worth a hint by themselves.
-const UNANSWERED_MIN: u64 = 4;
 
-/// What it means that a peer answers without MPTCP.
-pub const WITHOUT_MPTCP: &str = "Those connections are plain TCP and have one path. The server has no MPTCP, does not use it for that service, or a proxy or firewall takes the option away.";
-/// How to find out why.
-pub const ASK_THE_SERVER: &str = "sysctl net.mptcp.enabled   # on the server\nss -lM                     # does its service listen with MPTCP?\nmptcpize run curl https://check.mptcp.dev   # here: is it a middlebox?";
+/// The meaning where a peer answers without MPTCP.
+pub const WITHOUT_MPTCP: &str = "Connections to it are plain TCP and have one path. The server has no MPTCP, its service does not use it, or a proxy or firewall removes the option.";
+/// The remedy: how to find out why.
+pub const ASK_THE_SERVER: &str = "sysctl net.mptcp.enabled   # on the server\nss -lM                     # does its service listen with MPTCP?\nmptcpize run curl https://check.mptcp.dev   # here: does a middlebox remove it?";
 
 /// Peers that answer without MPTCP.
 pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
@@ -35,75 +33,23 @@ pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
     let live = evidence.connections.iter().any(Connection::is_plain);
     let all = plain > 0 && agreed == 0;
     let most = plain > agreed && evidence.begun().next().is_none();
-    // A probe tells more of one peer than counters do of all.
+    // A test connection shows more about one peer than counters do about all.
     if evidence.probe.is_some() || (!all && !most) {
         return Vec::new();
     }
     let title = if all { "no peer so far speaks MPTCP" } else { "most peers do not speak MPTCP" };
     let finding = Finding::fault(code::PEER_WITHOUT_MPTCP, title)
-        .of(if all && live { Severity::Fault } else { Severity::Hint })
+        .severity(if all && live { FindingSeverity::Fault } else { FindingSeverity::Hint })
         .evidence(format!(
-            "{asked} connections asked for it (MPCapableSYNTX), {agreed} peers agreed (MPCapableSYNACKRX), {plain} \
-             answered with plain TCP (MPCapableFallbackSYNACK)"
+            "MPCapableSYNTX is {asked} (requests), MPCapableSYNACKRX {agreed} (answers with MPTCP), MPCapableFallbackSYNACK \
+             {plain} (answers with plain TCP)"
         ))
         .meaning(WITHOUT_MPTCP)
         .remedy(ASK_THE_SERVER);
     vec![finding]
 }
 
-/// How many requests for subflows got no answer.
-pub fn unanswered(evidence: &Evidence) -> u64 {
-    evidence.counter("MPJoinSynTx").saturating_sub(evidence.counter("MPJoinSynAckRx"))
-}
-
-/// Whether so many requests got none that all that is missing can be due to it. A few that got lost since boot explain
-/// little.
-pub fn explains(evidence: &Evidence, missing: &[Missing<'_>]) -> bool {
-    let lacking: usize = missing.iter().map(|missing| missing.connections).sum();
-    lacking > 0 && unanswered(evidence) >= lacking as u64
-}
-
-/// Requests for subflows that get no answer.
-pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
-    let [asked, answered] = ["MPJoinSynTx", "MPJoinSynAckRx"].map(|name| evidence.counter(name));
-    let unanswered = unanswered(evidence);
-    let about = |finding: Finding, seen: String| {
-        finding
-            .evidence(format!("{seen}MPJoinSynTx is {asked}, MPJoinSynAckRx {answered}"))
-            .meaning("Requests for subflows (SYN with MP_JOIN) leave and no answer comes: the path leads nowhere, a firewall drops them, or the peer refuses.")
-    };
-    let too_early = evidence.counter("MPJoinSynTxBindErr") + evidence.counter("MPJoinSynTxConnectErr") > 0;
-    let missing = all(evidence);
-    let is_the_path = !too_early && explains(evidence, &missing);
-    let blamed = missing.iter().filter(|missing| missing.asking > 0 || is_the_path);
-    let findings: Vec<Finding> = blamed
-        .map(|missing| {
-            let address = missing.row.identity.address;
-            let finding =
-                Finding::fault(code::JOINS_UNANSWERED, format!("nobody answers to subflows from {address}"));
-            let asking = match missing.asking {
-                0 => String::new(),
-                asking => {
-                    format!(", and {asking} of these ask{} for one", if asking == 1 { "s" } else { "" })
-                }
-            };
-            let home = evidence.home(missing.row).map_or("DEV", |home| home.name.as_str());
-            about(finding, format!("{}{asking}; ", missing.words()))
-                .about(evidence.label(missing.row))
-                .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"))
-        })
-        .collect();
-    if !findings.is_empty() || unanswered < UNANSWERED_MIN || unanswered <= answered || !missing.is_empty() {
-        return findings;
-    }
-    let finding = Finding::hint(code::JOINS_UNANSWERED, "most requests for subflows got no answer");
-    vec![
-        about(finding, String::new())
-            .remedy("# run this again while connections are live: it names the endpoint then"),
-    ]
-}
-
-/// SYNs with MPTCP that got lost, and what the kernel made of it.
+/// SYNs with MPTCP were lost, and the kernel may have paused MPTCP.
 pub fn blackhole(evidence: &Evidence) -> Vec<Finding> {
     let names = ["Blackhole", "MPCapableSYNTXDrop", "MPCapableSYNTXDisabled", "MPCapableSYNACKRX"];
     let [found, lost, disabled, agreed] = names.map(|name| evidence.counter(name));
@@ -119,7 +65,7 @@ pub fn blackhole(evidence: &Evidence) -> Vec<Finding> {
     }
     let title = match pause {
         Some(_) => "the kernel may be pausing MPTCP after a blackhole",
-        None => "SYNs with MPTCP get lost, and those without do not",
+        None => "SYNs with MPTCP are lost, and SYNs without it are not",
     };
     let seconds =
         pause.map_or(String::new(), |timeout| format!("; net.mptcp.blackhole_timeout is {timeout}"));
@@ -127,17 +73,17 @@ pub fn blackhole(evidence: &Evidence) -> Vec<Finding> {
         format!("\n# this ends the pause:\nsysctl -w net.mptcp.blackhole_timeout={timeout}")
     });
     let finding = Finding::fault(code::BLACKHOLE, title)
-        .of(if live { Severity::Fault } else { Severity::Hint })
+        .severity(if live { FindingSeverity::Fault } else { FindingSeverity::Hint })
         .evidence(format!(
-            "Blackhole is {found}, MPCapableSYNTXDrop {lost}, MPCapableSYNTXDisabled {disabled}; live connections that \
-             are plain TCP: {plain}{seconds}"
+            "Blackhole is {found}, MPCapableSYNTXDrop {lost}, MPCapableSYNTXDisabled {disabled}; live \
+             connections that are plain TCP: {plain}{seconds}"
         ))
-        .meaning("A SYN with MPTCP got no answer, and one without did. The kernel may then use plain TCP for all new connections for a while, longer each time.")
+        .meaning("A SYN with MPTCP got no answer, and one without it did. The kernel may then use plain TCP for all new connections for a while, longer each time.")
         .remedy(format!("# find the firewall or middlebox that drops SYNs with TCP option 30{end}"));
     vec![finding]
 }
 
-/// Connections that began with MPTCP and lost it.
+/// Connections began with MPTCP and fell back to TCP.
 pub fn fallback(evidence: &Evidence) -> Vec<Finding> {
     let seen = FALLBACKS.iter().map(|name| (name, evidence.counter(name))).filter(|(_, count)| *count > 0);
     let worst = seen.clone().map(|(_, count)| count).max().unwrap_or(0);
@@ -146,14 +92,16 @@ pub fn fallback(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     let counts: Vec<String> = seen.map(|(name, count)| format!("{name} is {count}")).collect();
-    let finding = Finding::hint(code::FALLBACK, "connections lost MPTCP on the way")
-        .evidence(format!("{}; {connections} connections began with it", counts.join(", ")))
-        .meaning("A middlebox takes MPTCP options away or changes data, so those connections went on as plain TCP.")
-        .remedy("# try another port, such as 443 with TLS: most middleboxes leave what they cannot read alone");
+    let finding = Finding::hint(code::FALLBACK, "connections fell back to plain TCP")
+        .evidence(format!("{}; connections that began with MPTCP: {connections}", counts.join(", ")))
+        .meaning(
+            "A middlebox removes MPTCP options or changes data, so those connections continued as plain TCP.",
+        )
+        .remedy("# try another port, such as 443 with TLS: most middleboxes do not change encrypted data");
     vec![finding]
 }
 
-/// Endpoints that open subflows, on a host that only listens.
+/// Endpoints that open subflows, on a host that only accepts connections.
 pub fn subflow_on_server(evidence: &Evidence) -> Vec<Finding> {
     let [begun, heard] = ["MPCapableSYNTX", "MPCapableSYNRX"].map(|name| evidence.counter(name));
     let signal = |row: &&Endpoint| row.flags.contains(Flags::SIGNAL);
@@ -162,10 +110,10 @@ pub fn subflow_on_server(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     let addresses: Vec<String> = rows.iter().map(|row| row.identity.to_string()).collect();
-    let finding = Finding::hint(code::SUBFLOW_ON_SERVER, "subflow endpoints on a host that only listens")
-        .evidence(format!("{heard} connections came in (MPCapableSYNRX), none went out (MPCapableSYNTX); subflow: {}", addresses.join(", ")))
-        .meaning("Clients seldom accept subflows that the server opens, for they are behind NAT and listen on no port. A server announces its addresses, and clients open subflows to them.")
-        .remedy(evidence.mend("flags: [signal]", &delete_and_announce(&rows)));
+    let finding = Finding::hint(code::SUBFLOW_ON_SERVER, "subflow endpoints on a host that only accepts connections")
+        .evidence(format!("MPCapableSYNRX is {heard} (accepted connections), MPCapableSYNTX 0 (opened ones); subflow endpoints: {}", addresses.join(", ")))
+        .meaning("A server can seldom open subflows to clients, which are behind NAT and do not listen. A server announces its addresses, and clients open subflows to them.")
+        .remedy(evidence.fix("flags: [signal]", &delete_and_announce(&rows)));
     vec![finding]
 }
 
@@ -177,7 +125,7 @@ fn delete_and_announce(rows: &[&Endpoint]) -> String {
     commands.collect::<Vec<_>>().join("\n")
 }
 
-/// Private addresses that are announced to peers on the Internet.
+/// Private addresses that are announced to peers with public addresses.
 pub fn private_signal(evidence: &Evidence) -> Vec<Finding> {
     let peers = |row: &Endpoint| {
         let same = |peer: &IpAddr| peer.is_ipv4() == row.identity.address.is_ipv4();
@@ -189,16 +137,16 @@ pub fn private_signal(evidence: &Evidence) -> Vec<Finding> {
         let public = peers.iter().find(|peer| !is_private(**peer))?;
         let announced = row.flags.contains(Flags::SIGNAL) && is_private(row.identity.address);
         let finding = Finding::hint(code::PRIVATE_SIGNAL, format!("{} is announced to public peers", row.identity.address))
-            .about(evidence.label(row))
-            .evidence(format!("{} is a private address; a live connection leads to {public}", row.identity.address))
-            .meaning("Peers on the Internet cannot reach it, and may reach another host of that address on their own network.")
+            .endpoint(evidence.label(row))
+            .evidence(format!("{} is a private address; the peer of a live connection is {public}", row.identity.address))
+            .meaning("Peers on the Internet cannot reach the address, and may reach another host with it on their own network.")
             .remedy("# announce a public address, or leave out the flag `signal`");
         announced.then_some(finding)
     };
     evidence.endpoints().filter_map(finding).collect()
 }
 
-/// RFC 1918 and 6598, 4193, and what never leaves the link.
+/// Private (RFC 1918, 4193), shared (RFC 6598), link-local and loopback addresses.
 fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
@@ -209,7 +157,7 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// Endpoints without any application that could use them.
+/// Endpoints, and no application that uses MPTCP.
 pub fn no_application(evidence: &Evidence) -> Vec<Finding> {
     let Some(counters) = &evidence.counters else { return Vec::new() };
     let used = ["MPCapableSYNTX", "MPCapableSYNRX", "MPCapableSYNTXDisabled"]
@@ -223,8 +171,8 @@ pub fn no_application(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     let finding = Finding::hint(code::NO_APPLICATION, "no application uses MPTCP")
-        .evidence("MPCapableSYNTX and MPCapableSYNRX are 0: no connection asked for it since boot; no MPTCP socket listens")
-        .meaning("An application has to ask for it, by socket(…, IPPROTO_MPTCP); otherwise it gets TCP.")
-        .remedy("mptcpize run COMMAND\nGODEBUG=multipathtcp=1 COMMAND   # programs in Go; some have a setting");
+        .evidence("MPCapableSYNTX and MPCapableSYNRX are 0 (no connection used MPTCP since boot); no MPTCP socket listens")
+        .meaning("An application has to request MPTCP with socket(…, IPPROTO_MPTCP); otherwise it gets TCP.")
+        .remedy("mptcpize run COMMAND\nGODEBUG=multipathtcp=1 COMMAND   # programs in Go; others may have a setting");
     vec![finding]
 }

@@ -1,48 +1,54 @@
-//! Subflows that live connections should have, and lack.
+//! Findings about subflows that live connections lack.
 
-use crate::model::{Connection, Endpoint, Subflow, code};
+use crate::model::{Connection, Endpoint, Subflow, code, counted};
 
-use super::endpoints::{renew, trouble};
-use super::{Evidence, Finding, routes};
+use super::endpoints::{problem, renew};
+use super::evidence::Evidence;
+use super::finding::Finding;
+use super::routes;
+use super::stage::subflow_results;
 
-/// An endpoint that can be used, and connections that could use it and do not.
-pub struct Missing<'a> {
+/// Fewer unanswered requests than this are no hint by themselves.
+const UNANSWERED_MIN: u64 = 4;
+
+/// A usable endpoint without a subflow on some live connections that could have one.
+struct Missing<'a> {
     /// The endpoint.
-    pub row: &'a Endpoint,
-    /// How many connections lack it.
-    pub connections: usize,
-    /// How many of them are asking for it, without an answer.
-    pub asking: usize,
-    /// How many connections this host began.
-    pub of: usize,
+    row: &'a Endpoint,
+    /// How many connections lack the subflow.
+    connections: usize,
+    /// How many of these have sent a request that is not answered yet.
+    asking: usize,
+    /// How many connections this host opened.
+    of: usize,
 }
 
 impl Missing<'_> {
-    /// In numbers.
-    pub fn words(&self) -> String {
+    /// The numbers, for evidence.
+    fn evidence(&self) -> String {
         let Missing { row, connections, of, .. } = self;
-        let plural = if *of == 1 { "" } else { "s" };
         format!(
-            "{connections} of {of} live connection{plural} {} no subflow from {}",
+            "{connections} of {} {} no subflow from {}",
+            counted(*of, "live connection"),
             if *connections == 1 { "has" } else { "have" },
             row.identity.address
         )
     }
 }
 
-/// All of them. What is explained by the endpoint's address, interface, route or by the limit is none.
-pub fn all(evidence: &Evidence) -> Vec<Missing<'_>> {
+/// All of them, without those that the endpoint's address, interface or route or the limit explains.
+fn all(evidence: &Evidence) -> Vec<Missing<'_>> {
     let Some(state) = evidence.state() else { return Vec::new() };
     let limit = state.limits.subflows as usize;
     let begun: Vec<&Connection> = evidence.begun().collect();
-    let fine = |row: &&Endpoint| trouble(evidence, row).is_none() && routes::is_fine(evidence, row);
+    let usable = |row: &&Endpoint| problem(evidence, row).is_none() && routes::is_usable(evidence, row);
     let missing = |row| {
         let lacking = || begun.iter().filter(|connection| lacks(connection, row, limit));
         let asks = |connection: &&&Connection| connection.subflows.iter().any(|path| is_from(path, row));
         let (connections, asking) = (lacking().count(), lacking().filter(asks).count());
         Missing { row, connections, asking, of: begun.len() }
     };
-    evidence.opening().filter(fine).map(missing).filter(|missing| missing.connections > 0).collect()
+    evidence.opening().filter(usable).map(missing).filter(|missing| missing.connections > 0).collect()
 }
 
 fn is_from(path: &Subflow, row: &Endpoint) -> bool {
@@ -51,48 +57,97 @@ fn is_from(path: &Subflow, row: &Endpoint) -> bool {
 
 fn lacks(connection: &Connection, row: &Endpoint, limit: usize) -> bool {
     let own = || connection.subflows.iter().filter(|path| is_from(path, row));
-    // One that is closing was there.
+    // A subflow that is closing was established.
     let had = own().any(|path| !path.is_asking());
     let same_family = |path: &Subflow| path.remote.is_ipv4() == row.identity.address.is_ipv4();
-    // A subflow that is being opened takes one of the limit already.
+    // A subflow that is being opened counts towards the limit.
     let has_room = own().next().is_some() || connection.additional() < limit;
     !had && connection.is_fully_established() && connection.subflows.iter().any(same_family) && has_room
 }
 
-/// Subflows that nobody asks for any more.
+/// Subflows that are missing, and for which no request is under way.
 pub fn missing(evidence: &Evidence) -> Vec<Finding> {
-    // A probe has a new connection, and tells at which step each subflow stopped.
-    if !super::probe::verdicts(evidence).is_empty() {
+    // A test connection is new, and shows at which stage each subflow stopped.
+    if !subflow_results(evidence).is_empty() {
         return Vec::new();
     }
     let counters = ["MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"].map(|name| (name, evidence.counter(name)));
     let all = all(evidence);
-    let is_the_path = super::peers::explains(evidence, &all);
+    let is_path_broken = explains(evidence, &all);
     let finding = |missing: &Missing<'_>| {
-        let (words, row) = (missing.words(), missing.row);
+        let (seen, row) = (missing.evidence(), missing.row);
         let again = renew(evidence, row, None);
         match counters.iter().find(|(_, count)| *count > 0) {
             _ if missing.asking > 0 => None,
             Some((name, count)) => Some(
                 Finding::fault(code::ADDED_TOO_EARLY, format!("{} was added before it could be used", evidence.label(row)))
-                    .about(evidence.label(row))
-                    .evidence(format!("{words}; {name} is {count}"))
-                    .meaning("The kernel tried once, while the address, interface or route was not there, and never tries again on those connections. New ones are fine.")
-                    .remedy(format!("{again}\n# `mptcp-apply --watch` sees to it by itself")),
+                    .endpoint(evidence.label(row))
+                    .evidence(format!("{seen}; {name} is {count}"))
+                    .meaning("The kernel tried once, before the address, interface or route was there, and does not try again on those connections. New connections are not affected.")
+                    .remedy(format!("{again}\n# `mptcp-apply --watch` does this by itself")),
             ),
-            // The path is to blame, and `peers` says so.
-            None if is_the_path => None,
+            // `joins_unanswered` reports it.
+            None if is_path_broken => None,
             None => Some(
-                Finding::hint(code::SUBFLOW_MISSING, format!("connections lack a subflow from {}", row.identity.address))
-                    .about(evidence.label(row))
+                Finding::hint(code::SUBFLOW_MISSING, format!("live connections lack a subflow from {}", row.identity.address))
+                    .endpoint(evidence.label(row))
                     .evidence(match evidence.counter("MPRstRx") {
-                        0 => words,
-                        resets => format!("{words}; MPRstRx is {resets}"),
+                        0 => seen,
+                        resets => format!("{seen}; MPRstRx is {resets}"),
                     })
-                    .meaning("Nothing here keeps the kernel from opening it now. A limit that was raised does nothing for connections that exist, and a subflow that was closed or that the peer refused (MPRstRx), for its own limit for instance, is not tried again.")
+                    .meaning("Nothing on this host prevents it now. Raising a limit does nothing for connections that exist, and the kernel does not retry a subflow that was closed, or that the peer refused (MPRstRx), for example because of its own limit.")
                     .remedy(format!("{again}\n# on the peer: ip mptcp limits show")),
             ),
         }
     };
     all.iter().filter_map(finding).collect()
+}
+
+/// How many requests for subflows got no answer since boot.
+fn unanswered(evidence: &Evidence) -> u64 {
+    evidence.counter("MPJoinSynTx").saturating_sub(evidence.counter("MPJoinSynAckRx"))
+}
+
+/// Whether unanswered requests can explain all missing subflows. A few that were lost since boot do not.
+fn explains(evidence: &Evidence, missing: &[Missing<'_>]) -> bool {
+    let lacking: usize = missing.iter().map(|missing| missing.connections).sum();
+    lacking > 0 && unanswered(evidence) >= lacking as u64
+}
+
+/// Requests for subflows that get no answer.
+pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
+    let [asked, answered] = ["MPJoinSynTx", "MPJoinSynAckRx"].map(|name| evidence.counter(name));
+    let unanswered = unanswered(evidence);
+    let with_evidence = |finding: Finding, seen: String| {
+        finding
+            .evidence(format!("{seen}MPJoinSynTx is {asked}, MPJoinSynAckRx {answered}"))
+            .meaning("Requests for subflows (SYN with MP_JOIN) are sent, and no answer arrives: the path is broken, a firewall drops them, or the peer ignores them.")
+    };
+    let too_early = evidence.counter("MPJoinSynTxBindErr") + evidence.counter("MPJoinSynTxConnectErr") > 0;
+    let missing = all(evidence);
+    let is_path_broken = !too_early && explains(evidence, &missing);
+    let blamed = missing.iter().filter(|missing| missing.asking > 0 || is_path_broken);
+    let findings: Vec<Finding> = blamed
+        .map(|missing| {
+            let address = missing.row.identity.address;
+            let finding =
+                Finding::fault(code::JOINS_UNANSWERED, format!("subflows from {address} get no answer"));
+            let asking = match missing.asking {
+                0 => String::new(),
+                asking => format!(", {asking} of which sent a request"),
+            };
+            let home = evidence.home(missing.row).map_or("DEV", |home| home.name.as_str());
+            with_evidence(finding, format!("{}{asking}; ", missing.evidence()))
+                .endpoint(evidence.label(missing.row))
+                .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"))
+        })
+        .collect();
+    if !findings.is_empty() || unanswered < UNANSWERED_MIN || unanswered <= answered || !missing.is_empty() {
+        return findings;
+    }
+    let finding = Finding::hint(code::JOINS_UNANSWERED, "most requests for subflows got no answer");
+    vec![
+        with_evidence(finding, String::new())
+            .remedy("# run this again while connections are live, to see the endpoint"),
+    ]
 }

@@ -1,5 +1,7 @@
 //! Findings in made-up evidence: what cannot be brought about in a namespace, and what would be a false alarm.
 
+pub mod fixture;
+
 use std::num::{NonZeroU16, NonZeroU32};
 
 use crate::model::diagnostic::{Location, SourceId, Span};
@@ -8,8 +10,8 @@ use crate::model::{
     SysctlValue,
 };
 
-use super::fixture::{codes, count, healthy};
 use super::*;
+use fixture::{codes, count, healthy};
 
 #[test]
 fn good_health_is_silent() {
@@ -217,10 +219,14 @@ fn a_mesh_beyond_the_kernel_is_a_hint() {
 
 /// The endpoints of a configuration, each declared at its column of one line.
 fn declared(names: &[&str]) -> Declared {
-    let place =
+    let location =
         |column: usize| Location { source: SourceId(0), span: Span { line: 1, column, ..Span::default() } };
-    let places = names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), place(at + 1)));
-    Declared { command: "mptcp-apply x.yaml".to_owned(), places: places.collect(), ..Declared::default() }
+    let locations = names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), location(at + 1)));
+    Declared {
+        command: "mptcp-apply x.yaml".to_owned(),
+        locations: locations.collect(),
+        ..Declared::default()
+    }
 }
 
 /// Declared order decides, not that of the ids; also within a line.
@@ -237,7 +243,7 @@ fn what_is_declared_behind_the_limit_is_never_used() {
     assert_eq!(codes(&evidence), ["fault subflows-limit-low", "hint never-used"]);
     let finding = examine(&evidence).remove(1);
     assert_eq!(finding.endpoint.as_deref(), Some("late"));
-    assert_eq!(finding.location.map(|place| place.span.column), Some(2));
+    assert_eq!(finding.location.map(|location| location.span.column), Some(2));
     assert!(
         finding.remedy.ends_with("ip mptcp endpoint delete id 2\nmptcp-apply x.yaml"),
         "{}",

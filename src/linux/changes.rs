@@ -1,5 +1,7 @@
-//! Hearing that links or addresses changed. What changed is read anew: no notice is trusted for its content, and one
-//! that was lost is a change too.
+//! Notices of rtnetlink that links or addresses changed.
+//!
+//! Their content is never read, since notices can be lost: the caller reads links and addresses again. A lost notice
+//! counts as a change.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -14,33 +16,33 @@ use crate::system::Error;
 /// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR`
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
 
-/// Notices of one network namespace.
+/// A socket that receives the notices of one network namespace.
 pub struct Changes {
     socket: OwnedFd,
     since: Instant,
 }
 
 impl Changes {
-    /// Hears everything from now on, in the network namespace of this thread.
+    /// Receives notices from now on, of the network namespace of this thread.
     ///
     /// # Errors
-    /// When there is no such socket to be had.
+    /// When the kernel does not open such a socket.
     pub fn subscribe() -> Result<Changes, Error> {
         // Protocol 0 is NETLINK_ROUTE.
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None);
         let socket = socket.map_err(|error| failed("open a netlink socket", error))?;
         bind(&socket, &SocketAddrNetlink::new(0, GROUPS))
-            .map_err(|error| failed("hear of links and addresses", error))?;
+            .map_err(|error| failed("subscribe to links and addresses", error))?;
         Ok(Changes { socket, since: Instant::now() })
     }
 
-    /// How long it has been listening.
+    /// The time since the subscription.
     pub fn elapsed(&self) -> Duration {
         self.since.elapsed()
     }
 
-    /// Waits for a change, `at_most` that long. Afterwards, all that there was to hear is heard.
+    /// Waits for a change, `at_most` that long, and discards all notices that have come.
     ///
     /// # Errors
     /// When the socket does not work.
@@ -50,7 +52,7 @@ impl Changes {
         self.hear()
     }
 
-    /// Hears all that there is to hear.
+    /// Discards all notices that have come.
     ///
     /// # Errors
     /// As [`Changes::wait`].
@@ -58,16 +60,16 @@ impl Changes {
         let mut notice = [0; 1];
         loop {
             match recv(&self.socket, &mut notice, RecvFlags::TRUNC) {
-                // ENOBUFS: there were more than the socket holds.
+                // ENOBUFS: more notices came than the socket holds.
                 Ok(_) | Err(rustix::io::Errno::INTR | rustix::io::Errno::NOBUFS) => {}
                 Err(rustix::io::Errno::AGAIN) => return Ok(()),
-                Err(error) => return Err(failed("hear of links and addresses", error)),
+                Err(error) => return Err(failed("read notices of links and addresses", error)),
             }
         }
     }
 }
 
-/// Readable when there is something to hear.
+/// Readable when a notice has come.
 impl AsFd for Changes {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()

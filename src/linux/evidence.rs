@@ -1,4 +1,4 @@
-//! Reads what the doctor looks at, once. What this user may not read is left out: fewer findings, no error.
+//! Reads the doctor's evidence, once. What this user may not read is left out, which means fewer findings and no error.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,23 +6,24 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::doctor::{Configuration, Evidence, RouteCheck, Table, shell_word};
+use crate::doctor::{Configuration, Evidence, RouteCheck, Table};
 use crate::linux::routes::{Route, Routes};
 use crate::linux::rtnl::Rtnl;
 use crate::linux::{LinuxPathManager, probe_socket, processes, sock_diag};
+use crate::model::shell_word;
 use crate::model::{Connection, Endpoint, EndpointNames, HostAddress, Interface, Probe, Routing, canonical};
 use crate::system::{Errno, Error};
 
-/// Two public resolvers stand for the Internet, as in most examples of `ip route get`. Nothing is sent to them.
+/// Two public resolvers stand for the Internet in route lookups. Nothing is sent to them.
 const INTERNET: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(1, 1, 1, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111)),
 ];
-/// How many peers of live connections are asked for, of each family.
+/// How many peers of live connections get a route lookup, of each family.
 const PEERS_MAX: usize = 4;
-/// How long a connection that lacks a subflow is given to open it.
+/// How long a connection that lacks a subflow may take to open it.
 const GRACE: Duration = Duration::from_millis(500);
-/// Programs that write to the table too.
+/// Programs that also write endpoints.
 const MANAGERS: [&str; 2] = ["NetworkManager", "mptcpd"];
 
 /// Everything about this thread's network namespace but the path manager's state, the configuration, and what was probed.
@@ -64,7 +65,7 @@ pub fn examine(
         elsewhere.filter(|own| matches!(probe_socket::try_bind((*own, 0).into()), Some(Ok(())))).collect();
     evidence.connections = unless_refused("connections", settled_connections(&evidence)).unwrap_or_default();
     evidence.listeners = unless_refused("listeners", sock_diag::listeners()).unwrap_or_default();
-    // Last, so that they count what those connections did.
+    // Last, so that they include what those connections did.
     evidence.counters = sock_diag::counters();
     evidence.managers = processes::running(&MANAGERS);
     if let Err(error) = routes(&mut evidence) {
@@ -73,7 +74,7 @@ pub fn examine(
     evidence
 }
 
-/// From here on names of interfaces are for remedies.
+/// Quotes the names of interfaces for a shell, since remedies print them.
 fn quote_names(evidence: &mut Evidence) {
     for interface in &mut evidence.interfaces {
         interface.name = shell_word(&interface.name);
@@ -103,8 +104,8 @@ fn rp_filter(interfaces: &[Interface]) -> BTreeMap<NonZeroU32, u64> {
     interfaces.iter().filter_map(of).collect()
 }
 
-/// The live connections. A subflow takes some round trips, so where one is missing they are read once more, and only
-/// those count that are still there.
+/// The live connections. Opening a subflow takes some round trips, so where one is missing all are read again after
+/// [`GRACE`], and those that have ended meanwhile are left out.
 fn settled_connections(evidence: &Evidence) -> Result<Vec<Connection>, Error> {
     let first = sock_diag::connections()?;
     let endpoints: BTreeSet<IpAddr> = evidence.opening().map(|row| row.identity.address).collect();
@@ -157,7 +158,7 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
             || check.by_source.is_err()
             || check.by_source.as_ref().ok() != home(check).as_ref()
     };
-    // A router may have a million routes; only a remedy needs them.
+    // A router can have a million routes, and only remedies need them.
     if checks.iter().any(is_odd) {
         evidence.routing = unless_refused("routing tables", routes.routing()).unwrap_or_default();
     }
@@ -173,7 +174,7 @@ fn answer(route: Result<Route, Errno>) -> Result<NonZeroU32, String> {
     }
 }
 
-/// Where live connections that this host began lead, and what stands for the Internet where there is none.
+/// The peers of connections that this host opened (true); for a family without any, an address of the Internet (false).
 fn destinations(evidence: &Evidence) -> Vec<(IpAddr, bool)> {
     let begun = evidence.begun().flat_map(|connection| &connection.subflows);
     let peers: BTreeSet<IpAddr> = begun.map(|path| path.remote.ip()).collect();

@@ -1,8 +1,11 @@
 //! Interface names and indexes.
 //!
-//! Names of indexes come by ioctl, which takes no lock and costs the same on a host with thousands of interfaces.
-//! Indexes of names do not: SIOCGIFINDEX makes the kernel load a module for a name that it does not know, and a module
-//! may make interfaces.
+//! The name of an index comes by ioctl (SIOCGIFNAME), which takes no lock and costs the same on a host with thousands of
+//! interfaces. The index of a name comes by rtnetlink: SIOCGIFINDEX would make the kernel load a module for a name that
+//! it does not know, and a module may make interfaces.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,20 +15,24 @@ use std::os::fd::AsFd;
 use rustix::io::Errno;
 use rustix::net::netdevice;
 
+use crate::linux::kept;
 use crate::linux::rtnl::Rtnl;
 use crate::system::Error;
 
-/// Looks indexes up in the network namespace in which it is used first, and remembers.
+/// Looks indexes up in the network namespace in which it is first used, and remembers them.
 #[derive(Default)]
 pub struct Interfaces {
-    /// What was looked up since [`Interfaces::forget`]; mostly the names that are asked for afterwards.
+    /// The indexes that were looked up, or remembered, since [`Interfaces::forget`].
     known: BTreeMap<String, NonZeroU32>,
-    /// Opened when a name is not among these.
+    /// Opened for the first name that is not known.
     rtnl: Option<Rtnl>,
 }
 
-/// The name of the interface with that index, if there is one, in the network namespace of that socket, for which any
-/// serves. A name is any bytes; one that is no UTF-8 is given as `if7`, by which no configuration can mean it.
+/// The name of the interface with that index, if there is one, in the network namespace of `socket`, which can be a socket
+/// of any kind. A name that is not UTF-8 becomes `if7` (with the index), which no configuration can refer to.
+///
+/// # Errors
+/// When the kernel does not answer.
 pub fn name(socket: impl AsFd, index: NonZeroU32) -> Result<Option<String>, Error> {
     match netdevice::index_to_name(socket, index.get()) {
         Ok(name) => Ok(Some(name)),
@@ -36,12 +43,12 @@ pub fn name(socket: impl AsFd, index: NonZeroU32) -> Result<Option<String>, Erro
 }
 
 impl Interfaces {
-    /// Forgets what was looked up, for interfaces come and go.
+    /// Forgets all indexes, since interfaces come and go.
     pub fn forget(&mut self) {
         self.known.clear();
     }
 
-    /// Remembers what [`name`] said. What stands for a name that is no UTF-8 is not one by which it can be looked up.
+    /// Remembers a result of [`name`], except an `if7` that stands for a name that is not UTF-8.
     pub fn remember(&mut self, name: &str, index: NonZeroU32) {
         if name.strip_prefix("if").and_then(|number| number.parse().ok()) != Some(index) {
             self.known.insert(name.to_owned(), index);
@@ -53,27 +60,8 @@ impl Interfaces {
         if let Some(index) = self.known.get(name) {
             return Ok(Some(*index));
         }
-        let rtnl = match self.rtnl.take() {
-            Some(rtnl) => rtnl,
-            None => Rtnl::open()?,
-        };
-        let index = self.rtnl.insert(rtnl).index(name)?;
+        let index = kept(&mut self.rtnl, Rtnl::open)?.index(name)?;
         self.known.extend(index.map(|index| (name.to_owned(), index)));
         Ok(index)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stands_for_a_name_is_not_remembered() {
-        let mut interfaces = Interfaces::default();
-        let seven = NonZeroU32::MIN.saturating_add(6);
-        for name in ["if7", "if8", "eth0"] {
-            interfaces.remember(name, seven);
-        }
-        assert_eq!(interfaces.known.keys().collect::<Vec<_>>(), ["eth0", "if8"]);
     }
 }

@@ -1,6 +1,9 @@
-//! The edge to Linux: one network namespace's path manager, interfaces, routes, sockets and sysctls.
+//! The edge to Linux: the path manager, interfaces, routes, sockets and sysctls of one network namespace.
+//!
+//! It implements the traits of `system` and decides nothing: it reads what there is, and carries out steps.
 
 mod changes;
+pub mod claim;
 pub mod evidence;
 mod interfaces;
 pub mod lookup;
@@ -23,4 +26,14 @@ mod sysctl;
 pub mod wait;
 
 pub use changes::Changes;
-pub use path_manager::LinuxPathManager;
+pub use path_manager::{LinuxPathManager, Progress};
+
+use crate::system::Error;
+
+/// What is kept there; `open` makes it when it is first needed.
+fn kept<T>(place: &mut Option<T>, open: impl FnOnce() -> Result<T, Error>) -> Result<&mut T, Error> {
+    match place {
+        Some(value) => Ok(value),
+        None => Ok(place.insert(open()?)),
+    }
+}

@@ -26,7 +26,7 @@ pub fn progress() -> Result<Vec<DataProgress>, Error> {
     let mut found = Vec::new();
     for family in Family::ALL {
         let mut request = sock_diag::request(family, INFO | 1 << (SKMEMINFO - 1), ALIVE, 0);
-        request.put(PROTOCOL, MPTCP);
+        request.put(PROTOCOL, MPTCP.to_ne_bytes());
         match netlink.dump("list the connections", request, data) {
             Ok(connections) => found.extend(connections),
             Err(Error::Refused(_, refusal)) => {

@@ -1,32 +1,26 @@
 //! The generic netlink family `mptcp_pm`, version 1: endpoints and limits to attributes and back.
 //!
-//! Numbers are those of `include/uapi/linux/mptcp_pm.h`. All values are in the host's byte order, the port included;
-//! only addresses are not.
+//! The numbers are those of `include/uapi/linux/mptcp_pm.h`. All values are in the host's byte order, ports included;
+//! only addresses are in the network's.
+
+#[cfg(test)]
+mod tests;
 
 use std::num::{NonZeroU16, NonZeroU32};
 
+use neli::consts::genl::{CtrlAttr, CtrlAttrMcastGrp, CtrlCmd};
 use neli::consts::nl::{GenlId, NlmF};
 
 use crate::linux::netlink::Request;
-use crate::linux::netlink::decode::{attributes, number};
+use crate::linux::netlink::decode::{attributes, find, number};
 use crate::model::{AddressId, Device, Endpoint, Family, Flags, Identity, Limits, canonical};
 
-/// The family's name.
+/// `MPTCP_PM_NAME`
 const FAMILY_NAME: &str = "mptcp_pm";
-/// The name of its multicast group of events.
+/// `MPTCP_PM_EV_GRP_NAME`
 const EVENTS_NAME: &str = "mptcp_pm_events";
-/// The family's version.
+/// `MPTCP_PM_VER`
 const FAMILY_VERSION: u8 = 1;
-
-/// `enum`s of `include/uapi/linux/genetlink.h`.
-mod ctrl {
-    pub const CMD_GETFAMILY: u8 = 3;
-    pub const ATTR_FAMILY_ID: u16 = 1;
-    pub const ATTR_FAMILY_NAME: u16 = 2;
-    pub const ATTR_MCAST_GROUPS: u16 = 7;
-    pub const ATTR_MCAST_GRP_NAME: u16 = 1;
-    pub const ATTR_MCAST_GRP_ID: u16 = 2;
-}
 
 /// `MPTCP_PM_CMD_*`
 mod cmd {
@@ -38,14 +32,11 @@ mod cmd {
     pub const SET_FLAGS: u8 = 7;
 }
 
-/// `MPTCP_PM_ATTR_SUBFLOWS`, which a refusal may point at.
-pub const ATTR_SUBFLOWS: u16 = 3;
-
 /// `MPTCP_PM_ATTR_*`
 mod attr {
     pub const ADDR: u16 = 1;
     pub const RCV_ADD_ADDRS: u16 = 2;
-    pub const SUBFLOWS: u16 = super::ATTR_SUBFLOWS;
+    pub const SUBFLOWS: u16 = crate::system::ATTR_SUBFLOWS;
 }
 
 /// `MPTCP_PM_ADDR_ATTR_*`
@@ -59,29 +50,27 @@ mod addr {
     pub const IF_IDX: u16 = 7;
 }
 
-/// Asks for the family's number, which is the same in every network namespace of a host.
+/// A request for the description of the family: its number, and those of its multicast groups.
 pub fn get_family() -> Request {
-    let mut request = Request::get(GenlId::Ctrl, &header(ctrl::CMD_GETFAMILY));
-    request.put(ctrl::ATTR_FAMILY_NAME, FAMILY_NAME);
+    let mut request = Request::get(GenlId::Ctrl, &header(CtrlCmd::Getfamily.into()));
+    request.put_text(CtrlAttr::FamilyName, FAMILY_NAME);
     request
 }
 
 /// The family's number in the answer to [`get_family`].
 pub fn family(reply: &[u8]) -> Option<u16> {
-    let id = genl_attributes(reply).find(|(kind, _)| *kind == ctrl::ATTR_FAMILY_ID)?.1;
-    number(id)?.try_into().ok()
+    number(find(genl_attributes(reply), CtrlAttr::FamilyId)?)?.try_into().ok()
 }
 
 /// The number of the multicast group of events in that answer.
 pub fn events_group(reply: &[u8]) -> Option<u32> {
-    let (_, groups) = genl_attributes(reply).find(|(kind, _)| *kind == ctrl::ATTR_MCAST_GROUPS)?;
-    let find = |group, wanted| attributes(group).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
+    let groups = find(genl_attributes(reply), CtrlAttr::McastGroups)?;
     let is_wanted = |group| {
-        let name = find(group, ctrl::ATTR_MCAST_GRP_NAME);
+        let name = find(attributes(group), CtrlAttrMcastGrp::Name);
         name.is_some_and(|name| name.strip_suffix(b"\0").unwrap_or(name) == EVENTS_NAME.as_bytes())
     };
     let (_, group) = attributes(groups).find(|(_, group)| is_wanted(group))?;
-    number(find(group, ctrl::ATTR_MCAST_GRP_ID)?)
+    number(find(attributes(group), CtrlAttrMcastGrp::Id)?)
 }
 
 /// Requests of the generic netlink family with this number.
@@ -89,70 +78,70 @@ pub fn events_group(reply: &[u8]) -> Option<u32> {
 pub struct GenlFamily(pub u16);
 
 impl GenlFamily {
-    /// Asks for the limits.
+    /// A request for both limits.
     pub fn get_limits(self) -> Request {
         Request::get(self.0, &header(cmd::GET_LIMITS))
     }
 
-    /// Asks for the whole table.
+    /// A request for all endpoints.
     pub fn dump_endpoints(self) -> Request {
         Request::dump(self.0, &header(cmd::GET_ADDR))
     }
 
-    /// Asks for one row.
+    /// A request for the endpoint with that id.
     pub fn get_endpoint(self, id: AddressId) -> Request {
         let mut request = Request::get(self.0, &header(cmd::GET_ADDR));
-        request.nest(attr::ADDR, |row| row.put(addr::ID, id.get()));
+        request.nest(attr::ADDR, |row| row.put(addr::ID, [id.get()]));
         request
     }
 
-    /// Sets those limits that differ, both or none; the kernel keeps the one that is not sent.
+    /// Sets the limits that differ. The kernel keeps a limit that is not sent.
     pub fn set_limits(self, from: Limits, to: Limits) -> Request {
         let mut request = self.change(cmd::SET_LIMITS);
         if from.add_addr_accepted != to.add_addr_accepted {
-            request.put(attr::RCV_ADD_ADDRS, to.add_addr_accepted);
+            request.put(attr::RCV_ADD_ADDRS, to.add_addr_accepted.to_ne_bytes());
         }
         if from.subflows != to.subflows {
-            request.put(attr::SUBFLOWS, to.subflows);
+            request.put(attr::SUBFLOWS, to.subflows.to_ne_bytes());
         }
         request
     }
 
-    /// Adds a row; without `id` the kernel chooses one, or keeps that of the implicit endpoint in its place. An id of
-    /// 0 is never sent: some kernels make a row of it that cannot be seen nor deleted.
+    /// Adds an endpoint. Without `id` the kernel chooses one, or keeps that of the implicit endpoint that it replaces. An
+    /// id of 0 is never sent: some kernels make a row of it that can neither be listed nor deleted.
     pub fn add(self, endpoint: &Endpoint, id: Option<AddressId>) -> Request {
         self.change_row(cmd::ADD_ADDR, |row| {
             put_identity(row, &endpoint.identity);
-            row.put(addr::FLAGS, endpoint.flags.bits());
+            row.put(addr::FLAGS, endpoint.flags.bits().to_ne_bytes());
             if let Some(dev) = &endpoint.dev {
-                row.put(addr::IF_IDX, dev.index.get());
+                row.put(addr::IF_IDX, dev.index.get().to_ne_bytes());
             }
             if let Some(id) = id {
-                row.put(addr::ID, id.get());
+                row.put(addr::ID, [id.get()]);
             }
         })
     }
 
-    /// Removes the row with this id. The kernel looks at nothing else; without an id it would report success and
+    /// Removes the endpoint with this id. The kernel looks at nothing else; without an id it would report success and
     /// close first subflows instead.
     pub fn delete(self, id: AddressId, of: &Identity) -> Request {
         self.change_row(cmd::DEL_ADDR, |row| {
             put_identity(row, of);
-            row.put(addr::ID, id.get());
+            row.put(addr::ID, [id.get()]);
         })
     }
 
     /// Sets `backup` and `fullmesh`, always both.
     ///
-    /// The row is looked up by address, which no other writer can have given to another row, unless it has a port:
-    /// then a row without a port and with the same address would match too, so that the id has to decide.
+    /// The kernel finds the row by its address, which is unique, and by its id where the endpoint has a port: an endpoint
+    /// with the same address and no port would match the address too.
     pub fn set_flags(self, endpoint: &Endpoint, flags: Flags) -> Request {
         self.change_row(cmd::SET_FLAGS, |row| {
             match endpoint.id {
-                Some(id) if endpoint.identity.port.is_some() => row.put(addr::ID, id.get()),
+                Some(id) if endpoint.identity.port.is_some() => row.put(addr::ID, [id.get()]),
                 _ => put_identity(row, &endpoint.identity),
             }
-            row.put(addr::FLAGS, flags.bits());
+            row.put(addr::FLAGS, flags.bits().to_ne_bytes());
         })
     }
 
@@ -169,15 +158,13 @@ impl GenlFamily {
 
 /// The limits in the answer to [`GenlFamily::get_limits`].
 pub fn limits(reply: &[u8]) -> Option<Limits> {
-    let find = |wanted| {
-        genl_attributes(reply).find(|(kind, _)| *kind == wanted).and_then(|(_, value)| number(value))
-    };
-    Some(Limits { subflows: find(attr::SUBFLOWS)?, add_addr_accepted: find(attr::RCV_ADD_ADDRS)? })
+    let limit = |kind: u16| find(genl_attributes(reply), kind).and_then(number);
+    Some(Limits { subflows: limit(attr::SUBFLOWS)?, add_addr_accepted: limit(attr::RCV_ADD_ADDRS)? })
 }
 
-/// The row in an answer to [`GenlFamily::dump_endpoints`] or [`GenlFamily::get_endpoint`]; its device has no name yet.
+/// The endpoint in a reply to [`GenlFamily::dump_endpoints`] or [`GenlFamily::get_endpoint`]; its device has no name yet.
 pub fn endpoint(reply: &[u8]) -> Option<Endpoint> {
-    let (_, row) = genl_attributes(reply).find(|(kind, _)| *kind == attr::ADDR)?;
+    let row = find(genl_attributes(reply), attr::ADDR)?;
     let (mut address, mut port, mut id, mut dev, mut flags) = (None, None, None, None, None);
     for (kind, value) in attributes(row) {
         match kind {
@@ -205,43 +192,14 @@ pub fn genl_attributes(reply: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 
 fn put_identity(row: &mut Request, identity: &Identity) {
     let family = Family::of(identity.address);
-    row.put(addr::FAMILY, u16::from(family.number()));
-    row.put(if family == Family::Ipv4 { addr::ADDR4 } else { addr::ADDR6 }, identity.address);
+    row.put(addr::FAMILY, u16::from(family.number()).to_ne_bytes());
+    row.put_address(if family == Family::Ipv4 { addr::ADDR4 } else { addr::ADDR6 }, identity.address);
     if let Some(port) = identity.port {
-        row.put(addr::PORT, port.get());
+        row.put(addr::PORT, port.get().to_ne_bytes());
     }
 }
 
 /// `struct genlmsghdr`
 fn header(command: u8) -> [u8; 4] {
     [command, FAMILY_VERSION, 0, 0]
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-
-    use super::*;
-    use proptest::prelude::*;
-
-    fn endpoint_like(port: u16, dev: Option<u32>) -> Endpoint {
-        let identity = Identity { address: IpAddr::from([192, 0, 2, 1]), port: NonZeroU16::new(port) };
-        let dev = dev.and_then(NonZeroU32::new).map(|index| Device { index, name: None });
-        Endpoint { identity, id: AddressId::new(7), dev, flags: Flags::SIGNAL }
-    }
-
-    proptest! {
-        /// Requests and replies have the same attributes, so that what is sent can be read.
-        #[test]
-        fn what_is_encoded_can_be_decoded(port: u16, dev in proptest::option::of(1u32..)) {
-            let endpoint = endpoint_like(port, dev);
-            let request = GenlFamily(28).add(&endpoint, endpoint.id);
-            prop_assert_eq!(super::endpoint(&request.body), Some(endpoint));
-        }
-
-        #[test]
-        fn no_reply_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
-            let _ = (super::endpoint(&bytes), limits(&bytes), family(&bytes));
-        }
-    }
 }

@@ -1,26 +1,31 @@
 //! Named network namespaces, as `ip netns` keeps them: files in `/run/netns`.
 //!
-//! A socket belongs to the namespace in which it was made, and `/proc/thread-self/net` and `/proc/sys/net` show that of
-//! the thread that looks. So this thread goes there, works, and goes on to the next.
+//! A socket belongs to the namespace in which it was opened; `/proc/thread-self/net` and `/proc/sys/net` show that of the
+//! thread that reads them. So one thread enters the namespaces one after the other.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::str::FromStr;
 
 use glob::{Pattern, PatternError};
+use nix::libc::{SO_NETNS_COOKIE, SOL_SOCKET};
 use nix::sched::{CloneFlags, setns};
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::GetStruct;
+use nix::{getsockopt_impl, libc};
 use rustix::fs::OFlags;
 
 use crate::system::Error;
 
-/// Where `ip netns add` puts them.
+/// Where `ip netns add` puts the files.
 pub const FOLDER: &str = "/run/netns";
 
-/// Which one a thread is in.
+/// The namespace of this thread.
 const OWN: &str = "/proc/thread-self/ns/net";
 
 /// The namespace in which the program was started.
@@ -36,7 +41,7 @@ impl Home {
         file.map(Home).map_err(|error| failed("open this network namespace", error))
     }
 
-    /// Goes back. Who never left needs no permission for that.
+    /// Goes back. That needs no permission when this thread never left.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -47,25 +52,25 @@ impl Home {
     }
 }
 
-/// What the command line calls namespaces by.
+/// A name or a glob, as `--netns` takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Names {
-    /// The one of this name, which need not be there.
+    /// The namespace of this name, which need not exist.
     One(String),
-    /// All whose names match.
+    /// All namespaces whose names match.
     Matching(Pattern),
 }
 
-/// Why a word names no namespace. A path could lead to any file, and a name with a slash is never found.
+/// Why a word cannot name a namespace.
 #[derive(Debug, thiserror::Error)]
 pub enum BadName {
     /// An empty word.
     #[error("a name is missing")]
     Empty,
-    /// A path.
+    /// A path, which could lead to any file.
     #[error("a name as `ip netns` lists them is expected, not a path")]
     Path,
-    /// A glob that makes no sense.
+    /// A glob with wrong syntax.
     #[error("not a glob: {0}")]
     Glob(#[from] PatternError),
 }
@@ -85,7 +90,7 @@ impl FromStr for Names {
 }
 
 impl Names {
-    /// Whether this name is meant.
+    /// Whether this name matches.
     pub fn means(&self, name: &str) -> bool {
         match self {
             Names::One(one) => one == name,
@@ -94,7 +99,7 @@ impl Names {
     }
 }
 
-/// As it was written.
+/// As the command line has it.
 impl std::fmt::Display for Names {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -104,25 +109,32 @@ impl std::fmt::Display for Names {
     }
 }
 
-/// One that was entered by its name.
-#[derive(Clone, Copy, Debug)]
-pub struct Entered<'a> {
-    /// The name.
-    pub name: &'a str,
-    /// Its inode, by which all names of a namespace are one.
-    pub inode: u64,
+#[derive(Clone, Copy)]
+struct Cookie;
+
+// nix and rustix have no name for this option; nix has the macro for such options.
+getsockopt_impl!(Cookie, SOL_SOCKET, SO_NETNS_COOKIE, u64, GetStruct<u64>);
+
+/// The cookie of the network namespace that this thread is in: a number that no other one gets until the next boot. The
+/// inode is no such number: the kernel gives that of a namespace that is gone to the next one.
+///
+/// # Errors
+/// When there is no socket to ask.
+pub fn cookie() -> Result<u64, Error> {
+    let socket = UnixDatagram::unbound();
+    let cookie = socket.and_then(|socket| Ok(getsockopt(&socket, Cookie)?));
+    cookie.map_err(|error| failed("identify the network namespace", error))
 }
 
 /// Moves this thread to the namespace of that name.
 ///
 /// # Errors
 /// When there is none, and without CAP_SYS_ADMIN.
-pub fn enter(name: &str) -> Result<Entered<'_>, Error> {
-    // Something else than a namespace may lie there, such as a pipe, whose other end nobody ever opens.
+pub fn enter(name: &str) -> Result<(), Error> {
+    // A file there need not be a namespace: opening a pipe without a writer would block.
     let flags = OFlags::NONBLOCK.bits() as i32;
     let file = File::options().read(true).custom_flags(flags).open(Path::new(FOLDER).join(name));
-    let metadata = file.and_then(|file| go(&file).and_then(|()| file.metadata()));
-    metadata.map(|metadata| Entered { name, inode: metadata.ino() }).map_err(|error| match error.kind() {
+    file.and_then(go).map_err(|error| match error.kind() {
         ErrorKind::NotFound => Error::NoNamespace(name.to_owned()),
         _ => Error::Enter(name.to_owned(), error),
     })
@@ -132,8 +144,8 @@ fn go(namespace: impl AsFd) -> io::Result<()> {
     setns(namespace, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)
 }
 
-/// The names that are meant, each once: those without wildcards in any case, and of the others, in the order in which
-/// they are asked for and then of the alphabet, those that there are now.
+/// The names that `wanted` stands for, in its order, each once. A name stands for itself, whether it exists or not; a glob
+/// stands for the namespaces that exist now and match, in alphabetical order.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -153,13 +165,14 @@ pub fn find(wanted: &[Names]) -> Result<Vec<String>, Error> {
     Ok(found)
 }
 
-/// What tells the file of that name from all others, if there is one: two names may lead to one namespace.
+/// Device and inode of the file of that name, if there is one. They are equal for two names of one namespace.
 pub fn identity(name: &str) -> Option<(u64, u64)> {
     let metadata = fs::metadata(Path::new(FOLDER).join(name)).ok()?;
     Some((metadata.dev(), metadata.ino()))
 }
 
-/// All names there are, in order. Without the folder there was never any. What is no UTF-8 cannot be asked for.
+/// The names of all namespaces, in alphabetical order; none without the folder. Names that are not UTF-8 are left out, since
+/// the command line cannot give them.
 fn list() -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(FOLDER) {
         Ok(entries) => entries,

@@ -1,4 +1,4 @@
-//! The real kernel, as the namespace of this thread shows it.
+//! The kernel behind the seam: [`PathManager`] and [`HostFacts`] for the network namespace of this thread.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ use crate::linux::netlink::{Netlink, Request};
 use crate::linux::probe_socket::{self, ProbeSocket};
 use crate::linux::rtnl::{Address, Rtnl};
 use crate::linux::signals::Interruption;
-use crate::linux::{Changes, mptcp_diag, sock_diag, sysctl};
+use crate::linux::{Changes, kept, mptcp_diag, sock_diag, sysctl};
 use crate::model::{
     Capabilities, Connection, Endpoint, Identity, Reason, State, Step, Sysctl, SysctlValue, canonical,
 };
@@ -26,7 +26,7 @@ use crate::system::{
     UsableAddress,
 };
 
-/// How long a pause goes on when it is to be over.
+/// How soon a pause notices an interruption.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// One network namespace's path manager.
@@ -34,32 +34,37 @@ pub struct LinuxPathManager {
     netlink: Netlink,
     family: GenlFamily,
     interfaces: Interfaces,
-    /// Opened when something is asked for by ioctl, or whether MPTCP is on, and kept until the state is read again.
+    /// Opened for the first ioctl, or to learn whether MPTCP is on, and kept until the state is read again.
     probe_socket: Option<ProbeSocket>,
-    /// Read when somebody asks for them first, and kept until the state is read again.
+    /// Read when they are first needed, and kept until the state is read again.
     addresses: Option<Addresses>,
     opened: Instant,
-    /// Opened when it is first waited for a change.
+    /// Opened for the first wait for a change.
     changes: Option<Changes>,
     signals: Option<Rc<Interruption>>,
-    /// When it is set, pauses are over at once.
+    /// When it is set, pauses end at once.
     hurry: Option<Arc<AtomicBool>>,
-    /// What was left of pauses then.
+    /// How much of these pauses was left.
     skipped: Duration,
+    /// Called before each step and within pauses.
+    progress: Option<Box<dyn FnMut(Progress)>>,
+}
+
+/// What a plan that is being carried out does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// A step.
+    Write,
+    /// A pause, of which at most [`PAUSE_MAX`] passes before the next call.
+    Pause,
 }
 
 /// The addresses of interfaces that are up.
 struct Addresses {
-    /// Those that a selector may pick, by interface index and then in the kernel's order.
+    /// The addresses that a selector may pick, by interface index and then in the kernel's order.
     usable: Vec<UsableAddress>,
-    /// Those that a socket can be bound to.
+    /// The addresses that a socket can be bound to.
     bindable: Vec<(IpAddr, NonZeroU32)>,
-}
-
-/// The replies to the requests for limits and endpoints.
-struct Table {
-    limits: Payloads,
-    rows: Payloads,
 }
 
 impl LinuxPathManager {
@@ -81,28 +86,43 @@ impl LinuxPathManager {
             signals: None,
             hurry: None,
             skipped: Duration::ZERO,
+            progress: None,
         })
     }
 
-    /// Ends pauses as soon as that is set, as if their time had passed: what waits for something gives up then.
+    /// Calls this before each step and within pauses.
+    pub fn at_progress(&mut self, call: impl FnMut(Progress) + 'static) {
+        self.progress = Some(Box::new(call));
+    }
+
+    fn report_progress(&mut self, progress: Progress) {
+        if let Some(call) = &mut self.progress {
+            call(progress);
+        }
+    }
+
+    /// Ends pauses as soon as that flag is set, as if their time had passed, so that every wait gives up.
     pub fn hurry_when(&mut self, set: Arc<AtomicBool>) {
         self.hurry = Some(set);
     }
 
-    /// Lets signals wait from the first write to the last.
+    /// Lets signals wait from the first write on.
     pub fn interrupted_by(&mut self, signals: &Rc<Interruption>) {
         self.signals = Some(Rc::clone(signals));
     }
 
-    /// What this kernel can hold, as far as its release tells.
+    /// What this kernel can hold, as far as its release shows (`uname -r`).
     pub fn capabilities() -> Capabilities {
-        let name = rustix::system::uname();
-        Capabilities::of_release(&name.release().to_string_lossy())
+        static OF_THIS_KERNEL: OnceLock<Capabilities> = OnceLock::new();
+        *OF_THIS_KERNEL.get_or_init(|| {
+            let name = rustix::system::uname();
+            Capabilities::of_release(&name.release().to_string_lossy())
+        })
     }
 
-    /// One dump cannot be told from one that another writer disturbed: the kernel never sets NLM_F_DUMP_INTR for
-    /// this family. Whoever acts on it compares again, before each removal and after the last step.
-    fn table(&mut self) -> Result<Table, Error> {
+    /// The replies about limits and endpoints. Another writer can disturb the dump unnoticed, since the kernel never sets
+    /// NLM_F_DUMP_INTR for this family. So the rows are compared again before each removal and after the last step.
+    fn table(&mut self) -> Result<(Payloads, Payloads), Error> {
         let requests = [self.family.get_limits(), self.family.dump_endpoints()];
         let mut verdicts = self.netlink.read("read the endpoints", &requests)?.into_iter();
         let (Some(limits), Some(rows)) = (verdicts.next(), verdicts.next()) else {
@@ -110,10 +130,10 @@ impl LinuxPathManager {
         };
         let limits = limits.map_err(|refusal| Error::Refused("read the limits", refusal))?;
         let rows = rows.map_err(|refusal| Error::Refused("read the endpoints", refusal))?;
-        Ok(Table { limits, rows })
+        Ok((limits, rows))
     }
 
-    /// The name of the interface with that index, or `if7` where there is none.
+    /// The name of the interface with that index, or `if7` (with the index) where there is none.
     ///
     /// # Errors
     /// When the kernel does not answer.
@@ -140,22 +160,14 @@ impl LinuxPathManager {
     }
 
     fn probe_socket(&mut self) -> Result<&ProbeSocket, Error> {
-        let socket = match self.probe_socket.take() {
-            Some(socket) => socket,
-            None => ProbeSocket::open()?,
-        };
-        Ok(self.probe_socket.insert(socket))
+        kept(&mut self.probe_socket, ProbeSocket::open).map(|socket| &*socket)
     }
 
     fn read_addresses(&mut self) -> Result<&Addresses, Error> {
-        let addresses = match self.addresses.take() {
-            Some(addresses) => addresses,
-            None => Addresses::read()?,
-        };
-        Ok(self.addresses.insert(addresses))
+        kept(&mut self.addresses, Addresses::read).map(|addresses| &*addresses)
     }
 
-    /// Compares the row at an endpoint's id with it.
+    /// Whether the row at the id of an endpoint is still that endpoint.
     fn is_still(&mut self, expected: &Endpoint) -> Result<bool, Error> {
         let Some(id) = expected.id else { return Ok(false) };
         let request = self.family.get_endpoint(id);
@@ -167,8 +179,8 @@ impl LinuxPathManager {
         Ok(row.as_ref() == Some(expected))
     }
 
-    /// Sends the request of a step. A lost answer leaves open whether the step was carried out, and the table tells:
-    /// who takes it for refused neither undoes it nor remembers whose row it is.
+    /// Sends the request of a step. After a lost answer the table shows whether the step was carried out: if it were taken
+    /// for refused, it would be neither undone nor recorded as this program's row.
     fn write(&mut self, step: &Step, request: Request) -> Result<(), Refusal> {
         match self.netlink.request(request) {
             Ok(verdict) => verdict.map(|_| ()),
@@ -181,8 +193,8 @@ impl LinuxPathManager {
     }
 }
 
-/// Asks for the path manager's family, once: it is part of the kernel itself and no module, so that its number stays the
-/// same, in all network namespaces.
+/// The number of the path manager's family, asked for once. The family is part of the kernel and no module, so that its
+/// number is the same in all network namespaces and never changes.
 fn find_family(netlink: &mut Netlink) -> Result<GenlFamily, Error> {
     static NUMBER: OnceLock<u16> = OnceLock::new();
     if let Some(number) = NUMBER.get() {
@@ -195,7 +207,10 @@ fn find_family(netlink: &mut Netlink) -> Result<GenlFamily, Error> {
     Ok(GenlFamily(*NUMBER.get_or_init(|| number)))
 }
 
-/// What the kernel says of the path manager's family.
+/// The description of the path manager's family.
+///
+/// # Errors
+/// [`Error::NoMptcp`] when the kernel has no such family.
 pub fn ask_for_family(netlink: &mut Netlink) -> Result<Payloads, Error> {
     match netlink.request(mptcp_pm::get_family())? {
         Ok(replies) => Ok(replies),
@@ -204,7 +219,7 @@ pub fn ask_for_family(netlink: &mut Netlink) -> Result<Payloads, Error> {
     }
 }
 
-/// Whether a step that the kernel had to carry out, or not, is to be seen in the state afterwards.
+/// Whether the state shows that a step was carried out.
 fn is_carried_out(step: &Step, now: &State) -> bool {
     match step {
         Step::SetSysctl { sysctl, to, .. } => now.sysctls.get(sysctl) == Some(to),
@@ -224,7 +239,7 @@ impl PathManager for LinuxPathManager {
         self.interfaces.forget();
         self.probe_socket = None;
         self.addresses = None;
-        let Table { limits, rows } = self.table()?;
+        let (limits, rows) = self.table()?;
         let limits = limits.iter().find_map(|reply| mptcp_pm::limits(reply));
         let limits = limits.ok_or_else(|| Error::Protocol("limits without values".into()))?;
         let mut endpoints = Vec::with_capacity(rows.len());
@@ -241,8 +256,8 @@ impl PathManager for LinuxPathManager {
         Ok(Observed { capabilities: LinuxPathManager::capabilities().corrected_by(&state), state })
     }
 
-    /// A port makes the kernel listen, which is refused for reasons that no table shows. Binding a socket there tells
-    /// them beforehand.
+    /// For an endpoint with a port the kernel listens there, which it can refuse for reasons that no table shows. Binding
+    /// a socket there finds them beforehand.
     fn check(&mut self, step: &Step) -> Result<(), Refusal> {
         match step {
             Step::AddAddr {
@@ -281,6 +296,7 @@ impl PathManager for LinuxPathManager {
                 self.skipped += left;
                 return;
             }
+            self.report_progress(Progress::Pause);
             std::thread::sleep(left.min(PAUSE_MAX));
         }
     }
@@ -301,13 +317,8 @@ impl PathManager for LinuxPathManager {
         }
     }
 
-    fn release_signals(&mut self) {
-        if let Some(signals) = &self.signals {
-            signals.let_go();
-        }
-    }
-
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
+        self.report_progress(Progress::Write);
         match step {
             Step::SetSysctl { sysctl, from: _, to } => sysctl::write(*sysctl, to),
             Step::SetLimits { from, to } => self.write(step, self.family.set_limits(*from, *to)),
@@ -325,7 +336,7 @@ impl PathManager for LinuxPathManager {
                 self.write(step, self.family.delete(id, &endpoint.identity))
             }
             Step::AddAddr { endpoint, why } => {
-                // An implicit endpoint gives way only to an addition without an id, and its id is kept then.
+                // Only an addition without an id replaces an implicit endpoint, whose id it keeps.
                 let id = endpoint.id.filter(|_| *why != Reason::Adopted);
                 self.write(step, self.family.add(endpoint, id))
             }
@@ -368,7 +379,7 @@ impl HostFacts for LinuxPathManager {
     }
 
     fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error> {
-        // Where a socket can be made it is 1, and a socket costs the same however many network namespaces there are.
+        // It is 1 where an MPTCP socket can be opened, which costs the same however many network namespaces there are.
         if name == Sysctl::ENABLED && self.probe_socket()?.is_mptcp() {
             return Ok(Some(SysctlValue::Number(1)));
         }

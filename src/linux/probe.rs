@@ -1,4 +1,4 @@
-//! Opens an MPTCP connection and watches what becomes of it.
+//! `doctor --probe`: opens an MPTCP connection and observes its subflows.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -12,24 +12,24 @@ use crate::linux::mptcp_events::{EventSocket, Received};
 use crate::linux::{sock_diag, wait};
 use crate::model::{Connection, Course, Event, Probe, Protocol, Sighting, Subflow, Watched};
 
-/// How many of a name's addresses are tried.
+/// How many addresses of a name are tried.
 const ATTEMPTS_MAX: usize = 4;
-/// How long one may take to answer. The kernel leaves MPTCP out of the SYN after the third, 7 s after the first.
+/// How long an address may take to answer. 7 s after the first SYN the kernel sends one without MPTCP.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How long the peer may take to say something by itself.
+/// How long the peer may take to send something unasked.
 const GREETING: Duration = Duration::from_secs(1);
-/// How long subflows are watched after that: two repetitions of a SYN.
+/// How long subflows are observed after that: two repetitions of a SYN.
 const WATCH: Duration = Duration::from_secs(5);
-/// How long all subflows have to be there for more watching to be pointless.
+/// How long all wanted subflows have to stay established before the probe ends early.
 const STEADY: Duration = Duration::from_millis(500);
-/// Between two looks.
+/// The time between two observations.
 const PAUSE: Duration = Duration::from_millis(50);
-/// The kernel opens no further subflow before the peer has acknowledged data. So some has to be sent, and an empty line is
-/// what most protocols overlook before a request (HTTP: RFC 9112, 2.2).
+/// What is sent to a silent peer, since the kernel opens no further subflow before the peer has acknowledged data. Most
+/// protocols ignore an empty line before a request (HTTP: RFC 9112, 2.2).
 const EMPTY_LINE: &[u8] = b"\r\n";
 
-/// Opens a connection to the first of the addresses that answers, and watches it for some seconds; less when there are
-/// subflows from all of `wanted`. The connection ends when what is returned is dropped.
+/// Opens a connection to the first address that answers, and observes it for at most 6 s; less when there are subflows from
+/// all of `wanted`. The connection is closed when the stream that is returned is dropped.
 pub fn probe(target: String, addresses: &[SocketAddr], wanted: &[IpAddr]) -> (Probe, Option<TcpStream>) {
     let mut failures = Vec::new();
     for address in addresses.iter().take(ATTEMPTS_MAX) {
@@ -72,7 +72,7 @@ fn open(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(TcpStream::from(socket))
 }
 
-/// What was seen so far.
+/// The observations so far.
 struct Watch<'a> {
     stream: &'a TcpStream,
     peer: SocketAddr,
@@ -126,7 +126,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// What the peer says is of no interest, only whether it is still there.
+    /// Sends the empty line. When that fails, reading shows why.
     fn speak(&mut self) {
         let mut stream = self.stream;
         if let Err(error) = stream.write(EMPTY_LINE) {
@@ -144,7 +144,7 @@ impl<'a> Watch<'a> {
             }
             _ => {}
         }
-        // Both before it is said that the connection is over.
+        // Also after the end of the connection, so that its last state is seen.
         if let Some(connection) = self.connection() {
             self.protocol = if connection.is_plain() { Protocol::Tcp } else { Protocol::Mptcp };
             self.token = Some(connection.token);
@@ -157,24 +157,19 @@ impl<'a> Watch<'a> {
                 self.seen.insert((sighting.path.local, sighting.path.remote), sighting);
             }
         }
-        let received = self.events.as_mut().map(EventSocket::drain);
-        match received {
-            Some(Ok(received)) => {
-                self.received.extend(received.into_iter().filter_map(|received| match received {
-                    Received::Event(event) => Some(*event),
-                    Received::Lost => None,
-                }))
-            }
+        let event = |received| if let Received::Event(event) = received { Some(*event) } else { None };
+        match self.events.as_mut().map(EventSocket::drain) {
+            Some(Ok(all)) => self.received.extend(all.into_iter().filter_map(event)),
             Some(Err(error)) => log::debug!("events are left out: {error}"),
             None => {}
         }
     }
 
-    /// The connection as the kernel's socket diagnostics have it.
+    /// The connection as socket diagnostics show it.
     fn connection(&self) -> Option<Connection> {
         let connections = sock_diag::connections().inspect_err(|error| log::debug!("{error}")).ok()?;
         let local = self.stream.local_addr().ok()?;
-        // Link-local addresses have a scope here, and none there.
+        // The addresses of a `TcpStream` have a scope id where they are link-local. Those of socket diagnostics have none.
         let same = |one: SocketAddr, other: SocketAddr| (one.ip(), one.port()) == (other.ip(), other.port());
         let is_own = |path: &Subflow| same(path.local, local) && same(path.remote, self.peer);
         let found = |connection: &Connection| match self.token {

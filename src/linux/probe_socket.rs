@@ -1,4 +1,4 @@
-//! Sockets and ports: whether the kernel makes the one and could listen on the other.
+//! Sockets that are opened to learn something: whether the kernel makes MPTCP sockets, and whether a port is free.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,14 +8,17 @@ use rustix::net::{AddressFamily, SocketType, bind, ipproto, socket};
 
 use crate::system::{Errno, Error, Refusal};
 
-/// A socket that is there for being one.
+/// A socket for ioctls, which need one of any kind.
 pub struct ProbeSocket {
     socket: OwnedFd,
     is_mptcp: bool,
 }
 
 impl ProbeSocket {
-    /// One of MPTCP where the kernel makes that, which is then known too, and else one that is bound to nothing.
+    /// Opens an MPTCP socket, or a local one where the kernel makes none of MPTCP.
+    ///
+    /// # Errors
+    /// When neither can be opened.
     pub fn open() -> Result<ProbeSocket, Error> {
         if let Ok(socket) = socket(AddressFamily::INET, SocketType::STREAM, Some(ipproto::MPTCP)) {
             return Ok(ProbeSocket { socket, is_mptcp: true });
@@ -24,8 +27,8 @@ impl ProbeSocket {
         Ok(ProbeSocket { socket: socket.into(), is_mptcp: false })
     }
 
-    /// Whether the kernel makes MPTCP sockets, which it does where `net.mptcp.enabled` is 1. In a sandbox it may not even
-    /// then.
+    /// Whether the kernel made an MPTCP socket. Then `net.mptcp.enabled` is 1; the opposite does not follow, since a
+    /// sandbox (seccomp) can forbid such sockets.
     pub fn is_mptcp(&self) -> bool {
         self.is_mptcp
     }
@@ -37,9 +40,9 @@ impl AsFd for ProbeSocket {
     }
 }
 
-/// Binds a socket there and lets it go again: without SO_REUSEADDR, as the path manager binds its own, so that
-/// connections in TIME_WAIT are in the way here too. None where this process may make no such sockets, as in a sandbox:
-/// the kernel makes its own all the same.
+/// Whether a socket can be bound to that address and port now. It is bound without SO_REUSEADDR, as the path manager binds
+/// its own, so that connections in TIME_WAIT block it too. None in a sandbox that forbids such sockets: the kernel can
+/// still make its own.
 pub fn try_bind(address: SocketAddr) -> Option<Result<(), Refusal>> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let refused = |error: rustix::io::Errno| Refusal::new(Errno::from_raw(error.raw_os_error()));

@@ -1,10 +1,10 @@
-//! Which programs run in this network namespace.
+//! The programs that run in this network namespace, by `/proc`.
 
 use std::fs;
 use std::path::Path;
 
-/// Those of the named programs that run in this thread's network namespace. A process whose namespace this user may not
-/// look at does not count: on a host with containers it may be anybody's.
+/// Those of the named programs that run in this thread's network namespace, in alphabetical order. A process whose
+/// namespace this user may not read does not count: it may belong to a container.
 pub fn running(names: &[&str]) -> Vec<String> {
     let Ok(own) = fs::read_link("/proc/thread-self/ns/net") else { return Vec::new() };
     let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };

@@ -1,9 +1,9 @@
-//! How many files and sockets this process may have open.
+//! `RLIMIT_NOFILE`: how many files and sockets this process may have open.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises that to what the hard limit allows. The usual soft limit of 1024 is for the sake of `select(2)`, which nothing
-/// here uses.
+/// Raises the soft limit to the hard limit. The usual soft limit of 1024 exists for `select(2)`, which this program does
+/// not use.
 pub fn raise_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {

@@ -1,9 +1,9 @@
-//! rtnetlink: routes. What `ip route get DST from SRC oif DEV` asks, and the default routes of all tables.
+//! rtnetlink: routes, as `ip route get DST from SRC oif DEV` looks them up, and the default routes of all tables.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use neli::consts::rtnl::Rtm;
+use neli::consts::rtnl::{Rtm, Rtn};
 use neli::consts::socket::NlFamily;
 
 use crate::linux::netlink::decode::{address, attributes, number};
@@ -11,7 +11,7 @@ use crate::linux::netlink::{Netlink, Request};
 use crate::model::{DefaultRoute, Family, Routing};
 use crate::system::{Errno, Error};
 
-/// `RTA_*`
+/// `RTA_*` of `include/uapi/linux/rtnetlink.h`
 const DST: u16 = 1;
 const SRC: u16 = 2;
 const OIF: u16 = 4;
@@ -23,42 +23,44 @@ const VIA: u16 = 18;
 const HEADER: usize = 12;
 /// `RTM_F_FIB_MATCH`
 const FIB_MATCH: u32 = 0x2000;
-/// `RTN_UNICAST`
-const UNICAST: u8 = 1;
-/// `RTN_LOCAL`
-const LOCAL: u8 = 2;
 
-/// What one reply tells of a route.
+/// A route, as far as one reply describes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// `RTN_*`
-    kind: u8,
+    kind: Rtn,
     prefix_length: u8,
     ipv4: bool,
     table: u32,
     gateway: Option<IpAddr>,
     /// The interface that it leaves by.
     pub interface: Option<NonZeroU32>,
-    /// The address at this end, where nobody asked for another.
+    /// The source address that the route prefers (RTA_PREFSRC).
     pub source: Option<IpAddr>,
 }
 
-/// Asks for routes in one network namespace.
+/// Looks routes up in one network namespace.
 pub struct Routes {
     netlink: Netlink,
 }
 
 impl Routes {
-    /// Opens it for the namespace of this thread.
+    /// Opens a socket for the network namespace of this thread.
+    ///
+    /// # Errors
+    /// When the kernel does not open it.
     pub fn open() -> Result<Routes, Error> {
         Ok(Routes { netlink: Netlink::open(NlFamily::Route)? })
     }
 
-    /// The route that packets to `destination` take, the error of the kernel when there is none.
+    /// The route of packets from `source` to `destination`, bound to the interface `out_of`; the kernel's error number when
+    /// there is none.
     ///
-    /// Where an interface is asked for and no route leads out of it, IPv4 does not say so: it assumes that the
-    /// destination is a neighbour there (`ip_route_output_key_hash_rcu`). `RTM_F_FIB_MATCH` asks for the entry of the
-    /// table instead, and then there is none. IPv6 may answer with a route out of another interface.
+    /// IPv4 does not report that no route leads out of an interface: it assumes that the destination is a neighbour there
+    /// (`ip_route_output_key_hash_rcu`). `RTM_F_FIB_MATCH` asks for the entry of the table instead, which is then missing.
+    /// IPv6 can answer with a route out of another interface.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
     pub fn get(
         &mut self,
         destination: IpAddr,
@@ -67,18 +69,18 @@ impl Routes {
     ) -> Result<Result<Route, Errno>, Error> {
         let flags = if out_of.is_some() && destination.is_ipv4() { FIB_MATCH } else { 0 };
         let mut request = Request::get(Rtm::Getroute, &header(destination, source, flags));
-        request.put(DST, destination);
+        request.put_address(DST, destination);
         if let Some(source) = source {
-            request.put(SRC, source);
+            request.put_address(SRC, source);
         }
         if let Some(index) = out_of {
-            request.put(OIF, index.get());
+            request.put(OIF, index.get().to_ne_bytes());
         }
         Ok(match self.netlink.request(request)? {
             Err(refusal) => Err(refusal.errno),
             Ok(replies) => match replies.iter().find_map(|reply| route(reply)) {
-                Some(found) if found.kind != UNICAST && found.kind != LOCAL => Err(Errno::ENETUNREACH),
-                // The entry may have several ways out, and the one that was asked for is among them.
+                Some(found) if !matches!(found.kind, Rtn::Unicast | Rtn::Local) => Err(Errno::ENETUNREACH),
+                // The entry can have several next hops. The kernel found the one out of this interface.
                 Some(found) if flags == FIB_MATCH => Ok(Route { interface: out_of, ..found }),
                 Some(found) if out_of.is_some() && found.interface != out_of => Err(Errno::ENETUNREACH),
                 Some(found) => Ok(found),
@@ -87,21 +89,24 @@ impl Routes {
         })
     }
 
-    /// The default routes, which interfaces have others by a router, and which tables are in use.
+    /// The default routes, the interfaces with other routes by a router, and the tables that are in use.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
     pub fn routing(&mut self) -> Result<Routing, Error> {
         let mut routing = Routing::default();
         for family in Family::ALL {
             for found in self.dump(Rtm::Getroute, family)? {
                 routing.tables.insert(found.table);
                 let Route { ipv4, table, gateway, interface, .. } = found;
-                if found.prefix_length == 0 && found.kind == UNICAST {
+                if found.prefix_length == 0 && found.kind == Rtn::Unicast {
                     routing.defaults.push(DefaultRoute { ipv4, table, gateway, interface });
                 } else if let (Some(_), Some(interface)) = (gateway, interface) {
                     routing.partial.insert((ipv4, interface));
                 }
             }
-            // What a rule leads to is not free, though it may be empty now. Rules begin as routes do, and have the same
-            // attribute for the table.
+            // The table of a rule is in use even when it is empty. Rules have the header of routes, and the same attribute
+            // for the table.
             routing.tables.extend(self.dump(Rtm::Getrule, family)?.iter().map(|rule| rule.table));
         }
         Ok(routing)
@@ -118,7 +123,7 @@ impl Routes {
 pub fn route(reply: &[u8]) -> Option<Route> {
     let [family, prefix_length, _, _, table, _, _, kind, ..] = *reply.first_chunk::<HEADER>()?;
     let mut route = Route {
-        kind,
+        kind: kind.into(),
         prefix_length,
         ipv4: family == Family::Ipv4.number(),
         table: table.into(),
@@ -130,7 +135,7 @@ pub fn route(reply: &[u8]) -> Option<Route> {
         match attribute {
             OIF => route.interface = number(value).and_then(NonZeroU32::new),
             GATEWAY => route.gateway = address(value),
-            // A router of the other family: `sa_family_t` and the address.
+            // A router of the other family: `sa_family_t`, then the address.
             VIA => route.gateway = value.get(2..).and_then(address),
             PREFSRC => route.source = address(value),
             TABLE => route.table = number(value).unwrap_or(route.table),

@@ -1,9 +1,9 @@
 //! A throw-away copy of this host: a new user and network namespace with the same interfaces, addresses, sysctls,
 //! limits and endpoints, in which the real kernel judges a plan.
 //!
-//! The process itself moves there and never comes back, so that nothing that follows can touch the host. A process
-//! that makes a user namespace holds all capabilities in it, which is why this works for ordinary users; where the
-//! kernel does not let users make them, root makes a network namespace alone.
+//! The process itself moves there and never comes back, so that nothing afterwards can touch the host. A process that
+//! makes a user namespace holds all capabilities in it, so that this works for ordinary users. Where the kernel forbids
+//! user namespaces, root makes a network namespace alone.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,12 +20,12 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::{Device, Endpoint, Interface, Reason, State, Step, Sysctl, code};
 use crate::system::{Errno, Error, PathManager};
 
-/// Kinds of interfaces that need nothing beneath them; the first that the kernel has is used for all. The kernel may
-/// load a module for it; that of `dummy` makes an interface in the host's namespace when it is loaded, so it comes last.
+/// Kinds of interfaces that need no other interface; the first that the kernel has is used for all. The kernel may load a
+/// module for it. That of `dummy` makes an interface in the host's namespace when it is loaded, so it comes last.
 const LINK_KINDS: [&str; 3] = ["bridge", "veth", "dummy"];
 
-/// Moves this process into a copy of the host's network namespace, to which the declared interfaces are added that the
-/// host lacks. The warnings say what differs from the host.
+/// Moves this process into a copy of the host's network namespace, and adds the declared interfaces that the host lacks.
+/// The warnings say how the copy differs from the host.
 ///
 /// # Errors
 /// When the host cannot be read, and when no namespace can be made.
@@ -57,14 +57,14 @@ fn new_namespace() -> io::Result<()> {
 
 struct Copy {
     rtnl: Rtnl,
-    /// Index here of each name.
+    /// The index in the copy, by name.
     indexes: BTreeMap<String, NonZeroU32>,
     kind: Option<&'static str>,
     warnings: Vec<Diagnostic>,
 }
 
 impl Copy {
-    /// Makes the host's interfaces, with the same index wherever that is free, and up where they are.
+    /// Makes the host's interfaces, with the same index where that is free, and sets those up that are up there.
     fn links(&mut self, links: &[Interface]) -> Result<(), Error> {
         self.refresh()?;
         for link in links {
@@ -128,8 +128,9 @@ impl Copy {
         }
         if !missing.is_empty() {
             let names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
-            let message = format!("the rehearsal made {}, which this host lacks", names.join(", "));
-            let help = "on this host itself the endpoints there would wait for them";
+            let message =
+                format!("the rehearsal created {}, which this host does not have", names.join(", "));
+            let help = "on this host itself, endpoints on missing interfaces wait";
             self.warnings.push(Diagnostic::warning(code::REHEARSAL, message).help(help));
         }
         self.refresh()?;
@@ -141,7 +142,7 @@ impl Copy {
                 requests.push(rtnl::add_address(*index, &Address::single(*index, address)));
             }
         }
-        self.send(&requests, "an interface that only the configuration names could not be made")
+        self.send(&requests, "an interface that only the configuration names could not be created")
     }
 
     /// Copies sysctls, limits and endpoints by the steps that a plan is made of.
@@ -159,7 +160,7 @@ impl Copy {
         }
         for row in state.endpoints {
             if row.is_implicit() {
-                log::info!("{row} is not copied: only the kernel makes implicit endpoints");
+                log::info!("{row} is not copied: only the kernel creates implicit endpoints");
             } else {
                 steps.push(Step::AddAddr { endpoint: self.translate(row), why: Reason::Declared });
             }
@@ -172,7 +173,7 @@ impl Copy {
         Ok(())
     }
 
-    /// The same row with the index that its interface has here; an index without an interface stays one.
+    /// The same row with the index that its interface has in the copy. An index without an interface stays as it is.
     fn translate(&self, row: Endpoint) -> Endpoint {
         let dev = row.dev.map(|dev| match dev.name.as_ref().and_then(|name| self.indexes.get(name)) {
             Some(index) => Device { index: *index, ..dev },
@@ -186,7 +187,7 @@ impl Copy {
         Ok(())
     }
 
-    /// Sends requests; those that ask for what is there already have nothing to do.
+    /// Sends requests. What exists already (EEXIST) counts as done.
     fn send(&mut self, requests: &[super::netlink::Request], complaint: &str) -> Result<(), Error> {
         for verdict in self.rtnl.transact(requests)? {
             match verdict {

@@ -1,17 +1,18 @@
-//! Signals that end the program: for whoever has nothing to finish, and for whoever has.
+//! SIGTERM, SIGINT and SIGHUP: for commands that can end at once, and for those that have something to finish first.
 
 use std::cell::Cell;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::{flag, low_level::pipe};
 
-/// Lets SIGTERM and SIGINT end the program at once and successfully, even while it waits for a reader that does not read.
+/// Makes SIGTERM and SIGINT end the program at once with exit code 0, even while a write blocks.
 ///
 /// # Errors
-/// When the kernel does not let it.
+/// When the kernel refuses a handler.
 pub fn end_at_signals() -> io::Result<()> {
     for signal in [SIGTERM, SIGINT] {
         flag::register_conditional_shutdown(signal, 0, Arc::new(AtomicBool::new(true)))?;
@@ -19,41 +20,71 @@ pub fn end_at_signals() -> io::Result<()> {
     Ok(())
 }
 
-/// Lets SIGTERM and SIGINT wait while something is on the way that is better finished, or taken back. A second one does not
-/// wait.
+/// A socket that receives a byte at each of these signals, which do nothing else from now on.
+///
+/// # Errors
+/// When the kernel refuses a socket or a handler.
+pub fn socket(signals: &[i32]) -> io::Result<UnixStream> {
+    let (here, there) = UnixStream::pair()?;
+    here.set_nonblocking(true)?;
+    for signal in signals {
+        pipe::register(*signal, there.try_clone()?)?;
+    }
+    Ok(here)
+}
+
+/// Holds SIGTERM, SIGINT and SIGHUP back from the first step of a plan until its report is written, so that the plan is
+/// finished or undone, and the exit code says so. A second SIGTERM or SIGINT ends the program at once. A second SIGHUP
+/// does not: a terminal that hangs up and the shell in it send one each.
 #[derive(Debug, Default)]
 pub struct Interruption {
     came: Arc<AtomicBool>,
-    /// Whether a signal ends the program as it does by default.
-    at_once: Arc<AtomicBool>,
+    /// Whether signals end the program as they do by default.
+    is_open: Arc<AtomicBool>,
+    /// Whether a signal came that makes the next one end the program.
+    is_urgent: Arc<AtomicBool>,
     is_set_up: Cell<bool>,
 }
 
 impl Interruption {
-    /// From now on a signal only sets what is returned.
+    /// From now on the first signal only sets the flag that is returned. A signal that the program was started to ignore,
+    /// as by `nohup`, stays ignored.
     ///
     /// # Errors
-    /// When the kernel does not let it.
+    /// When the kernel refuses a handler.
     pub fn hold(&self) -> io::Result<Arc<AtomicBool>> {
-        self.at_once.store(false, Ordering::Relaxed);
+        self.is_open.store(false, Ordering::Relaxed);
         if !self.is_set_up.replace(true) {
-            for signal in [SIGTERM, SIGINT] {
-                // They act in this order.
-                flag::register_conditional_default(signal, Arc::clone(&self.at_once))?;
-                flag::register(signal, Arc::clone(&self.at_once))?;
+            let ignored = ignored();
+            for signal in
+                [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0)
+            {
+                // The handlers run in this order.
+                flag::register_conditional_default(signal, Arc::clone(&self.is_open))?;
+                if signal != SIGHUP {
+                    flag::register_conditional_default(signal, Arc::clone(&self.is_urgent))?;
+                    flag::register(signal, Arc::clone(&self.is_urgent))?;
+                }
                 flag::register(signal, Arc::clone(&self.came))?;
             }
         }
         Ok(Arc::clone(&self.came))
     }
 
-    /// From now on signals end the program again.
+    /// From now on signals end the program as they do by default.
     pub fn let_go(&self) {
-        self.at_once.store(true, Ordering::Relaxed);
+        self.is_open.store(true, Ordering::Relaxed);
     }
 
-    /// Whether one came meanwhile.
+    /// Whether a signal came since [`Interruption::hold`].
     pub fn came(&self) -> bool {
         self.came.load(Ordering::Relaxed)
     }
+}
+
+/// The signals that are ignored, a bit each; the lowest is signal 1. None where `/proc` does not say.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }

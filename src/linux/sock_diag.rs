@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use neli::consts::socket::NlFamily;
 
-use crate::linux::netlink::decode::{attributes, number};
+use crate::linux::netlink::decode::{attributes, find, number};
 use crate::linux::netlink::{Netlink, Request};
 use crate::model::{Connection, Counters, Family, Listener, Subflow, SubflowFlags, Traffic, canonical};
 use crate::system::{Error, Joins, SubflowSummary};
@@ -19,7 +19,7 @@ use crate::system::{Error, Joins, SubflowSummary};
 const BY_FAMILY: u16 = 20;
 /// `IPPROTO_TCP`
 const TCP: u8 = 6;
-/// `INET_DIAG_INFO` as a bit. Only with it does the kernel tell of the upper layer protocol.
+/// `INET_DIAG_INFO`, as a bit. Without it the kernel leaves the upper layer protocol out.
 pub const INFO: u8 = 1 << 1;
 /// `TCP_ESTABLISHED`
 const ESTABLISHED: u8 = 1;
@@ -54,8 +54,11 @@ const FLAGS: u16 = 8;
 const ID_REMOTE: u16 = 9;
 const ID_LOCAL: u16 = 10;
 
-/// The subflows of this thread's network namespace that are established or being opened. None, too, where this kernel
-/// does not tell of sockets: whoever asks wants to know what he may lose, and acts without knowing otherwise.
+/// The subflows of this thread's network namespace that are established or being opened. A kernel without socket
+/// diagnostics gives none: the caller wants to know what a plan could interrupt, and applies it without knowing too.
+///
+/// # Errors
+/// When the kernel does not answer.
 pub fn subflows() -> Result<Vec<SubflowSummary>, Error> {
     if !has_connections() {
         return Ok(Vec::new());
@@ -63,8 +66,11 @@ pub fn subflows() -> Result<Vec<SubflowSummary>, Error> {
     all(OPEN, subflow)
 }
 
-/// All live MPTCP connections of this thread's network namespace, by token. Their first subflow comes first, then by
-/// the address ids: the kernel's own order is that of a hash table, another one each time.
+/// All live MPTCP connections of this thread's network namespace, by token. The first subflow of each comes first, the
+/// others by their address ids: the kernel's own order is that of a hash table and differs each time.
+///
+/// # Errors
+/// When the kernel does not answer.
 pub fn connections() -> Result<Vec<Connection>, Error> {
     let mut by_token: BTreeMap<u32, Vec<Subflow>> = BTreeMap::new();
     for (token, path) in all(ALIVE, path)? {
@@ -82,7 +88,7 @@ pub fn connections() -> Result<Vec<Connection>, Error> {
 /// made by its IPv4-mapped address.
 ///
 /// # Errors
-/// When the kernel does not answer, and where it does not tell of sockets (`CONFIG_INET_DIAG`).
+/// When the kernel does not answer, or has no socket diagnostics (`CONFIG_INET_DIAG`).
 pub fn connections_at(end: SocketAddr) -> Result<usize, Error> {
     let mut netlink = Netlink::open(NlFamily::SockOrInetDiag)?;
     let mut count = 0;
@@ -94,7 +100,7 @@ pub fn connections_at(end: SocketAddr) -> Result<usize, Error> {
     Ok(count)
 }
 
-/// The TCP sockets in these states, as far as this kernel tells of sockets.
+/// The TCP sockets in these states; none where the kernel has no socket diagnostics.
 fn all<T>(states: u32, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Error> {
     const ANY_PORT: u16 = 0;
     let mut netlink = Netlink::open(NlFamily::SockOrInetDiag)?;
@@ -103,7 +109,7 @@ fn all<T>(states: u32, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Erro
         match netlink.dump("list the sockets", request(family, INFO, states, ANY_PORT), &read) {
             Ok(sockets) => found.extend(sockets),
             Err(Error::Refused(_, refusal)) => {
-                log::debug!("this kernel does not tell of sockets ({refusal})");
+                log::debug!("this kernel has no socket diagnostics ({refusal})");
             }
             Err(error) => return Err(error),
         }
@@ -112,6 +118,9 @@ fn all<T>(states: u32, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Erro
 }
 
 /// The sockets of this thread's network namespace that listen for TCP connections.
+///
+/// # Errors
+/// When the kernel does not answer.
 pub fn listeners() -> Result<Vec<Listener>, Error> {
     all(LISTENING, listener)
 }
@@ -122,8 +131,8 @@ pub fn joins() -> Joins {
     Joins { answered: counters.get("MPJoinSynAckRx"), heard: counters.get("MPJoinSynRx") }
 }
 
-/// Whether there may be MPTCP connections: whether any was asked for since this namespace was made. Looking through all
-/// TCP sockets of a busy host costs far more. (`/proc/net/protocols` does not count MPTCP sockets.)
+/// Whether there can be MPTCP connections: one was requested since this namespace was made, or the counters cannot be
+/// read. To list all TCP sockets of a busy host costs far more. (`/proc/net/protocols` does not count MPTCP sockets.)
 pub fn has_connections() -> bool {
     let none =
         |counters: Counters| ["MPCapableSYNTX", "MPCapableSYNRX"].iter().all(|name| counters.get(name) == 0);
@@ -148,8 +157,7 @@ pub fn request(family: Family, extensions: u8, states: u32, port: u16) -> Reques
 /// Reads `struct inet_diag_msg` and its attributes; none when the socket is no subflow.
 pub fn subflow(reply: &[u8]) -> Option<SubflowSummary> {
     let state = *reply.get(1)?;
-    let connection =
-        mptcp(reply)?.find_map(|(kind, value)| (kind == TOKEN_LOCAL).then(|| number(value)))??;
+    let connection = number(find(mptcp(reply)?, TOKEN_LOCAL)?)?;
     let info = info(reply).unwrap_or_default();
     let idle = |at: usize| u64::from(small(info, at).unwrap_or(0));
     Some(SubflowSummary {
@@ -165,7 +173,7 @@ pub fn subflow(reply: &[u8]) -> Option<SubflowSummary> {
     })
 }
 
-/// The same with everything that there is to know, and the token of the connection.
+/// The same with all details, and the token of the connection.
 pub fn path(reply: &[u8]) -> Option<(u32, Subflow)> {
     const INTERFACE: usize = 40;
     let values: BTreeMap<u16, &[u8]> = mptcp(reply)?.collect();
@@ -191,7 +199,7 @@ fn local(reply: &[u8]) -> Option<SocketAddr> {
     end(reply, 4, 8)
 }
 
-/// An end whose port and address begin there, both in the network's order.
+/// The end whose port and address begin at these offsets, both in the network's order.
 fn end(reply: &[u8], port: usize, address: usize) -> Option<SocketAddr> {
     let family = Family::from_number((*reply.first()?).into())?;
     let length = usize::from(family.bits()) / 8;
@@ -200,24 +208,22 @@ fn end(reply: &[u8], port: usize, address: usize) -> Option<SocketAddr> {
     Some((canonical(address), port).into())
 }
 
-/// A socket that listens. It has no connection, and so only the name of the "upper layer protocol".
+/// Reads `struct inet_diag_msg` of a socket that listens, of whose "upper layer protocol" the kernel gives only the name.
 pub fn listener(reply: &[u8]) -> Option<Listener> {
     const NAME: u16 = 1;
-    let name = upper_layer(reply).and_then(|mut ulp| ulp.find(|(kind, _)| *kind == NAME));
-    Some(Listener { local: local(reply)?, mptcp: name.is_some_and(|(_, name)| name.starts_with(b"mptcp")) })
+    let name = upper_layer(reply).and_then(|ulp| find(ulp, NAME));
+    Some(Listener { local: local(reply)?, mptcp: name.is_some_and(|name| name.starts_with(b"mptcp")) })
 }
 
 /// The attributes of the MPTCP "upper layer protocol".
 fn mptcp(reply: &[u8]) -> Option<impl Iterator<Item = (u16, &[u8])>> {
     const MPTCP: u16 = 3;
-    let (_, mptcp) = upper_layer(reply)?.find(|(kind, _)| *kind == MPTCP)?;
-    Some(attributes(mptcp))
+    Some(attributes(find(upper_layer(reply)?, MPTCP)?))
 }
 
 fn upper_layer(reply: &[u8]) -> Option<impl Iterator<Item = (u16, &[u8])>> {
     const ULP_INFO: u16 = 19;
-    let (_, ulp) = attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == ULP_INFO)?;
-    Some(attributes(ulp))
+    Some(attributes(find(attributes(reply.get(HEADER..)?), ULP_INFO)?))
 }
 
 fn traffic(reply: &[u8]) -> Option<Traffic> {

@@ -1,8 +1,8 @@
-//! `net.mptcp.*` through `/proc/sys`, which shows each task its own network namespace's.
+//! `net.mptcp.*` through `/proc/sys`, which shows each task the values of its own network namespace.
 //!
-//! The kernel keeps the folders `mptcp` of all network namespaces that anybody looked into in one list and walks it at
-//! each look (`proc_sys_compare`). With 500 of them one look costs twice as much as reading a table, and looking into
-//! each grows with the square of their number. So nothing is read here that nobody needs.
+//! The kernel keeps the folders `mptcp` of all network namespaces that were ever opened in one list, and walks it at each
+//! access (`proc_sys_compare`). With 500 namespaces one access costs twice as much as reading the endpoints, and opening
+//! each folder costs the square of their number. So only what is needed is read.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -14,13 +14,16 @@ use crate::system::{Errno, Error, Refusal};
 
 const FOLDER: &str = "/proc/sys/net/mptcp";
 
-/// The most that is read of a value: a page, as much as the kernel writes.
+/// The most bytes of a value: a page, the most that the kernel writes.
 const LENGTH_MAX: usize = 4096;
 
 /// The two words for one setting: `path_manager` by name and, older, `pm_type` by number.
 const PATH_MANAGERS: [(&str, u64); 2] = [("kernel", 0), ("userspace", 1)];
 
-/// The value now; none when this kernel has no such sysctl.
+/// Reads a value; none when this kernel has no such sysctl.
+///
+/// # Errors
+/// When the file is there and cannot be read.
 pub fn read(sysctl: Sysctl) -> Result<Option<SysctlValue>, Error> {
     let own = value(sysctl.name())?;
     match (own, other_word(sysctl)) {
@@ -29,7 +32,10 @@ pub fn read(sysctl: Sysctl) -> Result<Option<SysctlValue>, Error> {
     }
 }
 
-/// Sets it.
+/// Writes a value.
+///
+/// # Errors
+/// The error number with which the kernel refuses it.
 pub fn write(sysctl: Sysctl, value: &SysctlValue) -> Result<(), Refusal> {
     let result = match (put(sysctl.name(), value), other_word(sysctl)) {
         (Err(error), Some(other)) if error.kind() == io::ErrorKind::NotFound => {
@@ -40,7 +46,10 @@ pub fn write(sysctl: Sysctl, value: &SysctlValue) -> Result<(), Refusal> {
     result.map_err(|error| Refusal::new(error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)))
 }
 
-/// The packet schedulers that the kernel has; none before Linux 6.10, which does not tell.
+/// The packet schedulers that the kernel has; none before Linux 6.10, which does not list them.
+///
+/// # Errors
+/// As [`read`].
 pub fn available_schedulers() -> Result<Option<Vec<String>>, Error> {
     let text = text("available_schedulers")?;
     Ok(text.map(|text| text.split_whitespace().map(str::to_owned).collect()))
@@ -54,7 +63,7 @@ fn other_word(sysctl: Sysctl) -> Option<Sysctl> {
     }
 }
 
-/// From either word of the setting to the other.
+/// The value of one of the two settings, as the other one expresses it.
 fn translate(value: &SysctlValue) -> SysctlValue {
     for (word, number) in PATH_MANAGERS {
         match value {
@@ -72,7 +81,7 @@ fn value(name: &str) -> Result<Option<SysctlValue>, Error> {
 
 fn text(name: &str) -> Result<Option<String>, Error> {
     let path = format!("{FOLDER}/{name}");
-    // One read is all: the kernel writes a value as a whole, and the files have no size that would tell.
+    // One read suffices: the kernel writes a value as a whole. The files report no size.
     let mut bytes = [0; LENGTH_MAX];
     let read = |file| retry_on_intr(|| rustix::io::read(&file, &mut bytes)).map_err(io::Error::from);
     match File::open(&path).and_then(read) {

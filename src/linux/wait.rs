@@ -2,6 +2,9 @@
 //!
 //! A signal does not end a wait. What its handler has to say must come by a descriptor.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -44,28 +47,4 @@ pub fn wait(descriptors: &mut [PollFd<'_>], at_most: Option<Duration>) -> io::Re
 /// Whether something was found there.
 pub fn is_ready(descriptor: &PollFd<'_>) -> bool {
     !descriptor.revents().is_empty()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-    use std::os::fd::AsFd;
-    use std::os::unix::net::UnixStream;
-
-    use super::*;
-
-    #[test]
-    fn what_is_ready_is_named() {
-        let (quiet, _other) = UnixStream::pair().expect("sockets");
-        let (full, mut writer) = UnixStream::pair().expect("sockets");
-        let (gone, _) = UnixStream::pair().expect("sockets");
-        let all = || [quiet.as_fd(), full.as_fd(), gone.as_fd()];
-        writer.write_all(b"x").expect("written");
-        assert_eq!(readable(all(), None).expect("waited"), [false, true, true]);
-        let start = Instant::now();
-        let time = Duration::from_millis(30);
-        assert_eq!(readable([quiet.as_fd()], Some(time)).expect("waited"), [false]);
-        assert!(start.elapsed() >= time);
-        assert_eq!(readable(all(), Some(Duration::MAX)).expect("waited"), [false, true, true]);
-    }
 }

@@ -21,13 +21,15 @@ impl fmt::Display for Code {
     }
 }
 
-/// How bad it is, of diagnostics (the first two) and of findings.
+/// The severity: of diagnostics, the first three, or of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// Nothing is applied, or the run failed.
     Error,
     /// The run goes on; with `--strict` it does not.
     Warning,
+    /// What follows from an error.
+    Note,
     /// Something does not work now.
     Fault,
     /// Something looks odd, or failed earlier.
@@ -181,7 +183,7 @@ codes! {
     /// Another program changes the table all the time.
     UNSTABLE = "unstable": Error;
     /// A step failed, and the steps before it were undone.
-    ROLLED_BACK = "rolled-back": Error;
+    ROLLED_BACK = "rolled-back": Note;
     /// A step failed, and not all steps before it could be undone.
     ROLLBACK_INCOMPLETE = "rollback-incomplete": Error;
     /// Live connections did not get their subflows back.

@@ -1,4 +1,4 @@
-//! Live MPTCP connections, as the kernel's socket diagnostics tell of them.
+//! Live MPTCP connections, as the kernel's socket diagnostics report them.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -7,15 +7,15 @@ use std::time::Duration;
 /// One MPTCP connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// Its token at this end.
+    /// The token at this end.
     pub token: u32,
-    /// The TCP connections that it consists of.
+    /// Its subflows.
     pub subflows: Vec<Subflow>,
 }
 
 impl Connection {
-    /// Whether this end began it: its first subflow, or those that are established where that is gone. A server asks for
-    /// subflows too, mostly in vain.
+    /// Whether this end opened it, judged by its first subflow, or by the established ones if that is gone. A server
+    /// requests subflows too, mostly without success.
     pub fn is_begun_here(&self) -> bool {
         match self.subflows.iter().find(|path| !path.flags.is_join()) {
             Some(first) => first.flags.is_begun_here(),
@@ -23,21 +23,20 @@ impl Connection {
         }
     }
 
-    /// Whether it goes on as plain TCP: the other end never agreed to MPTCP.
+    /// Whether it fell back to plain TCP: the other end never agreed to MPTCP.
     pub fn is_plain(&self) -> bool {
         const AGREED: u32 = 1 << 0;
         let agreed = |path: &Subflow| path.flags.is_join() || path.flags.0 & AGREED != 0;
         self.subflows.iter().any(Subflow::is_established) && !self.subflows.iter().any(agreed)
     }
 
-    /// Whether both ends have used it: only then does the kernel open more subflows. A connection on which nothing was
-    /// sent yet is none.
+    /// Whether both ends have sent on it: only then does the kernel open more subflows.
     pub fn is_fully_established(&self) -> bool {
         let confirmed = |path: &Subflow| path.flags.is_fully_established() || path.flags.is_join();
         self.subflows.iter().any(|path| path.is_established() && confirmed(path))
     }
 
-    /// How many subflows it has beside its first.
+    /// The number of subflows besides the first.
     pub fn additional(&self) -> usize {
         self.subflows.iter().filter(|path| path.flags.is_join()).count()
     }
@@ -50,7 +49,7 @@ pub struct Subflow {
     pub local: SocketAddr,
     /// The other end. Never an IPv4-mapped IPv6 address.
     pub remote: SocketAddr,
-    /// The interface that it is bound to, if it is.
+    /// The interface to which it is bound, if any.
     pub interface: Option<NonZeroU32>,
     /// The state of its TCP connection, by the kernel's number (`include/net/tcp_states.h`).
     pub state: u8,
@@ -58,24 +57,24 @@ pub struct Subflow {
     pub local_id: u8,
     /// The address id of the other end.
     pub remote_id: u8,
-    /// What the kernel says of it.
+    /// The kernel's flags.
     pub flags: SubflowFlags,
-    /// What the other end calls the connection.
+    /// The token at the other end.
     pub remote_token: u32,
-    /// The sequence number of the connection's data that this subflow received last.
+    /// The sequence number of the last connection data that this subflow received.
     pub map_sequence: u64,
-    /// What TCP knows; zero where it does not say.
+    /// The counters of TCP; zero if they are not reported.
     pub traffic: Traffic,
 }
 
-/// What TCP knows of a subflow (`struct tcp_info`).
+/// Counters of TCP for a subflow (`struct tcp_info`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// The smoothed round-trip time.
     pub rtt: Duration,
-    /// Bytes that the other end acknowledged.
+    /// Bytes sent and acknowledged by the other end.
     pub acknowledged: u64,
-    /// Bytes that came from the other end.
+    /// Bytes received.
     pub received: u64,
     /// Retransmitted segments.
     pub retransmitted: u32,
@@ -85,7 +84,7 @@ pub struct Traffic {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SubflowFlags(pub u32);
 
-/// Bits and their words.
+/// Bits and their names.
 const FLAGS: [(u32, &str); 9] = [
     (1 << 0, "capable-remote"),
     (1 << 1, "capable-local"),
@@ -99,29 +98,29 @@ const FLAGS: [(u32, &str); 9] = [
 ];
 
 impl SubflowFlags {
-    /// Whether this end began the subflow (`capable-local` or `join-local`), and the other end agreed to MPTCP
+    /// Whether this end opened the subflow (`capable-local` or `join-local`), and the other end agreed to MPTCP
     /// (`capable-remote` or `join-remote`). A connection that fell back to TCP has only the former.
     pub fn is_begun_here(self) -> bool {
         let both = |bits: u32| self.0 & bits == bits;
         both(1 << 0 | 1 << 1) || both(1 << 2 | 1 << 3)
     }
 
-    /// Whether it was added to a connection (MP_JOIN), and is not its first.
+    /// Whether it joined a connection (MP_JOIN), and is not its first.
     pub fn is_join(self) -> bool {
         self.0 & (1 << 2 | 1 << 3) != 0
     }
 
-    /// Whether either end wants it used only when no other is left.
+    /// Whether either end marked it as backup.
     pub fn is_backup(self) -> bool {
         self.0 & (1 << 4 | 1 << 5) != 0
     }
 
-    /// Whether the other end acknowledged data or a join, so that more can follow.
+    /// Whether the other end acknowledged data or a join, so that more subflows can follow.
     pub fn is_fully_established(self) -> bool {
         self.0 & (1 << 6) != 0
     }
 
-    /// One word a flag; bits without a word come last as one hexadecimal number.
+    /// One word per flag; bits without a name come last as one hexadecimal number.
     pub fn words(self) -> Vec<String> {
         let known = FLAGS.iter().filter(|(bit, _)| self.0 & bit != 0);
         let unknown = FLAGS.iter().fold(self.0, |rest, (bit, _)| rest & !bit);
@@ -130,7 +129,7 @@ impl SubflowFlags {
     }
 }
 
-/// The words of `ss` for the states of TCP.
+/// The names that `ss` has for the states of TCP.
 const STATES: [&str; 13] = [
     "unknown",
     "established",
@@ -148,17 +147,17 @@ const STATES: [&str; 13] = [
 ];
 
 impl Subflow {
-    /// Whether its handshake is over and it is not closing.
+    /// Whether the handshake is complete and the subflow is not closing.
     pub fn is_established(&self) -> bool {
         self.state_word() == "established"
     }
 
-    /// Whether its handshake goes on.
+    /// Whether the handshake is not complete.
     pub fn is_asking(&self) -> bool {
         ["syn-sent", "syn-recv", "new-syn-recv"].contains(&self.state_word())
     }
 
-    /// The state of its TCP connection, as `ss` calls it.
+    /// The state of its TCP connection, as `ss` names it.
     pub fn state_word(&self) -> &'static str {
         STATES.get(usize::from(self.state)).unwrap_or(&STATES[0])
     }

@@ -1,17 +1,19 @@
-//! What there is to say about a configuration or a host: severity, message, places and a remedy. No text layout here;
-//! `report::snippet` and `report::json_v1` do that.
+//! Diagnostics: errors and warnings about a configuration or a host, with locations and a remedy. Their layout as text
+//! and JSON is in `report::snippet` and `report::json_v1`.
 use crate::model::code::Code;
 
-/// The most errors that are kept, and the most warnings. A file may hold half a million wrong words; nobody reads past the first.
+/// The most errors that are kept, and the most warnings: a file may have half a million wrong words.
 pub const DIAGNOSTICS_MAX: usize = 1000;
 
-/// How bad it is.
+/// The severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
     /// Nothing is applied.
     Error,
-    /// Worth a look; with `--strict` an error.
+    /// The rest is applied; with `--strict`, it is an error.
     Warning,
+    /// What follows from an error: nothing is wrong with it.
+    Note,
 }
 
 /// Whether warnings count as errors (`--strict`).
@@ -24,65 +26,65 @@ pub enum Strictness {
     Strict,
 }
 
-/// Which of the files that were read; an index into their list.
+/// A file, as an index into the list of the files that were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SourceId(pub usize);
 
-/// A stretch of a file, counted in characters as an editor counts them.
+/// A range of a file, in characters as an editor counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// From 1.
     pub line: usize,
     /// From 1.
     pub column: usize,
-    /// How many characters, line ends included; at least 1 is shown.
+    /// The number of characters, including line ends; at least 1 is shown.
     pub length: usize,
 }
 
-/// The lines of a text as [`Span`] counts them, and YAML: a carriage return alone ends one too. A byte order mark is
-/// none of it.
+/// The lines of a text as [`Span`] and YAML count them: a carriage return alone ends one too. A byte order mark is
+/// skipped.
 pub fn lines(text: &str) -> impl Iterator<Item = &str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     text.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
 }
 
-/// Where something was written.
+/// Where something is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Location {
     /// The file.
     pub source: SourceId,
-    /// The stretch of it.
+    /// The range in it.
     pub span: Span,
 }
 
-/// A place with what there is to say about it.
+/// A location with a text for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// Where.
+    /// The location.
     pub location: Location,
-    /// What, in a few words; may be empty.
+    /// A few words; may be empty.
     pub text: String,
 }
 
-/// One finding.
+/// One error or warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// Error or warning.
     pub severity: Severity,
     /// A stable word for programs.
     pub code: Code,
-    /// What and why, in one line.
+    /// What is wrong and why, in one line.
     pub message: String,
-    /// The place that it is about, first; then the others that matter.
+    /// Its own location first, then related ones.
     pub labels: Vec<Label>,
     /// What to do.
     pub help: Option<String>,
-    /// The endpoint that it is about.
+    /// The endpoint concerned.
     pub endpoint: Option<String>,
 }
 
 impl Diagnostic {
-    /// A finding that keeps everything from being applied.
+    /// An error: nothing is applied.
     pub fn error(code: Code, message: impl Into<String>) -> Diagnostic {
         Diagnostic {
             severity: Severity::Error,
@@ -94,12 +96,17 @@ impl Diagnostic {
         }
     }
 
-    /// A finding that is worth a look.
+    /// A warning.
     pub fn warning(code: Code, message: impl Into<String>) -> Diagnostic {
         Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, message) }
     }
 
-    /// Adds a place; the first one is the finding's own.
+    /// What follows from the error before it.
+    pub fn note(code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic { severity: Severity::Note, ..Diagnostic::error(code, message) }
+    }
+
+    /// Adds a location; the first one is the diagnostic's own.
     pub fn at(mut self, location: Location, text: impl Into<String>) -> Diagnostic {
         self.labels.push(Label { location, text: text.into() });
         self
@@ -118,7 +125,7 @@ impl Diagnostic {
     }
 }
 
-/// The findings of a run, in the order in which they came up.
+/// The diagnostics of a run, in the order in which they were found.
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     strictness: Strictness,
@@ -134,22 +141,21 @@ impl Diagnostics {
         Diagnostics { strictness, ..Diagnostics::default() }
     }
 
-    /// Adds one; beyond [`DIAGNOSTICS_MAX`] only their number is kept. Each severity has its own room, so that a
-    /// thousand warnings hide no error.
+    /// Adds one; beyond [`DIAGNOSTICS_MAX`], they are only counted. Each severity has its own limit, so that many
+    /// warnings hide no error.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.push_with(diagnostic.severity, || diagnostic);
     }
 
-    /// Adds one whose words are only put together if it is kept: of half a million errors they would take longer than
-    /// all the rest.
+    /// Adds one that is only built if it is kept: for half a million errors, that would take longer than the rest.
     pub fn push_with(&mut self, severity: Severity, diagnostic: impl FnOnce() -> Diagnostic) {
-        let severity = match self.strictness {
-            Strictness::Lenient => severity,
-            Strictness::Strict => Severity::Error,
+        let severity = match (self.strictness, severity) {
+            (Strictness::Strict, Severity::Warning) => Severity::Error,
+            (_, severity) => severity,
         };
         let count = match severity {
             Severity::Error => &mut self.errors,
-            Severity::Warning => &mut self.warnings,
+            Severity::Warning | Severity::Note => &mut self.warnings,
         };
         *count += 1;
         if *count <= DIAGNOSTICS_MAX {
@@ -164,7 +170,7 @@ impl Diagnostics {
         self.errors > 0
     }
 
-    /// How many of them are errors, those included that were not kept.
+    /// The number of errors, including those that were not kept.
     pub fn errors(&self) -> usize {
         self.errors
     }
@@ -176,12 +182,12 @@ impl Diagnostics {
             .any(|diagnostic| diagnostic.labels.first().is_some_and(|label| label.location.source == source))
     }
 
-    /// All that were kept.
+    /// Those that were kept.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.list.iter()
     }
 
-    /// How many came after the list was full.
+    /// The number of those that were not kept.
     pub fn dropped(&self) -> usize {
         self.dropped
     }
@@ -191,7 +197,7 @@ impl Diagnostics {
         self.list.is_empty()
     }
 
-    /// Puts them in the order of the files; those about no place go last.
+    /// Sorts them by location; those without one come last.
     pub fn sort(&mut self) {
         self.list.sort_by_key(|diagnostic| {
             let location = diagnostic.labels.first().map(|label| label.location);

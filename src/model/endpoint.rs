@@ -35,24 +35,24 @@ impl fmt::Display for AddressId {
     }
 }
 
-/// What makes an endpoint the one that it is (`mptcp_addresses_equal`): its canonical address, and its port if it has
-/// one. Id, device and flags are attributes.
+/// What identifies an endpoint (`mptcp_addresses_equal`): its canonical address, and its port if it has one. Id, device
+/// and flags are attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Identity {
     /// Never an IPv4-mapped IPv6 address; see [`canonical`].
     pub address: IpAddr,
-    /// The port that the kernel listens on for this endpoint.
+    /// The port on which the kernel listens for this endpoint.
     pub port: Option<NonZeroU16>,
 }
 
 impl Identity {
-    /// What an endpoint behind a socket may be, the likelier first: that with its port, or one without any.
+    /// The possible identities of the endpoint of a socket, the more likely first: with the socket's port, or without.
     pub fn candidates(address: IpAddr, port: Option<NonZeroU16>) -> impl Iterator<Item = Identity> {
         let with_port = port.map(|port| Identity { address, port: Some(port) });
         with_port.into_iter().chain([Identity { address, port: None }])
     }
 
-    /// Whether the kernel cannot listen for both at once: one that has a wildcard address listens on all addresses.
+    /// Whether the kernel cannot listen for both at once: a wildcard address listens on all addresses.
     pub fn is_in_the_way_of(&self, other: &Identity) -> bool {
         let wildcard = self.address.is_unspecified() || other.address.is_unspecified();
         self.port.is_some() && self.port == other.port && (wildcard || self.address == other.address)
@@ -70,22 +70,22 @@ impl fmt::Display for Identity {
     }
 }
 
-/// `::ffff:a.b.c.d` as `a.b.c.d`: the kernel holds the two for equal, but dumps the form in which it got them.
+/// `::ffff:a.b.c.d` as `a.b.c.d`: the kernel treats the two as equal, but dumps the form that it was given.
 pub fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-/// The interface that an endpoint is bound to.
+/// The interface to which an endpoint is bound.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Device {
-    /// Interface index. The kernel binds an endpoint to this number, not to the name, and does not notice when the
-    /// interface goes away.
+    /// The interface index. The kernel binds an endpoint to this number, not to the name, and keeps it when the interface
+    /// is removed.
     pub index: NonZeroU32,
-    /// The name now, none when no interface has this index any more.
+    /// The current name; `None` if no interface has this index any more.
     pub name: Option<String>,
 }
 
-/// Two devices are the same when the kernel's index is; a rename changes nothing.
+/// Devices are equal if their index is; a rename changes nothing.
 impl PartialEq for Device {
     fn eq(&self, other: &Device) -> bool {
         self.index == other.index
@@ -94,7 +94,7 @@ impl PartialEq for Device {
 
 impl Eq for Device {}
 
-/// The name, or `if7` where there is none, as `ip` prints it. A name may hold anything but a slash and blanks; control
+/// The name, or `if7` without one, as `ip` prints it. A name may have any character except slashes and blanks; control
 /// characters are escaped.
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,27 +119,27 @@ pub type OwnedEndpoints = BTreeMap<Identity, Option<AddressId>>;
 pub struct Endpoint {
     /// Address and port.
     pub identity: Identity,
-    /// None where the kernel is to choose.
+    /// `None` if the kernel chooses.
     pub id: Option<AddressId>,
-    /// The interface that its subflows are bound to.
+    /// The interface to which its subflows are bound.
     pub dev: Option<Device>,
-    /// What the path manager does with it.
+    /// What the path manager does with the endpoint.
     pub flags: Flags,
 }
 
 impl Endpoint {
-    /// Whether the kernel made this endpoint itself.
+    /// Whether the kernel created this endpoint itself.
     pub fn is_implicit(&self) -> bool {
         self.flags.contains(Flags::IMPLICIT)
     }
 
-    /// Whether the kernel opens subflows from it to the addresses of a peer that it knows. A `laminar` one waits for the
-    /// peer to announce some.
+    /// Whether the kernel opens subflows from it to the known addresses of a peer. A `laminar` endpoint waits until the
+    /// peer announces an address.
     pub fn opens_subflows(&self) -> bool {
         !self.is_implicit() && self.flags.intersects(Flags::SUBFLOW.union(Flags::FULLMESH))
     }
 
-    /// Whether `row` is what comes of adding this endpoint; where it has no id, the kernel chooses one.
+    /// Whether `row` is the result of adding this endpoint; the kernel chooses an absent id.
     pub fn becomes(&self, row: &Endpoint) -> bool {
         *row == Endpoint { id: self.id.or(row.id), ..self.clone() }
     }

@@ -1,6 +1,9 @@
-//! Events of the path manager: what it tells of connections, their subflows, addresses of peers, and listeners.
+//! Events of the path manager, about connections, subflows, addresses of peers, and listeners.
 //!
-//! Every attribute is kept, also one that says nothing here: what a newer kernel adds is shown by number.
+//! Every attribute is kept, including unknown ones: what a newer kernel adds is shown by number.
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -10,11 +13,11 @@ use super::Device;
 /// What happened: `enum mptcp_event_type` of `include/uapi/linux/mptcp_pm.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// A connection was made.
+    /// A connection was created.
     Created,
-    /// A connection can have more subflows now.
+    /// A connection can have more subflows from now on.
     Established,
-    /// A connection is gone.
+    /// A connection was closed.
     Closed,
     /// The peer announced an address (ADD_ADDR).
     Announced,
@@ -22,15 +25,15 @@ pub enum EventKind {
     Removed,
     /// A subflow joined.
     SubEstablished,
-    /// A subflow is gone, or did not come to be.
+    /// A subflow was closed, or could not be established.
     SubClosed,
     /// The peer changed the priority of a subflow (MP_PRIO).
     SubPriority,
-    /// Something listens: an endpoint with a port, or a program (Linux 6.2).
+    /// An endpoint with a port, or a program, started to listen (Linux 6.2).
     ListenerCreated,
-    /// It does so no more (Linux 6.2).
+    /// It stopped (Linux 6.2).
     ListenerClosed,
-    /// An event that this program has no name for.
+    /// An event without a name here.
     Unknown(u8),
 }
 
@@ -79,7 +82,7 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// A connection's number at this end.
+/// The number of a connection at this end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token(pub u32);
 
@@ -90,7 +93,7 @@ impl fmt::Display for Token {
     }
 }
 
-/// What an event says of one end of a subflow.
+/// One end of a subflow, as far as an event reports it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct End {
     /// Never an IPv4-mapped IPv6 address.
@@ -112,7 +115,7 @@ impl End {
     }
 }
 
-/// `10.1.2.1:58913 id 5`, as far as it is known
+/// `10.1.2.1:58913 id 5`, as far as known
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id = self.id.map(|id| format!("id {id}"));
@@ -125,7 +128,7 @@ impl fmt::Display for End {
 pub struct EventFlags(pub u16);
 
 impl EventFlags {
-    /// The peer lets nobody join at the address of the first subflow.
+    /// The peer accepts no joins to the address of the first subflow.
     pub const DENY_JOIN_ID0: EventFlags = EventFlags(1 << 0);
     /// This end accepted the connection.
     pub const SERVER_SIDE: EventFlags = EventFlags(1 << 1);
@@ -138,7 +141,7 @@ impl EventFlags {
         self.0 & flag.0 == flag.0
     }
 
-    /// One word a flag; bits without a name come last as one hexadecimal number.
+    /// One word per flag; bits without a name come last as one hexadecimal number.
     pub fn words(self) -> Vec<String> {
         let set = EventFlags::TABLE.iter().filter(|(flag, _)| self.contains(*flag));
         let unknown = EventFlags::TABLE.iter().fold(self.0, |rest, (flag, _)| rest & !flag.0);
@@ -152,7 +155,7 @@ impl EventFlags {
 pub struct ResetReason(pub u32);
 
 impl ResetReason {
-    /// The RFC's words for it, if it has any.
+    /// The RFC's name for it, if it has one.
     pub fn words(self) -> Option<&'static str> {
         const WORDS: [&str; 7] = [
             "unspecified error",
@@ -167,7 +170,7 @@ impl ResetReason {
     }
 }
 
-/// The words, or the number where there are none.
+/// The name, or the number without one.
 impl fmt::Display for ResetReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.words() {
@@ -177,31 +180,31 @@ impl fmt::Display for ResetReason {
     }
 }
 
-/// Flags of a peer's MP_TCPRST; the kernel passes on the last of them only.
+/// Flags of a peer's MP_TCPRST; the kernel reports only the last of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResetFlags(pub u32);
 
 impl ResetFlags {
-    /// The T flag: the cause may pass, so that the peer may be asked again.
+    /// The T flag: the cause is transient, and another attempt may succeed.
     pub const TRANSIENT: ResetFlags = ResetFlags(1);
 
-    /// Whether the cause may pass.
+    /// Whether the cause is transient.
     pub fn is_transient(self) -> bool {
         self.0 & ResetFlags::TRANSIENT.0 != 0
     }
 
-    /// The bits that this program has no name for.
+    /// The bits without a name here.
     pub fn unknown(self) -> Option<u32> {
         Some(self.0 & !ResetFlags::TRANSIENT.0).filter(|bits| *bits != 0)
     }
 }
 
-/// One event. None is what the kernel did not say.
+/// One event. `None` stands for what the kernel did not report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// What happened.
     pub kind: EventKind,
-    /// To which connection.
+    /// The connection.
     pub token: Option<Token>,
     /// The address family of the socket, `AF_*`.
     pub family: Option<u16>,
@@ -211,7 +214,7 @@ pub struct Event {
     pub remote: End,
     /// Whether the subflow is a backup.
     pub backup: Option<bool>,
-    /// The interface that the subflow's socket is bound to.
+    /// The interface to which the subflow's socket is bound.
     pub dev: Option<Device>,
     /// The error of the subflow's socket.
     pub error: Option<u8>,
@@ -219,18 +222,18 @@ pub struct Event {
     pub reset_reason: Option<ResetReason>,
     /// How the peer reset the subflow.
     pub reset_flags: Option<ResetFlags>,
-    /// What the connection is like.
+    /// Flags of the connection.
     pub flags: Option<EventFlags>,
-    /// Whether this end accepted the connection, as kernels before 6.18 tell it.
+    /// Whether this end accepted the connection, as kernels before 6.18 report it.
     pub server_side: Option<bool>,
-    /// In the kernel's own unit; no kernel is known to send it.
+    /// The timeout in the kernel's own unit; no known kernel sends it.
     pub timeout: Option<u32>,
-    /// Number and bytes of the attributes that are none of those, or not of their form, or there for a second time.
+    /// Number and bytes of the attributes that are unknown, malformed, or repeated.
     pub unknown: Vec<(u16, Vec<u8>)>,
 }
 
 impl Event {
-    /// An event that says nothing more.
+    /// An event without attributes.
     pub fn new(kind: EventKind) -> Event {
         Event {
             kind,
@@ -250,61 +253,9 @@ impl Event {
         }
     }
 
-    /// Whether this end accepted the connection, in whichever way the kernel tells it.
+    /// Whether this end accepted the connection, in either way that kernels report it.
     pub fn is_server_side(&self) -> Option<bool> {
         let by_flag = self.flags.map(|flags| flags.contains(EventFlags::SERVER_SIDE));
         self.server_side.into_iter().chain(by_flag).reduce(|one, other| one || other)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_number_is_that_of_its_event() {
-        for code in 0..=u8::MAX {
-            assert_eq!(EventKind::from_code(code).code(), code);
-        }
-        let unknown = (0..=u8::MAX).filter(|code| EventKind::from_code(*code).word() == "unknown").count();
-        assert_eq!(unknown, 256 - KINDS.len());
-        assert_eq!(EventKind::from_code(42).to_string(), "unknown event 42");
-        assert_eq!(EventKind::from_code(13).to_string(), "sub-priority");
-    }
-
-    #[test]
-    fn ends_are_written_as_far_as_they_are_known() {
-        let end = |address: Option<&str>, port, id| {
-            End { address: address.map(|text| text.parse().unwrap()), port, id }.to_string()
-        };
-        assert_eq!(end(Some("10.1.2.1"), Some(58913), Some(5)), "10.1.2.1:58913 id 5");
-        assert_eq!(end(Some("2001:db8::1"), Some(1), None), "[2001:db8::1]:1");
-        assert_eq!(end(Some("2001:db8::1"), None, Some(0)), "2001:db8::1 id 0");
-        assert_eq!(end(None, None, Some(7)), "id 7");
-        assert_eq!(end(None, Some(9), Some(7)), ":9 id 7");
-        assert_eq!(end(None, None, None), "");
-    }
-
-    #[test]
-    fn either_way_of_telling_the_server_side_counts() {
-        let told = |attribute, flags: Option<u16>| {
-            let event = Event::new(EventKind::Created);
-            Event { server_side: attribute, flags: flags.map(EventFlags), ..event }.is_server_side()
-        };
-        assert_eq!(told(None, None), None);
-        assert_eq!(told(Some(false), None), Some(false));
-        assert_eq!(told(None, Some(2)), Some(true));
-        assert_eq!(told(Some(true), Some(1)), Some(true));
-        assert_eq!(told(None, Some(1)), Some(false));
-    }
-
-    #[test]
-    fn what_has_no_name_is_shown_by_number() {
-        assert_eq!(EventFlags(0x8003).words(), ["deny-join-id0", "server-side", "0x8000"]);
-        assert_eq!(ResetReason(3).to_string(), "administratively prohibited");
-        assert_eq!(ResetReason(7).to_string(), "reason 7");
-        assert_eq!(ResetReason(u32::MAX).to_string(), "reason 4294967295");
-        assert_eq!((ResetFlags(5).is_transient(), ResetFlags(5).unknown()), (true, Some(4)));
-        assert_eq!((ResetFlags(0).is_transient(), ResetFlags(0).unknown()), (false, None));
     }
 }

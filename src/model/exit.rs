@@ -48,7 +48,7 @@ impl Exit {
         self.row().0
     }
 
-    /// What it tells, as help and manual say it. Backticks stand around what is typed.
+    /// The meaning, for the help and the manual page. What is typed is in backticks.
     pub fn meaning(self) -> &'static str {
         self.row().1
     }
@@ -73,8 +73,7 @@ impl Exit {
 }
 
 impl Exit {
-    /// Of two exits the one that matters more: what is broken, what could not start, what could not be had, and then
-    /// what went well.
+    /// The more serious of two: an inconsistent state first, then failures, then what could not start, then success.
     pub fn worse(self, other: Exit) -> Exit {
         const ORDER: [Exit; 11] = [
             Exit::Success,

@@ -1,4 +1,7 @@
-//! What a host has beside its path manager, as far as it decides whether endpoints can be used.
+//! The parts of a host besides its path manager that decide whether endpoints can be used.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -13,20 +16,20 @@ pub struct Interface {
     pub name: String,
     /// Whether it is administratively up.
     pub up: bool,
-    /// Whether what is beneath it is up too: a cable, a radio, the other end of a pair.
+    /// Whether it has a carrier: a cable, a radio, the other end of a pair.
     pub carrier: bool,
-    /// Whether it leads back to this host.
+    /// Whether it is a loopback interface.
     pub loopback: bool,
 }
 
-/// What keeps an address from being used.
+/// Whether an address can be used, and why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressState {
-    /// Nothing does.
+    /// It can be used.
     Settled,
-    /// Duplicate address detection goes on.
+    /// Duplicate address detection is not complete.
     Tentative,
-    /// Duplicate address detection found it elsewhere.
+    /// Duplicate address detection found it on another host.
     DadFailed,
     /// Its preferred lifetime is over. It can still be used.
     Deprecated,
@@ -52,7 +55,7 @@ pub struct DefaultRoute {
     pub table: u32,
     /// The router, if there is one.
     pub gateway: Option<IpAddr>,
-    /// The interface that it leaves by.
+    /// The outgoing interface.
     pub interface: Option<NonZeroU32>,
 }
 
@@ -61,58 +64,43 @@ pub struct DefaultRoute {
 pub struct Routing {
     /// The default routes of all tables.
     pub defaults: Vec<DefaultRoute>,
-    /// The interfaces with a route by a router that is no default route, for IPv4 (true) or IPv6.
+    /// The interfaces with a route through a router that is not a default route, for IPv4 (true) or IPv6.
     pub partial: BTreeSet<(bool, NonZeroU32)>,
-    /// The numbers of all tables that hold a route, or that a rule leads to.
+    /// The numbers of all tables that have a route, or that a rule names.
     pub tables: BTreeSet<u32>,
 }
 
 /// A socket that listens for TCP connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// Where. Never an IPv4-mapped IPv6 address.
+    /// Address and port. Never an IPv4-mapped IPv6 address.
     pub local: std::net::SocketAddr,
     /// Whether it is one of MPTCP.
     pub mptcp: bool,
 }
 
-/// The kernel's MPTCP counters (`MPTcpExt` of `/proc/net/netstat`), by the names that it gives them. They count since the
-/// network namespace was made.
+/// The kernel's MPTCP counters (`MPTcpExt` of `/proc/net/netstat`) by their names. They count since the network namespace
+/// was created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters(pub BTreeMap<String, u64>);
 
 impl Counters {
-    /// The counter of that name; none where this kernel has none.
+    /// The counter of that name; `None` if this kernel does not have it.
     pub fn known(&self, name: &str) -> Option<u64> {
         self.0.get(name).copied()
     }
 
-    /// The same, 0 where this kernel has none.
+    /// The same, or 0.
     pub fn get(&self, name: &str) -> u64 {
         self.known(name).unwrap_or(0)
     }
 
-    /// Reads them from the text of `netstat`; none when it has none of MPTCP.
+    /// Parses the text of `netstat`; `None` if it has no counters of MPTCP.
     pub fn parse(netstat: &str) -> Option<Counters> {
         let mut mptcp = netstat.lines().filter_map(|line| line.strip_prefix("MPTcpExt:"));
         let (names, values) = (mptcp.next()?, mptcp.next()?);
         let pairs = names.split_ascii_whitespace().zip(values.split_ascii_whitespace());
         let number = |(name, value): (&str, &str)| Some((name.to_owned(), value.parse().ok()?));
         Some(Counters(pairs.filter_map(number).collect()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Counters;
-
-    #[test]
-    fn counters_go_by_their_names() {
-        let text = "TcpExt: A\nTcpExt: 7\nMPTcpExt: A B C\nMPTcpExt: 1 x 3\n";
-        let counters = Counters::parse(text).expect("counters");
-        assert_eq!((counters.get("A"), counters.known("B"), counters.get("C")), (1, None, 3));
-        for none in ["", "TcpExt: A\nTcpExt: 7\n", "MPTcpExt: A\n"] {
-            assert_eq!(Counters::parse(none), None, "{none:?}");
-        }
     }
 }

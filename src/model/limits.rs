@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// What one MPTCP connection may do at most.
+/// The limits of every MPTCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Limits {
     /// Additional subflows, `MPTCP_PM_ATTR_SUBFLOWS`. The kernel starts with 2.
     pub subflows: u32,
-    /// Announced addresses that are accepted from the peer, `MPTCP_PM_ATTR_RCV_ADD_ADDRS`. The kernel starts with 0.
+    /// Announced addresses accepted from the peer, `MPTCP_PM_ATTR_RCV_ADD_ADDRS`. The kernel starts with 0.
     pub add_addr_accepted: u32,
 }
 

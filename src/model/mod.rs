@@ -1,11 +1,12 @@
-//! The vocabulary: what an endpoint, its flags, the limits and the sysctls are, and the [`State`] that they make up.
+//! The vocabulary: endpoints, flags, limits and sysctls, and the [`State`] that consists of them.
 //!
-//! Pure values without input or output. Desired and current are the same type, so that the planner compares values
-//! and never text.
+//! Pure values without input or output. Desired and current state are the same type, so that the planner compares
+//! values and never text.
 
 mod capabilities;
 pub mod code;
 mod connection;
+mod counted;
 pub mod diagnostic;
 mod endpoint;
 mod event;
@@ -15,12 +16,14 @@ mod flags;
 mod host;
 mod limits;
 mod probe;
+mod quote;
 mod state;
 mod step;
 mod sysctl;
 
 pub use capabilities::Capabilities;
 pub use connection::{Connection, Subflow, SubflowFlags, Traffic};
+pub use counted::counted;
 pub use endpoint::{AddressId, Device, Endpoint, EndpointNames, Identity, OwnedEndpoints, canonical};
 pub use event::{End, Event, EventFlags, EventKind, ResetFlags, ResetReason, Token};
 pub use exit::Exit;
@@ -29,6 +32,7 @@ pub use flags::Flags;
 pub use host::{AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing};
 pub use limits::Limits;
 pub use probe::{Course, Probe, Protocol, Sighting, Watched};
+pub use quote::{escaped, escaped_lines, escaped_path, shell_word};
 pub use state::State;
 pub use step::{Disruption, Reason, Step};
 pub use sysctl::{Sysctl, SysctlKind, SysctlValue};

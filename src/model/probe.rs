@@ -1,58 +1,58 @@
-//! A connection that was opened to be looked at.
+//! The doctor's test connection to a peer.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Event, Subflow};
 
-/// What was tried.
+/// A test connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Host and port, as they were given.
+    /// Host and port, as given.
     pub target: String,
-    /// How it went.
+    /// The result.
     pub course: Course,
 }
 
-/// How it went.
+/// The result of a test connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Course {
-    /// There is no connection: why, for each address.
+    /// It could not be opened: the reason for each address.
     Failed(Vec<String>),
-    /// There is one.
+    /// It was opened.
     Connected(Watched),
 }
 
-/// What became of the connection.
+/// A connection and its subflows over some seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watched {
     /// The other end of its first subflow.
     pub peer: SocketAddr,
-    /// What it speaks.
+    /// Its protocol.
     pub protocol: Protocol,
-    /// For how long it was watched.
+    /// How long it was watched.
     pub lasted: Duration,
-    /// Whether the peer ended it meanwhile.
+    /// Whether the peer closed it.
     pub ended: bool,
     /// All subflows that were seen.
     pub subflows: Vec<Sighting>,
-    /// What the path manager told of it; nothing without CAP_NET_ADMIN.
+    /// Events of the path manager; none without CAP_NET_ADMIN.
     pub events: Vec<Event>,
 }
 
-/// What a connection speaks.
+/// The protocol of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// MPTCP.
     Mptcp,
     /// Plain TCP.
     Tcp,
-    /// This kernel does not tell this user.
+    /// The kernel does not report it to this user.
     Untold,
 }
 
 impl Protocol {
-    /// As reports write it.
+    /// The word in reports.
     pub fn word(self) -> &'static str {
         match self {
             Protocol::Mptcp => "mptcp",
@@ -65,10 +65,10 @@ impl Protocol {
 /// A subflow that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
-    /// As it was at the last look that showed it.
+    /// Its state when it was last seen.
     pub path: Subflow,
-    /// Whether any look showed it as established.
+    /// Whether it was ever seen as established.
     pub was_established: bool,
-    /// Whether the last look showed it.
+    /// Whether it was seen in the last dump.
     pub is_there: bool,
 }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::{Endpoint, Identity, Limits, Sysctl, SysctlValue};
 
-/// Everything that this program manages in one network namespace; current, desired, before and after alike.
+/// Everything that this program manages in one network namespace: one type for current, desired, before and after.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct State {
     /// Limits per connection.
     pub limits: Limits,
-    /// The sysctls that are managed; the others are not read.
+    /// The managed sysctls; others are not read.
     pub sysctls: BTreeMap<Sysctl, SysctlValue>,
-    /// The table: ascending by id as the kernel dumps it, or in the declared order where it is the goal.
+    /// The table: by ascending id as the kernel dumps it, or, if desired, in the declared order.
     pub endpoints: Vec<Endpoint>,
 }
 
@@ -23,8 +23,8 @@ impl State {
 }
 
 impl State {
-    /// Whether the two are the same to whoever manages them: order and names do not count, an unknown id agrees with
-    /// any, and implicit endpoints come and go by the kernel's own will.
+    /// Whether both are the same apart from order, names, absent ids, and implicit endpoints, which the kernel adds and
+    /// removes itself.
     pub fn agrees_with(&self, other: &State) -> bool {
         self.limits == other.limits && self.sysctls == other.sysctls && self.rows_agree_with(other)
     }

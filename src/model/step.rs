@@ -1,4 +1,4 @@
-//! One step of a plan: what, why, what it does to live connections, and what undoes it.
+//! One step of a plan: the operation, its reason, its effect on live connections, and its inverse.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::{Endpoint, Flags, Limits, State, Sysctl, SysctlValue};
 pub enum Step {
     /// Write a sysctl.
     SetSysctl {
-        /// Which.
+        /// The sysctl.
         sysctl: Sysctl,
         /// Its value before.
         from: SysctlValue,
@@ -23,7 +23,7 @@ pub enum Step {
         /// After.
         to: Limits,
     },
-    /// Change `backup` and `fullmesh` of a living endpoint.
+    /// Change `backup` and `fullmesh` of an existing endpoint.
     SetFlags {
         /// The row before.
         endpoint: Endpoint,
@@ -41,19 +41,19 @@ pub enum Step {
     },
     /// Add a row.
     AddAddr {
-        /// The row; without an id where the kernel is to choose.
+        /// The row; without an id if the kernel chooses.
         endpoint: Endpoint,
         /// Why.
         why: Reason,
     },
 }
 
-/// Why a step is there.
+/// The reason of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// It is declared and not there.
+    /// The endpoint is declared and not in the table.
     Declared,
-    /// It is there and not declared.
+    /// The endpoint is in the table and not declared.
     NotDeclared,
     /// Its flags are not those declared.
     FlagsDiffer,
@@ -61,15 +61,17 @@ pub enum Reason {
     IdDiffers,
     /// Its interface is not the declared one.
     DevDiffers,
-    /// Its interface is gone, or came back with another index.
+    /// Its interface was removed, or created again with another index.
     DevGone,
-    /// Another declared endpoint must have its id.
+    /// Another declared endpoint has its id.
     IdNeeded,
-    /// It is implicit, and a declared endpoint needs its place in a full table.
+    /// It is implicit, and a declared endpoint needs its slot in a full table.
     PlaceNeeded,
-    /// The kernel's own implicit endpoint becomes the declared one, with its id and subflows.
+    /// An implicit endpoint becomes the declared one, with its id and subflows.
     Adopted,
-    /// It is put back after a failure.
+    /// Its data is to go by other paths before it is removed.
+    Drained,
+    /// It is restored after a failure.
     PutBack,
     /// Live connections did not get their subflows back.
     Renewed,
@@ -78,7 +80,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// In a few words.
+    /// The reason in a few words.
     pub fn words(self) -> &'static str {
         match self {
             Reason::Declared => "declared",
@@ -90,6 +92,7 @@ impl Reason {
             Reason::IdNeeded => "its id is declared for another endpoint",
             Reason::PlaceNeeded => "the table is full and a declared endpoint needs its place",
             Reason::Adopted => "adopts the implicit endpoint",
+            Reason::Drained => "drained",
             Reason::PutBack => "put back",
             Reason::Renewed => "renewed",
             Reason::AddedTooEarly => "added before its address could be used",
@@ -97,10 +100,10 @@ impl Reason {
     }
 }
 
-/// What a step does to live connections.
+/// The effect of a step on live connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Disruption {
-    /// Nothing that would interrupt them.
+    /// They are not interrupted.
     None,
     /// The endpoint's subflows are closed and opened again.
     RecreatesSubflows,
@@ -109,7 +112,7 @@ pub enum Disruption {
 }
 
 impl Disruption {
-    /// The word of reports.
+    /// The word in reports.
     pub fn word(self) -> &'static str {
         match self {
             Disruption::None => "none",
@@ -120,7 +123,7 @@ impl Disruption {
 }
 
 impl Step {
-    /// What it does to live connections.
+    /// Its effect on live connections.
     pub fn disruption(&self) -> Disruption {
         match self {
             Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::AddAddr { .. } => Disruption::None,
@@ -133,7 +136,7 @@ impl Step {
         }
     }
 
-    /// The endpoint that it is about.
+    /// The endpoint of the step.
     pub fn endpoint(&self) -> Option<&Endpoint> {
         match self {
             Step::SetSysctl { .. } | Step::SetLimits { .. } => None,
@@ -154,7 +157,18 @@ impl Step {
         self
     }
 
-    /// What the state is after the step, as far as that is known: a row that was added without an id has none yet.
+    /// The same step, where an earlier one changed the flags of its row.
+    pub fn of_row(&self, now: &State) -> Step {
+        let mut step = self.clone();
+        if let Step::SetFlags { endpoint, .. } | Step::DelAddr { endpoint, .. } = &mut step
+            && let Some(row) = now.endpoint(endpoint.identity)
+        {
+            endpoint.flags = row.flags;
+        }
+        step
+    }
+
+    /// The state after the step, as far as known: a row that was added without an id has none yet.
     pub fn replay(&self, state: &mut State) {
         match self {
             Step::SetSysctl { sysctl, from: _, to } => {
@@ -177,11 +191,10 @@ impl Step {
         }
     }
 
-    /// The step that takes this one back, given the state in which it is to be taken back; none when there is nothing
-    /// to take back, or nothing that could.
+    /// The step that undoes this one in the given state; `None` if there is nothing to undo, or no way to undo it.
     ///
-    /// An adopted endpoint stays: the kernel makes implicit endpoints only itself, and removing the row would close
-    /// the subflow that it stands for. Nor can a removed implicit endpoint be made again.
+    /// An adopted endpoint stays: only the kernel can create implicit endpoints, and removing the row would close its
+    /// subflow. A removed implicit endpoint cannot be restored either.
     pub fn undo(&self, now: &State) -> Option<Step> {
         let why = Reason::PutBack;
         match self {
@@ -204,7 +217,7 @@ impl Step {
     }
 }
 
-/// What the step is, for messages: `add 192.0.2.1 id 1 subflow`.
+/// The step for messages: `add 192.0.2.1 id 1 subflow`.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

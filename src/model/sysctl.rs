@@ -1,21 +1,24 @@
 //! The `net.mptcp.*` sysctls that can be set: one table of names, kinds and ranges.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 /// One of the settable sysctls: an index into the table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Sysctl(u8);
 
-/// What the kernel takes as a sysctl's value.
+/// The values that a sysctl takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SysctlKind {
     /// 0 or 1; a configuration may also say `false` or `true`.
     Switch,
-    /// A whole number from 0 to this one.
+    /// An integer from 0 to this number.
     Number(u64),
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// A word that the kernel knows at run time.
+    /// A word that depends on the running kernel.
     Word,
 }
 
@@ -29,76 +32,69 @@ pub enum SysctlValue {
     Word(String),
 }
 
-/// The longest time in seconds: the kernel counts in jiffies, 1,000 a second at the most, in an `int`.
+/// The longest time in seconds: the kernel counts jiffies, at most 1,000 per second, in an `int`.
 const SECONDS_MAX: u64 = i32::MAX as u64 / 1000;
 
 /// Name, kind, the value that a network namespace starts with, and meaning; ranges are those of `mptcp_sysctl_table`,
 /// values those of `mptcp_pernet_set_defaults` in `net/mptcp/ctrl.c`.
-const TABLE: [(&str, SysctlKind, &str, &str); 11] = [
-    ("enabled", SysctlKind::Switch, "1", "whether applications may open MPTCP sockets"),
-    (
-        "path_manager",
-        SysctlKind::Choice(&["kernel", "userspace"]),
-        "kernel",
-        "who decides on subflows (Linux 6.15; see pm_type)",
-    ),
-    (
-        "pm_type",
-        SysctlKind::Number(1),
-        "0",
-        "the older word for path_manager: 0 kernel, 1 userspace (Linux 5.19)",
-    ),
-    (
-        "scheduler",
-        SysctlKind::Word,
-        "default",
-        "the packet scheduler, one of available_schedulers (Linux 6.6)",
-    ),
-    ("checksum_enabled", SysctlKind::Switch, "0", "whether data carries DSS checksums"),
-    (
-        "allow_join_initial_addr_port",
-        SysctlKind::Switch,
-        "1",
-        "whether the peer may open subflows to the first address",
-    ),
-    (
-        "add_addr_timeout",
-        SysctlKind::Number(SECONDS_MAX),
-        "120",
-        "seconds until ADD_ADDR is sent again; 0: never",
-    ),
-    (
-        "stale_loss_cnt",
-        SysctlKind::Number(u32::MAX as u64),
-        "4",
-        "lost retransmissions that make a subflow stale; 0: never",
-    ),
-    (
-        "close_timeout",
-        SysctlKind::Number(SECONDS_MAX),
-        "60",
-        "seconds that a connection lives without subflows (after Linux 6.6)",
-    ),
-    (
-        "blackhole_timeout",
-        SysctlKind::Number(i32::MAX as u64),
-        "3600",
-        "seconds without MPTCP after a blackhole; 0: off (Linux 6.12)",
-    ),
-    (
-        "syn_retrans_before_tcp_fallback",
-        SysctlKind::Number(u8::MAX as u64),
-        "2",
-        "SYNs with MPTCP before plain TCP (Linux 6.14)",
-    ),
-];
+const TABLE: [(&str, SysctlKind, &str, &str); 11] = {
+    use SysctlKind::{Choice, Number, Switch, Word};
+    [
+        ("enabled", Switch, "1", "whether applications may open MPTCP sockets"),
+        (
+            "path_manager",
+            Choice(&["kernel", "userspace"]),
+            "kernel",
+            "which path manager opens and closes subflows (Linux 6.15; see pm_type)",
+        ),
+        (
+            "pm_type",
+            Number(1),
+            "0",
+            "the older name of path_manager; 0 for kernel, 1 for userspace (Linux 5.19)",
+        ),
+        ("scheduler", Word, "default", "the packet scheduler, one of available_schedulers (Linux 6.6)"),
+        ("checksum_enabled", Switch, "0", "whether data carries checksums (DSS)"),
+        (
+            "allow_join_initial_addr_port",
+            Switch,
+            "1",
+            "whether the peer may open subflows to the first address",
+        ),
+        ("add_addr_timeout", Number(SECONDS_MAX), "120", "seconds until ADD_ADDR is sent again; 0 for never"),
+        (
+            "stale_loss_cnt",
+            Number(u32::MAX as u64),
+            "4",
+            "lost retransmissions until a subflow is stale; 0 for never",
+        ),
+        (
+            "close_timeout",
+            Number(SECONDS_MAX),
+            "60",
+            "seconds that a connection stays open without subflows (after Linux 6.6)",
+        ),
+        (
+            "blackhole_timeout",
+            Number(i32::MAX as u64),
+            "3600",
+            "seconds without MPTCP after a blackhole; 0 for off (Linux 6.12)",
+        ),
+        (
+            "syn_retrans_before_tcp_fallback",
+            Number(u8::MAX as u64),
+            "2",
+            "SYNs with MPTCP before falling back to TCP (Linux 6.14)",
+        ),
+    ]
+};
 
 impl Sysctl {
     /// Whether applications may open MPTCP sockets.
     pub const ENABLED: Sysctl = Sysctl(0);
-    /// Who decides on subflows: `kernel` or `userspace`. The same setting as [`Sysctl::PM_TYPE`].
+    /// The path manager: `kernel` or `userspace`. The same setting as [`Sysctl::PM_TYPE`].
     pub const PATH_MANAGER: Sysctl = Sysctl(1);
-    /// The older word for [`Sysctl::PATH_MANAGER`]: 0 or 1.
+    /// The older name of [`Sysctl::PATH_MANAGER`]: 0 or 1.
     pub const PM_TYPE: Sysctl = Sysctl(2);
     /// The packet scheduler.
     pub const SCHEDULER: Sysctl = Sysctl(3);
@@ -113,22 +109,22 @@ impl Sysctl {
         Sysctl::all().find(|sysctl| sysctl.name() == name)
     }
 
-    /// The kernel's own name, without the `net.mptcp.` before it.
+    /// The kernel's name, without `net.mptcp.`.
     pub fn name(self) -> &'static str {
         TABLE[usize::from(self.0)].0
     }
 
-    /// What it takes.
+    /// The values that it takes.
     pub fn kind(self) -> SysctlKind {
         TABLE[usize::from(self.0)].1
     }
 
-    /// What a network namespace starts with.
+    /// The value in a new network namespace.
     pub fn initial(self) -> &'static str {
         TABLE[usize::from(self.0)].2
     }
 
-    /// What it is for, in a few words.
+    /// The meaning in a few words.
     pub fn meaning(self) -> &'static str {
         TABLE[usize::from(self.0)].3
     }
@@ -141,7 +137,7 @@ impl fmt::Debug for Sysctl {
 }
 
 impl SysctlValue {
-    /// Reads what `/proc/sys` shows.
+    /// Parses the text in `/proc/sys`.
     pub fn parse(text: &str) -> SysctlValue {
         let text = text.trim();
         text.parse().map_or_else(|_| SysctlValue::Word(text.to_owned()), SysctlValue::Number)
@@ -154,19 +150,5 @@ impl fmt::Display for SysctlValue {
             SysctlValue::Number(number) => number.fmt(f),
             SysctlValue::Word(word) => f.write_str(word),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn constants_name_their_rows() {
-        assert_eq!(Sysctl::ENABLED.name(), "enabled");
-        assert_eq!(Sysctl::PATH_MANAGER.name(), "path_manager");
-        assert_eq!(Sysctl::PM_TYPE.name(), "pm_type");
-        assert_eq!(Sysctl::SCHEDULER.name(), "scheduler");
-        assert!(Sysctl::all().all(|sysctl| Sysctl::named(sysctl.name()) == Some(sysctl)));
     }
 }

@@ -1,10 +1,10 @@
-//! What differs between two states, matched by identity, before any order.
+//! The differences between two states, matched by identity, without an order.
 
 use std::collections::BTreeMap;
 
 use crate::model::{Endpoint, Flags, Identity, Reason, State, Step};
 
-/// A row that has to go, or to come, and why.
+/// A row to remove or to add, with the reason.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// The row.
@@ -16,7 +16,7 @@ pub struct Change {
 /// The differences between two tables.
 #[derive(Debug, Default)]
 pub struct Rows {
-    /// Flags that change on living endpoints.
+    /// Flags that change on existing endpoints.
     pub in_place: Vec<Step>,
     /// In the order of the current table.
     pub removals: Vec<Change>,
@@ -24,7 +24,7 @@ pub struct Rows {
     pub additions: Vec<Change>,
 }
 
-/// The steps for sysctls and limits. Both limits go into one step, since the kernel sets both or none.
+/// The steps for sysctls and limits. Both limits are one step, since the kernel sets both or none.
 pub fn settings(current: &State, target: &State) -> Vec<Step> {
     let mut steps = Vec::new();
     for (&sysctl, to) in &target.sysctls {

@@ -1,4 +1,4 @@
-//! The difference between two states as steps that can be carried out one after the other. Pure.
+//! Plans the steps from one state to another, to be applied one after the other. Pure.
 
 mod diff;
 mod order;
@@ -29,11 +29,11 @@ pub struct Plan {
 
 /// The smallest sequence of steps from `current` to `target`, in an order that the kernel accepts at every step.
 ///
-/// Sysctls come first, then limits, since an added endpoint opens subflows at once and only within the limits of that
-/// moment; then flags that change in place; then additions and removals (see `order`).
+/// Sysctls come first, then limits, since an added endpoint opens subflows at once and within the current limits; then
+/// flags that change in place; then additions and removals (see `order`).
 ///
 /// # Errors
-/// When no order leads there.
+/// When no order of steps leads to the target.
 pub fn plan(current: &State, target: &State, capabilities: Capabilities) -> Result<Vec<Step>, PlanError> {
     let mut steps = diff::settings(current, target);
     let rows = diff::rows(&current.endpoints, &target.endpoints);
@@ -42,8 +42,8 @@ pub fn plan(current: &State, target: &State, capabilities: Capabilities) -> Resu
     Ok(steps)
 }
 
-/// Adds steps to a plan that add these rows of its target anew, without any other difference: the kernel opens subflows
-/// on live connections when an endpoint is added, and never again.
+/// Adds steps to a plan that remove these rows of its target and add them again: the kernel opens subflows on live
+/// connections only when an endpoint is added.
 pub fn renew(steps: &mut Vec<Step>, target: &State, renewed: &BTreeSet<Identity>) {
     let why = Reason::AddedTooEarly;
     let touched: BTreeSet<Identity> =

@@ -1,10 +1,10 @@
 //! The order of removals and additions.
 //!
 //! Additions keep the declared order, since the kernel prefers endpoints that were added earlier. A removal that an
-//! addition may replace waits until an addition needs its identity, its id or its place in a full table, so that a
-//! connection gets its new path before it loses the old one wherever the kernel allows that. What announces addresses
-//! replaces what announced some, and what opens subflows what opened some. A removal without a replacement to wait for
-//! comes first.
+//! addition may replace waits until an addition needs its identity, its id or its slot in a full table, so that a
+//! connection gets its new path before it loses the old one wherever the kernel allows that. An endpoint that announces
+//! replaces one that announced, and one that opens subflows replaces one that opened them. Removals without a
+//! replacement come first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +12,11 @@ use crate::model::{AddressId, Capabilities, Endpoint, Flags, Identity, Reason, S
 
 use super::diff::Change;
 
-/// Why no order leads to the target.
+/// Why no order of steps leads to the target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     /// The target has more rows than the kernel can hold.
-    #[error("{needed} endpoints are needed, and this kernel holds {max} at most")]
+    #[error("{needed} endpoints are needed, but this kernel holds at most {max}")]
     TableTooSmall {
         /// Rows of the target.
         needed: usize,
@@ -28,8 +28,7 @@ pub enum PlanError {
     NoFreeId(Identity),
 }
 
-/// Brings removals and additions into an order in which at no moment the table is over capacity or an id or identity
-/// is taken twice.
+/// Orders removals and additions so that the table is never over capacity, and no id or identity is ever used twice.
 pub fn order(
     current: &[Endpoint],
     removals: Vec<Change>,
@@ -54,22 +53,22 @@ pub fn order(
     Ok(table.steps)
 }
 
-/// The table as it will be after the steps so far.
+/// The table after the steps so far.
 struct Table {
     ids: BTreeSet<AddressId>,
     rows: usize,
     removals: Vec<Option<Change>>,
     removal_of: BTreeMap<Identity, usize>,
     removal_of_id: BTreeMap<AddressId, usize>,
-    /// Removals of rows that do not come back, the ones to begin with when only room is needed.
+    /// Removals of rows that are not added again, which come first when only a slot is needed.
     pure_removals: std::vec::IntoIter<usize>,
-    /// The implicit endpoints that are still to be adopted, in the order of their additions.
+    /// The implicit endpoints that will be adopted, in the order of their additions.
     to_adopt: Vec<Endpoint>,
-    /// Those of them that have been removed instead.
+    /// Those of them that were removed instead.
     given_way: BTreeSet<Identity>,
     /// The ids of the current table.
     taken_before: BTreeSet<AddressId>,
-    /// Ids that an addition has to get; not to be given to another one before.
+    /// Ids that later additions need; they are not given to others.
     fixed: BTreeSet<AddressId>,
     capacity: usize,
     steps: Vec<Step>,
@@ -121,7 +120,7 @@ impl Table {
             self.remove(index);
         }
         self.remove_listeners_in_the_way_of(&endpoint.identity);
-        // The kernel counts before it looks whether an implicit endpoint gives its place.
+        // The kernel checks the table's size before it looks for an implicit endpoint to replace.
         while self.rows >= self.capacity {
             let adopted = why == Reason::Adopted && !self.given_way.contains(&endpoint.identity);
             match self.pure_removals.next() {
@@ -137,7 +136,7 @@ impl Table {
         }
         self.to_adopt.retain(|implicit| implicit.identity != endpoint.identity);
         if endpoint.id.is_none() && before_a_fixed_id {
-            // Left to itself, the kernel might choose the very id that a later endpoint has to get.
+            // The kernel could choose the id that a later endpoint needs.
             endpoint.id = Some(self.free_id().ok_or(PlanError::NoFreeId(endpoint.identity))?);
         }
         if why != Reason::Adopted {
@@ -148,8 +147,8 @@ impl Table {
         Ok(())
     }
 
-    /// What goes so that implicit endpoints can be adopted in a full table: a row that is replaced anyway, or else one
-    /// of them. It is the last, so that the others are adopted into its place.
+    /// Removes a row so that implicit endpoints can be adopted in a full table: a row that is replaced anyway, or else
+    /// the last of them, so that the others are adopted into its slot.
     fn room_for_adoptions(&mut self) -> Option<Change> {
         self.removals.iter_mut().find_map(Option::take).or_else(|| {
             let endpoint = self.to_adopt.pop()?;
@@ -199,8 +198,8 @@ impl Table {
         (0..self.removals.len()).filter(|index| !kept.contains(index)).for_each(|index| self.remove(index));
     }
 
-    /// The lowest id that nobody needs. One that was taken when the plan began comes last: the peer may not yet have
-    /// been told that it is gone, and would take the new subflow for the old one.
+    /// The lowest id that is not needed. Ids that were taken when the plan began come last: the peer may not know yet
+    /// that the old endpoint is gone, and would take the new subflow for the old one.
     fn free_id(&self) -> Option<AddressId> {
         let ids = || (1..=AddressId::MAX).filter_map(AddressId::new);
         let free = |id: &AddressId| !self.ids.contains(id) && !self.fixed.contains(id);
@@ -208,7 +207,7 @@ impl Table {
     }
 }
 
-/// What it gives to connections: `signal` addresses that the peer may connect to, `subflow` paths of the host's own.
+/// What it gives to connections: `signal`, addresses for the peer to connect to; `subflow`, paths of this host.
 fn purpose(endpoint: &Endpoint) -> Flags {
     let opens = endpoint.flags.intersects(Flags::OPENING);
     let announces = endpoint.flags.contains(Flags::SIGNAL);

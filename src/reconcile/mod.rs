@@ -3,6 +3,8 @@
 //!
 //! A pass takes the system as traits, so that all of it can be tested on a model.
 
+mod drain;
+mod failure;
 mod observe;
 mod ownership;
 mod ports;
@@ -16,9 +18,10 @@ mod undo;
 mod verify;
 mod wait;
 
+pub use failure::{Failure, FailureKind};
 pub use observe::{Observation, ObserveError, Target, observe};
 pub use ownership::{LockError, Ownership, Record};
-pub use refusal::{Explanation, Failure, FailureKind, refusal};
+pub use refusal::{Explanation, explain};
 pub use report::{Report, ReportedStep, StepOutcome, Verdict};
 pub use transaction::{ApplyOptions, apply};
 pub use undo::Revert;
@@ -135,7 +138,7 @@ impl Pass<'_> {
         match record.claim() {
             Ok(()) => {}
             Err(error @ LockError::Held(_)) => return Err(error.into()),
-            Err(error @ LockError::Unavailable(..)) => self.warnings.push(error.warning()),
+            Err(error) => self.warnings.push(error.warning()),
         }
         Ok(())
     }
@@ -171,7 +174,7 @@ impl Pass<'_> {
         for closing in closing.iter().filter(|_| patience < needed) {
             let step = &plan.steps[closing.step];
             let name = step.endpoint().and_then(|row| plan.names.get(&row.identity)).cloned();
-            let warning = refusal::closing(closing, needed, step);
+            let warning = failure::closing(closing, needed, step);
             self.warnings.push(Diagnostic { endpoint: name, ..warning });
         }
     }
@@ -213,8 +216,7 @@ impl Pass<'_> {
         let (sysctls, owned, names) = (target.sysctls(), ownership.identities(), plan.names.clone());
         let locate = |step: &_| target.locate(step, &names);
         let options = ApplyOptions { sysctls: &sysctls, patience, locate: &locate };
-        let has_steps = !plan.steps.is_empty();
-        if has_steps {
+        if !plan.steps.is_empty() {
             system.hold_signals();
         }
         let announce = |steps: &[Step], now: &State| {
@@ -242,10 +244,7 @@ impl Pass<'_> {
             let known = warnings.iter().any(|known| known.code == code::NO_RECORD);
             warnings.extend(ownership.settle(&report).filter(|_| !known));
         } else if let Mode::Revert(revert) = mode {
-            ownership.restore(revert, &report);
-        }
-        if has_steps {
-            system.release_signals();
+            ownership.restore(revert.owned(&report.after), &report);
         }
         warnings.append(&mut report.diagnostics);
         Report { verdict: verdict(report.verdict, mode), diagnostics: warnings, ..report }

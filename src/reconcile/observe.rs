@@ -9,9 +9,9 @@ use crate::model::{EndpointNames, Identity, State, Step, Sysctl};
 use crate::plan::{self, Plan};
 use crate::system::{Error, Observed, System};
 
+use super::failure::Failure;
 use super::ownership::{Ownership, Record};
 use super::ports;
-use super::refusal::Failure;
 
 /// What a pass leads to: a configuration, or the state before a trial.
 pub trait Target {

@@ -5,11 +5,11 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::model::diagnostic::Diagnostic;
+use crate::model::escaped_path;
 use crate::model::{AddressId, Endpoint, Identity, OwnedEndpoints, State, Step, code};
 
-use super::refusal::{Failure, FailureKind};
+use super::failure::{Failure, FailureKind};
 use super::report::{Report, Verdict};
-use super::undo::Revert;
 
 /// Where a namespace's own endpoints are remembered, and other runs are kept out.
 pub trait Record {
@@ -42,19 +42,25 @@ pub trait Record {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// Another run is going on in this namespace.
-    #[error("another run of mptcp-apply is changing this network namespace (lock {})", .0.display())]
-    Held(PathBuf),
+    #[error("another run of mptcp-apply is changing this network namespace: {0}")]
+    Held(String),
     /// The file cannot be had.
-    #[error("cannot lock {}: {}", .0.display(), .1)]
+    #[error("cannot lock {}: {}", escaped_path(.0), .1)]
     Unavailable(PathBuf, io::Error),
+    /// The name cannot be had that keeps other runs out, with other runtime folders too.
+    #[error("cannot claim this network namespace: {0}")]
+    Nameless(io::Error),
 }
 
 impl LockError {
     /// Without a lock two runs would notice each other all the same, and a host without endpoints because of a full /run
     /// would be worse. So a run goes on, and warns.
     pub fn warning(&self) -> Diagnostic {
-        Diagnostic::warning(code::NO_LOCK, self.to_string())
-            .help("give it a writable runtime folder by RUNTIME_DIRECTORY")
+        let help = match self {
+            LockError::Nameless(_) => "`ss -xlp src @mptcp-apply` shows what has it",
+            _ => "give it a writable runtime folder by RUNTIME_DIRECTORY",
+        };
+        Diagnostic::warning(code::NO_LOCK, self.to_string()).help(help)
     }
 }
 
@@ -146,9 +152,8 @@ impl<'r> Ownership<'r> {
 
     /// Records what a trial that was put back leaves: what was own before. What could not be put back is still recorded as
     /// the trial left it.
-    pub fn restore(self, revert: &Revert, report: &Report) {
-        let is_back = matches!(report.verdict, Verdict::Unchanged | Verdict::Applied);
-        if let Some(owned) = revert.owned(&report.after).filter(|_| is_back)
+    pub fn restore(self, owned: Option<OwnedEndpoints>, report: &Report) {
+        if let Some(owned) = owned.filter(|_| report.failure.is_none())
             && let Err(error) = self.record.remember(&owned)
         {
             log::warn!("cannot keep the record of mptcp-apply's own endpoints: {error}");

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use crate::model::{Endpoint, Flags, Reason, State, Step};
 use crate::system::{Error, Observed, PathManager, SubflowSummary};
 
-use super::refusal::Failure;
+use super::failure::Failure;
 use super::settle::{STEADY, subflows};
 use super::transaction::Transaction;
 

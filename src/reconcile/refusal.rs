@@ -1,230 +1,12 @@
-//! Failures: what a refusal or an error really means, and what to do about it. Pure.
+//! What a refusal really means, and what to do about it.
 //!
 //! The kernel's own words mislead: "too many addresses or duplicate one" stands for four different things, and up to
 //! Linux 6.1 there is no number behind it. So the table decides where the words do not.
 
-use std::io::ErrorKind;
-use std::time::Duration;
+use crate::model::{Capabilities, Endpoint, Flags, Limits, State, Step};
+use crate::system::{ATTR_SUBFLOWS, Errno, Refusal};
 
-use crate::desired::ResolveError;
-use crate::model::diagnostic::{Diagnostic, Location, Severity};
-use crate::model::{Capabilities, Endpoint, EndpointNames, Exit, Flags, Limits, State, Step, code};
-use crate::plan::PlanError;
-use crate::system::{ATTR_SUBFLOWS, Errno, Error, Refusal};
-
-use super::ports::Closing;
-use super::report::Verdict;
-
-/// Of what kind a failure is; it decides the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureKind {
-    /// The kernel refused a step.
-    Refused,
-    /// The kernel lacks what the configuration needs.
-    Unsupported,
-    /// This user may not do it.
-    NotPermitted,
-    /// An endpoint with connections was to be replaced, and its port stays closed for longer than the run may wait.
-    PortClosing,
-    /// What has to stay is in the way of what has to come.
-    Conflict,
-    /// The system could not be read.
-    Unreadable,
-    /// Another program kept changing the table.
-    Unstable,
-    /// A signal came while live connections waited for other paths than the one that was to be removed.
-    Interrupted,
-    /// Another run holds the lock.
-    Locked,
-    /// The configuration is invalid, or a warning counts as an error.
-    Invalid,
-}
-
-impl FailureKind {
-    /// The exit code, as long as everything is as before.
-    pub fn exit(self) -> Exit {
-        match self {
-            FailureKind::Unsupported => Exit::Unsupported,
-            FailureKind::NotPermitted => Exit::NotPermitted,
-            FailureKind::Locked => Exit::Locked,
-            FailureKind::Invalid => Exit::Invalid,
-            FailureKind::Refused
-            | FailureKind::PortClosing
-            | FailureKind::Conflict
-            | FailureKind::Unreadable
-            | FailureKind::Unstable
-            | FailureKind::Interrupted => Exit::Failed,
-        }
-    }
-}
-
-/// Why a pass failed.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// Of what kind it is.
-    pub kind: FailureKind,
-    /// The step that failed, as its index in the report's steps; none when it was not one step.
-    pub step: Option<usize>,
-    /// The kernel's error number.
-    pub errno: Option<Errno>,
-    /// The kernel's own words.
-    pub kernel: Option<String>,
-    /// What it means and what to do; the first is the cause.
-    pub diagnostics: Vec<Diagnostic>,
-}
-
-impl Failure {
-    /// A failure that is no refusal of a step.
-    pub fn new(kind: FailureKind, diagnostics: Vec<Diagnostic>) -> Failure {
-        Failure { kind, step: None, errno: None, kernel: None, diagnostics }
-    }
-
-    /// The verdict on a pass that it kept from starting.
-    pub fn verdict(&self) -> Verdict {
-        if self.kind == FailureKind::Invalid { Verdict::Invalid } else { Verdict::Unchanged }
-    }
-
-    /// The kernel refused `step` in the state `now`.
-    pub fn refused(step: &Step, refusal: &Refusal, now: &State, at: Option<Location>) -> Failure {
-        let (message, words) = (format!("the kernel refused to {step}"), refusal.to_string());
-        let failure = Failure::explained(message, self::refusal(step, refusal, now), at, &words);
-        Failure { errno: Some(refusal.errno), kernel: refusal.text.clone(), ..failure }
-    }
-
-    /// The kernel carried `step` out and left these flags out. Kernels since 6.19, and stable ones that took the change,
-    /// drop flags that they do not know without a word.
-    pub fn flags_dropped(step: &Step, flags: Flags, at: Option<Location>) -> Failure {
-        let message = format!("the kernel did not {step} as it is declared");
-        Failure::explained(message, flags_dropped(flags), at, "")
-    }
-
-    /// An endpoint has connections, so that its port will be closed for longer than the run may wait.
-    pub fn port_closing(what: &Closing, needed: Duration, step: &Step) -> Failure {
-        let diagnostic = Diagnostic { severity: Severity::Error, ..closing(what, needed, step) };
-        let failure = Failure::new(FailureKind::PortClosing, vec![diagnostic]);
-        Failure { errno: Some(Errno::EADDRINUSE), ..failure }
-    }
-
-    /// A signal came while live connections waited for other paths.
-    pub fn interrupted() -> Failure {
-        let message = "interrupted, while live connections had no other path than one that was to be removed";
-        let help = "run it again; it takes half a minute at most";
-        Failure::new(FailureKind::Interrupted, vec![Diagnostic::error(code::INTERRUPTED, message).help(help)])
-    }
-
-    /// Another program kept changing the table.
-    pub fn unstable() -> Failure {
-        let message = "another program keeps changing the table; gave up after 5 new plans";
-        let help = "stop it, or let only one of the two manage endpoints; NetworkManager and mptcpd do too";
-        Failure::new(FailureKind::Unstable, vec![Diagnostic::error(code::UNSTABLE, message).help(help)])
-    }
-
-    fn explained(message: String, explanation: Explanation, at: Option<Location>, words: &str) -> Failure {
-        let Explanation { kind, meaning, remedy } = explanation;
-        let message = format!("{message}: {meaning}");
-        let diagnostic = match at {
-            Some(at) => Diagnostic::error(code::REFUSED, message).at(at, words),
-            None if words.is_empty() => Diagnostic::error(code::REFUSED, message),
-            None => Diagnostic::error(code::REFUSED, format!("{message} ({words})")),
-        };
-        Failure::new(kind, vec![Diagnostic { help: remedy, ..diagnostic }])
-    }
-
-    /// Sets the step, and the name of its endpoint.
-    pub fn at_step(mut self, index: usize, step: &Step, names: &EndpointNames) -> Failure {
-        self.step = Some(index);
-        if let Some(first) = self.diagnostics.first_mut() {
-            first.endpoint = step.endpoint().and_then(|row| names.get(&row.identity)).cloned();
-        }
-        self
-    }
-}
-
-impl From<ResolveError> for Failure {
-    fn from(error: ResolveError) -> Failure {
-        match error {
-            ResolveError::Unsupported(diagnostics) => Failure::new(FailureKind::Unsupported, diagnostics),
-            ResolveError::Conflict(diagnostics) => Failure::new(FailureKind::Conflict, diagnostics),
-            ResolveError::System(error) => error.into(),
-        }
-    }
-}
-
-impl From<PlanError> for Failure {
-    fn from(error: PlanError) -> Failure {
-        let help = "declare fewer endpoints; Linux 7.2 and later hold 255";
-        let diagnostic = Diagnostic::error(code::TABLE, error.to_string()).help(help);
-        Failure::new(FailureKind::Unsupported, vec![diagnostic])
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Failure {
-        let (kind, help) = match &error {
-            Error::NoMptcp => (
-                FailureKind::Unsupported,
-                Some("use a kernel with CONFIG_MPTCP=y; Linux 6.1 or later is known to work"),
-            ),
-            Error::NoNamespace(_) => (
-                FailureKind::Unreadable,
-                Some("`ip netns` lists those that there are, and `ip netns add` makes one"),
-            ),
-            Error::Enter(..) if error.is_permission() => {
-                (FailureKind::NotPermitted, Some("run it as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN"))
-            }
-            Error::Enter(_, cause) if cause.kind() == ErrorKind::InvalidInput => {
-                let help = "its file in /run/netns is no network namespace: `ip netns delete` removes the file, and \
-                            `ip netns add` makes a namespace; or it was made where other mounts are to be seen";
-                (FailureKind::Unreadable, Some(help))
-            }
-            error if error.is_permission() => {
-                let help = "run it as root, or with CAP_NET_ADMIN in this network namespace";
-                (FailureKind::NotPermitted, Some(help))
-            }
-            Error::NoSandbox(_) => {
-                let help = "run it as root, or let users make namespaces: sysctl user.max_user_namespaces above 0, \
-                            and kernel.apparmor_restrict_unprivileged_userns=0 or \
-                            kernel.unprivileged_userns_clone=1 where these exist";
-                (FailureKind::NotPermitted, Some(help))
-            }
-            _ => (FailureKind::Unreadable, None),
-        };
-        let diagnostic = Diagnostic::error(code::FAILED, error.to_string());
-        Failure::new(kind, vec![Diagnostic { help: help.map(str::to_owned), ..diagnostic }])
-    }
-}
-
-/// Warns that an endpoint cannot be replaced at once.
-pub fn closing(closing: &Closing, needed: Duration, step: &Step) -> Diagnostic {
-    let row = step.endpoint().map(|endpoint| endpoint.identity.to_string()).unwrap_or_default();
-    let connections = match closing.connections {
-        1 => "a connection".to_owned(),
-        several => format!("{several} connections"),
-    };
-    let message = format!(
-        "{row} has {connections}: once it is removed, the kernel refuses its port for about a minute"
-    );
-    let seconds = needed.as_secs() + 5;
-    Diagnostic::warning(code::PORT_CLOSING, message).help(format!(
-        "`--wait {seconds}` removes it and adds it again when the port is free; or declare it as it is now"
-    ))
-}
-
-/// What became of the steps before a failure.
-pub fn aftermath(carried_out: usize, restored: bool, not_undone: &[(Step, Refusal)]) -> Diagnostic {
-    if restored {
-        let message = match carried_out {
-            0 => "nothing was changed",
-            _ => "everything is as before: the steps that had been carried out were taken back",
-        };
-        return Diagnostic::error(code::ROLLED_BACK, message);
-    }
-    let refused: Vec<String> =
-        not_undone.iter().map(|(step, refusal)| format!("could not {step} ({refusal})")).collect();
-    let detail = if refused.is_empty() { String::new() } else { format!(": {}", refused.join("; ")) };
-    Diagnostic::error(code::ROLLBACK_INCOMPLETE, format!("not everything could be put back{detail}"))
-        .help("what differs from before is printed; run again when the cause is mended")
-}
+use super::failure::FailureKind;
 
 /// A refusal in words that help.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -244,7 +26,7 @@ impl Explanation {
 }
 
 /// Explains why `step` was refused in the state `now`.
-pub fn refusal(step: &Step, refusal: &Refusal, now: &State) -> Explanation {
+pub fn explain(step: &Step, refusal: &Refusal, now: &State) -> Explanation {
     if refusal.errno == Errno::EPERM {
         let remedy = "run it as root, or with CAP_NET_ADMIN in this network namespace";
         return Explanation::new(FailureKind::NotPermitted, "this needs CAP_NET_ADMIN", remedy);
@@ -264,7 +46,7 @@ pub fn refusal(step: &Step, refusal: &Refusal, now: &State) -> Explanation {
 }
 
 /// Explains flags that the kernel took and left out.
-fn flags_dropped(flags: Flags) -> Explanation {
+pub fn flags_dropped(flags: Flags) -> Explanation {
     let laminar = if flags.contains(Flags::LAMINAR) { "; laminar needs Linux 6.18" } else { "" };
     let meaning = format!("this kernel does not know the flag {flags}{laminar}");
     Explanation::new(FailureKind::Unsupported, meaning, "leave the flag out, or use a newer kernel")
@@ -332,9 +114,15 @@ fn addition_refused(endpoint: &Endpoint, refusal: &Refusal, now: &State) -> Opti
             ))
         }
         Errno::EBUSY => {
-            let meaning = "the id is taken, though no row shows it: an endpoint with id 0, which some kernels make of a \
-                           request for id 0, may be in the way";
-            Some(Explanation::new(FailureKind::Refused, meaning, "only `ip mptcp endpoint flush` removes it"))
+            let (meaning, remedy) = match endpoint.id {
+                Some(_) => ("its id is taken, though no row shows it", "choose another `id`"),
+                None => (
+                    "an id is taken, though no row shows it: an endpoint with id 0, which some kernels make of a \
+                     request for id 0, may be in the way until the network namespace ends",
+                    "give the endpoint an `id`",
+                ),
+            };
+            Some(Explanation::new(FailureKind::Refused, meaning, remedy))
         }
         Errno::EEXIST | Errno::EINVAL => now.endpoint(endpoint.identity).map(|row| {
             let (meaning, remedy) = if row.is_implicit() {

@@ -5,7 +5,7 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::{EndpointNames, Exit, State, Step};
 use crate::system::Refusal;
 
-use super::refusal::{Failure, FailureKind};
+use super::failure::{Failure, FailureKind};
 
 /// How a pass ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,11 @@ impl Verdict {
             Verdict::Reverted => ("reverted", Exit::TakenBack),
             Verdict::Invalid => ("invalid", Exit::Invalid),
         }
+    }
+
+    /// The verdict on a pass that a failure of this kind kept from starting.
+    pub fn not_started(kind: FailureKind) -> Verdict {
+        if kind == FailureKind::Invalid { Verdict::Invalid } else { Verdict::Unchanged }
     }
 
     /// The word of reports.

@@ -55,11 +55,10 @@ pub struct Subflows {
 }
 
 impl Subflows {
-    /// Looks at the connections before the first steps that may cost subflows.
-    pub fn begin<K: PathManager + ?Sized>(&mut self, kernel: &mut K, steps: &[Step]) {
-        let removes = steps.iter().any(|step| matches!(step, Step::DelAddr { .. }));
-        if removes && self.before.is_none() {
-            self.before = Some(subflows(kernel));
+    /// Takes note of the connections before the first steps that may cost subflows.
+    pub fn begin<K: PathManager + ?Sized>(&mut self, kernel: &mut K, live: &[SubflowSummary]) {
+        if self.before.is_none() {
+            self.before = Some(live.to_vec());
             self.joins = kernel.joins();
         }
     }
@@ -234,7 +233,7 @@ impl Subflows {
 }
 
 /// Connections all of whose established subflows are on this address.
-fn stranded(subflows: &[SubflowSummary], going: IpAddr) -> BTreeSet<u32> {
+pub fn stranded(subflows: &[SubflowSummary], going: IpAddr) -> BTreeSet<u32> {
     let (on_it, others): (Vec<&SubflowSummary>, Vec<&SubflowSummary>) =
         subflows.iter().partition(|subflow| subflow.local == going);
     let elsewhere = others.into_iter().filter(|subflow| subflow.established);

@@ -12,14 +12,19 @@ use crate::model::{Endpoint, Flags, Identity, State, Step, Sysctl, code};
 use crate::plan::Plan;
 use crate::system::{Observed, PathManager, Refusal};
 
+use super::drain::{Drain, is_disruptive};
+use super::failure::{self, Failure};
 use super::ports::{self, PUTTING_BACK, RETRY, closing, patience_for};
-use super::refusal::{self, Failure};
 use super::report::{Report, ReportedStep, StepOutcome, Verdict};
+use super::settle::subflows;
 use super::subflows::Subflows;
-use super::verify::{dropped_flags, interfered};
+use super::verify::{dropped_flags, interfered, may_pass};
 
 /// How often a plan is made again because another writer changed the table meanwhile.
 const REPLANS_MAX: usize = 5;
+
+/// How long to wait before a new plan when the table does not show what was in its way, for each plan so far.
+const BREATH: Duration = Duration::from_millis(10);
 
 /// What holds for a whole transaction.
 #[derive(Clone, Copy)]
@@ -54,6 +59,7 @@ pub fn apply<K: PathManager + ?Sized>(
         removed: BTreeSet::new(),
         lowered: Vec::new(),
         subflows: Subflows::default(),
+        drain: Drain::default(),
     };
     let mut plans = 0;
     loop {
@@ -68,14 +74,17 @@ pub fn apply<K: PathManager + ?Sized>(
         } else {
             plans += 1;
             announce(&transaction.plan.steps, &current);
-            transaction.attempt(&current)
+            transaction.attempt(&current, plans)
         };
         let next = now.and_then(|now| {
             let plan = replan(transaction.kernel, &now, &transaction.removed).map_err(Failed::unread)?;
             Ok((now.state, plan))
         });
         match next {
-            Ok((state, plan)) => (current, transaction.plan) = (state, plan),
+            Ok((state, plan)) => {
+                (current, transaction.plan) = (state, plan);
+                transaction.forget_refused();
+            }
             Err(failed) => return transaction.roll_back(failed),
         }
     }
@@ -114,13 +123,20 @@ pub(super) struct Transaction<'k, K: ?Sized> {
     /// Rows that are `backup` for a moment, and their own flags.
     pub(super) lowered: Vec<(Endpoint, Flags)>,
     pub(super) subflows: Subflows,
+    pub(super) drain: Drain,
 }
 
 impl<K: PathManager + ?Sized> Transaction<'_, K> {
-    /// Carries out the steps of one plan. What the kernel shows afterwards, also when another writer kept the plan from
-    /// being finished.
-    fn attempt(&mut self, current: &State) -> Result<Observed, Failed> {
-        let steps = self.plan.steps.clone();
+    /// Carries out the steps of one plan, the one of that number. What the kernel shows afterwards, also when another writer
+    /// kept the plan from being finished.
+    fn attempt(&mut self, current: &State, plans: usize) -> Result<Observed, Failed> {
+        let mut steps = self.plan.steps.clone();
+        if steps.iter().any(is_disruptive) {
+            let live = subflows(self.kernel);
+            self.drain = Drain::new(&steps, &live, current);
+            self.subflows.begin(self.kernel, &live);
+            steps = self.drain.arrange(steps);
+        }
         let failed = |journal: usize, index: usize, failure: Failure, names: &_| {
             let failure = failure.at_step(journal + index, &steps[index], names);
             Failed { failure, rest: steps.clone() }
@@ -136,7 +152,6 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             let failure = Failure::port_closing(first, needed, &steps[first.step]);
             return Err(failed(start, first.step, failure, &self.plan.names));
         }
-        self.subflows.begin(self.kernel, &steps);
         let mut expected = current.clone();
         let mut refused = None;
         // Where in the journal each step of the plan is: renewals may come in between.
@@ -146,6 +161,8 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
                 let failure = failure.at_step(self.journal.len(), step, &self.plan.names);
                 return Err(Failed { failure, rest: steps[index..].to_vec() });
             }
+            self.drain_before(step, &mut expected);
+            let step = &step.of_row(&expected);
             log::info!("{step}");
             positions.push(self.journal.len());
             match self.execute(step) {
@@ -175,6 +192,13 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
         }
         match refused {
             Some((index, refusal)) if !interfered(&refusal, &expected, &now.state) => {
+                if plans <= REPLANS_MAX && may_pass(&steps[index], &refusal) {
+                    self.kernel.pause(BREATH * plans as u32);
+                    return self
+                        .kernel
+                        .observe(self.options.sysctls)
+                        .map_err(|error| Failed { failure: error.into(), rest });
+                }
                 let failure = Failure::refused(&steps[index], &refusal, &now.state, locate(&steps[index]));
                 Err(failed(index, failure, &self.plan.names))
             }
@@ -238,9 +262,13 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
         false
     }
 
-    fn reached(mut self, after: State) -> Report {
-        // A step that another writer's change made the kernel refuse changed nothing, and was planned again.
+    /// A step that another writer's change made the kernel refuse changed nothing, and is planned again.
+    fn forget_refused(&mut self) {
         self.journal.retain(|entry| entry.refusal.is_none());
+    }
+
+    fn reached(mut self, after: State) -> Report {
+        self.forget_refused();
         let verdict = if self.journal.is_empty() { Verdict::Unchanged } else { Verdict::Applied };
         let Plan { names, warnings: mut diagnostics, .. } = self.plan;
         diagnostics.extend(self.subflows.lost().iter().map(|endpoint| {
@@ -267,7 +295,13 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             .done()
             .any(|entry| matches!(&entry.step, Step::DelAddr { endpoint, .. } if endpoint.is_implicit()));
         let done = self.journal.iter().filter(|entry| entry.undo).rev();
-        let undo: Vec<Step> = done.filter_map(|entry| entry.step.undo(&now)).collect();
+        let mut reached = now.clone();
+        let undo = done.filter_map(|entry| {
+            let undo = entry.step.undo(&reached)?;
+            undo.replay(&mut reached);
+            Some(undo)
+        });
+        let undo: Vec<Step> = undo.collect();
         let tried = self.journal.len();
         let mut not_undone = Vec::new();
         for undo in undo {
@@ -278,7 +312,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
         }
         let read = self.kernel.observe(self.options.sysctls).map(|now| now.state);
         let restored = !lost && read.as_ref().is_ok_and(|after| after.agrees_with(&self.before));
-        failure.diagnostics.push(refusal::aftermath(carried_out, restored, &not_undone));
+        failure.diagnostics.push(failure::aftermath(carried_out, restored, &not_undone));
         let mut steps = reported(self.journal);
         let not_tried = |step| ReportedStep { step, outcome: StepOutcome::NotTried };
         steps.splice(tried..tried, rest.into_iter().map(not_tried));

@@ -8,8 +8,8 @@ use crate::model::{AddressId, EndpointNames, Identity, OwnedEndpoints, Reason, S
 use crate::plan::{self, Plan, TrialStage};
 use crate::system::{Observed, System};
 
+use super::failure::Failure;
 use super::observe::Target;
-use super::refusal::Failure;
 
 /// What a trial changes, as far as putting it back needs it.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -14,6 +14,18 @@ pub fn interfered(refusal: &Refusal, expected: &State, now: &State) -> bool {
     refusal.errno == Errno::ESTALE || !now.agrees_with(expected) || implicit(now) != implicit(expected)
 }
 
+/// Whether a row that was gone again when the table was read can be the cause of a refusal. Up to Linux 6.6 several of
+/// these have no number of their own, so the kernel's words decide.
+pub fn may_pass(step: &Step, refusal: &Refusal) -> bool {
+    let words = refusal.text.as_deref().unwrap_or_default();
+    step.endpoint().is_some()
+        && match refusal.errno {
+            Errno::EBUSY | Errno::EEXIST | Errno::ENOENT => true,
+            Errno::EINVAL => words.contains("duplicate one") || words.contains("not found"),
+            _ => false,
+        }
+}
+
 /// The first step of which the kernel kept everything but some flags. Kernels since 6.19 (and stable ones that took
 /// the change) drop flags that they do not know without a word.
 pub fn dropped_flags(steps: &[Step], now: &State) -> Option<(usize, Flags)> {

@@ -1,10 +1,14 @@
 //! What the doctor found.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::doctor::{Evidence, Finding, Severity, Table};
+use crate::doctor::{Evidence, Finding, FindingSeverity, Table};
+use crate::model::counted;
 use crate::source::SourceFile;
 
 use super::json_v1::VERSION;
@@ -72,7 +76,7 @@ fn block(text: &mut String, finding: &Finding, sources: &[SourceFile], style: St
     const BOLD: &str = "\x1b[1m";
     const RED: &str = "\x1b[1;31m";
     const YELLOW: &str = "\x1b[1;33m";
-    let colour = if finding.severity == Severity::Fault { RED } else { YELLOW };
+    let colour = if finding.severity == FindingSeverity::Fault { RED } else { YELLOW };
     let (on, bold, off) = if style == Style::Coloured { (colour, BOLD, "\x1b[0m") } else { ("", "", "") };
     // An endpoint without a name is called by its address, which most titles have already.
     let known = finding.endpoint.as_ref().filter(|name| !finding.title.contains(name.as_str()));
@@ -109,32 +113,17 @@ fn remedy(lines: &str) -> Vec<String> {
 
 fn summary(findings: &[Finding], evidence: &Evidence) -> String {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let (faults, hints) = (count(Severity::Fault), count(Severity::Hint));
-    let plural = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
-    let seen = match &evidence.path_manager {
+    let (faults, hints) = (count(FindingSeverity::Fault), count(FindingSeverity::Hint));
+    let examined = match &evidence.path_manager {
         Table::Read(_) => format!(
             "looked at {} and {}",
-            plural(evidence.endpoints().count(), "endpoint"),
-            plural(evidence.connections.iter().filter(|live| !live.is_plain()).count(), "live connection")
+            counted(evidence.endpoints().count(), "endpoint"),
+            counted(evidence.connections.iter().filter(|live| !live.is_plain()).count(), "live connection")
         ),
-        Table::Missing | Table::Unreadable(_) => "the endpoints were not looked at".to_owned(),
+        Table::Missing | Table::Unreadable(_) => "the endpoints could not be read".to_owned(),
     };
     if findings.is_empty() {
-        return format!("nothing wrong found; {seen}\n");
+        return format!("nothing wrong found; {examined}\n");
     }
-    format!("{}, {}; {seen}\n", plural(faults, "fault"), plural(hints, "hint"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn comments_are_broken_and_commands_are_not() {
-        let words = "word ".repeat(20).trim_end().to_owned();
-        let lines = remedy(&format!("{words}\n# {words}\n#"));
-        assert_eq!((lines[0].as_str(), lines[3].as_str(), lines.len()), (words.as_str(), "#", 4));
-        assert!(lines[1..3].iter().all(|line| line.starts_with("# word") && line.len() <= 80 - INDENT));
-        assert_eq!(lines[1..3].join(" ").replace("# ", ""), words);
-    }
+    format!("{}, {}; {examined}\n", counted(faults, "fault"), counted(hints, "hint"))
 }

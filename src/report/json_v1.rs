@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::config::{Config, Name, Selector};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::model::{AddressId, Endpoint, EndpointNames, Limits, Reason, State, Step, SysctlValue};
-use crate::reconcile::{Failure, Report, ReportedStep};
+use crate::reconcile::{Failure, Report, ReportedStep, Verdict};
 use crate::source::SourceFile;
 
 use super::About;
@@ -95,6 +95,8 @@ pub struct PlanJson<'a> {
     changed: bool,
     steps: Vec<ReportedStepJson<'a>>,
     warnings: Vec<DiagnosticJson<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<DiagnosticJson<'a>>,
     before: Option<StateJson<'a>>,
     after: Option<StateJson<'a>>,
     diff: &'a str,
@@ -125,34 +127,33 @@ struct ErrorJson<'a> {
 enum StepJson<'a> {
     SetSysctl { name: &'a str, from: &'a SysctlValue, to: &'a SysctlValue, disruption: &'a str },
     SetLimits { from: LimitsJson, to: LimitsJson, disruption: &'a str },
-    SetFlags(SetFlagsJson<'a>),
-    DelAddr(AddrJson<'a>),
-    AddAddr(AddrJson<'a>),
+    SetFlags(EndpointStepJson<'a>),
+    DelAddr(EndpointStepJson<'a>),
+    AddAddr(EndpointStepJson<'a>),
 }
 
 #[derive(Debug, Serialize)]
-struct SetFlagsJson<'a> {
+struct EndpointStepJson<'a> {
     endpoint: Option<&'a str>,
-    address: IpAddr,
-    port: Option<u16>,
-    id: Option<u8>,
-    dev: Option<String>,
-    from: Vec<String>,
-    to: Vec<String>,
+    #[serde(flatten)]
+    row: RowJson,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flags: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<Vec<String>>,
     disruption: &'a str,
     why: &'a str,
 }
 
+/// What a row is, but for its flags.
 #[derive(Debug, Serialize)]
-struct AddrJson<'a> {
-    endpoint: Option<&'a str>,
+struct RowJson {
     address: IpAddr,
     port: Option<u16>,
     id: Option<u8>,
     dev: Option<String>,
-    flags: Vec<String>,
-    disruption: &'a str,
-    why: &'a str,
 }
 
 /// A state: limits, endpoints and sysctls.
@@ -172,10 +173,8 @@ struct LimitsJson {
 
 #[derive(Debug, Serialize)]
 struct EndpointJson<'a> {
-    address: IpAddr,
-    port: Option<u16>,
-    id: Option<u8>,
-    dev: Option<String>,
+    #[serde(flatten)]
+    row: RowJson,
     flags: Vec<String>,
     name: Option<&'a str>,
 }
@@ -195,7 +194,8 @@ impl<'a> PlanJson<'a> {
             result: verdict.word(),
             changed: !steps.is_empty(),
             steps: steps.iter().map(step).collect(),
-            warnings: warnings(about, diagnostics),
+            warnings: of_severity(Severity::Warning, about, diagnostics),
+            notes: of_severity(Severity::Note, about, diagnostics),
             before: Some(StateJson::new(before, names)),
             after: Some(StateJson::new(after, names)),
             diff,
@@ -209,10 +209,11 @@ impl<'a> PlanJson<'a> {
             version: VERSION,
             netns: about.netns,
             trigger: about.trigger,
-            result: failure.verdict().word(),
+            result: Verdict::not_started(failure.kind).word(),
             changed: false,
             steps: Vec::new(),
-            warnings: warnings(about, &failure.diagnostics),
+            warnings: of_severity(Severity::Warning, about, &failure.diagnostics),
+            notes: of_severity(Severity::Note, about, &failure.diagnostics),
             before: None,
             after: None,
             diff: "",
@@ -221,10 +222,14 @@ impl<'a> PlanJson<'a> {
     }
 }
 
-fn warnings<'a>(about: &About<'a>, diagnostics: &'a [Diagnostic]) -> Vec<DiagnosticJson<'a>> {
+fn of_severity<'a>(
+    severity: Severity,
+    about: &About<'a>,
+    diagnostics: &'a [Diagnostic],
+) -> Vec<DiagnosticJson<'a>> {
     let loaded = about.loaded.into_iter().flat_map(|loaded| loaded.diagnostics.iter());
-    let warnings = loaded.chain(diagnostics).filter(|found| found.severity == Severity::Warning);
-    warnings.map(|found| DiagnosticJson::new(found, about.sources())).collect()
+    let matching = loaded.chain(diagnostics).filter(|found| found.severity == severity);
+    matching.map(|found| DiagnosticJson::new(found, about.sources())).collect()
 }
 
 impl<'a> ErrorJson<'a> {
@@ -242,16 +247,16 @@ impl<'a> ErrorJson<'a> {
 impl<'a> StepJson<'a> {
     fn new(step: &'a Step, names: &'a EndpointNames) -> StepJson<'a> {
         let disruption = step.disruption().word();
-        let addr = |endpoint: &'a Endpoint, why: Reason| AddrJson {
+        let of = |endpoint: &'a Endpoint, why: Reason| EndpointStepJson {
             endpoint: names.get(&endpoint.identity).map(String::as_str),
-            address: endpoint.identity.address,
-            port: endpoint.identity.port.map(Into::into),
-            id: endpoint.id.map(AddressId::get),
-            dev: endpoint.dev.as_ref().map(ToString::to_string),
-            flags: endpoint.flags.words(),
+            row: endpoint.into(),
+            flags: None,
+            from: None,
+            to: None,
             disruption,
             why: why.words(),
         };
+        let flags = |endpoint: &Endpoint| Some(endpoint.flags.words());
         match step {
             Step::SetSysctl { sysctl, from, to } => {
                 StepJson::SetSysctl { name: sysctl.name(), from, to, disruption }
@@ -259,24 +264,17 @@ impl<'a> StepJson<'a> {
             Step::SetLimits { from, to } => {
                 StepJson::SetLimits { from: (*from).into(), to: (*to).into(), disruption }
             }
-            Step::SetFlags { endpoint, to, why } => {
-                let AddrJson { endpoint, address, port, id, dev, flags: from, disruption, why } =
-                    addr(endpoint, *why);
-                let to = to.words();
-                StepJson::SetFlags(SetFlagsJson {
-                    endpoint,
-                    address,
-                    port,
-                    id,
-                    dev,
-                    from,
-                    to,
-                    disruption,
-                    why,
-                })
+            Step::SetFlags { endpoint, to, why } => StepJson::SetFlags(EndpointStepJson {
+                from: flags(endpoint),
+                to: Some(to.words()),
+                ..of(endpoint, *why)
+            }),
+            Step::DelAddr { endpoint, why } => {
+                StepJson::DelAddr(EndpointStepJson { flags: flags(endpoint), ..of(endpoint, *why) })
             }
-            Step::DelAddr { endpoint, why } => StepJson::DelAddr(addr(endpoint, *why)),
-            Step::AddAddr { endpoint, why } => StepJson::AddAddr(addr(endpoint, *why)),
+            Step::AddAddr { endpoint, why } => {
+                StepJson::AddAddr(EndpointStepJson { flags: flags(endpoint), ..of(endpoint, *why) })
+            }
         }
     }
 }
@@ -301,12 +299,20 @@ impl<'a> StateJson<'a> {
 impl<'a> EndpointJson<'a> {
     fn new(endpoint: &'a Endpoint, names: &'a EndpointNames) -> EndpointJson<'a> {
         EndpointJson {
+            row: endpoint.into(),
+            flags: endpoint.flags.words(),
+            name: names.get(&endpoint.identity).map(String::as_str),
+        }
+    }
+}
+
+impl From<&Endpoint> for RowJson {
+    fn from(endpoint: &Endpoint) -> RowJson {
+        RowJson {
             address: endpoint.identity.address,
             port: endpoint.identity.port.map(Into::into),
             id: endpoint.id.map(AddressId::get),
             dev: endpoint.dev.as_ref().map(ToString::to_string),
-            flags: endpoint.flags.words(),
-            name: names.get(&endpoint.identity).map(String::as_str),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::doctor::{Evidence, Stage, Verdict, verdicts};
+use crate::doctor::{Evidence, SubflowResult, SubflowStage, subflow_results};
 use crate::model::{AddressId, Course, Protocol, Watched};
 
 use super::{Colour, Style, wrap};
@@ -18,12 +18,12 @@ pub struct ProbeJson<'a> {
     protocol: Option<&'a str>,
     watched_ms: Option<u128>,
     errors: &'a [String],
-    endpoints: Vec<VerdictJson<'a>>,
+    endpoints: Vec<SubflowResultJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct VerdictJson<'a> {
+struct SubflowResultJson<'a> {
     endpoint: Option<&'a str>,
     address: String,
     id: Option<u8>,
@@ -36,7 +36,7 @@ impl<'a> ProbeJson<'a> {
     /// The object; none where nothing was probed.
     pub fn new(evidence: &'a Evidence) -> Option<ProbeJson<'a>> {
         let probe = evidence.probe.as_ref()?;
-        let verdict = |verdict: Verdict<'a>| VerdictJson {
+        let verdict = |verdict: SubflowResult<'a>| SubflowResultJson {
             endpoint: evidence.names.get(&verdict.row.identity).map(String::as_str),
             address: verdict.row.identity.address.to_string(),
             id: verdict.row.id.map(AddressId::get),
@@ -54,7 +54,7 @@ impl<'a> ProbeJson<'a> {
             protocol: watched.map(|watched| watched.protocol.word()),
             watched_ms: watched.map(|watched| watched.lasted.as_millis()),
             errors,
-            endpoints: verdicts(evidence).into_iter().map(verdict).collect(),
+            endpoints: subflow_results(evidence).into_iter().map(verdict).collect(),
         })
     }
 }
@@ -66,10 +66,10 @@ pub fn text(evidence: &Evidence, style: Style) -> String {
         Course::Failed(_) => return format!("probe of {}: no connection\n\n", probe.target),
         Course::Connected(watched) => format!("probe of {}: {}\n", probe.target, heading(watched)),
     };
-    let verdicts = verdicts(evidence);
+    let verdicts = subflow_results(evidence);
     let names: Vec<[String; 2]> = verdicts
         .iter()
-        .map(|Verdict { row, .. }| {
+        .map(|SubflowResult { row, .. }| {
             [row.identity.to_string(), evidence.names.get(&row.identity).cloned().unwrap_or_default()]
         })
         .collect();
@@ -107,16 +107,18 @@ fn heading(watched: &Watched) -> String {
     format!("{} {speaks}, watched for {seconds:.1} s{end}", watched.peer)
 }
 
-fn colour(stage: Stage) -> Option<Colour> {
+fn colour(stage: SubflowStage) -> Option<Colour> {
     match stage {
-        Stage::Established => Some(Colour::Green),
-        Stage::Announced => None,
-        Stage::NotTried => Some(Colour::Yellow),
-        Stage::Closed | Stage::Refused | Stage::Unanswered | Stage::NotSent => Some(Colour::Red),
+        SubflowStage::Established => Some(Colour::Green),
+        SubflowStage::Announced => None,
+        SubflowStage::NotTried => Some(Colour::Yellow),
+        SubflowStage::Closed | SubflowStage::Refused | SubflowStage::Unanswered | SubflowStage::NotSent => {
+            Some(Colour::Red)
+        }
     }
 }
 
-fn detail(verdict: &Verdict<'_>) -> String {
+fn detail(verdict: &SubflowResult<'_>) -> String {
     let rtt = verdict.rtt.map(|rtt| format!("rtt {:.1} ms", rtt.as_secs_f64() * 1000.0));
     let words = Some(verdict.detail.clone()).filter(|words| !words.is_empty());
     rtt.into_iter().chain(words).collect::<Vec<_>>().join(", ")

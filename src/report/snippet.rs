@@ -9,16 +9,16 @@ use crate::source::SourceFile;
 
 use super::Style;
 
-/// A longer line is cut to a stretch around the place; a file may be one line of a megabyte.
+/// A longer line is cut to a window around the label; a file may be one line of a megabyte.
 const LINE_MAX: usize = 400;
-/// Places that are further apart are shown without the lines between them.
+/// Labels that are more lines apart get snippets of their own.
 const LINES_MAX: usize = 50;
 
 /// Draws diagnostics about some sources.
 pub struct Snippets<'a> {
     sources: &'a [SourceFile],
     lines: Vec<OnceCell<Vec<Line<'a>>>>,
-    /// The line behind the last one, where a text that ends too early is wrong.
+    /// The line after the last one, for an error at the end of the text.
     beyond: Line<'a>,
     renderer: Renderer,
 }
@@ -32,7 +32,7 @@ struct Line<'a> {
 }
 
 impl<'a> Snippets<'a> {
-    /// For diagnostics whose places are in `sources`.
+    /// For diagnostics with locations in `sources`.
     pub fn new(sources: &'a [SourceFile], style: Style) -> Snippets<'a> {
         let renderer = match style {
             Style::Plain => Renderer::plain(),
@@ -47,6 +47,7 @@ impl<'a> Snippets<'a> {
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
         };
         let mut group = level.primary_title(diagnostic.message.as_str()).elements(None::<Origin>);
         let mut moved = Vec::new();
@@ -119,8 +120,8 @@ impl<'a> Snippets<'a> {
     }
 }
 
-/// A place on a line that is shown in part: the renderer counts columns from where the part begins, so the place is
-/// given to it as a part of the path, and what it adds is taken away again.
+/// The header of a line that is shown in part. The renderer counts columns from the start of that part, so it gets the
+/// right location as part of the path, and the location that it adds is removed.
 struct Moved {
     wrong: String,
     right: String,

@@ -1,4 +1,4 @@
-//! Which files count, and which of them hide others.
+//! Finds the configuration files: standard folders or arguments, and which file hides which.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::ReadError;
 
-/// The standard folders, as netplan has them: a file hides those of the same name in the folders before its own.
+/// The standard folders, as in netplan: a file hides files of the same name in the folders before its own.
 const FOLDERS: [&str; 3] = ["usr/lib/mptcp-apply", "etc/mptcp-apply", "run/mptcp-apply"];
 
-/// Something to read.
+/// An input to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputPath {
     /// `-`
@@ -20,7 +20,7 @@ pub enum InputPath {
     File {
         /// Its path.
         path: PathBuf,
-        /// How it was found, which decides whose word it may carry.
+        /// How it was found, which decides the permissions that it needs.
         origin: Origin,
     },
 }
@@ -28,18 +28,18 @@ pub enum InputPath {
 /// How a file was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// In a standard folder: read at every boot without anybody asking for it.
+    /// In a standard folder, which is read at every boot.
     Installed,
-    /// On the command line: somebody asked for it.
+    /// Named on the command line.
     Named,
-    /// In a folder on the command line: somebody asked for whatever is there.
+    /// In a folder that is named on the command line.
     InNamedFolder,
 }
 
-/// The inputs in the order in which later ones win: those that `paths` names, or else the standard ones below `root`.
+/// Finds the inputs, in the order in which later ones win: those that `paths` names, or the standard ones below `root`.
 ///
 /// # Errors
-/// When there is no input at all, when a named one does not exist, and when a folder cannot be listed.
+/// When there is no input, when a named one does not exist, and when a folder cannot be listed.
 pub fn find(paths: &[PathBuf], root: &Path) -> Result<Vec<InputPath>, ReadError> {
     if paths.is_empty() {
         return standard(root);
@@ -58,8 +58,8 @@ pub fn find(paths: &[PathBuf], root: &Path) -> Result<Vec<InputPath>, ReadError>
     Ok(inputs)
 }
 
-/// The paths that decide what [`find`] finds: those that are named, or the standard folders below `root`.
-pub fn origins(paths: &[PathBuf], root: &Path) -> Vec<PathBuf> {
+/// The paths in which [`find`] looks: those that are named, or the standard folders below `root`.
+pub fn search_paths(paths: &[PathBuf], root: &Path) -> Vec<PathBuf> {
     if paths.is_empty() { FOLDERS.map(|folder| root.join(folder)).into() } else { paths.to_vec() }
 }
 
@@ -100,7 +100,7 @@ fn standard(root: &Path) -> Result<Vec<InputPath>, ReadError> {
     Ok(by_name.into_values().map(|path| InputPath::File { path, origin: Origin::Installed }).collect())
 }
 
-/// The names of the `*.yaml` in a folder, in order; hidden files are left out, as a shell's glob leaves them out.
+/// The names of the `*.yaml` files in a folder, in order; hidden files are left out, as in a shell's glob.
 fn yaml_files(folder: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {

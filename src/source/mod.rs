@@ -1,35 +1,35 @@
-//! The edge to the file system: which files count, and what is in them.
+//! The edge to the file system: finds and reads the configuration files.
 
 mod find;
 mod read;
 
-pub use find::{InputPath, Origin, find, origins};
+pub use find::{InputPath, Origin, find, search_paths};
 pub use read::{FILE_MAX, SourceFile, decode, read};
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why there is nothing to read.
+/// Why the files could not be found or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The standard folders hold no configuration.
-    #[error("no configuration found: there is no *.yaml in {}", list(.0))]
+    /// The standard folders have no configuration file.
+    #[error("no configuration found: there is no *.yaml file in {}", list(.0))]
     NoneFound(Vec<PathBuf>),
-    /// A path that was named does not exist.
+    /// A named path does not exist.
     #[error("{}: no such file or folder", .0.display())]
     Missing(PathBuf),
-    /// A folder that was named holds no configuration.
-    #[error("{}: the folder holds no *.yaml", .0.display())]
+    /// A named folder has no configuration file.
+    #[error("{}: there is no *.yaml file in this folder", .0.display())]
     EmptyFolder(PathBuf),
-    /// Standard input can be read once.
-    #[error("`-` is given more than once, and standard input can be read only once")]
+    /// Standard input is named twice.
+    #[error("`-` is given more than once, but standard input can be read only once")]
     StandardInputTwice,
-    /// The file system said no.
+    /// The file system returned an error.
     #[error("{}: {}", .path.display(), .error)]
     Io {
-        /// What was to be read.
+        /// The file or folder.
         path: PathBuf,
-        /// Why it could not be.
+        /// Its error.
         error: io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! Reading one input: size, encoding, and whether its owner may speak for root.
+//! Reads one input: checks its size, its encoding, and whether its owner may decide what root does.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -17,17 +17,17 @@ use super::{InputPath, Origin, ReadError};
 /// The largest file, in bytes.
 pub const FILE_MAX: u64 = 1 << 20;
 
-/// A file that was read.
+/// The text of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
-    /// How messages call it.
+    /// The name in messages.
     pub name: String,
-    /// All of it; empty when it could not be used, which is reported.
+    /// The whole text; empty after an error, which is reported.
     pub text: String,
 }
 
-/// Reads every input. What is wrong with their contents becomes a diagnostic; `trust` gets what speaks against
-/// carrying them out with root's rights.
+/// Reads every input. Errors in the contents become diagnostics; `trust` collects the permissions that are too open for
+/// files that decide what root does.
 ///
 /// # Errors
 /// When an input cannot be read at all.
@@ -40,7 +40,7 @@ pub fn read(
     for (index, input) in inputs.iter().enumerate() {
         let (name, bytes) = match input {
             InputPath::StandardInput => {
-                ("<stdin>".to_owned(), bounded(io::stdin().lock(), 0, Path::new("<stdin>"))?)
+                ("<stdin>".to_owned(), read_limited(io::stdin().lock(), 0, Path::new("<stdin>"))?)
             }
             InputPath::File { path, origin } => {
                 let name = path.display().to_string();
@@ -54,7 +54,7 @@ pub fn read(
 
 fn file(path: &Path, origin: Origin, trust: &mut Vec<Diagnostic>) -> Result<Vec<u8>, ReadError> {
     let failed = |error| ReadError::Io { path: path.into(), error };
-    // A pipe that somebody names is meant; one that lies in a folder would only keep the program waiting.
+    // A pipe may be named; one in a folder would block the program.
     if origin != Origin::Named && fs::metadata(path).map_err(failed)?.file_type().is_fifo() {
         return Err(failed(io::Error::other("it is a pipe, not a file")));
     }
@@ -63,21 +63,21 @@ fn file(path: &Path, origin: Origin, trust: &mut Vec<Diagnostic>) -> Result<Vec<
     if metadata.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
-    trust.extend(distrust(path, &metadata, origin));
-    // Whoever can write to the folder can add files. That of a single named file does not matter: nothing else in it
+    trust.extend(check_permissions(path, &metadata, origin));
+    // A user who can write to the folder can add files. The folder of a named file does not matter: nothing else in it
     // is read.
     if let Some(folder) = path.parent().filter(|_| origin != Origin::Named) {
         let metadata = fs::metadata(folder).map_err(failed)?;
-        // Once for all files of the folder.
-        let finding = distrust(folder, &metadata, origin);
+        // Reported once for all files of the folder.
+        let finding = check_permissions(folder, &metadata, origin);
         trust.extend(finding.filter(|finding| !trust.contains(finding)));
     }
-    bounded(file, metadata.len(), path)
+    read_limited(file, metadata.len(), path)
 }
 
-/// Reads more than allowed at most once, so that an endless input ends too. Where as much came as was expected, and not
-/// more although there was room, that is all.
-fn bounded(input: impl AsFd, expected: u64, path: &Path) -> Result<Vec<u8>, ReadError> {
+/// Reads the whole input, but stops after the first read beyond the allowed size, so that an endless input ends too. A
+/// read that returns exactly the expected size, although the buffer had room for more, is the last one.
+fn read_limited(input: impl AsFd, expected: u64, path: &Path) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::with_capacity(usize::try_from(expected.min(FILE_MAX)).unwrap_or(0) + 1);
     loop {
         bytes.reserve(1);
@@ -90,7 +90,7 @@ fn bounded(input: impl AsFd, expected: u64, path: &Path) -> Result<Vec<u8>, Read
     }
 }
 
-/// What the bytes of a file say as text. One byte more than [`FILE_MAX`] stands for a file that is too large.
+/// Decodes the bytes of a file to text. More bytes than [`FILE_MAX`] mean that the file is too large.
 pub fn decode(name: String, bytes: Vec<u8>, source: SourceId, diagnostics: &mut Diagnostics) -> SourceFile {
     let at = |line, column| Location { source, span: Span { line, column, length: 1 } };
     if bytes.len() as u64 > FILE_MAX {
@@ -116,10 +116,10 @@ pub fn decode(name: String, bytes: Vec<u8>, source: SourceId, diagnostics: &mut 
     }
 }
 
-/// Whether a file's owner has no number in the user namespace of this process, as root of the host has none in a
-/// container without root: then it shows as the one number that no range of the namespace's map contains.
+/// Whether a file's owner is not mapped into the user namespace of this process, such as the host's root in a rootless
+/// container. Such an owner appears as the overflow uid, and no range of the namespace's map contains it.
 fn is_unmapped(owner: u32) -> bool {
-    /// `/proc/sys/kernel/overflowuid` unless somebody changed it, which nobody does.
+    /// The default of `/proc/sys/kernel/overflowuid`, which is never changed in practice.
     const OVERFLOW_UID: u32 = 65534;
     let maps = |line: &str| {
         let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().unwrap_or(0));
@@ -130,18 +130,18 @@ fn is_unmapped(owner: u32) -> bool {
     owner == OVERFLOW_UID && fs::read_to_string("/proc/self/uid_map").is_ok_and(unmapped)
 }
 
-/// What speaks against carrying out with root's rights what this file or folder says.
-fn distrust(path: &Path, metadata: &Metadata, origin: Origin) -> Option<Diagnostic> {
+/// Checks whether users other than root can change a file or folder that decides what root does.
+fn check_permissions(path: &Path, metadata: &Metadata, origin: Origin) -> Option<Diagnostic> {
     const OTHERS_WRITE: u32 = 0o002;
     const GROUP_WRITES: u32 = 0o020;
     let path = path.display();
     let (owner, mode) = (metadata.uid(), metadata.mode());
-    // A device such as /dev/null masks a file and says nothing; anybody may write to it.
+    // A device such as /dev/null masks a file and declares nothing; every user may write to it.
     if metadata.file_type().is_char_device() {
         return None;
     }
     let (reason, remedy) = if mode & OTHERS_WRITE != 0 {
-        ("everybody can write to it".to_owned(), format!("chmod go-w {path}"))
+        ("every user can write to it".to_owned(), format!("chmod go-w {path}"))
     } else if owner != 0 && owner != rustix::process::geteuid().as_raw() && !is_unmapped(owner) {
         (format!("it belongs to user {owner}, not to root"), format!("chown root {path}"))
     } else if mode & GROUP_WRITES != 0 {

@@ -1,6 +1,6 @@
-//! Waiting for somebody's word on a change.
+//! Waits for the decision about a change: by key, signal, command or time.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -10,51 +10,47 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use rustix::termios::{QueueSelector, tcflush};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::low_level::pipe;
 
-use crate::linux::wait;
+use crate::linux::{signals, wait};
 
 /// What was decided, and by what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The change stays.
     Keep(&'static str),
-    /// It is to be taken back.
+    /// The change is to be taken back.
     Back(&'static str),
 }
 
-/// Whoever may decide.
+/// What can decide: two groups of signals, the terminal, and a command.
 pub struct Session {
     keep: UnixStream,
     back: UnixStream,
-    /// The command that decides, if one was named, and its end.
+    /// The command that decides, if there is one, and a descriptor that is readable at its end.
     command: Option<(Child, OwnedFd)>,
+    /// Whether the line that is being typed has text already.
+    typed: bool,
     since: Instant,
 }
 
 impl Session {
-    /// Hears signals from now on, so that none of them ends the program in the midst of a plan.
+    /// From now on SIGUSR1, SIGINT, SIGTERM and SIGHUP only decide, so that none of them ends the program within a plan.
     ///
     /// # Errors
-    /// When the kernel has no more sockets to give.
+    /// When the kernel refuses a socket or a handler.
     pub fn open() -> io::Result<Session> {
-        let (keep, keeps) = UnixStream::pair()?;
-        let (back, backs) = UnixStream::pair()?;
-        pipe::register(SIGUSR1, keeps)?;
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            pipe::register(signal, backs.try_clone()?)?;
-        }
-        Ok(Session { keep, back, command: None, since: Instant::now() })
+        let (keep, back) = (signals::socket(&[SIGUSR1])?, signals::socket(&[SIGINT, SIGTERM, SIGHUP])?);
+        Ok(Session { keep, back, command: None, typed: false, since: Instant::now() })
     }
 
-    /// Lets the exit status of a shell command decide. What it prints goes to standard error.
+    /// Starts a shell command whose exit status decides. Its output goes to standard error.
     ///
     /// # Errors
     /// When there is no shell.
     pub fn ask(&mut self, command: &str) -> io::Result<()> {
         let output = io::stderr().as_fd().try_clone_to_owned()?;
         let mut shell = Command::new("/bin/sh");
-        // A group of its own, to end what it started with it.
+        // A process group of its own, so that its children can be ended with it.
         let shell = shell.args(["-c", command]).process_group(0);
         let child = shell.stdin(Stdio::null()).stdout(Stdio::from(output)).spawn()?;
         let end = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
@@ -62,23 +58,23 @@ impl Session {
         Ok(())
     }
 
-    /// Forgets what was typed before there is a question: it is no answer.
+    /// Discards what was typed before the question was asked.
     pub fn forget_what_was_typed(&self) {
         // Where there is no terminal, nothing was typed.
         let _ = tcflush(io::stdin(), QueueSelector::IFlush);
     }
 
-    /// How somebody can confirm.
+    /// How the user can confirm, for a message.
     pub fn ways(&self) -> String {
         let enter = if io::stdin().is_terminal() { "press Enter or " } else { "" };
         format!("{enter}send SIGUSR1 to process {}", std::process::id())
     }
 
-    /// Waits for a decision, so long at most. `guard` is readable when the guard is gone. `tell` says how long is left, and
-    /// returns when that is to be said again.
+    /// Waits for a decision, `at_most` that long. `guard` is readable when the guard is gone. `tell` gets the time that is
+    /// left, prints it, and returns after what time to print it again.
     ///
     /// # Errors
-    /// When the kernel does not let it wait.
+    /// When waiting fails.
     pub fn wait(
         &mut self,
         guard: &impl AsFd,
@@ -98,7 +94,7 @@ impl Session {
     }
 
     fn look(&mut self, guard: &impl AsFd, left: Duration) -> io::Result<Option<Decision>> {
-        // Where no terminal is, nobody can press a key.
+        // Keys count only on a terminal.
         let stdin = io::stdin();
         let terminal = (self.command.is_none() && stdin.is_terminal()).then(|| stdin.as_fd());
         let command = self.command.as_ref().map(|(_, end)| end.as_fd());
@@ -114,13 +110,13 @@ impl Session {
                 true => Decision::Keep("the command agrees"),
                 false => Decision::Back("the command does not agree"),
             }),
-            None if decided => key(),
+            None if decided => key(&mut self.typed),
             _ => None,
         })
     }
 }
 
-/// A command that is still running when the decision was made is of no more use, with all that it started.
+/// Ends a command that still runs after the decision, with all its children.
 impl Drop for Session {
     fn drop(&mut self) {
         if let Some((child, _)) = &mut self.command
@@ -132,11 +128,43 @@ impl Drop for Session {
     }
 }
 
-/// What the terminal says: Enter, something else that decides nothing, or that it is gone.
-fn key() -> Option<Decision> {
-    let mut line = [0; 64];
-    match io::stdin().lock().read(&mut line) {
-        Ok(length) if length > 0 => (line[..length] == *b"\n").then_some(Decision::Keep("confirmed")),
+/// Reads from the terminal: an empty line keeps the change, another line decides nothing. `typed` is whether the line that
+/// the bytes continue has text already: long lines, and lines cut by Ctrl-D, come in several parts.
+fn key(typed: &mut bool) -> Option<Decision> {
+    let mut bytes = [0; 64];
+    // Without a buffer, in which poll(2) would see nothing.
+    match rustix::io::read(io::stdin(), &mut bytes) {
+        Ok(length) if length > 0 => {
+            is_empty_line(typed, &bytes[..length]).then_some(Decision::Keep("confirmed"))
+        }
         _ => Some(Decision::Back("the terminal is gone")),
+    }
+}
+
+fn is_empty_line(typed: &mut bool, bytes: &[u8]) -> bool {
+    bytes.iter().any(|byte| {
+        let had_text = std::mem::replace(typed, *byte != b'\n');
+        *byte == b'\n' && !had_text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_empty_line;
+
+    #[test]
+    fn only_an_empty_line_confirms() {
+        for (parts, confirms) in [
+            (&["\n"][..], true),
+            (&["no\n"], false),
+            (&["no", "\n"], false),
+            (&["no\n", "\n"], true),
+            (&[" \n"], false),
+            (&["no", "t yet\n\n"], true),
+        ] {
+            let mut typed = false;
+            let confirmed = parts.iter().fold(false, |_, part| is_empty_line(&mut typed, part.as_bytes()));
+            assert_eq!(confirmed, confirms, "{parts:?}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Hearing of files.
+//! Watches files and folders with inotify.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -10,43 +10,46 @@ use std::sync::{Arc, Mutex, PoisonError};
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+use super::events::{drain, pair};
 use super::watch_set::WatchSet;
-use super::{drain, pair};
 
-/// The files and folders that are watched. The watcher has a thread of its own, which sleeps until the kernel has news.
+/// The files and folders that are watched. The watcher has its own thread, which sleeps until inotify reports an event.
 pub struct Files {
     watcher: RecommendedWatcher,
     watched: BTreeSet<PathBuf>,
-    trail: Arc<Mutex<WatchSet>>,
-    news: UnixStream,
+    watch_set: Arc<Mutex<WatchSet>>,
+    /// Receives a byte at each change.
+    changed: UnixStream,
 }
 
 impl Files {
-    /// Hears of nothing yet.
+    /// Watches nothing yet.
+    ///
+    /// # Errors
+    /// When the kernel refuses a socket or inotify.
     pub fn open() -> io::Result<Files> {
-        let (news, mut tell) = pair()?;
-        let trail = Arc::new(Mutex::new(WatchSet::default()));
-        let concerns = Arc::clone(&trail);
-        let hear = move |event: notify::Result<Event>| {
-            let trail = concerns.lock().unwrap_or_else(PoisonError::into_inner);
-            if matters(&event, &trail) {
-                // When the socket is full there are news enough in it.
-                let _ = tell.write(&[1]);
+        let (changed, mut wake) = pair()?;
+        let watch_set = Arc::new(Mutex::new(WatchSet::default()));
+        let shared = Arc::clone(&watch_set);
+        let at_event = move |event: notify::Result<Event>| {
+            if matters(&event, &shared.lock().unwrap_or_else(PoisonError::into_inner)) {
+                // A full socket is readable already.
+                let _ = wake.write(&[1]);
             }
         };
-        let watcher = notify::recommended_watcher(hear).map_err(io::Error::other)?;
-        Ok(Files { watcher, watched: BTreeSet::new(), trail, news })
+        let watcher = notify::recommended_watcher(at_event).map_err(io::Error::other)?;
+        Ok(Files { watcher, watched: BTreeSet::new(), watch_set, changed })
     }
 
-    /// Hears of what leads to these paths, and of nothing else.
+    /// Watches these paths and what leads to them, and nothing else. A folder that cannot be watched is logged.
     pub fn attend(&mut self, paths: &[PathBuf]) {
-        let trail = WatchSet::to(paths);
-        // A watch is on what a path led to, which may be another folder now. So all are made anew.
+        let watch_set = WatchSet::to(paths);
+        // A watch stays on the folder that a path led to, while the path can lead to another one now. So all are replaced.
         for folder in std::mem::take(&mut self.watched) {
-            // The kernel may have ended it, with the folder.
+            // The kernel ends a watch itself when its folder is removed.
             let _ = self.watcher.unwatch(&folder);
         }
-        for folder in &trail.folders {
+        for folder in &watch_set.folders {
             match self.watcher.watch(folder, RecursiveMode::NonRecursive) {
                 Ok(()) => {
                     self.watched.insert(folder.clone());
@@ -54,27 +57,28 @@ impl Files {
                 Err(error) => log::warn!("cannot watch {}: {error}", folder.display()),
             }
         }
-        *self.trail.lock().unwrap_or_else(PoisonError::into_inner) = trail;
+        *self.watch_set.lock().unwrap_or_else(PoisonError::into_inner) = watch_set;
     }
 
-    /// Whether there are news. Afterwards there are none.
-    pub fn hear(&mut self) -> bool {
-        drain(&self.news)
+    /// Whether anything changed since the last call.
+    pub fn has_changed(&mut self) -> bool {
+        drain(&self.changed)
     }
 }
 
+/// Readable when something changed.
 impl AsFd for Files {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.news.as_fd()
+        self.changed.as_fd()
     }
 }
 
-/// Reading is news too, that of this program most of all.
-fn matters(event: &notify::Result<Event>, trail: &WatchSet) -> bool {
+/// Whether an event calls for a pass. Events of reading do not: this program causes them itself.
+fn matters(event: &notify::Result<Event>, watch_set: &WatchSet) -> bool {
     let Ok(event) = event else { return true };
     let changes = match event.kind {
         EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
         _ => true,
     };
-    changes && (event.need_rescan() || event.paths.iter().any(|path| trail.concerns(path)))
+    changes && (event.need_rescan() || event.paths.iter().any(|path| watch_set.concerns(path)))
 }

@@ -152,12 +152,11 @@ impl WatchedNamespace {
 
     /// Enters the namespace, and makes sure that it is still the same one, which no other run keeps.
     fn enter(&mut self, warnings: &mut Vec<Diagnostic>) -> Result<(), Failure> {
-        let inode = match &self.name {
+        if let Some(name) = &self.name {
             // Whatever the name meant before: a socket there would keep that namespace alive.
-            Some(name) => Some(netns::enter(name).inspect_err(|_| self.entered = None)?.inode),
-            None => None,
-        };
-        let mut rundir = RunDir::of(inode)?;
+            netns::enter(name).inspect_err(|_| self.entered = None)?;
+        }
+        let mut rundir = RunDir::of_this_namespace()?;
         if self.entered.as_ref().is_some_and(|entered| entered.rundir.is_of(&rundir)) {
             return Ok(());
         }
@@ -167,7 +166,7 @@ impl WatchedNamespace {
         match rundir.claim() {
             Ok(()) => {}
             Err(error @ LockError::Held(_)) => return Err(error.into()),
-            Err(error @ LockError::Unavailable(..)) => warnings.push(error.warning()),
+            Err(error) => warnings.push(error.warning()),
         }
         self.entered = Some(Entered { rundir, changes });
         Ok(())

@@ -1,4 +1,4 @@
-//! What the service manager is told, if there is one (`sd_notify(3)`).
+//! Notifications to the service manager, if there is one (`sd_notify(3)`).
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use sd_notify::NotifyState;
 
 /// The service manager.
 pub struct Systemd {
-    /// How often it wants to hear that the program lives; twice as often as it would get impatient.
+    /// How often the watchdog is notified: twice in its timeout (`WATCHDOG_USEC`). None without a watchdog.
     heartbeat: Option<Duration>,
 }
 
 impl Systemd {
-    /// As the environment says.
+    /// Reads `NOTIFY_SOCKET` and `WATCHDOG_USEC`.
     pub fn from_environment() -> Systemd {
         Systemd { heartbeat: sd_notify::watchdog_enabled().map(|patience| patience / 2) }
     }
@@ -21,37 +21,37 @@ impl Systemd {
         self.heartbeat
     }
 
-    /// The program lives.
+    /// `WATCHDOG=1`: the program still runs.
     pub fn alive(&self) {
-        tell(&[NotifyState::Watchdog]);
+        notify(&[NotifyState::Watchdog]);
     }
 
-    /// Everything was read, and applied as far as possible; and how it is, in a line.
+    /// `READY=1`: the configuration was read, and applied as far as possible. `status` is one line.
     pub fn ready(&self, status: &str) {
-        tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+        notify(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
-    /// How it is, in a line.
+    /// `STATUS=`, one line.
     pub fn status(&self, status: &str) {
-        tell(&[NotifyState::Status(status)]);
+        notify(&[NotifyState::Status(status)]);
     }
 
-    /// Everything is being read again.
+    /// `RELOADING=1` with the time: the configuration is being read again.
     pub fn reloading(&self) {
         if let Ok(now) = NotifyState::monotonic_usec_now() {
-            tell(&[NotifyState::Reloading, now]);
+            notify(&[NotifyState::Reloading, now]);
         }
     }
 
-    /// The program ends.
+    /// `STOPPING=1`: the program is about to end.
     pub fn stopping(&self) {
-        tell(&[NotifyState::Stopping]);
+        notify(&[NotifyState::Stopping]);
     }
 }
 
-/// Does nothing without a service manager. One that does not listen is no reason to stop working.
-fn tell(news: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(news) {
-        log::debug!("cannot tell the service manager: {error}");
+/// Does nothing without a service manager. A failure is only logged: the program works without one too.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        log::debug!("cannot notify the service manager: {error}");
     }
 }

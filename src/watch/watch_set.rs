@@ -1,49 +1,49 @@
-//! What has to be watched so that nothing which leads to a file can be replaced unnoticed.
+//! The folders to watch so that a file, and every folder and link on the way to it, cannot be replaced unnoticed.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// As many as the kernel follows (`MAXSYMLINKS`).
+/// How many links are followed, as the kernel does (`MAXSYMLINKS`).
 const LINKS_MAX: usize = 40;
 
-/// What to watch, and which of the news there matter.
+/// The folders to watch, and which of the events there matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WatchSet {
     /// The folders to watch. A watched file would be lost as soon as another one is moved into its place.
     pub folders: BTreeSet<PathBuf>,
-    /// What matters in them: the files themselves, folders and links on the way to them.
+    /// The paths that matter in them: the files, and folders and links on the way to them.
     names: BTreeSet<PathBuf>,
     /// Folders in which everything matters.
     whole: BTreeSet<PathBuf>,
 }
 
 impl WatchSet {
-    /// The trail to these files and folders, which need not be there.
+    /// What leads to these files and folders, which need not exist.
     pub fn to(paths: &[PathBuf]) -> WatchSet {
-        let mut trail = WatchSet::default();
+        let mut watch_set = WatchSet::default();
         for path in paths {
             let Ok(path) = std::path::absolute(path) else { continue };
-            let end = trail.follow(&path);
+            let end = watch_set.follow(&path);
             let Ok(entries) = fs::read_dir(&end) else { continue };
-            // Of a folder each link counts too, since what it leads to may change elsewhere.
+            // The target of a link in a folder can change elsewhere.
             for entry in entries.flatten().filter(|entry| is_link(&entry.path())) {
-                trail.follow(&entry.path());
+                watch_set.follow(&entry.path());
             }
-            trail.folders.insert(end.clone());
-            trail.whole.insert(end);
+            watch_set.folders.insert(end.clone());
+            watch_set.whole.insert(end);
         }
-        trail
+        watch_set
     }
 
-    /// Whether news of this path matter.
+    /// Whether an event at this path matters.
     pub fn concerns(&self, path: &Path) -> bool {
         let within = path.parent().is_some_and(|parent| self.whole.contains(parent));
         within || self.names.contains(path) || self.whole.contains(path)
     }
 
-    /// Walks to a path, link by link. Where that ends.
+    /// Walks to a path, link by link, and returns where that ends.
     fn follow(&mut self, path: &Path) -> PathBuf {
         let mut left = steps(path);
         let (mut here, mut links) = (PathBuf::from("/"), 0);
@@ -54,7 +54,7 @@ impl WatchSet {
             }
             let next = here.join(&name);
             let target = fs::read_link(&next).ok().filter(|_| links < LINKS_MAX);
-            // Of folders further up nobody expects that they are replaced; looking from time to time finds that too.
+            // Folders further up are hardly ever replaced, and the periodic pass notices that too.
             if target.is_some() || left.len() < 2 || !next.exists() {
                 self.folders.insert(here.clone());
                 self.names.insert(next.clone());
@@ -75,7 +75,7 @@ impl WatchSet {
     }
 }
 
-/// The parts of a path, the last one first.
+/// The parts of a path, the last one first. `/` and `.` are left out.
 fn steps(path: &Path) -> Vec<OsString> {
     let part = |component| match component {
         Component::Normal(name) => Some(name.to_owned()),

@@ -84,7 +84,7 @@ fn no_input_is_66() {
     let ran = with(&["check", "--root-dir", root]).expect(66);
     assert!(ran.stderr.contains("no configuration found"), "{}", ran.stderr);
     assert!(ran.stderr.contains("etc/mptcp-apply"), "{}", ran.stderr);
-    assert!(with(&["check", root]).expect(66).stderr.contains("the folder holds no *.yaml"));
+    assert!(with(&["check", root]).expect(66).stderr.contains("there is no *.yaml file in this folder"));
     assert!(with(&["check", "/no/such/file"]).expect(66).stderr.contains("/no/such/file: no such file"));
     assert!(with(&["chekc"]).expect(66).stderr.contains("--help"));
 }
@@ -369,7 +369,7 @@ fn files_that_others_can_write_are_refused() {
     let mode = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("set");
     mode(0o666);
     let ran = apply(&[]).expect(77);
-    assert!(ran.stderr.contains("everybody can write to it"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("every user can write to it"), "{}", ran.stderr);
     assert!(ran.stderr.contains("chmod go-w"), "{}", ran.stderr);
     assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
     for option in ["--dry-run", "--rehearse"] {
@@ -421,7 +421,7 @@ fn links_are_judged_by_what_they_lead_to() {
         let ran = apply(None).expect(77);
         assert!(ran.stderr.contains("mptcp-apply/a.yaml decides what root does"), "{}", ran.stderr);
     }
-    assert!(apply(Some(&link)).expect(77).stderr.contains("everybody can write to it"));
+    assert!(apply(Some(&link)).expect(77).stderr.contains("every user can write to it"));
     assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
     mode(0o644);
     assert_eq!(apply(None).expect(0).stderr, "");

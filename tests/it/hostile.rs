@@ -49,7 +49,7 @@ error: more than 4096 endpoints are declared
     --> <stdin>:4099:3
      |
 4099 |   e4096: {address: 10.0.16.0, flags: [subflow]}
-     |   ^^^^^ this one is too many
+     |   ^^^^^ the first one too many
      |
      = help: a selector (`dev` or a prefix) stands for many addresses
 ";

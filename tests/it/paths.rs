@@ -79,8 +79,15 @@ struct Talking {
     calls: usize,
     /// How many steps were carried out.
     executed: usize,
-    /// When somebody wants the run to end.
+    /// When the run is asked to end.
     interrupted: Option<Duration>,
+    /// Connections always send on all paths that are no backup, and what is on its way arrives within this time. None when
+    /// they are idle.
+    on_its_way: Option<Duration>,
+    /// Since when rows are `backup`.
+    lowered: BTreeMap<IpAddr, Duration>,
+    /// How many paths were removed with data on their way.
+    torn: usize,
 }
 
 impl Talking {
@@ -103,7 +110,19 @@ impl Talking {
             calls: 0,
             executed: 0,
             interrupted: None,
+            on_its_way: None,
+            lowered: BTreeMap::new(),
+            torn: 0,
         }
+    }
+
+    /// Whether data is on its way by this path of the connection.
+    fn carries(&self, path: &Path, connection: &[Path]) -> bool {
+        let is_other = |other: &&Path| other.local != path.local && other.is_established(self.now);
+        let arrived = |since: &Duration| self.on_its_way.is_some_and(|time| self.now >= *since + time);
+        let is_spare = connection.iter().any(|other| is_other(&other))
+            && self.lowered.get(&path.local).is_some_and(arrived);
+        self.on_its_way.is_some() && path.is_established(self.now) && !is_spare
     }
 
     fn ask(&mut self, local: IpAddr) {
@@ -167,16 +186,16 @@ impl PathManager for Talking {
     fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error> {
         let now = self.now;
         let of = |(token, paths): (usize, &Vec<Path>)| {
-            let subflow = move |path: &Path| SubflowSummary {
+            let subflow = |path: &Path| SubflowSummary {
                 connection: token as u32,
                 local: path.local,
                 established: path.is_established(now),
-                queued: 0,
+                queued: if self.carries(path, paths) { 1448 } else { 0 },
                 unread: 0,
                 acknowledged: 0,
                 received: 0,
                 backoff: 0,
-                idle: now,
+                idle: Duration::from_secs(3600),
             };
             let seen = |path: &&Path| !path.announced || path.is_established(now);
             paths.iter().filter(seen).map(subflow).collect::<Vec<_>>()
@@ -231,13 +250,25 @@ impl PathManager for Talking {
             }
             Step::DelAddr { endpoint, .. } => {
                 let gone = endpoint.identity.address;
+                let torn = |paths: &Vec<Path>| {
+                    paths.iter().filter(|path| path.local == gone && self.carries(path, paths)).count()
+                };
+                self.torn += self.connections.iter().map(torn).sum::<usize>();
+                self.lowered.remove(&gone);
                 self.connections.iter_mut().for_each(|paths| paths.retain(|path| path.local != gone));
                 // A free place is for the next endpoint that has no path yet.
                 let rows = self.kernel.state().endpoints;
                 rows.iter().for_each(|row| self.ask(row.identity.address));
             }
-            Step::SetFlags { endpoint, .. } if endpoint.identity.address != address(4) => {
-                self.changed.push(endpoint.identity);
+            Step::SetFlags { endpoint, to, .. } => {
+                let address = endpoint.identity.address;
+                match to.contains(Flags::BACKUP) {
+                    true => self.lowered.entry(address).or_insert(self.now),
+                    false => self.lowered.remove(&address).get_or_insert(self.now),
+                };
+                if address != self::address(4) {
+                    self.changed.push(endpoint.identity);
+                }
             }
             _ => {}
         }
@@ -337,6 +368,63 @@ fn within_tight_limits_each_removal_makes_room() {
     let mut kernel = Talking::new(&state(2, &[1, 2, 3], SUBFLOW), 1, None, &[Answer::Accept]);
     carry_out(&mut kernel, &state(2, &[4, 5, 6], SUBFLOW));
     assert_eq!(kernel.without_path, Duration::ZERO);
+}
+
+/// Whatever changes, nothing is removed with data on its way, and connections never stop. Idle ones are not waited for.
+#[test]
+fn what_carries_data_is_drained_before_it_goes() {
+    let before = state(8, &[1, 2, 3], SUBFLOW);
+    let other_flags = state(8, &[1, 2, 3], SUBFLOW.union(Flags::LAMINAR));
+    let targets = [
+        (other_flags, 3),
+        (state(8, &[4, 5, 6], SUBFLOW), 3),
+        (state(8, &[1, 4, 3], SUBFLOW), 1),
+        (state(8, &[3], SUBFLOW), 2),
+    ];
+    for on_its_way in [0, 20, 600] {
+        for (target, lowered) in &targets {
+            let mut kernel = Talking::new(&before, 2, None, &[Answer::Accept]);
+            kernel.kernel = Model::holding(Version::V6_18, &before);
+            kernel.on_its_way = Some(Duration::from_millis(on_its_way));
+            let outcome = carry_out(&mut kernel, target);
+            assert_eq!((kernel.torn, kernel.without_path), (0, Duration::ZERO), "{target:?}");
+            let drained = outcome.steps().filter(|step| reason(step) == Some(Reason::Drained));
+            assert_eq!(drained.count(), *lowered);
+        }
+    }
+}
+
+/// A path that all data takes cannot be drained; neither can one whose peer goes on sending. Both end.
+#[test]
+fn draining_does_not_wait_for_ever() {
+    let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, None, &[Answer::Silence]);
+    kernel.on_its_way = Some(Duration::ZERO);
+    let start = kernel.now;
+    carry_out(&mut kernel, &state(8, &[], SUBFLOW));
+    assert!(kernel.now - start < Duration::from_secs(1), "{:?}", kernel.now - start);
+    let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, Some(address(9)), &[Answer::Accept]);
+    kernel.on_its_way = Some(Duration::MAX / 2);
+    let start = kernel.now;
+    carry_out(&mut kernel, &state(8, &[], SUBFLOW));
+    assert!((3..4).contains(&(kernel.now - start).as_secs()), "{:?}", kernel.now - start);
+}
+
+/// What was drained is as before when a step fails, wherever that is.
+#[test]
+fn what_was_drained_is_put_back() {
+    let before = state(8, &[1, 2, 3], SUBFLOW);
+    for refused in 0..9 {
+        let mut kernel = Talking::new(&before, 2, None, &[Answer::Accept]);
+        kernel.on_its_way = Some(Duration::ZERO);
+        kernel.kernel = Model::holding(Version::V6_18, &before);
+        kernel.refused = Some(refused);
+        let target = state(8, &[1, 2, 3], SUBFLOW.union(Flags::LAMINAR));
+        let outcome = attempt(&mut kernel, &target, Duration::ZERO);
+        // Where a row cannot be lowered, it goes as it is.
+        let expected = if outcome.verdict == Verdict::Applied { &target } else { &before };
+        assert!(outcome.after.agrees_with(expected), "{refused}: {:?}", outcome.after);
+        assert!(matches!(outcome.verdict, Verdict::Applied | Verdict::RolledBack), "{refused}");
+    }
 }
 
 /// The old path stays until a new one does not only come, but stays too.

@@ -70,9 +70,9 @@ rehearsed: 3 to add, 2 to change, 2 to remove; nothing of this host changed
     assert_eq!(
         ran.stderr,
         "\
-warning: the rehearsal made new0, which this host lacks
+warning: the rehearsal created new0, which this host does not have
  |
- = help: on this host itself the endpoints there would wait for them
+ = help: on this host itself, endpoints on missing interfaces wait
 "
     );
     assert_eq!(fingerprint(&namespace), before);
@@ -150,7 +150,7 @@ fn the_examples_can_be_rehearsed_anywhere() {
         assert_eq!(ran.code, 0, "{}: {}", path.display(), ran.stderr);
         let warnings = ran.stderr.lines().filter(|line| line.starts_with("warning: "));
         let mut unexpected = warnings.filter(|line| {
-            !line.contains("the rehearsal made") && !line.contains("waits: no usable address")
+            !line.contains("the rehearsal created") && !line.contains("waits: no usable address")
         });
         assert_eq!(unexpected.next(), None, "{}: {}", path.display(), ran.stderr);
         assert!(ran.stdout.contains("nothing of this host changed"), "{}: {}", path.display(), ran.stdout);

@@ -1,6 +1,6 @@
 //! What the tests share: the program under test in a clean environment, and network namespaces of their own.
 
-use std::io::Write;
+use std::io::{PipeReader, PipeWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -238,6 +238,13 @@ impl Drop for Namespace {
         drop(self.holder.stdin.take());
         let _ = self.holder.wait();
     }
+}
+
+/// A pipe that is full, and that nothing reads until the test does.
+pub fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().expect("a pipe");
+    writer.write_all(&[b'\n'; 65536]).expect("written");
+    (reader, writer)
 }
 
 /// The lines that `ip mptcp` printed, without blanks at the ends; flags that an older `ip` has no word for get theirs.

@@ -165,14 +165,28 @@ fn a_goal_is_reached() {
     }
 }
 
+/// The plan from [`before`] to [`after`].
+fn the_plan() -> Vec<Step> {
+    goal(&before(), &after(), Capabilities::SMALL).expect("possible").steps
+}
+
+/// How often a step is tried that is refused each time: a row that came and went may be the cause of some errors.
+fn tries(step: &Step, errno: Errno) -> usize {
+    let may_pass = [Errno::EBUSY, Errno::EEXIST, Errno::ENOENT].contains(&errno);
+    if may_pass && step.endpoint().is_some() { 6 } else { 1 }
+}
+
 /// Whichever step is refused, and with whatever error: while nobody else changed the table, everything is as before.
 #[test]
 fn every_refused_step_is_undone() {
+    let steps = the_plan();
     for (version, call) in
         Version::ALL.into_iter().flat_map(|version| (0..STEPS).map(move |call| (version, call)))
     {
         for errno in ERRNOS {
-            let mut kernel = host(version).refuse(call, errno);
+            let tries = tries(&steps[call], errno);
+            let mut kernel =
+                (call..call + tries).fold(host(version), |kernel, call| kernel.refuse(call, errno));
             let outcome = reach_after(&mut kernel);
             assert!(outcome.steps.len() >= STEPS, "the whole plan is reported");
             let undone = outcome.steps.len() - STEPS;
@@ -180,7 +194,7 @@ fn every_refused_step_is_undone() {
             assert_eq!((failed.failure.step, failed.carried_out, undone), (Some(call), call, call));
             assert_eq!(failed.failure.errno, Some(errno));
             assert_eq!(kernel.kernel.state(), before(), "{call} {errno}");
-            assert_eq!(kernel.calls, 2 * call + 1, "each step that was carried out has one undo");
+            assert_eq!(kernel.calls, 2 * call + tries, "each step that was carried out has one undo");
         }
     }
 }

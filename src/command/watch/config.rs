@@ -1,9 +1,9 @@
 //! The configuration that is in force, and what the status says of it.
 
-use crate::command::apply;
+use crate::command::load;
 use crate::config::LoadedConfig;
-use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Location};
+use crate::model::{code, counted};
 use crate::watch::namespace::WatchedNamespace;
 
 use super::{Refused, Watch, watched_paths};
@@ -13,9 +13,9 @@ impl Watch<'_> {
     pub fn read_files(&mut self) -> bool {
         // First, so that nothing changes unnoticed after it was read.
         self.events.attend(&watched_paths(self.options, self.common));
-        let strictness = apply::strictness(self.options.strict);
+        let strictness = load::strictness(self.options.strict);
         let root = self.common.root_dir();
-        let loaded = match LoadedConfig::load(&self.options.paths, root, strictness, || apply::trust(true)) {
+        let loaded = match LoadedConfig::load(&self.options.paths, root, strictness, || load::trust(true)) {
             Ok(loaded) => loaded,
             Err(none) => {
                 self.refuse(None, &none.diagnostic);
@@ -60,8 +60,6 @@ impl Watch<'_> {
 
     /// How it is, in a line.
     pub fn status(&self) -> String {
-        let count =
-            |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
         let trouble = self.namespaces.iter().find_map(|it| Some((&it.name, it.trouble.as_ref()?)));
         if let Some(Refused { message, .. }) = &self.refused {
             return format!("configuration invalid, keeping the last good one: {message}");
@@ -70,11 +68,11 @@ impl Watch<'_> {
             let location = name.as_ref().map_or(String::new(), |name| format!("netns {name}: "));
             return format!("not as declared: {location}{message}");
         }
-        let endpoints = count(self.namespaces.iter().map(WatchedNamespace::endpoints).sum(), "endpoint");
+        let endpoints = counted(self.namespaces.iter().map(WatchedNamespace::endpoints).sum(), "endpoint");
         match self.options.netns.is_empty() {
             true => format!("as declared: {endpoints}"),
             false => {
-                format!("as declared: {endpoints} in {}", count(self.namespaces.len(), "network namespace"))
+                format!("as declared: {endpoints} in {}", counted(self.namespaces.len(), "network namespace"))
             }
         }
     }

@@ -19,7 +19,7 @@ use crate::watch::namespace::{Pass, Trigger, WatchedNamespace};
 use crate::watch::{Debounce, EventSources, Systemd, Wakeup};
 
 use super::output::Form;
-use super::{Output, apply};
+use super::{Output, load};
 
 /// How long nothing may happen before it is looked again, in seconds, unless the command line says otherwise.
 const RESYNC: u32 = 30;
@@ -35,16 +35,10 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
     }
     let mut events = EventSources::open()?;
     events.attend(&watched_paths(options, common));
-    let strictness = apply::strictness(options.strict);
-    let config = LoadedConfig::load(&options.paths, common.root_dir(), strictness, || apply::trust(true));
-    let config = match config {
+    let config = match load::load(&options.paths, options.strict, true, common, output)? {
         Ok(config) => config,
-        Err(none) => return output.no_config(none),
+        Err(exit) => return Ok(exit),
     };
-    output.diagnose(&config.diagnostics, &config.sources);
-    if let Some(exit) = config.rejection {
-        return output.rejected(&config, exit);
-    }
     if !options.netns.is_empty() {
         // A socket and a lock for each.
         rlimit::raise_limit();
@@ -78,7 +72,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
 
 /// What the files are found by, and the folder of named namespaces where these matter.
 fn watched_paths(options: &Apply, common: &Common) -> Vec<PathBuf> {
-    let mut paths = source::origins(&options.paths, common.root_dir());
+    let mut paths = source::search_paths(&options.paths, common.root_dir());
     if !options.netns.is_empty() {
         paths.push(netns::FOLDER.into());
     }

@@ -1,4 +1,4 @@
-//! The `endpoints` of one file.
+//! Decodes the `endpoints` of one file.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU16;
@@ -19,12 +19,12 @@ impl Decoder<'_> {
     ) -> Option<Vec<(Located<Name>, Option<EndpointDocument>)>> {
         if is_null(node) {
             let help =
-                "write `endpoints: {}` for no endpoints, or leave the key out to leave the table alone";
+                "write `endpoints: {}` for no endpoints, or remove the key to leave the kernel's table alone";
             self.report_value(node, code::TYPE, "`endpoints` is empty".to_owned(), Some(help.to_owned()));
             return None;
         }
         if matches!(node.value, Value::Sequence(_)) {
-            let help = "give each one a name: `NAME: {address: ...}` instead of `- address: ...`";
+            let help = "give each endpoint a name: `NAME: {address: ...}` instead of `- address: ...`";
             let message = "`endpoints` must be a mapping, not a list".to_owned();
             self.report_value(node, code::TYPE, message, Some(help.to_owned()));
             return None;
@@ -37,10 +37,10 @@ impl Decoder<'_> {
         let Some(name) = Name::new(&key.text) else {
             let message = format!("invalid endpoint name {}", quoted(&key.text));
             let help = format!(
-                "use 1 to {NAME_MAX} of A-Z, a-z, 0-9, `.`, `_` and `-`, the first one a letter or digit"
+                "use 1 to {NAME_MAX} of A-Z, a-z, 0-9, `.`, `_` and `-`; the first must be a letter or digit"
             );
             self.report(Diagnostic::error(code::NAME, message).at(key.location, "").help(help));
-            // What stands under the name may be wrong too.
+            // The body may be wrong too.
             if !is_null(node) {
                 self.endpoint(node, &key.text);
             }
@@ -56,13 +56,13 @@ impl Decoder<'_> {
         let refused = self.refused;
         let entries = self.mapping(node, format_args!("endpoint {}", quoted(name)));
         if self.refused > refused || !matches!(node.value, Value::Mapping(_)) {
-            endpoint.unsure.extend(EndpointDocument::KEYS);
+            endpoint.invalid.extend(EndpointDocument::KEYS);
         }
         for (key, value) in entries {
             let Some(known) = EndpointDocument::KEYS.into_iter().find(|known| *known == key.text) else {
                 self.unknown_key(key, &EndpointDocument::KEYS);
-                // It may be any of the others, misspelt.
-                endpoint.unsure.extend(EndpointDocument::KEYS);
+                // It may be a misspelt key of any kind.
+                endpoint.invalid.extend(EndpointDocument::KEYS);
                 continue;
             };
             let before = (self.diagnostics.errors(), self.refused);
@@ -75,7 +75,7 @@ impl Decoder<'_> {
                 _ => endpoint.flags = self.flags(value),
             }
             if (self.diagnostics.errors(), self.refused) != before {
-                endpoint.unsure.push(known);
+                endpoint.invalid.push(known);
             }
         }
         endpoint
@@ -124,11 +124,11 @@ impl Decoder<'_> {
         let mut globs = Vec::with_capacity(items.len());
         for item in items {
             let word = self.text(item, format_args!("an interface in `dev`"))?;
-            if let Some(flaw) = DevicePattern::flaw(word) {
+            if let Some(error) = DevicePattern::name_error(word) {
                 self.report_value(
                     item,
                     code::DEV,
-                    format!("invalid interface name {}: {flaw}", quoted(word)),
+                    format!("invalid interface name {}: {error}", quoted(word)),
                     None,
                 );
                 return None;
@@ -155,27 +155,27 @@ impl Decoder<'_> {
         };
         let mut flags = Flags::default();
         let mut seen: BTreeSet<&str> = BTreeSet::new();
-        let mut sound = true;
+        let mut valid = true;
         for item in items {
             let Some(word) = self.text(item, format_args!("a flag")) else {
-                sound = false;
+                valid = false;
                 continue;
             };
             match self.flag(item, word) {
                 Some(flag) => flags = flags.union(flag),
-                None => sound = false,
+                None => valid = false,
             }
-            if !seen.insert(word) && sound {
+            if !seen.insert(word) && valid {
                 self.report_value(
                     item,
                     code::DUPLICATE_FLAG,
                     format!("flag {} is listed twice", quoted(word)),
                     None,
                 );
-                sound = false;
+                valid = false;
             }
         }
-        sound.then(|| located(node, flags))?
+        valid.then(|| located(node, flags))?
     }
 
     fn flag(&mut self, node: &Node, word: &str) -> Option<Flags> {
@@ -185,7 +185,7 @@ impl Decoder<'_> {
         }
         self.diagnostics.push_with(Severity::Error, || {
             let (message, help) = if flag.is_some() {
-                let help = "leave it out; the kernel sets it on endpoints that it makes itself";
+                let help = "leave it out; the kernel sets it on the endpoints that it creates itself";
                 ("flag `implicit` cannot be declared".to_owned(), help.to_owned())
             } else {
                 let names: Vec<&str> = Flags::declarable().map(|(name, _)| name).collect();

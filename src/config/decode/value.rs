@@ -1,5 +1,5 @@
-//! Single values: one function a type, each of which reports what is not of it. What it is called in a report is
-//! formatted then, and not before.
+//! Decodes single values: one function per type, which reports values of another type. The name of the value in the
+//! message is formatted only for an error.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -12,7 +12,7 @@ use crate::model::diagnostic::{Diagnostic, Severity};
 use super::Decoder;
 
 impl Decoder<'_> {
-    /// The entries of a mapping; anything else is an error and has none.
+    /// The entries of a mapping; for anything else an error, and none.
     pub(super) fn mapping<'n>(
         &mut self,
         node: &'n Node,
@@ -52,7 +52,7 @@ impl Decoder<'_> {
                 return Some(&scalar.text);
             }
             Value::Scalar(scalar) if !scalar.text.is_empty() => {
-                let help = format!("put quotes around it if it is meant as a word: \"{}\"", scalar.text);
+                let help = format!("quote it if it is meant as text: \"{}\"", scalar.text);
                 (format!("{what} must be text, not `{}`", scalar.text), Some(help))
             }
             other => (format!("{what} must be text, not {}", other.kind()), None),
@@ -97,7 +97,7 @@ impl Decoder<'_> {
                 (code::TYPE, Some("write the number without quotes".to_owned()))
             }
             Value::Scalar(scalar) if scalar.text.parse::<i128>().is_ok() => {
-                let help = "write the number without the zero before it, which some take for octal";
+                let help = "write the number without leading zeros, which some programs read as octal";
                 (code::TYPE, Some(help.to_owned()))
             }
             Value::Scalar(scalar) => (code::TYPE, suggestion(&scalar.text, words)),
@@ -147,7 +147,7 @@ pub(super) fn shown(node: &Node) -> String {
     }
 }
 
-/// "did you mean": the nearest known word, if it is near enough to be meant.
+/// "did you mean": the nearest known word, if it is near enough.
 pub(super) fn suggestion(word: &str, known: &[&str]) -> Option<String> {
     const WORD_MAX: usize = 64;
     const STEM_MIN: usize = 4;

@@ -1,6 +1,6 @@
 //! Events of path managers, which the kernel sends to the members of the multicast group `mptcp_pm_events`.
 //!
-//! The sockets are rustix's, which can be waited for together with others. Those of neli have a bare number only.
+//! The sockets are rustix's, since those of neli cannot be borrowed as descriptors, which `wait` needs.
 
 pub mod decode;
 
@@ -22,38 +22,38 @@ use crate::linux::{interfaces, mptcp_pm, wait};
 use crate::model::Event;
 use crate::system::Error;
 
-/// Far more than an event has; one that is longer all the same is taken for lost.
+/// Bytes for one datagram, far more than an event has. A longer one counts as lost.
 const BUFFER_SIZE: usize = 64 * 1024;
 
-/// What the kernel is asked to keep until it is read, as `ip` does. It gives as much as `net.core.rmem_max` allows.
+/// Bytes that the kernel is asked to keep until they are read, as `ip` does. `net.core.rmem_max` bounds them.
 const BACKLOG: usize = 1 << 20;
 
-/// The events of one network namespace.
+/// Receives the events of one network namespace.
 pub struct EventSocket {
     socket: OwnedFd,
     family: u16,
-    /// In the namespace that the events are from.
+    /// In the same namespace, to look up names of interfaces.
     probe_socket: ProbeSocket,
-    /// Whether the kernel had more than it had room for, and it was not told yet.
+    /// Whether the kernel dropped events, and [`Received::Lost`] does not say so yet.
     overrun: bool,
     /// Whether something was read, and there may be more.
     has_more: bool,
 }
 
-/// What was received.
+/// An event, or the mark of a gap.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
     /// An event.
     Event(Box<Event>),
-    /// There were more than the kernel keeps, so that some are missing here.
+    /// Events are missing here: the kernel had no room for them, or a datagram was damaged.
     Lost,
 }
 
 impl EventSocket {
-    /// Hears all events from now on, in the network namespace of this thread.
+    /// Receives all events from now on, of the network namespace of this thread.
     ///
     /// # Errors
-    /// [`Error::NoMptcp`] when the kernel has no path manager, and without CAP_NET_ADMIN.
+    /// [`Error::NoMptcp`] when the kernel has no path manager; [`Error::Io`] without CAP_NET_ADMIN.
     pub fn open() -> Result<EventSocket, Error> {
         let replies = ask_for_family(&mut Netlink::open(NlFamily::Generic)?)?;
         let family = replies.iter().find_map(|reply| mptcp_pm::family(reply));
@@ -62,8 +62,8 @@ impl EventSocket {
             return Err(Error::Protocol("a family without a number, or without events".into()));
         };
         log::debug!("mptcp_pm has number {family}, and its events are those of group {group}");
-        // bind(2) joins groups up to number 32. The kernel registers this family when it starts, before those of any module
-        // (`inet_init`), and gives out the lowest free numbers: it is 9 in Linux 6.18.
+        // bind(2) joins groups up to number 32. The kernel registers this family when it starts (`inet_init`), before those
+        // of all modules, and assigns the lowest free numbers: 9 in Linux 6.18.
         let bit = group.checked_sub(1).and_then(|bit| 1_u32.checked_shl(bit));
         let bit =
             bit.ok_or_else(|| Error::Protocol(format!("events of group {group}, which is not 1 to 32")))?;
@@ -81,10 +81,10 @@ impl EventSocket {
         })
     }
 
-    /// All that came up to now.
+    /// All events that have come, without waiting.
     ///
     /// # Errors
-    /// When the socket does not work.
+    /// When reading fails.
     pub fn drain(&mut self) -> Result<Vec<Received>, Error> {
         let (mut buffer, mut all) = (vec![0; BUFFER_SIZE], Vec::new());
         while let Some(received) = self.read(&mut buffer)? {
@@ -93,10 +93,10 @@ impl EventSocket {
         Ok(all)
     }
 
-    /// Reads what came in one piece; none when there is nothing to be read.
+    /// Reads one datagram; none when there is none.
     ///
-    /// The kernel says that it had no more room before it gives what it had room for, and takes nothing more until all of
-    /// that is read. So events are missing where nothing is left to be read.
+    /// After an overrun the kernel first reports it (ENOBUFS), then delivers what it has kept, and keeps nothing more until
+    /// all of that is read. So the gap is where nothing is left to be read.
     fn read(&mut self, buffer: &mut [u8]) -> Result<Option<Vec<Received>>, Error> {
         loop {
             match recv(&self.socket, &mut *buffer, RecvFlags::TRUNC) {
@@ -119,24 +119,23 @@ impl EventSocket {
         }
     }
 
-    /// The events in a datagram, if all of it was received.
+    /// The events in a datagram; none is given when it was too long.
     fn understand(&mut self, datagram: Option<&[u8]>) -> Result<Vec<Received>, Error> {
         let Some(datagram) = datagram else { return Ok(vec![Received::Lost]) };
         log::trace!("netlink: {} bytes received: {datagram:02x?}", datagram.len());
-        events(datagram, self.family).into_iter().map(|received| self.with_device_name(received)).collect()
-    }
-
-    fn with_device_name(&mut self, mut received: Received) -> Result<Received, Error> {
-        if let Received::Event(event) = &mut received
-            && let Some(dev) = &mut event.dev
-        {
-            dev.name = interfaces::name(&self.probe_socket, dev.index)?;
+        let mut all = events(datagram, self.family);
+        for received in &mut all {
+            if let Received::Event(event) = received
+                && let Some(dev) = &mut event.dev
+            {
+                dev.name = interfaces::name(&self.probe_socket, dev.index)?;
+            }
         }
-        Ok(received)
+        Ok(all)
     }
 }
 
-/// The events of that family in a datagram. What is no whole message is lost, with all that follows.
+/// The events of that family in a datagram. A message that is not whole is lost, with all that follows it.
 pub fn events(datagram: &[u8], family: u16) -> Vec<Received> {
     let mut received = Vec::new();
     let mut rest = datagram;
@@ -154,26 +153,26 @@ pub fn events(datagram: &[u8], family: u16) -> Vec<Received> {
     received
 }
 
-/// Events of several network namespaces, as they come, for somebody who may go away.
+/// The events of several network namespaces as they come, for as long as the output has a reader.
 pub struct EventStream<'a> {
     sockets: Vec<EventSocket>,
     reader: BorrowedFd<'a>,
-    /// What was read and not told yet.
+    /// What was read and is still to be returned, with the number of its socket.
     received: VecDeque<(usize, Received)>,
     buffer: Vec<u8>,
 }
 
 impl<'a> EventStream<'a> {
-    /// Of these sockets, for the reader of what is written to `output`.
+    /// Receives from these sockets until the reader of `output` is gone.
     pub fn new(sockets: Vec<EventSocket>, output: &'a impl AsFd) -> EventStream<'a> {
         let (reader, received) = (output.as_fd(), VecDeque::new());
         EventStream { sockets, reader, received, buffer: vec![0; BUFFER_SIZE] }
     }
 
-    /// Waits for the next, with the number of its socket. None when the reader is gone.
+    /// Waits for the next event, and returns it with the number of its socket. None when the reader is gone.
     ///
     /// # Errors
-    /// When the kernel does not let it wait, or a socket does not work.
+    /// When waiting or reading fails.
     pub fn wait_for_next(&mut self) -> Result<Option<(usize, Received)>, Error> {
         loop {
             if let Some(next) = self.received.pop_front() {
@@ -183,7 +182,7 @@ impl<'a> EventStream<'a> {
             if ready.pop() == Some(true) {
                 return Ok(None);
             }
-            // One piece of each, so that none has to wait for a loud one.
+            // One datagram of each, so that a busy one delays no other.
             for (index, (socket, ready)) in self.sockets.iter_mut().zip(ready).enumerate() {
                 if ready || socket.has_more {
                     let received = socket.read(&mut self.buffer)?;
@@ -193,8 +192,9 @@ impl<'a> EventStream<'a> {
         }
     }
 
-    /// Waits until there is something to do, and not at all while a socket has more to read. Which sockets can be read;
-    /// and, behind them, whether the reader is gone: then a pipe is broken, while a file never is.
+    /// Waits until a socket can be read or the reader is gone; does not wait while a socket has more. The answer says which
+    /// sockets can be read and, last, whether the reader is gone: poll(2) reports an error for its pipe. For a file it never
+    /// does.
     fn wait(&self) -> Result<Vec<bool>, Error> {
         let sockets =
             self.sockets.iter().map(|socket| PollFd::from_borrowed_fd(socket.socket.as_fd(), PollFlags::IN));

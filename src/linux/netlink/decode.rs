@@ -1,7 +1,10 @@
-//! What the kernel answers to netlink requests, from any bytes.
+//! Reads what the kernel answers to netlink requests. It accepts any bytes and never panics.
 //!
-//! Not by neli: it subtracts the lengths that a reply claims without looking whether they are there, copies every
-//! attribute, and its router drops the extended acknowledgement's text.
+//! Not by neli: its decoder subtracts the lengths that a reply claims without checking them, copies every attribute, and
+//! its router drops the text of extended acknowledgements.
+
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 
@@ -10,7 +13,7 @@ use neli::consts::nl::{NlmF, Nlmsg};
 use crate::model::Family;
 use crate::system::{Errno, Error, Refusal};
 
-/// The most bytes that the replies to one batch may have together.
+/// The most bytes of all replies to one batch: 64 MiB.
 const REPLIES_MAX: usize = 64 << 20;
 
 /// Length of `struct nlmsghdr`.
@@ -27,13 +30,13 @@ pub type Verdict = Result<Payloads, Refusal>;
 pub enum Ending {
     /// An acknowledgement.
     Acknowledgement,
-    /// The one reply that there is.
+    /// The first reply, which is the only one.
     Reply,
-    /// The mark for the end of a dump. One without it may be a part only.
+    /// NLMSG_DONE. A dump without it can be incomplete.
     Done,
 }
 
-/// Collects what comes back for one batch. Apart from the socket, so that any bytes can be tried on it.
+/// Collects the replies to one batch. Separate from the socket, so that tests can give it any bytes.
 pub struct Replies {
     first: u32,
     endings: Vec<Ending>,
@@ -46,27 +49,30 @@ pub struct Replies {
 }
 
 impl Replies {
-    /// For the answers to requests that end so, the first of which has this sequence number.
+    /// For requests whose answers end so. `first` is the sequence number of the first one.
     pub fn new(first: u32, endings: Vec<Ending>) -> Replies {
         let count = endings.len();
         let (payloads, verdicts) = (vec![Payloads::new(); count], vec![None; count]);
         Replies { first, endings, payloads, verdicts, interrupted: vec![false; count], open: count, bytes: 0 }
     }
 
-    /// How many requests are not answered yet.
+    /// How many requests have no verdict yet.
     pub fn open(&self) -> usize {
         self.open
     }
 
-    /// One verdict for each request, in their order, once none is open.
+    /// One verdict for each request that has one, in their order.
     pub fn into_verdicts(self) -> Vec<Verdict> {
         self.verdicts.into_iter().flatten().collect()
     }
 
     /// Takes one datagram.
+    ///
+    /// # Errors
+    /// [`Error::Protocol`] when it is damaged or answers no open request, and when there are too many bytes.
     pub fn add(&mut self, datagram: &[u8]) -> Result<(), Error> {
         if datagram.is_empty() {
-            // These would never add up to too many bytes.
+            // Any number of them would stay below the limit.
             return Err(Error::Protocol("an empty answer".into()));
         }
         self.bytes = self.bytes.saturating_add(datagram.len());
@@ -90,7 +96,7 @@ impl Replies {
                 message.sequence
             )));
         }
-        // The kernel flags one message only, and goes on with the dump.
+        // The kernel sets the flag on one message only, and continues the dump.
         self.interrupted[index] |= message.flags & NlmF::DUMP_INTR.bits() != 0;
         if message.kind == u16::from(Nlmsg::Error) {
             let verdict = acknowledgement(&message)?;
@@ -135,7 +141,10 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// The first message, and what follows it.
+    /// The first message, and the bytes after it.
+    ///
+    /// # Errors
+    /// [`Error::Protocol`] when the message is not whole.
     pub fn split(bytes: &'a [u8]) -> Result<(Message<'a>, &'a [u8]), Error> {
         let broken =
             || Error::Protocol(format!("a message whose length is not that of its {} bytes", bytes.len()));
@@ -172,7 +181,7 @@ fn verdict(code: i32, words: impl FnOnce() -> ExtendedAck) -> Result<(), Refusal
     Err(Refusal { errno: Errno::from_raw(code.saturating_neg()), text, attribute })
 }
 
-/// What an extended acknowledgement says (`enum nlmsgerr_attrs`).
+/// The attributes of an extended acknowledgement (`enum nlmsgerr_attrs`).
 #[derive(Default)]
 struct ExtendedAck {
     text: Option<String>,
@@ -180,7 +189,7 @@ struct ExtendedAck {
 }
 
 impl ExtendedAck {
-    /// Reads its attributes. An offset counts from the start of the request, which is echoed before them.
+    /// Reads them. An offset counts from the start of the request, which is echoed before them.
     fn parse(tlvs: &[u8], request: &[u8]) -> ExtendedAck {
         const MESSAGE: u16 = 1;
         const OFFSET: u16 = 2;
@@ -204,7 +213,7 @@ impl ExtendedAck {
     }
 }
 
-/// The attributes in some bytes, as far as they are whole; the flags in the type are taken off.
+/// The attributes in some bytes, up to the first that is not whole, by type (without its flags) and value.
 pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     const HEADER: usize = 4;
     const TYPE_MASK: u16 = 0x3fff;
@@ -216,6 +225,15 @@ pub fn attributes(mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
         bytes = bytes.get(aligned(length)..).unwrap_or_default();
         Some((u16::from_ne_bytes([k0, k1]) & TYPE_MASK, value))
     })
+}
+
+/// The value of the first attribute of that type.
+pub fn find<'a>(
+    mut attributes: impl Iterator<Item = (u16, &'a [u8])>,
+    wanted: impl Into<u16>,
+) -> Option<&'a [u8]> {
+    let wanted = wanted.into();
+    attributes.find_map(|(kind, value)| (kind == wanted).then_some(value))
 }
 
 /// The number in an attribute of 1, 2 or 4 bytes, in the host's byte order.
@@ -236,149 +254,4 @@ pub fn address(value: &[u8]) -> Option<IpAddr> {
 /// Netlink pads messages and attributes to four bytes.
 pub fn aligned(length: usize) -> usize {
     length.saturating_add(3) & !3
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// What Linux 6.18 answers to a limit of 9: the whole request comes back before the words.
-    const LIMIT_9: &str = "5c00000002000002 0200000000000000 eaffffff \
-        1c0000001c000500 0200000000000000 05010000 0800030009000000 \
-        23000100 6c696d6974206772 6561746572207468 616e206d6178696d 756d20283829 0000 0800020014000000";
-
-    fn bytes(hex: &str) -> Vec<u8> {
-        let digits: Vec<u32> = hex.chars().filter_map(|c| c.to_digit(16)).collect();
-        digits.chunks(2).map(|pair| (pair[0] << 4 | pair[1]) as u8).collect()
-    }
-
-    #[test]
-    fn the_kernels_words_are_kept() {
-        let mut replies = Replies::new(2, vec![Ending::Acknowledgement]);
-        replies.add(&bytes(LIMIT_9)).unwrap();
-        let expected = Refusal {
-            errno: Errno::EINVAL,
-            text: Some("limit greater than maximum (8)".to_owned()),
-            attribute: Some(crate::system::ATTR_SUBFLOWS),
-        };
-        assert_eq!(replies.verdicts, [Some(Err(expected))]);
-        assert_eq!(replies.open, 0);
-    }
-
-    /// A socket with NETLINK_CAP_ACK gets the request's header only, and then an offset points nowhere.
-    #[test]
-    fn a_capped_answer_has_its_words_too() {
-        let mut answer = bytes(LIMIT_9);
-        answer.drain(36..48);
-        answer[0] = 0x50;
-        answer[7] = 0x03;
-        let mut replies = Replies::new(2, vec![Ending::Acknowledgement]);
-        replies.add(&answer).unwrap();
-        let text = Some("limit greater than maximum (8)".to_owned());
-        let expected = Refusal { text, ..Refusal::new(Errno::EINVAL) };
-        assert_eq!(replies.verdicts, [Some(Err(expected))]);
-    }
-
-    /// A message without a payload.
-    fn message(kind: Nlmsg, flags: NlmF, sequence: u32) -> Vec<u8> {
-        let mut bytes = 16u32.to_ne_bytes().to_vec();
-        bytes.extend(u16::from(kind).to_ne_bytes());
-        bytes.extend(flags.bits().to_ne_bytes());
-        bytes.extend(sequence.to_ne_bytes());
-        bytes.extend([0; 4]);
-        bytes
-    }
-
-    #[test]
-    fn a_disturbed_dump_is_read_to_its_end_and_is_no_answer() {
-        let data = Nlmsg::UnrecognizedConst(28);
-        let mut replies = Replies::new(7, vec![Ending::Done]);
-        replies.add(&message(data, NlmF::MULTI | NlmF::DUMP_INTR, 7)).unwrap();
-        replies.add(&message(data, NlmF::MULTI, 7)).unwrap();
-        assert_eq!(replies.open, 1);
-        replies.add(&message(Nlmsg::Done, NlmF::MULTI, 7)).unwrap();
-        assert_eq!(replies.verdicts, [Some(Err(Refusal::new(Errno::EINTR)))]);
-    }
-
-    #[test]
-    fn answers_to_nothing_are_errors() {
-        let mut replies = Replies::new(7, vec![Ending::Acknowledgement]);
-        assert!(replies.add(&bytes(LIMIT_9)).is_err());
-        let mut twice = Replies::new(2, vec![Ending::Acknowledgement]);
-        twice.add(&bytes(LIMIT_9)).unwrap();
-        assert!(twice.add(&bytes(LIMIT_9)).is_err());
-    }
-
-    /// A dump that is acknowledged has not ended, and nothing else is a dump.
-    #[test]
-    fn answers_end_as_their_request_wants() {
-        let done = message(Nlmsg::Done, NlmF::MULTI, 7);
-        assert!(Replies::new(7, vec![Ending::Acknowledgement]).add(&done).is_err());
-        assert!(Replies::new(7, vec![Ending::Done]).add(&done).is_ok());
-        let mut acknowledgement = message(Nlmsg::Error, NlmF::CAPPED, 7);
-        acknowledgement[0] = 36;
-        acknowledgement.extend([0; 20]);
-        assert!(Replies::new(7, vec![Ending::Acknowledgement]).add(&acknowledgement).is_ok());
-        assert!(Replies::new(7, vec![Ending::Done]).add(&acknowledgement).is_err());
-        assert!(Replies::new(7, vec![Ending::Reply]).add(&acknowledgement).is_err());
-        let reply = message(Nlmsg::Overrun, NlmF::empty(), 7);
-        let mut replies = Replies::new(7, vec![Ending::Reply]);
-        assert!(replies.add(&reply).is_ok() && replies.open() == 0);
-        assert!(replies.add(&reply).is_err(), "there is one");
-        assert_eq!(replies.into_verdicts().len(), 1);
-        // A refusal ends both.
-        acknowledgement[16..20].copy_from_slice(&(-1i32).to_ne_bytes());
-        let mut refused = Replies::new(7, vec![Ending::Done]);
-        refused.add(&acknowledgement).unwrap();
-        assert_eq!(refused.into_verdicts(), [Err(Refusal::new(Errno::EPERM))]);
-    }
-
-    #[test]
-    fn sequence_numbers_begin_anew() {
-        let mut replies = Replies::new(u32::MAX, vec![Ending::Done; 2]);
-        replies.add(&message(Nlmsg::Done, NlmF::MULTI, 0)).unwrap();
-        assert_eq!(replies.open(), 1);
-        replies.add(&message(Nlmsg::Done, NlmF::MULTI, u32::MAX)).unwrap();
-        assert_eq!(replies.open(), 0);
-    }
-
-    #[test]
-    fn what_has_no_end_is_an_error() {
-        let mut padding = message(Nlmsg::Noop, NlmF::empty(), 7);
-        padding[..4].copy_from_slice(&(1u32 << 20).to_ne_bytes());
-        padding.resize(1 << 20, 0);
-        let mut replies = Replies::new(7, vec![Ending::Done]);
-        let taken = (0..1000).take_while(|_| replies.add(&padding).is_ok()).count();
-        assert_eq!(taken, REPLIES_MAX >> 20);
-        assert!(replies.add(&[]).is_err());
-        assert!(Replies::new(7, vec![Ending::Done]).add(&[]).is_err());
-    }
-
-    /// The kernel cuts no answer, but a buffer could.
-    #[test]
-    fn an_answer_that_is_cut_is_an_error_wherever_it_is() {
-        let answer = bytes(LIMIT_9);
-        for length in 0..answer.len() {
-            let mut replies = Replies::new(2, vec![Ending::Acknowledgement]);
-            assert!(replies.add(&answer[..length]).is_err(), "{length} bytes");
-            assert_eq!(replies.open(), 1);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Replies::new(0, vec![Ending::Acknowledgement; 4]).add(&bytes);
-            prop_assert!(attributes(&bytes).count() <= bytes.len());
-        }
-
-        #[test]
-        fn no_change_of_a_real_answer_makes_it_panic(at in 0usize..92, value: u8, cut in 0usize..93) {
-            let mut answer = bytes(LIMIT_9);
-            answer[at] = value;
-            answer.truncate(cut);
-            let _ = Replies::new(2, vec![Ending::Acknowledgement]).add(&answer);
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! Netlink: requests out, verdicts back. Replies are untrusted input.
+//! Netlink: `encode` writes requests, `socket` sends them, `decode` reads the replies, which are untrusted input.
 
 pub mod decode;
 mod encode;

@@ -1,7 +1,7 @@
 //! Netlink transport: several requests in one send, one verdict each.
 //!
-//! One socket, one buffer, no thread, no timeout: generic netlink and rtnetlink answer inside `sendmsg`, so that an
-//! empty socket with requests outstanding is an error of the protocol and never a reason to wait.
+//! One socket, one buffer, no thread, no timeout: the kernel answers inside `sendmsg`, so that an empty socket with open
+//! requests is an error and never a reason to wait.
 //!
 //! The socket is neli's; `encode` writes what is sent, and `decode` takes apart what comes back.
 
@@ -14,19 +14,18 @@ use crate::linux::netlink::Request;
 use crate::linux::netlink::decode::{Ending, Replies, Verdict};
 use crate::system::{Errno, Error};
 
-/// How often a dump that a change disturbed is repeated.
+/// How often a dump is tried that a change disturbs each time.
 const DUMP_ATTEMPTS: usize = 5;
 
 /// Requests in one send. More than about 256 acknowledgements overrun a socket's default receive buffer: the requests
 /// take effect and the answers are lost.
 const BATCH_MAX: usize = 64;
 
-/// Room for an answer of generic netlink: those about the path manager have no large parts, and a dump comes in as many
-/// as it needs.
+/// Bytes for one datagram of generic netlink. Replies about the path manager are small, and a dump is split.
 const BUFFER_SIZE: usize = 16 * 1024;
 
-/// Room for an answer of the others, whose dumps have parts for the largest row, such as an interface with many names.
-/// From this size on malloc maps fresh memory, which is zero already.
+/// Bytes for one datagram of the other families, which holds at least the largest row, such as an interface with many
+/// names. From this size on malloc maps fresh memory, which is zero already.
 const BUFFER_SIZE_OF_ROWS: usize = 128 * 1024;
 
 /// A netlink socket.
@@ -40,14 +39,20 @@ pub struct Netlink {
 }
 
 impl Netlink {
-    /// Opens a socket in the network namespace of this thread; it stays there.
+    /// Opens a socket, which belongs to the network namespace of this thread from then on.
+    ///
+    /// # Errors
+    /// When the kernel does not open it.
     pub fn open(family: NlFamily) -> Result<Netlink, Error> {
         let buffer = vec![0; if family == NlFamily::Generic { BUFFER_SIZE } else { BUFFER_SIZE_OF_ROWS }];
         Ok(Netlink { family, socket: socket(family)?, explains: false, sequence: 0, buffer })
     }
 
-    /// Sends requests, all of which the kernel carries out in order, whatever becomes of those before; one verdict
-    /// each, in the same order.
+    /// Sends requests, and returns one verdict each, in their order. The kernel carries out all of them, also those after a
+    /// refused one.
+    ///
+    /// # Errors
+    /// When an answer is lost or damaged. Which requests were carried out is unknown then.
     pub fn transact(&mut self, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
         let mut verdicts = Vec::with_capacity(requests.len());
         if requests.iter().any(|request| request.ending() == Ending::Acknowledgement) {
@@ -56,7 +61,7 @@ impl Netlink {
         for batch in requests.chunks(BATCH_MAX) {
             let answers = self.send(batch).and_then(|first| self.receive(first, batch));
             if answers.is_err() {
-                // What was not received would be taken for answers to the next requests.
+                // Late answers would be taken for those to the next requests.
                 self.socket = socket(self.family)?;
                 self.explains = false;
             }
@@ -65,9 +70,11 @@ impl Netlink {
         Ok(verdicts)
     }
 
-    /// Sends requests that only read, for the purpose `what`, again and again until no dump among them is disturbed by a
-    /// change and no answer is lost or damaged: to take back a plan that was carried out would close subflows for
-    /// nothing.
+    /// Sends requests that only read, and repeats them while a change disturbs a dump, or an answer is lost or damaged. To
+    /// fail here can mean to undo a plan, which would close subflows for nothing.
+    ///
+    /// # Errors
+    /// When that happened [`DUMP_ATTEMPTS`] times. `what` completes the sentence "cannot ...".
     pub fn read(&mut self, what: &'static str, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
         let disturbed =
             |verdict: &Verdict| verdict.as_ref().is_err_and(|refusal| refusal.errno == Errno::EINTR);
@@ -84,8 +91,10 @@ impl Netlink {
         Err(lost.unwrap_or_else(all_disturbed))
     }
 
-    /// Sends a request for everything that there is of a kind, for the purpose `what`. Replies that `parse` does not
-    /// understand are left out.
+    /// Sends a request for all objects of a kind. Replies that `parse` does not understand are left out.
+    ///
+    /// # Errors
+    /// As [`Netlink::read`], and [`Error::Refused`].
     pub fn dump<T>(
         &mut self,
         what: &'static str,
@@ -98,12 +107,15 @@ impl Netlink {
     }
 
     /// Sends one request.
+    ///
+    /// # Errors
+    /// As [`Netlink::transact`].
     pub fn request(&mut self, request: Request) -> Result<Verdict, Error> {
         let verdict = self.transact(std::slice::from_ref(&request))?.pop();
         verdict.ok_or_else(|| Error::Protocol("no verdict".into()))
     }
 
-    /// Refusals of changes come with the kernel's words from now on. Those of questions have none worth a system call.
+    /// Makes the kernel explain refusals from now on. For requests that only read that is not worth a system call.
     fn ask_for_explanations(&mut self) -> Result<(), Error> {
         if !self.explains {
             let enabled = self.socket.enable_ext_ack(true);

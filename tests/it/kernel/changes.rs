@@ -106,7 +106,7 @@ fn a_table_can_be_filled_to_the_last_place() {
 
     let more = format!("{config}  more: {{address: 10.9.9.9, flags: [signal]}}\n");
     let ran = namespace.apply(&more.replace("[signal]", "[subflow]"), &["-q"]).expect(5);
-    let told = format!("{} endpoints are needed, and this kernel holds {size} at most", size + 1);
+    let told = format!("{} endpoints are needed, but this kernel holds at most {size}", size + 1);
     assert!(ran.stderr.contains(&told), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), expected);
 }

@@ -39,7 +39,7 @@ error: the kernel refused to add 203.0.113.1 port 8443 signal: 203.0.113.1 is on
   |
   = help: assign the address first, and wait until `ip address` shows it without `tentative`
 
-error: everything is as before: the steps that had been carried out were taken back
+note: everything was put back as it was
 "
     );
     assert_eq!(ran.stdout, "");
@@ -66,7 +66,11 @@ endpoints:
     assert!(ran.stderr.contains("203.0.113.1 is on no interface of this host"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("remove 10.0.0.1"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("set limits"), "{}", ran.stderr);
-    assert!(ran.stderr.ends_with("error: nothing was changed\n"), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("\n\nnote: nothing was changed\n"), "{}", ran.stderr);
+    // A note stays with its error, also where only errors are wanted.
+    let quiet = namespace.apply(config, &["--quiet"]).expect(1);
+    assert!(quiet.stderr.starts_with("error: "), "{}", quiet.stderr);
+    assert!(quiet.stderr.ends_with("\n\nnote: nothing was changed\n"), "{}", quiet.stderr);
     assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow"]);
 }
 
@@ -76,7 +80,10 @@ fn the_failure_is_told_to_programs() {
     let config = "{version: 1, limits: {subflows: 7}, endpoints: {a: {address: 203.0.113.1, port: 80, flags: [signal]}}}";
     let Ran { stdout, .. } = namespace.apply(config, &["--format", "json"]).expect(1);
     let document: serde_json::Value = serde_json::from_str(&stdout).expect("one JSON document");
-    assert_eq!(document["result"], "rolled-back");
+    assert_eq!(
+        (&document["result"], &document["notes"][0]["code"]),
+        (&"rolled-back".into(), &"rolled-back".into())
+    );
     assert_eq!(document["error"]["step"], 1);
     assert_eq!(document["error"]["errno"], "EADDRNOTAVAIL");
     let words = document["error"]["kernel"].as_str().expect("the kernel's words");
@@ -149,7 +156,7 @@ fn a_table_that_is_too_small_is_exit_5_before_anything_is_written() {
     let config = format!("version: 1\nlimits: {{subflows: 3}}\nendpoints:\n{rows}{extra}")
         .replace("10.0.0.255", "10.0.2.1");
     let ran = namespace.apply(&config, &["-q"]).expect(5);
-    assert!(ran.stderr.contains("256 endpoints are needed, and this kernel holds"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("256 endpoints are needed, but this kernel holds"), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), ["10.9.9.9 id 9 subflow"]);
     assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
 }

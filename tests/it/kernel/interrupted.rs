@@ -1,4 +1,4 @@
-//! Runs that get SIGTERM or SIGINT while live connections wait for other paths.
+//! Runs that get SIGTERM, SIGINT or SIGHUP while live connections wait for other paths.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -42,7 +42,7 @@ fn is_added(links: &Links) -> bool {
 
 #[test]
 fn the_last_path_is_kept() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let (links, peers) = waiting();
         let before = links.client.endpoints();
         let child = start(links.client.command(program_path()));
@@ -52,11 +52,41 @@ fn the_last_path_is_kept() {
         let said = String::from_utf8(ended.stderr).expect("UTF-8");
         assert_eq!(ended.status.code(), Some(1), "{said}");
         assert!(said.contains("error: interrupted, while live connections had no other path"), "{said}");
-        assert!(said.contains("everything is as before"), "{said}");
+        assert!(said.contains("everything was put back as it was"), "{said}");
         assert_eq!(links.client.endpoints(), before);
         assert_eq!(links.paths(), ["10.1.1.1"]);
         drop(peers);
     }
+}
+
+/// A terminal that hangs up and the shell in it send one SIGHUP each.
+#[test]
+fn a_second_hangup_ends_nothing() {
+    let (links, peers) = waiting();
+    let before = links.client.endpoints();
+    let child = start(links.client.command(program_path()));
+    wait_for("the new endpoint", || is_added(&links));
+    for _ in 0..2 {
+        kill_process(Pid::from_child(&child), Signal::HUP).expect("it lives");
+    }
+    let ended = child.wait_with_output().expect("ends");
+    assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+    assert_eq!(links.client.endpoints(), before);
+    drop(peers);
+}
+
+/// `nohup` starts a program with SIGHUP ignored.
+#[test]
+fn an_ignored_hangup_stays_ignored() {
+    let (links, peers) = waiting();
+    let mut command = links.client.command("nohup");
+    command.arg(program_path());
+    let child = start(command);
+    wait_for("the new endpoint", || is_added(&links));
+    kill_process(Pid::from_child(&child), Signal::HUP).expect("it lives");
+    assert_eq!(child.wait_with_output().expect("ends").status.code(), Some(0));
+    assert!(is_added(&links));
+    drop(peers);
 }
 
 /// Before it has begun to change anything, a signal ends it as it ends any program.

@@ -1,6 +1,7 @@
 //! Runs that are killed at random moments, in every phase; whatever is left, the next run reaches the goal.
 
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,17 +64,46 @@ fn random(seed: u64, index: u64) -> u64 {
 }
 
 /// Behind every request and every change of a file, those of the record among them.
-#[test]
-fn a_kill_behind_any_step_is_healed() {
+fn behind_each_call() -> Vec<String> {
     let calls = scene::undisturbed();
     let behind = ["sendto", "openat", "write", "rename", "unlink"]
         .into_iter()
         .flat_map(|call| (1..=strace::count(&calls, call)).map(move |n| format!("{call}:when={n}")));
-    scene::for_each(behind.collect(), |scene, behind| {
+    behind.collect()
+}
+
+#[test]
+fn a_kill_behind_any_step_is_healed() {
+    scene::for_each(behind_each_call(), |scene, behind| {
         strace::kill(&scene.namespace, &behind, GOAL);
         scene.knows_its_own(&behind);
         scene.heals(&behind);
     });
+}
+
+/// Before its first step a signal ends a run, and nothing is changed; after it the run reaches the goal, and its exit code
+/// says so, also while it reports.
+#[test]
+fn a_signal_behind_any_step_leaves_all_or_nothing() {
+    let behind = behind_each_call();
+    let cases = [("SIGHUP", 1), ("SIGINT", 2), ("SIGTERM", 15)]
+        .into_iter()
+        .flat_map(|signal| behind.iter().map(move |behind| (signal, behind.clone())));
+    let finished = AtomicU64::new(0);
+    scene::for_each(cases.collect(), |scene, ((name, number), behind)| {
+        let output = strace::signal(&scene.namespace, name, &behind, GOAL);
+        let context = format!("{name} behind {behind}: {output:?}");
+        match (output.status.code(), output.status.signal()) {
+            (Some(0), _) => {
+                assert_eq!(scene.state(), scene.goal, "{context}");
+                finished.fetch_add(1, Ordering::Relaxed);
+            }
+            (_, Some(signal)) if signal == number => assert_eq!(scene.state(), scene.before, "{context}"),
+            _ => panic!("{context}"),
+        }
+        scene.heals(&context);
+    });
+    assert!(finished.into_inner() > 0, "no run was signalled after its first step");
 }
 
 /// Half of the runs on their way to the goal, half on the way to a refusal and back. `PROPTEST_RNG_SEED` gives other

@@ -132,7 +132,7 @@ fn a_writer_that_always_comes_in_between_is_given_up_on() {
     namespace.ip("mptcp endpoint flush");
     let ran = held.release().expect(1);
     assert!(ran.stderr.contains("gave up after 5 new plans"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("everything is as before"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("everything was put back as it was"), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), [""; 0]);
     namespace.apply(config, &[]).expect(0);
     assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow"]);

@@ -37,7 +37,7 @@ fn explained(step: &Step, errno: Errno) -> Explanation {
     let mut host = LinuxPathManager::open().expect("a path manager");
     let refusal = host.execute(step).expect_err("refused");
     assert_eq!(refusal.errno, errno, "{step}: {refusal}");
-    reconcile::refusal(step, &refusal, &host.observe(&[]).expect("a state").state)
+    reconcile::explain(step, &refusal, &host.observe(&[]).expect("a state").state)
 }
 
 #[track_caller]

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{Namespace, Ran, is_root, program_path, run};
 
+use super::strace;
+
 const TWO: &str = "\
 version: 1
 prune: false
@@ -16,8 +18,14 @@ endpoints:
 
 const NOTHING: &str = "{version: 1, prune: false, endpoints: {}}";
 
-/// A line of the record that would claim the foreign endpoint of these tests.
+/// A line of the record that claims the foreign endpoint of these tests.
 const CLAIM: &str = "10.9.9.9 0 9\n";
+
+/// A record of this boot with that line.
+fn claim() -> String {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("a boot");
+    format!("boot {boot}{CLAIM}")
+}
 
 /// The program with this configuration; ended by `timeout` where it waits for something that never comes.
 #[track_caller]
@@ -161,14 +169,14 @@ fn a_record_that_is_not_ones_own_claims_nothing() {
     let claims = namespace.folder.path().join("claims");
     let before = namespace.endpoints();
     let write = |mode| {
-        fs::write(&record, CLAIM).expect("written");
+        fs::write(&record, claim()).expect("written");
         fs::set_permissions(&record, fs::Permissions::from_mode(mode)).expect("set");
     };
     let odd: [&dyn Fn(); 6] = [
         &|| fs::create_dir(&record).expect("made"),
         &|| mkfifo(&record),
         &|| {
-            fs::write(&claims, CLAIM).expect("written");
+            fs::write(&claims, claim()).expect("written");
             symlink(&claims, &record).expect("made");
         },
         &|| write(0o666),
@@ -188,6 +196,41 @@ fn a_record_that_is_not_ones_own_claims_nothing() {
     }
 }
 
+/// A number of a namespace is one of a boot, and a folder may outlive it.
+#[test]
+fn a_record_of_another_boot_claims_nothing() {
+    let (namespace, record) = with_a_record("owned");
+    for foreign in [CLAIM.to_owned(), format!("boot 0e2f\n{CLAIM}")] {
+        fs::write(&record, foreign).expect("written");
+        assert_eq!(apply(&namespace, NOTHING).expect(0).stderr, "");
+        assert_eq!(namespace.endpoints().len(), 3);
+    }
+    fs::write(&record, claim()).expect("written");
+    apply(&namespace, NOTHING).expect(0);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow", "10.0.0.2 id 2 subflow"]);
+}
+
+/// The claim is to the namespace: neither without its lock file nor by another folder does a second run get in, and what
+/// has it is named.
+#[test]
+fn no_second_writer_gets_in_by_the_folder() {
+    let namespace = Namespace::new();
+    let held = strace::hold(&namespace, "sendto:when=3", TWO);
+    fs::remove_dir_all(namespace.runtime()).expect("removed");
+    let second = |folder: &str| {
+        let mut command = namespace.command(program_path());
+        command.arg("-").env("RUNTIME_DIRECTORY", namespace.folder.path().join(folder));
+        let ran = run(command, NOTHING).expect(75);
+        let holder = format!("process {}, {} -", held.pid(), program_path());
+        assert!(ran.stderr.contains(&holder), "{}", ran.stderr);
+    };
+    second("runtime");
+    second("another");
+    held.release().expect(0);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow", "10.0.0.2 id 2 subflow"]);
+    apply(&namespace, NOTHING).expect(0);
+}
+
 /// What makes no sense in it is dropped, and does no harm.
 #[test]
 fn a_damaged_record_claims_no_more_than_is_whole() {
@@ -203,7 +246,7 @@ fn a_damaged_record_claims_no_more_than_is_whole() {
         assert_eq!(fs::read(&record).expect("a record"), b"");
         apply(&namespace, TWO).expect(0);
     }
-    for huge in [CLAIM.repeat(1 << 18), CLAIM.replace('\n', " ").repeat(1 << 18)] {
+    for huge in [claim().repeat(1 << 12), claim().replace('\n', " ").repeat(1 << 12)] {
         fs::write(&record, huge).expect("written");
         let ran = apply(&namespace, NOTHING).expect(0);
         assert!(ran.stderr.contains("larger than any record"), "{}", ran.stderr);
@@ -217,7 +260,7 @@ fn what_lies_in_the_way_of_the_next_record_is_replaced() {
     let (namespace, new) = with_a_record("owned.new");
     let precious = namespace.folder.path().join("precious");
     fs::write(&precious, "precious").expect("written");
-    let odd: [&dyn Fn(); 3] = [&|| fs::write(&new, CLAIM).expect("written"), &|| mkfifo(&new), &|| {
+    let odd: [&dyn Fn(); 3] = [&|| fs::write(&new, claim()).expect("written"), &|| mkfifo(&new), &|| {
         symlink(&precious, &new).expect("made")
     }];
     for make in odd {

@@ -23,7 +23,7 @@ fn max_is_what_the_kernel_allows() {
     // One more is too many, for the kernel as for the program.
     let more = number.replace(&format!("accepted: {most}"), &format!("accepted: {}", most + 1));
     let ran = namespace.apply(&more, &[]).expect(5);
-    let told = format!("limit `add-addr-accepted` is {}, and this kernel allows {most} at most", most + 1);
+    let told = format!("limit `add-addr-accepted` is {}, but this kernel allows at most {most}", most + 1);
     assert!(ran.stderr.contains(&told), "{}", ran.stderr);
     let mut command = namespace.command("ip");
     command.args(["mptcp", "limits", "set", "subflows", &(most + 1).to_string()]);
@@ -36,7 +36,7 @@ fn a_limit_above_the_kernels_is_exit_5_and_changes_nothing() {
     let namespace = Namespace::new();
     let config = "{version: 1, limits: {subflows: 1000}, sysctls: {checksum_enabled: true}, endpoints: {a: {address: 10.0.0.1, flags: [subflow]}}}";
     let ran = namespace.apply(config, &[]).expect(5);
-    assert!(ran.stderr.contains("limit `subflows` is 1000, and this kernel allows"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("limit `subflows` is 1000, but this kernel allows"), "{}", ran.stderr);
     assert!(ran.stderr.contains("<stdin>:1:33"), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), [""; 0]);
     assert_eq!(sysctl(&namespace, "checksum_enabled"), "0");

@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use crate::support::{Namespace, Ran, finish, program_path, run, wait_for};
 
@@ -51,9 +51,14 @@ pub fn apply(namespace: &Namespace, injections: &[&str], config: &str) -> Traced
 /// Kills it behind a system call, which is carried out, as in `sendto:when=3`.
 #[track_caller]
 pub fn kill(namespace: &Namespace, behind: &str, config: &str) {
-    let child = start(namespace, &injection("SIGKILL", behind), config);
-    let output = child.wait_with_output().expect("ends");
+    let output = signal(namespace, "SIGKILL", behind, config);
     assert_eq!(output.status.signal(), Some(9), "{behind}: {output:?}");
+}
+
+/// Sends it a signal behind a system call, which is carried out, and waits for its end.
+#[track_caller]
+pub fn signal(namespace: &Namespace, signal: &str, behind: &str, config: &str) -> Output {
+    start(namespace, &injection(signal, behind), config).wait_with_output().expect("ends")
 }
 
 fn injection(signal: &str, behind: &str) -> String {
@@ -106,6 +111,11 @@ pub fn hold<'n>(namespace: &'n Namespace, behind: &str, config: &str) -> Held<'n
 }
 
 impl Held<'_> {
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("not released").id()
+    }
+
     /// Lets it go on to the next of the system calls.
     #[track_caller]
     pub fn to_the_next(&self) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::support::{Namespace, Ran, finish, program_path, run, wait_for};
+use crate::support::{Namespace, Ran, allowed, finish, full_pipe, program_path, run, wait_for};
 
 const OLD: &str = "10.0.0.9 id 1 signal";
 const NEW: &str = "10.0.0.1 id 2 subflow";
@@ -112,8 +112,17 @@ fn a_signal_keeps_it_and_others_take_it_back() {
 fn whoever_tried_it_may_be_killed() {
     let namespace = host();
     let mut trial = Trial::start(&namespace, &[]);
-    namespace.apply(TRIED, &[]).expect(75);
+    let parent = trial.child.id();
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    let guard = children.expect("readable").trim().parse().ok().and_then(Pid::from_raw).expect("one child");
+    kill_process(guard, Signal::STOP).expect("it lives");
     trial.child.kill().expect("killed");
+    // Not without the lock file either.
+    fs::remove_dir_all(namespace.runtime()).expect("removed");
+    trial.child.wait().expect("ends");
+    let ran = namespace.apply(TRIED, &[]).expect(75);
+    assert!(ran.stderr.contains(&format!("process {parent} or its guard")), "{}", ran.stderr);
+    kill_process(guard, Signal::CONT).expect("it lives");
     wait_for("the old state", || namespace.endpoints() == [OLD]);
     wait_for("the lock", || namespace.apply(TRIED, &[]).code == 0);
 }
@@ -354,4 +363,74 @@ fn a_terminal_shows_how_long_is_left() {
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} in {shown:?}");
     let ran = run(command(&namespace, &["--timeout", "1"]), "").expect(4);
     assert!(!ran.stderr.contains("left"), "{}", ran.stderr);
+}
+
+/// The guard's clock is its own: a first process that cannot write, or stands still anywhere in its plan, changes nothing.
+#[test]
+fn a_blocked_terminal_delays_nothing() {
+    let namespace = host();
+    let (_reader, writer) = full_pipe();
+    let mut trial = command(&namespace, &["--timeout", "2", "--confirm-with", "sleep 60"]);
+    trial.stdin(Stdio::null()).stdout(writer).stderr(Stdio::null());
+    let mut child = trial.spawn().expect("starts");
+    wait_for("the change", || namespace.endpoints() == [NEW]);
+    let start = Instant::now();
+    wait_for("the old state", || namespace.endpoints() == [OLD]);
+    assert!(start.elapsed() < allowed(Duration::from_secs(4)), "{:?}", start.elapsed());
+    child.kill().expect("killed");
+    child.wait().expect("waited");
+}
+
+#[test]
+fn it_may_be_stopped_at_any_moment() {
+    std::thread::scope(|scope| {
+        for number in 1..=16 {
+            scope.spawn(move || {
+                let namespace = host();
+                let mut strace = traced(&namespace, &format!("sendto:signal=SIGSTOP:when={number}"), &["-D"]);
+                let mut child = strace.spawn().expect("starts");
+                std::thread::sleep(allowed(Duration::from_secs(3)));
+                assert_eq!(namespace.endpoints(), [OLD], "stopped at {number}");
+                kill_process(Pid::from_child(&child), Signal::CONT)
+                    .expect("it lives, or waits to be waited for");
+                assert_eq!(child.wait().expect("waited").code(), Some(4), "stopped at {number}");
+                is_as_before(&namespace);
+            });
+        }
+    });
+}
+
+/// Without a guard there is no trial.
+#[test]
+fn a_guard_that_is_not_ready_ends_it() {
+    for signal in ["KILL", "STOP"] {
+        let namespace = host();
+        let start = Instant::now();
+        let strace = traced(&namespace, &format!("setsid:signal=SIG{signal}"), &["-f"]);
+        let ran = run(strace, "").expect(1);
+        assert!(start.elapsed() < allowed(Duration::from_secs(8)), "{signal}: {:?}", start.elapsed());
+        assert!(ran.stderr.contains("nothing was changed"), "{}", ran.stderr);
+        is_as_before(&namespace);
+        namespace.apply("{version: 1}", &[]).expect(0);
+    }
+}
+
+/// The exit code says what became of the kernel.
+#[test]
+fn what_cannot_be_reported_is_kept_all_the_same() {
+    let namespace = host();
+    let mut trial = command(&namespace, &["--confirm-with", "true"]);
+    trial.stdout(std::fs::File::create("/dev/full").expect("opened")).stderr(Stdio::null());
+    assert_eq!(trial.status().expect("runs").code(), Some(0));
+    assert_eq!(namespace.endpoints(), [NEW]);
+}
+
+/// A trial of two seconds in which `strace` interferes.
+fn traced(namespace: &Namespace, injection: &str, options: &[&str]) -> Command {
+    let mut command = namespace.command("strace");
+    command.args(options).arg(format!("--inject={injection}"));
+    command.args(["--output=/dev/null", program_path(), "try", "--timeout", "2"]);
+    command.arg(namespace.folder.path().join("tried.yaml"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
 }

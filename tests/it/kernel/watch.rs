@@ -234,7 +234,7 @@ fn what_was_impossible_may_become_possible() {
     let (watcher, _) = Watcher::of(&namespace, LTE);
     assert_eq!(namespace.endpoints().len(), table_size());
     add(table_size());
-    watcher.wait_until_said("endpoints are needed, and this kernel holds");
+    watcher.wait_until_said("endpoints are needed, but this kernel holds");
     namespace.ip("mptcp endpoint delete id 3");
     namespace.ip(&format!(
         "address delete 10.7.{}.{}/32 dev wwan0",

@@ -387,7 +387,7 @@ fn own_endpoints_that_are_no_longer_declared_are_a_difference() {
         "{version: 1, prune: false, endpoints: {fiber: {address: 10.0.1.1, dev: eth0, flags: [subflow]}}}";
     assert_eq!(found(&host, fewer), ["fault not-applied -"]);
     let evidence = findings(&host, fewer)[0]["evidence"].as_str().expect("text").to_owned();
-    assert_eq!(evidence, "it would change: remove 10.0.2.1");
+    assert_eq!(evidence, "applying would remove 10.0.2.1 id 2 subflow backup dev wwan0");
     host.apply(fewer, &[]).expect(0);
     assert_eq!(found(&host, fewer), [""; 0]);
     assert_eq!(host.endpoints().len(), 2, "that of somebody else is still there");

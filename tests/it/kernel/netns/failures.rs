@@ -99,7 +99,11 @@ endpoints:
     named.ip("-n c address delete 10.7.0.1/32 dev lo");
     named.ip("-n c mptcp endpoint delete id 2");
     let ran = named.apply(config, &["--netns=*"]).expect(1);
-    assert!(ran.stderr.contains("taken back\n\nnetns c\nerror: the kernel refused"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("put back as it was\n\nnetns c\nerror: the kernel refused"),
+        "{}",
+        ran.stderr
+    );
 }
 
 /// A run as root that lacks only what it takes to enter namespaces.

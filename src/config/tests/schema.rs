@@ -1,7 +1,7 @@
-//! The JSON Schema of the grammar, from the types of `document` and the tables of `model`. Only the tests make it: the
-//! program prints the file in `schema/`, and the test at the end fails when that is stale.
+//! The JSON Schema of the grammar, from the types of `document` and the tables of `model`. Only the tests generate it:
+//! the program prints the file in `schema/`, and a test below fails when that is stale.
 //!
-//! A schema sees one file at a time, which another file may complete, so no key of an endpoint is required.
+//! A schema applies to one file, which another file may complete, so no key of an endpoint is required.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{AddressId, Flags, Sysctl, SysctlKind};
 
-use super::ENDPOINTS_MAX;
-use super::document::{Document, EndpointDocument, LimitValue, LimitsDocument, NAME_MAX, Name};
-use super::pattern::{AddressFamily, AddressPattern, DevicePattern, INTERFACE_NAME_MAX};
-use super::validate::PURPOSES;
+use super::super::ENDPOINTS_MAX;
+use super::super::document::{Document, EndpointDocument, LimitValue, LimitsDocument, NAME_MAX, Name};
+use super::super::pattern::{AddressFamily, AddressPattern, DevicePattern, INTERFACE_NAME_MAX};
+use super::super::validate::PURPOSES;
 
 const ID: &str = "https://github.com/mptcp-apply/mptcp-apply/raw/main/schema/mptcp-apply.schema.json";
 
@@ -25,7 +25,7 @@ impl JsonSchema for Document {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "$id": ID,
-            "description": "What the MPTCP path manager of a Linux host should be. Of several files, later ones win: mappings merge key by key, everything else is replaced whole.",
+            "description": "The desired state of the MPTCP path manager of a Linux host. Of several files, later ones win: mappings are merged key by key, everything else is replaced.",
             "type": ["object", "null"],
             "required": ["version"],
             "additionalProperties": false,
@@ -36,7 +36,7 @@ impl JsonSchema for Document {
                     "examples": [Document::VERSION as u64],
                 },
                 "prune": {
-                    "description": "Whether endpoints that no file declares are removed. False: only those that mptcp-apply itself added earlier. Default: true.",
+                    "description": "Whether to remove endpoints that no file declares. False: remove only those that mptcp-apply added earlier. Default: true.",
                     "type": "boolean",
                     "default": true,
                     "examples": [false],
@@ -83,7 +83,7 @@ impl JsonSchema for LimitsDocument {
         let limit = |generator: &mut SchemaGenerator, description, example: u32| {
             described(generator.subschema_for::<LimitValue>(), description, &[json!(example), json!("max")])
         };
-        let subflows = "Additional subflows of one connection, from 0, or `max` for as many as the kernel allows. Absent: not managed; the kernel starts with 2.";
+        let subflows = "Additional subflows of one connection, from 0, or `max` for the kernel's maximum. Absent: not managed; the kernel starts with 2.";
         let accepted = "Announced addresses (ADD_ADDR) that one connection accepts from its peer, from 0, or `max`. Absent: not managed; the kernel starts with 0.";
         json_schema!({
             "description": "The limits of every connection. Absent: not managed.",
@@ -134,17 +134,17 @@ impl JsonSchema for EndpointDocument {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let address = described(
             generator.subschema_for::<AddressPattern>(),
-            "An address, which stands for one endpoint, or a prefix such as 10.0.0.0/8, which stands for every usable address in it. Absent: every usable address of `dev`.",
+            "An exact address, or a prefix such as 10.0.0.0/8, which selects every usable address in it. Absent: every usable address of `dev`.",
             &[json!("192.0.2.10"), json!("2001:db8::1"), json!("10.0.0.0/8")],
         );
         let dev = described(
             generator.subschema_for::<DevicePattern>(),
-            "With an exact address: the interface that its subflows are bound to. Otherwise the interfaces whose addresses are meant: a name or glob, or a list of them; `!` before one excludes what it matches. Absent: any.",
+            "With an exact address: the interface to which its subflows are bound. Otherwise: the interfaces whose addresses are selected, as a name, a glob, or a list of them; `!` excludes what it precedes. Absent: any interface.",
             &[json!("eth0"), json!(["wwan*", "!wwan9"])],
         );
         let family = described(
             generator.subschema_for::<AddressFamily>(),
-            "Only addresses of this family. Not with an exact address. Absent: both.",
+            "Selects only addresses of this family. Not with an exact address. Absent: both.",
             &[json!("ipv4")],
         );
         let flags = described(
@@ -152,16 +152,16 @@ impl JsonSchema for EndpointDocument {
             &flag_meanings(),
             &[json!(["subflow", "backup"]), json!(["signal"])],
         );
-        // Only what stands in the same mapping is judged: another file may say the rest.
+        // Only keys of the same mapping are compared: another file may have the rest.
         let exact = json!({ "properties": { "address": { "not": { "pattern": "/" } } } });
         json_schema!({
-            "description": "An endpoint of the path manager, by its exact address; or, without one, every usable address that matches. `null` withdraws what an earlier file declares.",
+            "description": "An endpoint with an exact address, or a selector of every usable address that matches. `null` withdraws what an earlier file declares.",
             "type": ["object", "null"],
             "additionalProperties": false,
             "properties": {
                 "address": address,
                 "port": {
-                    "description": "The TCP port on which the kernel listens for subflows to this address. From 1 to 65535. Needs the flag `signal`, excludes `subflow`. Absent: no port of its own.",
+                    "description": "The TCP port on which the kernel listens for subflows to this address. From 1 to 65535. Needs the flag `signal`, excludes `subflow`. Absent: no port.",
                     "type": "integer",
                     "minimum": 1,
                     "maximum": u16::MAX,
@@ -170,7 +170,7 @@ impl JsonSchema for EndpointDocument {
                 "dev": dev,
                 "family": family,
                 "id": {
-                    "description": "The address id that the endpoint must have, from 1 to 255. Only with an exact address. Absent: the one that it has already, or the kernel's choice.",
+                    "description": "The address id that the endpoint must have, from 1 to 255. Only with an exact address. Absent: the endpoint keeps its id, or the kernel chooses one.",
                     "type": "integer",
                     "minimum": 1,
                     "maximum": AddressId::MAX,
@@ -273,7 +273,7 @@ fn flag_meanings() -> String {
         Flags::declarable().map(|(name, meaning)| format!("`{name}`: {meaning}")).collect();
     let purposes = PURPOSES.words().join(", ");
     format!(
-        "What the path manager does with it; at least one of {purposes}, and not signal with fullmesh. Required. {}.",
+        "What the path manager does with the endpoint: at least one of {purposes}; signal excludes fullmesh. Required. {}.",
         meanings.join("; ")
     )
 }
@@ -305,7 +305,7 @@ fn sysctls() -> Value {
         (sysctl.name().to_owned(), value.to_value())
     };
     json!({
-        "description": "Settings of net.mptcp, by the kernel's own names; path_manager and pm_type are one setting, so only one of the two. Absent: not managed.",
+        "description": "Settings of net.mptcp by the kernel's own names; path_manager and pm_type are one setting, of which only one may be declared. Absent: not managed.",
         "examples": [{ "enabled": true, "scheduler": "default" }],
         "type": "object",
         "additionalProperties": false,
@@ -326,8 +326,8 @@ fn described(mut schema: Schema, description: &str, examples: &[Value]) -> Schem
 fn the_published_schema_is_fresh() {
     let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>();
     let text = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
-    // Of a stale file the message says how to write it anew: SNAPSHOTS=overwrite cargo test
-    let published = snapbox::file!["../../schema/mptcp-apply.schema.json": Text].raw();
+    // For a stale file the message has the command: SNAPSHOTS=overwrite cargo test
+    let published = snapbox::file!["../../../schema/mptcp-apply.schema.json": Text].raw();
     snapbox::Assert::new().action_env("SNAPSHOTS").eq(text, published);
 }
 

@@ -10,7 +10,7 @@ use crate::model::{
     Traffic,
 };
 
-use super::{Configuration, Evidence, RouteCheck, Table, examine};
+use super::super::{Configuration, Evidence, RouteCheck, Table, examine};
 
 /// Two interfaces with an address and an endpoint each, and a connection that uses both.
 pub fn healthy() -> Evidence {

@@ -1,0 +1,44 @@
+//! The configuration of a verb that acts: loaded, reported, and refused where it may not be carried out.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::cli::Common;
+use crate::config::{LoadedConfig, Trust};
+use crate::model::Exit;
+use crate::model::diagnostic::Strictness;
+
+use super::Output;
+
+/// Whether warnings count as errors.
+pub fn strictness(strict: bool) -> Strictness {
+    if strict { Strictness::Strict } else { Strictness::Lenient }
+}
+
+/// What it takes for files to be carried out: what they say is done with the rights of this user.
+pub fn trust(applies: bool) -> Trust {
+    if applies && rustix::process::geteuid().is_root() { Trust::Required } else { Trust::Advised }
+}
+
+/// Loads the configuration and reports what is wrong with it. The exit code if it may not be carried out.
+///
+/// # Errors
+/// When the report cannot be written.
+pub fn load(
+    paths: &[PathBuf],
+    strict: bool,
+    applies: bool,
+    common: &Common,
+    output: &Output,
+) -> io::Result<Result<LoadedConfig, Exit>> {
+    let loaded = LoadedConfig::load(paths, common.root_dir(), strictness(strict), || trust(applies));
+    let loaded = match loaded {
+        Ok(loaded) => loaded,
+        Err(none) => return output.no_config(none).map(Err),
+    };
+    output.diagnose(&loaded.diagnostics, &loaded.sources);
+    match loaded.rejection {
+        Some(exit) => output.rejected(&loaded, exit).map(Err),
+        None => Ok(Ok(loaded)),
+    }
+}

@@ -1,0 +1,58 @@
+use super::*;
+
+#[test]
+fn prefixes() {
+    for good in ["10.0.0.0/8", "0.0.0.0/0", "192.0.2.1/32", "2001:db8::/32", "::/0", "2001:db8::1/128"] {
+        assert_eq!(AddressPattern::parse(good).map(|pattern| pattern.to_string()).as_deref(), Ok(good));
+    }
+    for bad in [
+        "10.0.0.1/8",
+        "10.0.0.0/33",
+        "2001:db8::1/64",
+        "::/129",
+        "10.0.0.0/",
+        "10.0.0.0/-1",
+        "10.0.0.0/+8",
+        "/8",
+    ] {
+        assert!(AddressPattern::parse(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn globs_and_exclusions() {
+    let means = |globs: &[&str], name: &str| {
+        let pattern = DevicePattern { globs: globs.iter().map(|glob| (*glob).to_owned()).collect() };
+        pattern.matcher()(name)
+    };
+    assert!(means(&["wwan*", "!wwan9"], "wwan0"));
+    assert!(!means(&["wwan*", "!wwan9"], "wwan9"));
+    assert!(!means(&["wwan*"], "eth0"));
+    assert!(means(&["eth[0-3]", "wl?n0"], "wlan0"));
+    assert!(!means(&["eth[!0]"], "eth0"));
+    assert!(means(&["!docker*"], "eth0"));
+    assert!(!means(&["!docker*"], "docker0"));
+    assert!(means(&["eth0"], "eth0"));
+}
+
+#[test]
+fn prefixes_contain_their_addresses() {
+    let contains = |prefix: &str, address: &str| {
+        AddressPattern::parse(prefix).map(|prefix| prefix.contains(address.parse().unwrap()))
+    };
+    assert_eq!(contains("10.0.0.0/8", "10.255.0.1"), Ok(true));
+    assert_eq!(contains("10.0.0.0/8", "11.0.0.1"), Ok(false));
+    assert_eq!(contains("0.0.0.0/0", "192.0.2.1"), Ok(true));
+    assert_eq!(contains("0.0.0.0/0", "2001:db8::1"), Ok(false));
+    assert_eq!(contains("::/0", "2001:db8::1"), Ok(true));
+    assert_eq!(contains("2001:db8::/32", "2001:db9::1"), Ok(false));
+}
+
+#[test]
+fn mapped_addresses_become_ipv4() {
+    let mapped = AddressPattern::parse("::ffff:192.0.2.1");
+    assert_eq!(mapped, Ok(AddressPattern::Exact(IpAddr::from([192, 0, 2, 1]))));
+    let mapped = AddressPattern::parse("::ffff:192.0.2.0/120");
+    assert_eq!(mapped, Ok(AddressPattern::Prefix(IpAddr::from([192, 0, 2, 0]), 24)));
+    assert!(AddressPattern::parse("::ffff:10.0.0.0/8").is_err());
+}

@@ -1,0 +1,3 @@
+//! What only tests need of the grammar.
+
+mod schema;

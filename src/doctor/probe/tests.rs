@@ -1,0 +1,136 @@
+use super::super::tests::fixture::{codes, healthy};
+use std::time::Duration;
+
+use super::*;
+use crate::model::{End, Event, EventFlags, EventKind, ResetReason, Sighting, SubflowFlags, Watched};
+
+/// The evidence of a healthy host whose connection is the test connection.
+fn with_probe(change: impl Fn(&mut Watched)) -> Evidence {
+    let mut evidence = healthy();
+    let subflows = evidence.connections[0].subflows.iter().map(|path| Sighting {
+        path: path.clone(),
+        was_established: true,
+        is_there: true,
+    });
+    let mut watched = Watched {
+        peer: ([198, 51, 100, 1], 443).into(),
+        protocol: Protocol::Mptcp,
+        lasted: Duration::from_secs(1),
+        ended: false,
+        subflows: subflows.collect(),
+        events: Vec::new(),
+    };
+    change(&mut watched);
+    evidence.connections[0].subflows =
+        watched.subflows.iter().filter(|seen| seen.is_there).map(|seen| seen.path.clone()).collect();
+    let target = "www.example.org:443".to_owned();
+    evidence.probe = Some(Probe { target, course: Course::Connected(watched) });
+    evidence
+}
+
+/// The stage and detail of the second endpoint, and the findings.
+#[track_caller]
+fn check(evidence: &Evidence, expected: &str, found: &[&str]) {
+    let verdicts = subflow_results(evidence);
+    let SubflowResult { stage, detail, .. } = &verdicts[1];
+    assert_eq!(format!("{}: {detail}", stage.word()), expected);
+    assert_eq!(codes(evidence), found, "{expected}");
+}
+
+fn closed(change: impl Fn(&mut Event)) -> Event {
+    let address = Some([192, 0, 2, 2].into());
+    let mut event = Event { local: End { address, ..End::default() }, ..Event::new(EventKind::SubClosed) };
+    change(&mut event);
+    event
+}
+
+#[test]
+fn each_stage_is_distinguished() {
+    const REFUSED: &[&str] = &["fault subflow-refused"];
+    const MISSING: &[&str] = &["fault subflow-missing"];
+    let gone = |watched: &mut Watched| watched.subflows[1].is_there = false;
+    check(&with_probe(|_| {}), "established: ", &[]);
+    check(&with_probe(gone), "closed: it disappeared", REFUSED);
+    let with_event = |event: Event| {
+        with_probe(|watched| {
+            gone(watched);
+            watched.subflows[1].was_established = false;
+            watched.events = vec![event.clone()];
+        })
+    };
+    check(&with_event(closed(|_| {})), "refused: the peer reset it", REFUSED);
+    check(&with_event(closed(|event| event.error = Some(111))), "refused: Connection refused", REFUSED);
+    let reset = with_event(closed(|event| event.reset_reason = Some(ResetReason(3))));
+    check(&reset, "refused: the peer reset it: administratively prohibited", REFUSED);
+    let asking = |watched: &mut Watched| {
+        watched.subflows[1].path.state = 2;
+        watched.subflows[1].path.traffic.retransmitted = 2;
+    };
+    check(&with_probe(asking), "unanswered: SYN sent 3 times", &["fault joins-unanswered"]);
+    let alone = |watched: &mut Watched| watched.subflows.truncate(1);
+    check(&with_probe(alone), "not-tried: no attempt was seen", MISSING);
+    let unacknowledged = |watched: &mut Watched| {
+        alone(watched);
+        watched.subflows[0].path.flags.0 &= !(1 << 6);
+    };
+    check(
+        &with_probe(unacknowledged),
+        "not-tried: the peer has not acknowledged data, which the kernel waits for",
+        MISSING,
+    );
+    let denied = |watched: &mut Watched| {
+        alone(watched);
+        watched.events =
+            vec![Event { flags: Some(EventFlags::DENY_JOIN_ID0), ..Event::new(EventKind::Established) }];
+    };
+    check(&with_probe(denied), "not-tried: the peer accepts no subflow at its first address", MISSING);
+    // Both places are taken by subflows to announced addresses.
+    let taken = |watched: &mut Watched| {
+        for port in [1, 2] {
+            let mut seen = watched.subflows[1].clone();
+            seen.path.local = ([192, 0, 2, 1], port).into();
+            watched.subflows.push(seen);
+        }
+        watched.subflows.remove(1);
+    };
+    check(&with_probe(taken), "not-tried: the limit of 2 subflows is reached", MISSING);
+}
+
+#[test]
+fn what_another_finding_explains_is_not_repeated() {
+    let mut evidence = with_probe(|watched| watched.subflows.truncate(1));
+    evidence.interfaces[1].up = false;
+    check(&evidence, "not-sent: eth2 is down", &["fault interface-down"]);
+}
+
+/// A missing route to one of two peers explains nothing.
+#[test]
+fn a_route_to_another_peer_does_not_count() {
+    let mut evidence = with_probe(|watched| watched.subflows.truncate(1));
+    let mut other = evidence.routes[1].clone();
+    other.by_device = Some(Err("No route to host".to_owned()));
+    evidence.routes.push(other);
+    check(&evidence, "not-tried: no attempt was seen", &["fault subflow-missing", "hint no-route"]);
+}
+
+#[test]
+fn a_connection_that_the_peer_ended_shows_what_was() {
+    let over = |watched: &mut Watched| {
+        watched.ended = true;
+        watched.subflows.iter_mut().for_each(|seen| seen.is_there = false);
+    };
+    let mut evidence = with_probe(over);
+    evidence.connections.clear();
+    check(&evidence, "established: ", &[]);
+}
+
+#[test]
+fn a_blackhole_explains_more_than_plain_tcp() {
+    let mut evidence = with_probe(|watched| watched.protocol = Protocol::Tcp);
+    assert_eq!(codes(&evidence), ["fault peer-without-mptcp"]);
+    super::super::tests::fixture::count(&mut evidence, "MPCapableSYNTXDrop", 1);
+    super::super::tests::fixture::count(&mut evidence, "MPCapableSYNACKRX", 0);
+    evidence.connections[0].subflows.truncate(1);
+    evidence.connections[0].subflows[0].flags = SubflowFlags(0b10);
+    assert_eq!(codes(&evidence), ["fault blackhole"]);
+}

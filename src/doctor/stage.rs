@@ -1,0 +1,163 @@
+//! What became of the subflow of each endpoint on a test connection: established, or the stage at which it stopped.
+
+use std::time::Duration;
+
+use crate::model::{
+    Course, Endpoint, Event, EventFlags, EventKind, Flags, Probe, Protocol, Sighting, Subflow, Watched,
+    counted,
+};
+use crate::system::Errno;
+
+use super::evidence::Evidence;
+use super::finding::FindingSeverity;
+use super::{endpoints, routes};
+
+/// The stage that an endpoint's subflow reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubflowStage {
+    /// The subflow is established.
+    Established,
+    /// The subflow was established, and was closed.
+    Closed,
+    /// The peer reset it before it was established.
+    Refused,
+    /// The peer did not answer.
+    Unanswered,
+    /// This host could not send the request.
+    NotSent,
+    /// This host did not send a request.
+    NotTried,
+    /// The peer is to open it.
+    Announced,
+}
+
+impl SubflowStage {
+    /// The word in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            SubflowStage::Established => "established",
+            SubflowStage::Closed => "closed",
+            SubflowStage::Refused => "refused",
+            SubflowStage::Unanswered => "unanswered",
+            SubflowStage::NotSent => "not-sent",
+            SubflowStage::NotTried => "not-tried",
+            SubflowStage::Announced => "announced",
+        }
+    }
+}
+
+/// The subflow of one endpoint on the test connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubflowResult<'a> {
+    /// The endpoint.
+    pub row: &'a Endpoint,
+    /// The stage that it reached.
+    pub stage: SubflowStage,
+    /// Why it stopped there; may be empty.
+    pub detail: String,
+    /// The round-trip time, if it is established.
+    pub rtt: Option<Duration>,
+}
+
+/// One for each endpoint that is not implicit; empty where the connection has no MPTCP, or the kernel does not show its
+/// subflows.
+pub fn subflow_results(evidence: &Evidence) -> Vec<SubflowResult<'_>> {
+    match &evidence.probe {
+        Some(Probe { course: Course::Connected(watched), .. }) if watched.protocol == Protocol::Mptcp => {
+            evidence.endpoints().map(|row| subflow_result(evidence, watched, row)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn subflow_result<'a>(evidence: &Evidence, watched: &Watched, row: &'a Endpoint) -> SubflowResult<'a> {
+    let address = row.identity.address;
+    let own = || watched.subflows.iter().filter(|seen| seen.path.local.ip() == address);
+    let is_up = |seen: &&Sighting| match watched.ended {
+        true => seen.was_established,
+        false => seen.is_there && seen.path.is_established(),
+    };
+    // The connection's first subflow comes first.
+    if let Some(seen) = own().filter(is_up).min_by_key(|seen| seen.path.flags.is_join()) {
+        let detail = if seen.path.flags.is_join() { "" } else { "the first subflow" };
+        let rtt = Some(seen.path.traffic.rtt);
+        return SubflowResult { row, stage: SubflowStage::Established, detail: detail.to_owned(), rtt };
+    }
+    let (stage, detail) = if let Some(seen) = own().find(|seen| seen.is_there) {
+        (SubflowStage::Unanswered, sent(seen))
+    } else {
+        let mut events = watched.events.iter().filter(|event| event.local.address == Some(address));
+        let closed = events.rfind(|event| event.kind == EventKind::SubClosed);
+        let was_established = own().any(|seen| seen.was_established);
+        match (closed, own().next()) {
+            (None, None) => not_seen(evidence, watched, row),
+            _ if was_established => (SubflowStage::Closed, reason(closed)),
+            _ => (SubflowStage::Refused, reason(closed)),
+        }
+    };
+    SubflowResult { row, stage, detail, rtt: None }
+}
+
+fn sent(seen: &Sighting) -> String {
+    match seen.path.traffic.retransmitted {
+        0 => "SYN sent".to_owned(),
+        again => format!("SYN sent {} times", again + 1),
+    }
+}
+
+/// Why a subflow ended, by the kernel's event.
+fn reason(closed: Option<&Event>) -> String {
+    let error = closed.and_then(|event| event.error).filter(|error| *error != 0);
+    match (closed.and_then(|event| event.reset_reason), error) {
+        _ if closed.is_none() => "it disappeared".to_owned(),
+        (Some(reset), _) => format!("the peer reset it: {reset}"),
+        (None, Some(error)) => Errno::from_raw(error.into()).desc().to_owned(),
+        (None, None) => "the peer reset it".to_owned(),
+    }
+}
+
+/// Why no subflow from the endpoint was seen.
+fn not_seen(evidence: &Evidence, watched: &Watched, row: &Endpoint) -> (SubflowStage, String) {
+    if !row.opens_subflows() {
+        return if row.flags.contains(Flags::SIGNAL) {
+            (SubflowStage::Announced, "peers connect to it".to_owned())
+        } else {
+            (SubflowStage::NotTried, "its flags open no subflow here".to_owned())
+        };
+    }
+    let route = || routes::problem(evidence, row).filter(|found| found.severity == FindingSeverity::Fault);
+    if let Some(problem) = endpoints::problem(evidence, row).or_else(route) {
+        return (SubflowStage::NotSent, problem.title);
+    }
+    (SubflowStage::NotTried, not_tried(evidence, watched, row))
+}
+
+fn not_tried(evidence: &Evidence, watched: &Watched, row: &Endpoint) -> String {
+    let there =
+        || watched.subflows.iter().filter(|seen| seen.is_there || watched.ended).map(|seen| &seen.path);
+    let limit = evidence.state().map_or(0, |state| state.limits.subflows);
+    let same_family = |path: &Subflow| path.remote.is_ipv4() == row.identity.address.is_ipv4();
+    let denied = |event: &Event| event.flags.is_some_and(|flags| flags.contains(EventFlags::DENY_JOIN_ID0));
+    if !there().any(|path| path.flags.is_fully_established()) {
+        "the peer has not acknowledged data, which the kernel waits for".to_owned()
+    } else if !there().any(same_family) {
+        "the peer has no address of this family here".to_owned()
+    } else if there().filter(|path| path.flags.is_join()).count() >= limit as usize {
+        format!("the limit of {} is reached", counted(limit as usize, "subflow"))
+    } else if watched.events.iter().any(denied) {
+        "the peer accepts no subflow at its first address".to_owned()
+    } else {
+        "no attempt was seen".to_owned()
+    }
+}
+
+impl SubflowResult<'_> {
+    /// Whether a subflow should be established, and is not.
+    pub fn is_failure(&self, watched: &Watched) -> bool {
+        let ipv4 = self.row.identity.address.is_ipv4();
+        let reachable = watched.subflows.iter().any(|seen| seen.path.remote.is_ipv4() == ipv4);
+        !matches!(self.stage, SubflowStage::Established | SubflowStage::Announced)
+            && self.row.opens_subflows()
+            && reachable
+    }
+}
