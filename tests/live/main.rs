@@ -110,7 +110,6 @@ fn run(options: &Options) -> Result<()> {
         return Ok(());
     }
     let (kinds, orders) = (chosen(&options.kinds), chosen(&options.orders));
-    let scene = Scene::new(&options.program, &options.relay, &options.links)?;
     let (mut runs, mut lines) = (Vec::new(), String::new());
     for round in 0..options.rounds {
         for kind in &kinds {
@@ -119,7 +118,7 @@ fn run(options: &Options) -> Result<()> {
             let length = turns.len();
             turns.rotate_left(round % length);
             for order in turns {
-                let run = change(&scene, options, *kind, order)?;
+                let run = change(options, *kind, order)?;
                 let line = serde_json::to_string(&run)?;
                 eprintln!("{line}");
                 lines.push_str(&(line + "\n"));
@@ -137,9 +136,11 @@ fn chosen<T: clap::ValueEnum + Clone>(named: &[T]) -> Vec<T> {
     if named.is_empty() { T::value_variants().to_vec() } else { named.to_vec() }
 }
 
-fn change(scene: &Scene, options: &Options, kind: Kind, order: Order) -> Result<Run> {
+/// In namespaces of its own: a connection that stands still outlives its process.
+fn change(options: &Options, kind: Kind, order: Order) -> Result<Run> {
     tcp_memory()?;
-    orders::prepare(scene)?;
+    let scene = &Scene::new(&options.program, &options.relay, &options.links)?;
+    scene.client.ip(&orders::before())?;
     let mut traffic = Traffic::new(scene, options.connections, &options.links.congestion)?;
     let wanted = options.connections * scene::LINKS;
     let subflows_before = scene.wait_for_subflows(wanted)?;

@@ -98,10 +98,9 @@ impl Kind {
     }
 }
 
-/// The table before a change. There are no connections any more.
-pub fn prepare(scene: &Scene) -> Result<()> {
-    scene.wait_for_subflows(0)?;
-    scene.client.ip(&("mptcp endpoint flush\n".to_owned() + &BEFORE.map(Row::add).concat()))
+/// The lines that make the table before a change.
+pub fn before() -> String {
+    BEFORE.map(Row::add).concat()
 }
 
 /// Makes a change. Whether the program warned that data does not flow.
