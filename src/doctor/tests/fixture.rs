@@ -51,6 +51,7 @@ pub fn healthy() -> Evidence {
         rp_filter: BTreeMap::new(),
         counters: Some(Counters(counters.map(|(name, count)| (name.to_owned(), count)).into())),
         connections: vec![Connection { token: 1, subflows: vec![path(1, 0b100_0011), path(2, 0b100_1100)] }],
+        data: Default::default(),
         listeners: Vec::new(),
         managers: Vec::new(),
         configuration: Configuration::Absent,
