@@ -10,7 +10,7 @@ use crate::model::{
     Capabilities, Connection, Counters, Endpoint, EndpointNames, HostAddress, Interface, Listener, Probe,
     Routing, State, Step, Subflow, Sysctl, SysctlValue, code,
 };
-use crate::reconcile::{Failure, Report};
+use crate::reconcile::{Failure, LiveData, Report};
 use crate::system::Error;
 
 /// The state of this host, its configuration, and a test connection if there is one.
@@ -40,6 +40,8 @@ pub struct Evidence {
     pub counters: Option<Counters>,
     /// Live MPTCP connections that are older than half a second.
     pub connections: Vec<Connection>,
+    /// The data of live connections, and again half a second later; nothing where it moves.
+    pub data: [LiveData; 2],
     /// Listening TCP sockets.
     pub listeners: Vec<Listener>,
     /// Other programs in this network namespace that manage endpoints.

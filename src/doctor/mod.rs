@@ -36,6 +36,7 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     limits::subflows,
     limits::never_used,
     subflows::missing,
+    subflows::data_stalled,
     peers::without_mptcp,
     limits::add_addr_accepted,
     subflows::joins_unanswered,

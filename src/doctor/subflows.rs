@@ -1,6 +1,8 @@
 //! Findings about subflows that live connections lack.
 
-use crate::model::{Connection, Endpoint, Subflow, code, counted};
+use crate::model::{Connection, Endpoint, Subflow, Token, code, counted};
+use crate::reconcile::{is_full, stalled};
+use crate::system::DataProgress;
 
 use super::endpoints::{problem, renew};
 use super::evidence::Evidence;
@@ -151,4 +153,30 @@ pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
         with_evidence(finding, String::new())
             .remedy("# run this again while connections are live, to see the endpoint"),
     ]
+}
+
+/// Connections that have their subflows, and whose data stands still.
+pub fn data_stalled(evidence: &Evidence) -> Vec<Finding> {
+    let [before, after] = &evidence.data;
+    let stalled = stalled(before, after);
+    let has_cure = evidence.counters.as_ref().is_some_and(|counters| counters.0.contains_key("OFOPruned"));
+    let finding = |data: &DataProgress| {
+        let DataProgress { rmem_alloc, rcvbuf, write_seq, snd_una, .. } = data;
+        let (seen, receiver) = if is_full(data) {
+            (format!("rcv_nxt stays, and {rmem_alloc} bytes fill a receive buffer of {rcvbuf}"), "this host")
+        } else {
+            (format!("snd_una stays, and {} bytes wait", write_seq.wrapping_sub(*snd_una)), "the peer")
+        };
+        let again = "# restart the application: this connection does not go on";
+        let larger = "sysctl -w net.ipv4.tcp_rmem=\"4096 8388608 33554432\"   # on";
+        let title = format!("the data of connection {} does not move", Token(data.connection));
+        let finding = Finding::fault(code::DATA_STALLED, title)
+            .evidence(format!("ss -Mmi: {seen}, while its subflows go on"))
+            .meaning(format!("The receive buffer of {receiver} is full of data after a gap, and Linux before 7.3 takes nothing more then, what is missing included. It comes of subflows that were closed with data on their way. Nothing revives the connection."));
+        finding.remedy(match receiver {
+            "this host" if has_cure => again.to_owned(),
+            _ => format!("{again}\n{larger} {receiver}, for new connections"),
+        })
+    };
+    after.connections.iter().filter(|data| stalled.contains(&data.connection)).map(finding).collect()
 }

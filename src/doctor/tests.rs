@@ -3,12 +3,15 @@
 pub mod fixture;
 
 use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
 
 use crate::model::diagnostic::{Location, SourceId, Span};
 use crate::model::{
     Connection, DefaultRoute, Flags, Identity, Listener, Reason, State, Step, SubflowFlags, Sysctl,
-    SysctlValue,
+    SysctlValue, code,
 };
+use crate::reconcile::LiveData;
+use crate::system::{DataProgress, SubflowSummary};
 
 use super::*;
 use fixture::{codes, count, healthy};
@@ -316,4 +319,51 @@ fn the_first_subflow_needs_none_of_the_limit() {
         state(&mut evidence).limits.subflows = limit;
         assert_eq!(codes(&evidence), expected, "{limit}");
     }
+}
+
+/// The end that receives nothing names its own buffer, and the other end that of the peer.
+#[test]
+fn data_that_stands_still_is_a_fault() {
+    const LARGER: &str = "sysctl -w net.ipv4.tcp_rmem=\"4096 8388608 33554432\"";
+    let look = |rmem_alloc, moved: u64| {
+        let data = DataProgress {
+            connection: 0x2a,
+            rcv_nxt: 7,
+            snd_una: 7,
+            write_seq: 2007,
+            rmem_alloc,
+            rcvbuf: 3_628_612,
+            wmem_queued: 4096,
+        };
+        let subflow = SubflowSummary {
+            connection: 0x2a,
+            local: [192, 0, 2, 1].into(),
+            established: true,
+            queued: 0,
+            unread: 500_000,
+            acknowledged: moved,
+            received: moved,
+            backoff: 0,
+            idle: Duration::ZERO,
+        };
+        LiveData { connections: vec![data], subflows: vec![subflow] }
+    };
+    for (rmem_alloc, end, has_cure, larger) in [
+        (3_629_824, "this host", false, true),
+        (3_629_824, "this host", true, false),
+        (0, "the peer", false, true),
+        (0, "the peer", true, true),
+    ] {
+        let mut evidence = Evidence { data: [look(rmem_alloc, 1), look(rmem_alloc, 2)], ..healthy() };
+        if has_cure {
+            count(&mut evidence, "OFOPruned", 0);
+        }
+        let findings = examine(&evidence);
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!(finding.code, code::DATA_STALLED);
+        assert!(finding.title.contains("0000002a") && finding.meaning.contains(end), "{finding:?}");
+        assert_eq!(finding.remedy.contains(LARGER), larger, "{finding:?}");
+    }
+    let moving = Evidence { data: [look(0, 1), look(0, 1)], ..healthy() };
+    assert_eq!(codes(&moving), [""; 0]);
 }

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::doctor::{Configuration, Evidence, RouteCheck, Table};
 use crate::linux::routes::{Route, Routes};
 use crate::linux::rtnl::Rtnl;
-use crate::linux::{LinuxPathManager, probe_socket, processes, sock_diag};
+use crate::linux::{LinuxPathManager, mptcp_diag, probe_socket, processes, sock_diag};
 use crate::model::shell_word;
 use crate::model::{Connection, Endpoint, EndpointNames, HostAddress, Interface, Probe, Routing, canonical};
+use crate::reconcile::LiveData;
 use crate::system::{Errno, Error};
 
 /// Two public resolvers stand for the Internet in route lookups. Nothing is sent to them.
@@ -21,7 +22,7 @@ const INTERNET: [IpAddr; 2] = [
 ];
 /// How many peers of live connections get a route lookup, of each family.
 const PEERS_MAX: usize = 4;
-/// How long a connection that lacks a subflow may take to open it.
+/// How long a connection that lacks a subflow may take to open it, and one whose data stands still, to go on.
 const GRACE: Duration = Duration::from_millis(500);
 /// Programs that also write endpoints.
 const MANAGERS: [&str; 2] = ["NetworkManager", "mptcpd"];
@@ -46,6 +47,7 @@ pub fn examine(
         rp_filter: BTreeMap::new(),
         counters: None,
         connections: Vec::new(),
+        data: Default::default(),
         listeners: Vec::new(),
         managers: Vec::new(),
         configuration,
@@ -63,7 +65,12 @@ pub fn examine(
     let elsewhere = evidence.endpoints().filter(|row| !is_own(row)).map(|row| row.identity.address);
     evidence.bindable =
         elsewhere.filter(|own| matches!(probe_socket::try_bind((*own, 0).into()), Some(Ok(())))).collect();
+    let (data, start) = (unless_refused("data", live_data()).unwrap_or_default(), Instant::now());
     evidence.connections = unless_refused("connections", settled_connections(&evidence)).unwrap_or_default();
+    if data.may_stand_still() {
+        std::thread::sleep(GRACE.saturating_sub(start.elapsed()));
+        evidence.data = [data, unless_refused("data", live_data()).unwrap_or_default()];
+    }
     evidence.listeners = unless_refused("listeners", sock_diag::listeners()).unwrap_or_default();
     // Last, so that they include what those connections did.
     evidence.counters = sock_diag::counters();
@@ -126,6 +133,10 @@ fn settled_connections(evidence: &Evidence) -> Result<Vec<Connection>, Error> {
     let before: BTreeSet<u32> = first.iter().map(|connection| connection.token).collect();
     again.retain(|connection| before.contains(&connection.token));
     Ok(again)
+}
+
+fn live_data() -> Result<LiveData, Error> {
+    Ok(LiveData { connections: mptcp_diag::progress()?, subflows: sock_diag::subflows()? })
 }
 
 fn routes(evidence: &mut Evidence) -> Result<(), Error> {

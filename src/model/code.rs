@@ -236,6 +236,8 @@ codes! {
     ADDED_TOO_EARLY = "added-too-early": Fault;
     /// A connection lacks a subflow from an endpoint.
     SUBFLOW_MISSING = "subflow-missing": Fault | Hint;
+    /// A connection has its subflows, and its data does not move.
+    DATA_STALLED = "data-stalled": Fault;
 
     // The doctor: limits.
     /// The limit of subflows is 0, so no connection has a second subflow.

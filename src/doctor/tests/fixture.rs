@@ -54,6 +54,7 @@ pub fn healthy() -> Evidence {
             token: 1,
             subflows: vec![subflow(1, 0b100_0011), subflow(2, 0b100_1100)],
         }],
+        data: Default::default(),
         listeners: Vec::new(),
         managers: Vec::new(),
         configuration: Configuration::Absent,
