@@ -81,7 +81,7 @@ impl DeclaredRows {
                 Some(index) => Some(device(index, &dev.value)),
                 None => {
                     self.waiting.insert(*identity);
-                    let why = format!("no interface of this host is called {}", dev.value);
+                    let why = format!("waits: there is no interface {}", dev.value);
                     let help = interface_hint(&[&dev.value], facts)?;
                     self.wait(declaration, code::DEV_MISSING, &why, dev.location, help);
                     return Ok(());
@@ -153,18 +153,18 @@ impl DeclaredRows {
         selector: &Selector,
         facts: &mut dyn HostFacts,
     ) -> Result<(), Error> {
-        if let Some(Located { value: dev, location }) = &selector.dev {
-            if !facts.interfaces()?.iter().any(|interface| dev.matches(interface)) {
-                let words: Vec<&str> = dev.globs.iter().map(String::as_str).collect();
-                let why = format!("no interface of this host is called {dev}");
-                let help = interface_hint(&words, facts)?;
-                self.wait(declaration, code::DEV_MISSING, &why, *location, help);
-                return Ok(());
-            }
+        if let Some(Located { value: dev, location }) = &selector.dev
+            && !facts.interfaces()?.iter().any(|interface| dev.matches(interface))
+        {
+            let words: Vec<&str> = dev.globs.iter().map(String::as_str).collect();
+            let help = interface_hint(&words, facts)?;
+            let why = format!("waits: there is no interface {dev}");
+            self.wait(declaration, code::DEV_MISSING, &why, *location, help);
+            return Ok(());
         }
         let help = "`ip address` lists addresses; usable ones are global, on an interface that is up";
         let location = declaration.name.location;
-        let why = "no usable address matches";
+        let why = "waits: no usable address matches";
         self.wait(declaration, code::NO_MATCH, why, location, Some(help.to_owned()));
         Ok(())
     }
@@ -174,10 +174,8 @@ impl DeclaredRows {
         let name = &declaration.name.value;
         self.waits.push((name.to_string(), declaration.name.location));
         let diagnostic = match declaration.required {
-            true => {
-                Diagnostic::error(code::REQUIRED, format!("endpoint `{name}` is required and waits: {why}"))
-            }
-            false => Diagnostic::warning(code, format!("endpoint `{name}` waits: {why}")),
+            true => Diagnostic::error(code::REQUIRED, format!("endpoint `{name}` is required, and {why}")),
+            false => Diagnostic::warning(code, format!("endpoint `{name}` {why}")),
         };
         self.warnings.push(Diagnostic { help, ..diagnostic.at(at, "").endpoint(name.as_str()) });
     }

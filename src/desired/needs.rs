@@ -75,11 +75,11 @@ impl<'c> Need<'c> {
                 let on = interfaces.iter().find(|interface| Some(interface.index) == index);
                 let on = on
                     .map_or("another one".to_owned(), |interface| interface.name.escape_debug().to_string());
-                format!("{address} is {place}, but on {on}")
+                format!("needs {address}, which is {place}, but on {on}")
             }
-            UnmetKind::Missing => format!("{address} is {place} or not usable yet"),
+            UnmetKind::Missing => format!("needs {address}, which is {place} or not usable yet"),
             UnmetKind::PortMissing => {
-                format!("{address} is {place} or not usable yet, so the kernel cannot listen there")
+                format!("needs {address} to listen on, which is {place} or not usable yet")
             }
         };
         Ok(Some(Unmet { kind, why }))
@@ -130,7 +130,7 @@ impl Unmet {
     /// The warning.
     pub fn warning(&self, declaration: &Declaration) -> Diagnostic {
         let name = &declaration.name;
-        let message = format!("endpoint `{}`: {}", name.value, self.why);
+        let message = format!("endpoint `{}` {}", name.value, self.why);
         let warning = Diagnostic::warning(self.code(), message).at(name.location, "");
         Diagnostic { help: self.help(), ..warning.endpoint(name.value.as_str()) }
     }

@@ -112,10 +112,10 @@ fn required_declarations_that_wait_are_errors() {
     assert_eq!(
         found,
         [
-            (Severity::Error, "endpoint `b` is required and waits: no interface of this host is called ppp0"),
+            (Severity::Error, "endpoint `b` is required, and waits: there is no interface ppp0"),
             (
                 Severity::Error,
-                "endpoint `c` is required and waits: 192.0.2.77 is on no interface or not usable yet"
+                "endpoint `c` is required, and needs 192.0.2.77, which is on no interface or not usable yet"
             ),
         ]
     );
@@ -128,7 +128,7 @@ fn exact_addresses_are_looked_for() {
     assert_eq!(codes(&elsewhere), ["address-elsewhere"]);
     assert_eq!(
         elsewhere.warnings[0].message,
-        "endpoint `a`: 192.0.2.10 is not on interface eth1, but on eth0"
+        "endpoint `a` needs 192.0.2.10, which is not on interface eth1, but on eth0"
     );
     let port = now("{}", "{a: {address: 192.0.2.77, port: 8443, flags: [signal]}}");
     assert_eq!(codes(&port), ["port-address-missing"]);

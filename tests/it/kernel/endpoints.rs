@@ -18,6 +18,7 @@ fn dual_homed() -> Namespace {
     namespace.ip("address add 192.0.2.10/24 dev eth0");
     namespace.ip("address add 203.0.113.7/32 dev eth0");
     namespace.ip("address add 198.51.100.3/24 dev wwan0");
+    namespace.ip("address add 2001:db8::1/64 dev eth0 nodad");
     namespace
 }
 
