@@ -12,7 +12,7 @@ use crate::linux::lookup::lookup;
 use crate::linux::{LinuxPathManager, evidence, probe};
 use crate::model::diagnostic::Strictness;
 use crate::model::{Course, EndpointNames, Exit, Probe, State, Sysctl, code};
-use crate::reconcile::{self, Failure, Mode, Report};
+use crate::reconcile::{self, Failure, FailureKind, Mode, Report};
 use crate::report::doctor::{DoctorJson, text};
 use crate::rundir::RunDir;
 use crate::system::{Error, PathManager};
@@ -138,6 +138,12 @@ fn declared(loaded: &LoadedConfig, command: &str, system: &mut LinuxPathManager)
             declared.steps = report.steps().cloned().collect();
             declared.waiting = report.diagnostics;
             declared.waiting.retain(|found| [code::DEV_MISSING, code::NO_MATCH].contains(&found.code));
+        }
+        Err(failure) if failure.kind == FailureKind::Waiting => {
+            declared.waiting = failure.diagnostics;
+            declared
+                .waiting
+                .retain(|found| [code::DEV_MISSING, code::NO_MATCH, code::REQUIRED].contains(&found.code));
         }
         Err(failure) => {
             let reason = failure.diagnostics.first().map_or("", |first| first.message.as_str());

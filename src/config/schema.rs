@@ -184,7 +184,7 @@ impl JsonSchema for EndpointDocument {
                 },
                 "flags": flags,
                 "required": {
-                    "description": "Whether the endpoint has to be possible now. True: a run in which it waits fails before anything is changed. Default: false, it may wait.",
+                    "description": "Whether the endpoint has to be possible now. True: a run in which it waits fails before anything is changed. Default: false.",
                     "type": "boolean",
                     "default": false,
                     "examples": [true],

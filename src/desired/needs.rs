@@ -51,6 +51,14 @@ impl<'c> Need<'c> {
         }
     }
 
+    /// Whether the declared interface lacks the address, and another one has it.
+    fn is_on_another(&self, facts: &mut dyn HostFacts) -> Result<bool, Error> {
+        let Some(Some(dev)) = self.interface(facts)? else { return Ok(false) };
+        let addresses = facts.addresses()?;
+        let mut on = addresses.iter().filter(|there| there.address == self.identity.address).peekable();
+        Ok(on.peek().is_some() && on.all(|there| there.index != dev))
+    }
+
     /// What is wrong with the address, if it cannot be used on the declared interface.
     ///
     /// # Errors
@@ -60,7 +68,7 @@ impl<'c> Need<'c> {
             return Ok(None);
         }
         let Identity { address, port } = self.identity;
-        let is_elsewhere = self.dev.is_some() && facts.has_address(address, None)?;
+        let is_elsewhere = self.is_on_another(facts)?;
         let place =
             self.dev.map_or("on no interface".to_owned(), |dev| format!("not on interface {}", dev.value));
         let kind = match port {
@@ -73,8 +81,7 @@ impl<'c> Need<'c> {
                 let index = facts.addresses()?.iter().find(|on| on.address == address).map(|on| on.index);
                 let interfaces = facts.interfaces()?;
                 let on = interfaces.iter().find(|interface| Some(interface.index) == index);
-                let on = on
-                    .map_or("another one".to_owned(), |interface| interface.name.escape_debug().to_string());
+                let on = on.map_or(String::new(), |interface| interface.name.escape_debug().to_string());
                 format!("needs {address}, which is {place}, but on {on}")
             }
             UnmetKind::Missing => format!("needs {address}, which is {place} or not usable yet"),

@@ -1,10 +1,11 @@
 //! The whole table: declared rows in their order, then the rows that stay.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{AddressId, Capabilities, Endpoint, EndpointNames, Flags, Identity, State, code};
-use crate::system::{Error, HostFacts};
+use crate::system::{AssignedAddress, Error, HostFacts};
 
 use super::ResolveError;
 use super::declared::{DeclaredRow, DeclaredRows, RowOrigin};
@@ -172,10 +173,19 @@ fn make_way(rows: &mut Vec<DeclaredRow>, kept: &[Endpoint]) {
     rows.retain(|row| kept.iter().all(|kept| is_beside(row, kept)));
 }
 
-/// Whether subflows can use the row's address now.
+/// Whether subflows can use the row's address now: a global one on an interface that is up.
 fn is_working(row: &Endpoint, facts: &mut dyn HostFacts) -> Result<bool, Error> {
     let dev_is_gone = row.dev.as_ref().is_some_and(|dev| dev.name.is_none());
-    Ok(!dev_is_gone && facts.has_address(row.identity.address, None)?)
+    let up: Vec<NonZeroU32> = facts
+        .interfaces()?
+        .iter()
+        .filter(|interface| interface.up)
+        .map(|interface| interface.index)
+        .collect();
+    let has = |there: &AssignedAddress| {
+        there.address == row.identity.address && there.can_be_taken(true) && up.contains(&there.index)
+    };
+    Ok(!dev_is_gone && facts.addresses()?.iter().any(has))
 }
 
 fn fixed_ids(rows: &[DeclaredRow]) -> BTreeSet<AddressId> {

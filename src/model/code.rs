@@ -169,7 +169,7 @@ codes! {
     /// An address that a selector matches is on two interfaces.
     ADDRESS_TWICE = "address-twice": Warning;
     /// A declaration with `required: true` waits.
-    REQUIRED = "required": Error;
+    REQUIRED = "required": Error | Fault;
     /// The kernel does not let a listener have the port of an endpoint yet.
     PORT_TAKEN = "port-taken": Warning;
     /// Replacing an endpoint with live connections closes its port for about a minute.
