@@ -9,7 +9,9 @@ use std::time::Duration;
 
 pub use nix::errno::Errno;
 
-use crate::model::{Capabilities, Identity, State, Step, Sysctl, SysctlValue, escaped};
+use crate::model::{
+    AddressState, Capabilities, Identity, Interface, State, Step, Sysctl, SysctlValue, escaped,
+};
 
 /// `MPTCP_PM_ATTR_SUBFLOWS`, the attribute of the limit `subflows`, which a refusal may point at.
 pub const ATTR_SUBFLOWS: u16 = 3;
@@ -79,12 +81,18 @@ pub trait HostFacts {
     /// When the kernel does not answer.
     fn interface(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error>;
 
-    /// The usable addresses: global ones of interfaces that are up, and neither tentative, failed, deprecated nor
-    /// temporary. By interface index, then in the kernel's order.
+    /// All interfaces.
     ///
     /// # Errors
     /// When the kernel does not answer.
-    fn addresses(&mut self) -> Result<&[UsableAddress], Error>;
+    fn interfaces(&mut self) -> Result<&[Interface], Error>;
+
+    /// The addresses that a selector could pick: global ones that are not temporary. By interface index, then in the
+    /// kernel's order.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    fn addresses(&mut self) -> Result<&[AssignedAddress], Error>;
 
     /// Whether a socket can be bound to the address now: it is on an interface that is up, on that one if one is given,
     /// and its duplicate address detection has ended well.
@@ -178,15 +186,26 @@ pub struct DataProgress {
     pub wmem_queued: u32,
 }
 
-/// An address that an endpoint can have.
+/// An address of an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UsableAddress {
+pub struct AssignedAddress {
     /// Never an IPv4-mapped IPv6 address.
     pub address: IpAddr,
     /// The index of its interface.
     pub index: NonZeroU32,
-    /// The name of its interface.
-    pub interface: String,
+    /// Whether it can be used.
+    pub state: AddressState,
+}
+
+impl AssignedAddress {
+    /// Whether a selector may pick it. A deprecated address is not taken newly, and stays as long as it is valid.
+    pub fn can_be_taken(&self, is_in_table: bool) -> bool {
+        match self.state {
+            AddressState::Settled => true,
+            AddressState::Deprecated => is_in_table,
+            AddressState::Tentative | AddressState::DadFailed => false,
+        }
+    }
 }
 
 /// Why the kernel could not be reached or read.

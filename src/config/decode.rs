@@ -4,7 +4,8 @@
 mod endpoint;
 mod value;
 
-use value::{located, shown, suggestion};
+pub use value::suggestion;
+use value::{located, shown};
 
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 use crate::model::{Sysctl, SysctlKind, SysctlValue, code};

@@ -103,13 +103,15 @@ pub struct EndpointDocument {
     pub id: Option<Located<AddressId>>,
     /// `flags`
     pub flags: Option<Located<Flags>>,
+    /// `required`
+    pub required: Option<Located<bool>>,
     /// Keys that are absent here only because their values were wrong.
     pub invalid: Vec<&'static str>,
 }
 
 impl EndpointDocument {
     /// Its keys.
-    pub const KEYS: [&'static str; 6] = ["address", "port", "dev", "family", "id", "flags"];
+    pub const KEYS: [&'static str; 7] = ["address", "port", "dev", "family", "id", "flags", "required"];
 
     /// Whether the value of this key was wrong, so that its absence has no meaning.
     pub fn has_invalid(&self, key: &str) -> bool {

@@ -37,6 +37,8 @@ pub struct Merged {
 pub struct Endpoints {
     slots: Vec<Option<(Located<Name>, EndpointDocument)>>,
     by_name: BTreeMap<Name, usize>,
+    /// Names without a body that withdraw nothing.
+    idle: Vec<Located<Name>>,
 }
 
 impl Merged {
@@ -61,8 +63,9 @@ impl Merged {
 impl Endpoints {
     fn add(&mut self, name: Located<Name>, body: Option<EndpointDocument>) {
         let Some(body) = body else {
-            if let Some(slot) = self.by_name.remove(&name.value) {
-                self.slots[slot] = None;
+            match self.by_name.remove(&name.value) {
+                Some(slot) => self.slots[slot] = None,
+                None => self.idle.push(name),
             }
             return;
         };
@@ -75,6 +78,11 @@ impl Endpoints {
         self.slots.push(Some((name, body)));
     }
 
+    /// Names without a body that withdraw nothing.
+    pub fn take_idle(&mut self) -> Vec<Located<Name>> {
+        std::mem::take(&mut self.idle)
+    }
+
     /// The declarations that are not withdrawn, in order.
     pub fn into_declarations(self) -> impl Iterator<Item = (Located<Name>, EndpointDocument)> {
         self.slots.into_iter().flatten()
@@ -83,13 +91,14 @@ impl Endpoints {
 
 impl EndpointDocument {
     fn overlay(&mut self, later: EndpointDocument) {
-        let EndpointDocument { address, port, dev, family, id, flags, invalid } = later;
-        self.address = address.or(self.address);
+        let EndpointDocument { address, port, dev, family, id, flags, required, invalid } = later;
+        self.address = address.or(self.address.take());
         self.port = port.or(self.port);
         self.dev = dev.or(self.dev.take());
         self.family = family.or(self.family);
         self.id = id.or(self.id);
         self.flags = flags.or(self.flags);
+        self.required = required.or(self.required);
         self.invalid.extend(invalid);
     }
 }

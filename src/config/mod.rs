@@ -25,10 +25,11 @@ mod unique;
 mod validate;
 mod yaml;
 
+pub use decode::suggestion;
 pub use document::{LimitValue, Located, NAME_MAX, Name};
 pub use load::{LoadedConfig, NoConfig, Trust};
 pub use merge::ManagedLimits;
-pub use pattern::{AddressFamily, AddressPattern, DevicePattern};
+pub use pattern::{AddressFamily, AddressPattern, DevicePattern, INTERFACE_NAME_MAX, list_hint};
 pub use selector::Selector;
 pub use validate::{Config, Declaration, EndpointTarget};
 

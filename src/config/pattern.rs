@@ -8,10 +8,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use glob::Pattern;
 
-use crate::model::canonical;
+use crate::model::{Interface, canonical};
 
 /// The longest interface name in bytes: `IFNAMSIZ` without the terminating zero.
 pub const INTERFACE_NAME_MAX: usize = 15;
+/// The longest alternative name in bytes: `ALTIFNAMSIZ` without the terminating zero.
+pub const ALTNAME_MAX: usize = 127;
 
 /// `ipv4` or `ipv6`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +35,24 @@ impl AddressFamily {
     }
 }
 
-/// An address, or a prefix, which makes the declaration a selector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An address, or prefixes, which make the declaration a selector.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddressPattern {
     /// `192.0.2.1`
     Exact(IpAddr),
-    /// `192.0.2.0/24`, without host bits
-    Prefix(IpAddr, u8),
+    /// `192.0.2.0/24`, `["192.0.2.0/24", "!192.0.2.7"]`
+    Prefixes(Vec<AddressPrefix>),
+}
+
+/// A prefix without host bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressPrefix {
+    /// Its first address.
+    pub network: IpAddr,
+    /// The bits of the network.
+    pub length: u8,
+    /// Whether it excludes its addresses (`!`).
+    pub excludes: bool,
 }
 
 /// Why a text is not an [`AddressPattern`], with a remedy if there is one.
@@ -54,11 +67,48 @@ pub struct AddressError {
 impl AddressPattern {
     /// Parses an address or a prefix; an IPv4-mapped IPv6 address becomes the IPv4 address.
     pub fn parse(text: &str) -> Result<AddressPattern, AddressError> {
-        match text.split_once('/') {
-            Some((address, length)) => prefix(address, length),
-            None => Ok(AddressPattern::Exact(unicast(text)?)),
+        if text.contains('/') || text.starts_with('!') {
+            Ok(AddressPattern::Prefixes(vec![AddressPrefix::parse(text)?]))
+        } else {
+            Ok(AddressPattern::Exact(unicast(text)?))
         }
     }
+}
+
+impl AddressPrefix {
+    /// Parses a prefix, or an address, which is the prefix of itself; `!` before it excludes.
+    pub fn parse(text: &str) -> Result<AddressPrefix, AddressError> {
+        let bare = text.strip_prefix('!').unwrap_or(text);
+        let (network, length) = match bare.split_once('/') {
+            Some((address, length)) => prefix(address, length)?,
+            None => {
+                let address = unicast(bare)?;
+                (address, if address.is_ipv4() { 32 } else { 128 })
+            }
+        };
+        Ok(AddressPrefix { network, length, excludes: text.starts_with('!') })
+    }
+
+    fn contains(&self, address: IpAddr) -> bool {
+        self.network.is_ipv4() == address.is_ipv4() && network(address, self.length) == self.network
+    }
+
+    /// Whether it lies inside fc00::/7.
+    fn is_unique_local(&self) -> bool {
+        self.length >= 7 && is_unique_local(self.network)
+    }
+}
+
+impl fmt::Display for AddressPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.excludes { "!" } else { "" };
+        write!(f, "{mark}{}/{}", self.network, self.length)
+    }
+}
+
+/// Whether an address is a unique local one (fc00::/7), which only the networks of one site route.
+pub fn is_unique_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unique_local())
 }
 
 const MULTICAST: &str = "a multicast address cannot be an endpoint";
@@ -113,7 +163,7 @@ fn address_help(text: &str) -> Option<String> {
     is_host_name.then(|| "host names are not looked up; write the address".to_owned())
 }
 
-fn prefix(address_text: &str, length: &str) -> Result<AddressPattern, AddressError> {
+fn prefix(address_text: &str, length: &str) -> Result<(IpAddr, u8), AddressError> {
     /// The bits before the IPv4 address in an IPv4-mapped IPv6 address.
     const MAPPED_BITS: u8 = 96;
     let given = address(address_text)?;
@@ -138,7 +188,7 @@ fn prefix(address_text: &str, length: &str) -> Result<AddressPattern, AddressErr
     if network.is_multicast() {
         return Err(AddressError { reason: MULTICAST.to_owned(), help: None });
     }
-    Ok(AddressPattern::Prefix(network, length))
+    Ok((network, length))
 }
 
 fn network(address: IpAddr, length: u8) -> IpAddr {
@@ -155,13 +205,30 @@ fn network(address: IpAddr, length: u8) -> IpAddr {
 }
 
 impl AddressPattern {
-    /// Whether the pattern matches the address.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match *self {
-            AddressPattern::Exact(exact) => exact == address,
-            AddressPattern::Prefix(prefix, length) => {
-                prefix.is_ipv4() == address.is_ipv4() && network(address, length) == prefix
+    /// The length of the longest prefix that contains the address; none where no prefix does, or an exclusion does.
+    /// Exclusions only mean every other address. A unique local address counts only in a prefix of such addresses.
+    pub fn matches(&self, address: IpAddr) -> Option<u8> {
+        let prefixes = self.prefixes();
+        let (excluded, included): (Vec<&AddressPrefix>, Vec<&AddressPrefix>) =
+            prefixes.iter().partition(|prefix| prefix.excludes);
+        if excluded.iter().any(|prefix| prefix.contains(address)) {
+            return None;
+        }
+        let is_meant = |prefix: &AddressPrefix| prefix.is_unique_local() || !is_unique_local(address);
+        match included[..] {
+            [] => (!is_unique_local(address)).then_some(0),
+            [..] => {
+                let matching = included.iter().filter(|prefix| prefix.contains(address) && is_meant(prefix));
+                matching.map(|prefix| prefix.length).max()
             }
+        }
+    }
+
+    /// The prefixes of a selector.
+    pub fn prefixes(&self) -> &[AddressPrefix] {
+        match self {
+            AddressPattern::Exact(_) => &[],
+            AddressPattern::Prefixes(prefixes) => prefixes,
         }
     }
 }
@@ -170,7 +237,9 @@ impl fmt::Display for AddressPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AddressPattern::Exact(address) => address.fmt(f),
-            AddressPattern::Prefix(network, length) => write!(f, "{network}/{length}"),
+            AddressPattern::Prefixes(prefixes) => {
+                f.write_str(&prefixes.iter().map(AddressPrefix::to_string).collect::<Vec<_>>().join(" "))
+            }
         }
     }
 }
@@ -191,38 +260,52 @@ impl DevicePattern {
         }
     }
 
-    /// A function that says whether an interface name matches: a glob does, or all of them are exclusions, and no
-    /// exclusion does.
-    pub fn matcher(&self) -> impl Fn(&str) -> bool {
+    /// Whether an interface matches by one of its names, and none of them is excluded.
+    pub fn matches(&self, interface: &Interface) -> bool {
         let compile = |glob: &String| Pattern::new(glob.strip_prefix('!').unwrap_or(glob)).ok();
+        let is_one = |glob: &&String| {
+            compile(glob).is_some_and(|glob| interface.names().any(|name| glob.matches(name)))
+        };
         let (excluded, included): (Vec<_>, Vec<_>) =
             self.globs.iter().partition(|glob| glob.starts_with('!'));
-        let excluded: Vec<Pattern> = excluded.into_iter().filter_map(compile).collect();
-        let included: Vec<Pattern> = included.into_iter().filter_map(compile).collect();
-        move |name| {
-            let wanted = included.is_empty() || included.iter().any(|glob| glob.matches(name));
-            wanted && !excluded.iter().any(|glob| glob.matches(name))
-        }
+        let wanted = included.is_empty() || included.iter().any(is_one);
+        wanted && !excluded.iter().any(is_one)
     }
 
     /// Why the word cannot be an interface name or glob (`dev_valid_name` in `net/core/dev.c`).
     pub fn name_error(word: &str) -> Option<&'static str> {
         let name = word.strip_prefix('!').unwrap_or(word);
         let is_glob = is_glob(name);
-        let too_long = name.len() > INTERFACE_NAME_MAX && !is_glob;
+        let too_long = name.len() > ALTNAME_MAX && !is_glob;
         match name {
             "" => Some("an interface name cannot be empty"),
             "." | ".." => Some("an interface cannot have this name"),
             _ if name.split('[').skip(1).any(|rest| !rest.contains(']')) => Some("a `[` is not closed"),
             _ if name.contains("**") => Some("`**` is not allowed; one `*` matches any number of characters"),
             _ if is_glob && Pattern::new(name).is_err() => Some("the glob is not valid"),
-            _ if too_long => Some("an interface name has at most 15 bytes"),
+            _ if too_long => Some("an interface name has at most 15 bytes, and an alternative name 127"),
             _ if name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control()) => {
                 Some("an interface name cannot contain `/`, `:` or spaces")
             }
             _ => None,
         }
     }
+}
+
+/// The remedy for a text that looks like several interfaces in one word.
+pub fn list_hint(word: &str) -> Option<String> {
+    const SEPARATORS: [char; 9] = [',', ';', '|', '{', '}', '(', ')', '"', '\''];
+    let separates = |c: char| SEPARATORS.contains(&c) || c.is_whitespace();
+    let is_name = |part: &&str| part.starts_with(|c: char| c.is_alphabetic() || matches!(c, '!' | '*'));
+    let parts: Vec<&str> = word.split(separates).filter(|part| !part.is_empty()).collect();
+    let sample = parts.len() > 1 && parts.iter().all(is_name);
+    let quote = |part: &&str| match part.contains(['!', '*', '?', '[']) {
+        true => format!("\"{}\"", part.escape_debug()),
+        false => part.escape_debug().to_string(),
+    };
+    let parts: Vec<String> =
+        if sample { parts.iter().map(quote).collect() } else { vec!["eth0".into(), "eth1".into()] };
+    word.contains(separates).then(|| format!("write a list: `dev: [{}]`", parts.join(", ")))
 }
 
 fn is_glob(name: &str) -> bool {

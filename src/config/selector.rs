@@ -1,9 +1,12 @@
 //! Selectors: declarations that stand for every usable address that matches.
 
 use std::fmt;
+use std::net::IpAddr;
+
+use crate::model::Interface;
 
 use super::document::Located;
-use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
+use super::pattern::{AddressFamily, AddressPattern, DevicePattern, is_unique_local};
 
 /// The conditions of a selector; an address has to meet all that are given.
 #[derive(Debug)]
@@ -16,6 +19,27 @@ pub struct Selector {
     pub family: Option<Located<AddressFamily>>,
 }
 
+impl Selector {
+    /// How specific the selector is for an address of that interface; none where it does not match. A literal name of
+    /// the interface counts more than the length of the prefix. Unique local addresses have to be asked for.
+    pub fn rank(&self, address: IpAddr, interface: &Interface) -> Option<(bool, u8)> {
+        let length = match &self.prefix {
+            Some(prefix) => prefix.value.matches(address)?,
+            None if is_unique_local(address) => return None,
+            None => 0,
+        };
+        let is_of_family = self.family.is_none_or(|family| AddressFamily::of(address) == family.value);
+        let names = || interface.names();
+        let is_literal =
+            |dev: &DevicePattern| dev.globs.iter().any(|word| names().any(|name| name == word.as_str()));
+        match &self.dev {
+            _ if !is_of_family => None,
+            None => Some((false, length)),
+            Some(dev) => dev.value.matches(interface).then(|| (is_literal(&dev.value), length)),
+        }
+    }
+}
+
 /// `every usable IPv4 address in 10.0.0.0/8 on wwan* but not on wwan9`
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,8 +48,14 @@ impl fmt::Display for Selector {
             Some(AddressFamily::Ipv4) => "every usable IPv4 address",
             Some(AddressFamily::Ipv6) => "every usable IPv6 address",
         })?;
-        if let Some(prefix) = &self.prefix {
-            write!(f, " in {}", prefix.value)?;
+        let prefixes = self.prefix.iter().flat_map(|prefix| prefix.value.prefixes());
+        let (outside, inside): (Vec<String>, Vec<String>) =
+            prefixes.map(ToString::to_string).partition(|prefix| prefix.starts_with('!'));
+        if !inside.is_empty() {
+            write!(f, " in {}", inside.join(" or "))?;
+        }
+        if !outside.is_empty() {
+            write!(f, " but not in {}", outside.join(" or ").replace('!', ""))?;
         }
         let globs = self.dev.iter().flat_map(|dev| &dev.value.globs);
         let (excluded, included): (Vec<&str>, Vec<&str>) =

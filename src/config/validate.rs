@@ -50,6 +50,8 @@ pub struct Declaration {
     pub target: EndpointTarget,
     /// What the path manager does with the endpoint.
     pub flags: Flags,
+    /// Whether a run fails, before it changes anything, as long as the declaration waits.
+    pub required: bool,
 }
 
 /// The address or addresses of a declaration.
@@ -72,9 +74,13 @@ pub enum EndpointTarget {
 pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
     let Merged { prune, limits, sysctls, endpoints, incomplete } = merged;
     check_path_manager(&sysctls, diagnostics);
-    let endpoints = endpoints.map(|endpoints| {
+    let endpoints = endpoints.map(|mut endpoints| {
+        for name in endpoints.take_idle().iter().filter(|_| !incomplete) {
+            diagnostics.push(withdraws_nothing(name));
+        }
         let mut declarations = Vec::new();
         let mut claims = Vec::new();
+        let mut bodies = Vec::new();
         for (name, mut body) in endpoints.into_declarations() {
             if claims.len() == ENDPOINTS_MAX {
                 let message = format!("more than {ENDPOINTS_MAX} endpoints are declared");
@@ -90,10 +96,11 @@ pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
                 body.invalid.extend(EndpointDocument::KEYS);
             }
             claims.push(Claim::new(&name, &body));
+            bodies.push(body.clone());
             declarations.extend(declaration(name, body, diagnostics));
         }
         check_unique(&claims, diagnostics);
-        check_limits(&limits, claims.len(), diagnostics);
+        check_limits(&limits, &bodies, diagnostics);
         declarations
     });
     Config {
@@ -102,6 +109,14 @@ pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
         sysctls: sysctls.into_iter().map(|(sysctl, (_, value))| (sysctl, value)).collect(),
         endpoints,
     }
+}
+
+fn withdraws_nothing(name: &Located<Name>) -> Diagnostic {
+    let message = format!("endpoint `{}` has no value, and no earlier file declares it", name.value);
+    Diagnostic::error(code::WITHDRAWS_NOTHING, message)
+        .at(name.location, "")
+        .endpoint(name.value.as_str())
+        .help("the lines below it may be commented out; write them, or remove the name")
 }
 
 fn check_path_manager(
@@ -130,9 +145,10 @@ fn declaration(
     let complete = body.invalid.is_empty();
     let validator = Validator { name: &name, diagnostics };
     let flags = validator.flags(&body);
+    let required = body.required.is_some_and(|required| required.value);
     let target = Validator { name: &name, diagnostics }.target(body);
     let valid = complete && diagnostics.errors() == errors;
-    valid.then(|| Some(Declaration { name, target: target?, flags: flags? }))?
+    valid.then(|| Some(Declaration { name, target: target?, flags: flags?, required }))?
 }
 
 /// Reports the errors of one endpoint.
@@ -194,11 +210,6 @@ impl Validator<'_> {
             let help = "add `subflow` to also open one to the peer's first address";
             self.warning(code::FULLMESH_WITHOUT_SUBFLOW, message, location, help);
         }
-        if value.contains(Flags::SIGNAL.union(Flags::SUBFLOW)) {
-            let message = "`signal` and `subflow` together: most hosts need only one of the two";
-            let help = "clients open subflows (`subflow`), servers announce addresses (`signal`)";
-            self.warning(code::SIGNAL_AND_SUBFLOW, message, location, help);
-        }
         Some(value)
     }
 
@@ -206,7 +217,8 @@ impl Validator<'_> {
         if body.has_invalid("address") || (body.dev.is_none() && body.has_invalid("dev")) {
             return None;
         }
-        let EndpointDocument { address, port, dev, family, id, flags: _, invalid: _ } = body;
+        let body_dev_is_wrong = body.has_invalid("dev");
+        let EndpointDocument { address, port, dev, family, id, flags: _, required: _, invalid: _ } = body;
         match address {
             None if dev.is_none() => {
                 let message = format!("endpoint `{}` has neither `address` nor `dev`", self.name.value);
@@ -219,7 +231,7 @@ impl Validator<'_> {
                     let message = "only a selector takes `family`; an address already has one";
                     self.error(code::SELECTOR, message, &[(family.location, "")], "leave it out");
                 }
-                self.address(address, location, port.is_some());
+                self.address(address, location, port.is_some(), dev.is_some() || body_dev_is_wrong);
                 let identity = Identity { address, port: port.map(|port| port.value) };
                 Some(EndpointTarget::Address { identity, dev: self.interface(dev), id })
             }
@@ -230,15 +242,18 @@ impl Validator<'_> {
                 };
                 self.selector_key("id", id.map(|id| id.location), many);
                 self.selector_key("port", port.map(|port| port.location), many);
-                if let Some(Located { value: AddressPattern::Prefix(network, _), location }) = prefix
-                    && network.is_loopback()
+                let included =
+                    || prefix.iter().flat_map(|prefix| prefix.value.prefixes()).filter(|one| !one.excludes);
+                if let (Some(Located { location, .. }), true) =
+                    (&prefix, included().any(|prefix| prefix.network.is_loopback()))
                 {
                     let message = "a prefix never matches loopback addresses";
-                    self.warning(code::LOOPBACK_ADDRESS, message, location, "write the exact address");
+                    self.warning(code::LOOPBACK_ADDRESS, message, *location, "write the exact address");
                 }
+                let is_of = |family| included().any(|prefix| AddressFamily::of(prefix.network) == family);
                 if let (Some(prefix), Some(family)) = (&prefix, &family)
-                    && let AddressPattern::Prefix(network, _) = prefix.value
-                    && AddressFamily::of(network) != family.value
+                    && included().next().is_some()
+                    && !is_of(family.value)
                 {
                     let message = "the prefix has no address of this family";
                     let locations = [(family.location, ""), (prefix.location, "the prefix")];
@@ -262,7 +277,7 @@ impl Validator<'_> {
         );
     }
 
-    fn address(&mut self, address: IpAddr, location: Location, has_port: bool) {
+    fn address(&mut self, address: IpAddr, location: Location, has_port: bool, has_dev: bool) {
         if address.is_loopback() {
             let message = format!("{address} is a loopback address; no other host can reach it");
             self.warning(code::LOOPBACK_ADDRESS, message, location, "use the address of a network interface");
@@ -271,6 +286,15 @@ impl Validator<'_> {
         if link_local && has_port {
             let message = "the kernel cannot listen on a link-local address: it would need a scope, which endpoints do not have";
             self.error(code::PORT, message, &[(location, "")], "use a global address, or leave the port out");
+        }
+        if link_local && !has_dev {
+            let message = format!("{address} is a link-local address, which needs an interface");
+            self.error(
+                code::DEV,
+                message,
+                &[(location, "")],
+                "add `dev` with the interface that has the address",
+            );
         }
     }
 
@@ -299,15 +323,37 @@ impl Validator<'_> {
     }
 }
 
-fn check_limits(limits: &ManagedLimits, endpoints: usize, diagnostics: &mut Diagnostics) {
+impl EndpointDocument {
+    /// Whether it opens subflows from addresses of this family; a selector may have addresses of both.
+    fn may_open_subflows(&self, family: AddressFamily) -> bool {
+        let opens =
+            self.flags.is_some_and(|flags| flags.value.intersects(Flags::SUBFLOW.union(Flags::FULLMESH)));
+        let is_of = |address| AddressFamily::of(address) == family;
+        let has_address = match self.address.as_ref().map(|address| &address.value) {
+            None => true,
+            Some(AddressPattern::Exact(address)) => is_of(*address),
+            Some(AddressPattern::Prefixes(prefixes)) => {
+                prefixes.iter().any(|prefix| prefix.excludes || is_of(prefix.network))
+            }
+        };
+        opens && has_address && self.family.is_none_or(|only| only.value == family)
+    }
+}
+
+fn check_limits(limits: &ManagedLimits, bodies: &[EndpointDocument], diagnostics: &mut Diagnostics) {
     let Some(Located { value: LimitValue::Number(subflows), location }) = limits.subflows else { return };
-    if endpoints > subflows as usize {
-        let message = format!(
-            "{endpoints} endpoints are declared, but a connection may have only {subflows} additional subflows"
-        );
-        let help = "raise `subflows`; otherwise the kernel uses only the endpoints declared first";
-        diagnostics.push(
-            Diagnostic::warning(code::MORE_ENDPOINTS_THAN_SUBFLOWS, message).at(location, "").help(help),
-        );
+    for (word, family) in [("IPv4", AddressFamily::Ipv4), ("IPv6", AddressFamily::Ipv6)] {
+        let endpoints = bodies.iter().filter(|body| body.may_open_subflows(family)).count();
+        if endpoints > subflows as usize {
+            let message = format!(
+                "{endpoints} {word} endpoints that open subflows are declared, but a connection may have only {subflows} additional subflows"
+            );
+            let help = "raise `subflows`; otherwise the kernel uses only the endpoints declared first";
+            diagnostics.push(
+                Diagnostic::warning(code::MORE_ENDPOINTS_THAN_SUBFLOWS, message).at(location, "").help(help),
+            );
+            // A selector of both families counts twice, and one warning is enough.
+            return;
+        }
     }
 }

@@ -1,107 +1,272 @@
 //! Resolves declarations to rows: interface names to indexes, selectors to the addresses that match now.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
-use crate::config::{AddressFamily, Declaration, EndpointTarget, Located, Name, Selector};
+use crate::config::{Declaration, EndpointTarget, Located, Selector, list_hint, suggestion};
+use crate::model::code::Code;
 use crate::model::diagnostic::{Diagnostic, Location};
-use crate::model::{Device, Endpoint, EndpointNames, Flags, Identity, code};
-use crate::system::{Error, HostFacts, UsableAddress};
+use crate::model::{Device, Endpoint, EndpointNames, Identity, Interface, code};
+use crate::system::{AssignedAddress, Error, HostFacts};
+
+use super::needs::Need;
+
+/// A row, and what is known of its declaration.
+pub struct DeclaredRow {
+    /// The row.
+    pub endpoint: Endpoint,
+    /// Where its fixed id is written.
+    pub id: Option<Location>,
+    /// Whether an exact declaration or a selector made it, and whether its address can be used.
+    pub origin: RowOrigin,
+}
+
+/// Where a declared row comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowOrigin {
+    /// An exact declaration.
+    Exact,
+    /// An exact declaration whose address cannot be used now.
+    Unusable,
+    /// A selector.
+    Selector,
+}
 
 /// The rows of the declarations, and the declarations that wait.
 #[derive(Default)]
 pub struct DeclaredRows {
-    /// In the declared order, each with the location of its fixed id.
-    pub rows: Vec<(Endpoint, Option<Location>)>,
+    /// In the declared order.
+    pub rows: Vec<DeclaredRow>,
     /// Endpoints whose interface does not exist.
     pub waiting: BTreeSet<Identity>,
     /// The names of both.
     pub names: EndpointNames,
+    /// What the declarations lack on this host.
+    pub warnings: Vec<Diagnostic>,
+    /// The declarations that wait: their names, and where they are.
+    pub waits: Vec<(String, Location)>,
 }
 
 impl DeclaredRows {
-    /// Resolves all declarations. An address that a declaration names exactly belongs to it, even if selectors match; an
-    /// address that several selectors match belongs to the first.
+    /// Resolves all declarations. A deprecated address counts only where the table has it. An address that a declaration names exactly belongs to it, even if selectors match.
     ///
     /// # Errors
     /// When the host cannot be read.
     pub fn resolve(
         declarations: &[Declaration],
+        is_in_table: &dyn Fn(Identity) -> bool,
         facts: &mut dyn HostFacts,
-        warnings: &mut Vec<Diagnostic>,
     ) -> Result<DeclaredRows, Error> {
-        let exact = declarations.iter().filter_map(|declaration| match &declaration.target {
-            EndpointTarget::Address { identity, .. } => Some(*identity),
-            EndpointTarget::Selector(_) => None,
-        });
-        let mut taken: BTreeSet<Identity> = exact.collect();
         let mut declared = DeclaredRows::default();
-        for Declaration { name, target, flags } in declarations {
-            match target {
+        let mut shares = declared.share_out(declarations, is_in_table, facts)?.into_iter();
+        for declaration in declarations {
+            match &declaration.target {
                 EndpointTarget::Selector(selector) => {
-                    let rows = select(selector, *flags, facts)?;
-                    if rows.is_empty() {
-                        warnings.push(nothing_matches(name));
-                    }
-                    for row in rows.into_iter().filter(|row| taken.insert(row.identity)) {
-                        declared.names.insert(row.identity, name.value.to_string());
-                        declared.rows.push((row, None));
-                    }
+                    let share = shares.next().unwrap_or_default();
+                    declared.selector(declaration, selector, share, facts)?;
                 }
-                EndpointTarget::Address { identity, dev, id } => {
-                    declared.names.insert(*identity, name.value.to_string());
-                    let dev = match dev {
-                        None => None,
-                        Some(dev) => match facts.interface(&dev.value)? {
-                            Some(index) => Some(device(index, &dev.value)),
-                            None => {
-                                warnings.push(dev_missing(name, dev));
-                                declared.waiting.insert(*identity);
-                                continue;
-                            }
-                        },
-                    };
-                    let endpoint =
-                        Endpoint { identity: *identity, id: id.map(|id| id.value), dev, flags: *flags };
-                    declared.rows.push((endpoint, id.map(|id| id.location)));
-                }
+                EndpointTarget::Address { .. } => declared.exact(declaration, facts)?,
             }
         }
         Ok(declared)
     }
+
+    fn exact(&mut self, declaration: &Declaration, facts: &mut dyn HostFacts) -> Result<(), Error> {
+        let EndpointTarget::Address { identity, dev, id } = &declaration.target else { return Ok(()) };
+        self.names.insert(*identity, declaration.name.value.to_string());
+        let dev = match dev {
+            None => None,
+            Some(dev) => match facts.interface(&dev.value)? {
+                Some(index) => Some(device(index, &dev.value)),
+                None => {
+                    self.waiting.insert(*identity);
+                    let why = format!("waits: there is no interface {}", dev.value);
+                    let help = interface_hint(&[&dev.value], facts)?;
+                    self.wait(declaration, code::DEV_MISSING, &why, dev.location, help);
+                    return Ok(());
+                }
+            },
+        };
+        let endpoint =
+            Endpoint { identity: *identity, id: id.map(|id| id.value), dev, flags: declaration.flags };
+        let need = Need::of(declaration);
+        let origin = match need.map(|need| need.unmet(facts)).transpose()?.flatten() {
+            None => RowOrigin::Exact,
+            Some(unmet) if unmet.is_elsewhere() => {
+                self.warnings.push(unmet.warning(declaration));
+                RowOrigin::Exact
+            }
+            Some(unmet) => {
+                self.wait(declaration, unmet.code(), &unmet.why, declaration.name.location, unmet.help());
+                RowOrigin::Unusable
+            }
+        };
+        self.rows.push(DeclaredRow { endpoint, id: id.map(|id| id.location), origin });
+        Ok(())
+    }
+
+    fn selector(
+        &mut self,
+        declaration: &Declaration,
+        selector: &Selector,
+        share: Share,
+        facts: &mut dyn HostFacts,
+    ) -> Result<(), Error> {
+        let name = &declaration.name;
+        if share.addresses.is_empty() && !share.matches {
+            return self.wait_for_match(declaration, selector, facts);
+        }
+        if share.addresses.is_empty() {
+            let message = format!(
+                "endpoint `{}` stands for nothing: other declarations have every address that it matches",
+                name.value
+            );
+            self.warnings.push(
+                Diagnostic::warning(code::SELECTOR_SHADOWED, message)
+                    .at(name.location, "")
+                    .endpoint(name.value.as_str())
+                    .help("narrow the other ones, or remove this one"),
+            );
+        }
+        let interfaces = facts.interfaces()?;
+        for AssignedAddress { address, index, .. } in share.addresses {
+            let interface = interfaces.iter().find(|interface| interface.index == index);
+            let dev = interface.filter(|_| selector.dev.is_some());
+            let identity = Identity { address, port: None };
+            self.names.insert(identity, name.value.to_string());
+            let endpoint = Endpoint {
+                identity,
+                id: None,
+                dev: dev.map(|interface| device(index, &interface.name)),
+                flags: declaration.flags,
+            };
+            self.rows.push(DeclaredRow { endpoint, id: None, origin: RowOrigin::Selector });
+        }
+        Ok(())
+    }
+
+    /// A selector matches nothing: names its interface if that is what is missing.
+    fn wait_for_match(
+        &mut self,
+        declaration: &Declaration,
+        selector: &Selector,
+        facts: &mut dyn HostFacts,
+    ) -> Result<(), Error> {
+        if let Some(Located { value: dev, location }) = &selector.dev
+            && !facts.interfaces()?.iter().any(|interface| dev.matches(interface))
+        {
+            let words: Vec<&str> = dev.globs.iter().map(String::as_str).collect();
+            let help = interface_hint(&words, facts)?;
+            let why = format!("waits: there is no interface {dev}");
+            self.wait(declaration, code::DEV_MISSING, &why, *location, help);
+            return Ok(());
+        }
+        let help = "`ip address` lists addresses; usable ones are global, on an interface that is up";
+        let location = declaration.name.location;
+        let why = "waits: no usable address matches";
+        self.wait(declaration, code::NO_MATCH, why, location, Some(help.to_owned()));
+        Ok(())
+    }
+
+    /// Notes that a declaration waits. One that is required is an error.
+    fn wait(&mut self, declaration: &Declaration, code: Code, why: &str, at: Location, help: Option<String>) {
+        let name = &declaration.name.value;
+        self.waits.push((name.to_string(), declaration.name.location));
+        let diagnostic = match declaration.required {
+            true => Diagnostic::error(code::REQUIRED, format!("endpoint `{name}` is required, and {why}")),
+            false => Diagnostic::warning(code, format!("endpoint `{name}` {why}")),
+        };
+        self.warnings.push(Diagnostic { help, ..diagnostic.at(at, "").endpoint(name.as_str()) });
+    }
+
+    /// Gives each address to the most specific selector that matches it. One share for each selector, in order.
+    fn share_out(
+        &mut self,
+        declarations: &[Declaration],
+        is_in_table: &dyn Fn(Identity) -> bool,
+        facts: &mut dyn HostFacts,
+    ) -> Result<Vec<Share>, Error> {
+        let mut taken = BTreeSet::new();
+        let mut selectors = Vec::new();
+        for Declaration { name, target, .. } in declarations {
+            match target {
+                EndpointTarget::Address { identity, .. } => {
+                    taken.extend(identity.port.is_none().then_some(identity.address));
+                }
+                EndpointTarget::Selector(selector) => selectors.push((name, selector)),
+            }
+        }
+        let mut shares: Vec<Share> = selectors.iter().map(|_| Share::default()).collect();
+        if selectors.is_empty() {
+            return Ok(shares);
+        }
+        let interfaces = facts.interfaces()?.to_vec();
+        let mut given: Vec<(NonZeroU32, AssignedAddress)> = Vec::new();
+        for address in facts.addresses()? {
+            let Some(interface) = interfaces.iter().find(|interface| interface.index == address.index) else {
+                continue;
+            };
+            let identity = Identity { address: address.address, port: None };
+            if !(interface.up && address.can_be_taken(is_in_table(identity))) {
+                continue;
+            }
+            let ranked = selectors.iter().enumerate().filter_map(|(order, (_, selector))| {
+                Some((selector.rank(address.address, interface)?, Reverse(order)))
+            });
+            let ranked: Vec<_> = ranked.collect();
+            ranked.iter().for_each(|(_, Reverse(order))| shares[*order].matches = true);
+            let Some((_, Reverse(best))) = ranked.into_iter().max() else { continue };
+            if let Some((first, _)) = given.iter().find(|(_, given)| given.address == address.address) {
+                let first = interfaces.iter().find(|interface| interface.index == *first);
+                let first = first.map_or("", |interface| &interface.name);
+                let (name, _) = selectors[best];
+                self.warnings.push(address_twice(name, address, first, interface));
+            } else if !taken.contains(&address.address) {
+                given.push((address.index, address.clone()));
+                shares[best].addresses.push(address.clone());
+            }
+        }
+        Ok(shares)
+    }
 }
 
-/// The rows of a selector. They are bound to their interface only if the selector has a `dev`.
-fn select(selector: &Selector, flags: Flags, facts: &mut dyn HostFacts) -> Result<Vec<Endpoint>, Error> {
-    let Selector { prefix, dev, family } = selector;
-    let on_interface = dev.as_ref().map(|dev| dev.value.matcher());
-    let matches = |usable: &UsableAddress| {
-        prefix.as_ref().is_none_or(|prefix| prefix.value.contains(usable.address))
-            && family.is_none_or(|family| AddressFamily::of(usable.address) == family.value)
-            && on_interface.as_ref().is_none_or(|matches| matches(&usable.interface))
-    };
-    let row = |usable: &UsableAddress| Endpoint {
-        identity: Identity { address: usable.address, port: None },
-        id: None,
-        dev: dev.is_some().then(|| device(usable.index, &usable.interface)),
-        flags,
-    };
-    Ok(facts.addresses()?.iter().filter(|usable| matches(usable)).map(row).collect())
+/// What a selector gets.
+#[derive(Default)]
+struct Share {
+    /// Whether it matches an address at all.
+    matches: bool,
+    /// By interface index, then in the kernel's order.
+    addresses: Vec<AssignedAddress>,
 }
 
 fn device(index: NonZeroU32, name: &str) -> Device {
     Device { index, name: Some(name.to_owned()) }
 }
 
-fn dev_missing(name: &Located<Name>, dev: &Located<String>) -> Diagnostic {
-    let message = format!("endpoint `{}` waits: there is no interface {}", name.value, dev.value);
-    Diagnostic::warning(code::DEV_MISSING, message).at(dev.location, "").endpoint(name.value.as_str())
-}
-
-fn nothing_matches(name: &Located<Name>) -> Diagnostic {
-    let message = format!("endpoint `{}` waits: no usable address matches", name.value);
-    Diagnostic::warning(code::NO_MATCH, message)
+fn address_twice(
+    name: &Located<crate::config::Name>,
+    address: &AssignedAddress,
+    first: &str,
+    second: &Interface,
+) -> Diagnostic {
+    let message =
+        format!("{} is on {first} and on {}: it is one endpoint, on {first}", address.address, second.name);
+    let message = message.escape_debug().to_string();
+    let help = "the kernel holds one endpoint an address; `ip address delete` removes the one too many";
+    Diagnostic::warning(code::ADDRESS_TWICE, message)
         .at(name.location, "")
         .endpoint(name.value.as_str())
-        .help("`ip address` lists addresses; usable ones are global, on an interface that is up")
+        .help(help)
+}
+
+/// The remedy for names that no interface has.
+fn interface_hint(words: &[&str], facts: &mut dyn HostFacts) -> Result<Option<String>, Error> {
+    if let Some(hint) = words.iter().find_map(|word| list_hint(word)) {
+        return Ok(Some(hint));
+    }
+    let interfaces = facts.interfaces()?;
+    let all = interfaces.iter().filter(|known| !known.loopback).flat_map(Interface::names);
+    let names: Vec<&str> = all.filter(|name| !name.contains(char::is_control)).collect();
+    Ok(words.iter().find_map(|word| suggestion(word, &names)))
 }

@@ -2,17 +2,17 @@
 
 mod declared;
 mod needs;
+mod reasons;
+mod table;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use declared::DeclaredRows;
-pub use needs::{Need, needs, unusable};
+pub use needs::{Need, needs};
 
 use crate::config::{Config, LimitValue, Located};
-use crate::model::diagnostic::{Diagnostic, Location};
-use crate::model::{
-    AddressId, Capabilities, Endpoint, EndpointNames, Identity, Limits, State, Sysctl, SysctlValue, code,
-};
+use crate::model::diagnostic::Diagnostic;
+use crate::model::{Capabilities, EndpointNames, Identity, Limits, Reason, State, Sysctl, SysctlValue, code};
 use crate::system::{self, HostFacts};
 
 /// The desired state.
@@ -24,6 +24,8 @@ pub struct Desired {
     pub names: EndpointNames,
     /// Declarations that cannot be carried out yet.
     pub warnings: Vec<Diagnostic>,
+    /// Why rows leave the table that a declaration covers.
+    pub reasons: BTreeMap<Identity, Reason>,
 }
 
 /// Why there is no desired state.
@@ -61,16 +63,23 @@ pub fn resolve(
     if !unsupported.is_empty() {
         return Err(ResolveError::Unsupported(unsupported));
     }
-    let mut warnings = Vec::new();
-    let (endpoints, names) = match &config.endpoints {
-        None => (current.endpoints.clone(), EndpointNames::new()),
+    let mut reasons = BTreeMap::new();
+    let (endpoints, names, warnings) = match &config.endpoints {
+        None => (current.endpoints.clone(), EndpointNames::new(), Vec::new()),
         Some(declarations) => {
-            let mut declared = DeclaredRows::resolve(declarations, facts, &mut warnings)?;
+            let in_table: BTreeSet<Identity> =
+                current.endpoints.iter().filter(|row| !row.is_implicit()).map(|row| row.identity).collect();
+            let is_in_table = |identity| in_table.contains(&identity);
+            let mut declared = DeclaredRows::resolve(declarations, &is_in_table, facts)?;
             let names = std::mem::take(&mut declared.names);
-            (table(config.prune, declared, &names, current, capabilities, owned)?, names)
+            let mut warnings = std::mem::take(&mut declared.warnings);
+            let table = table::Table { prune: config.prune, current, capabilities, owned, names: &names };
+            let endpoints = table.resolve(declared, facts, &mut warnings)?;
+            reasons = reasons::reasons(declarations, current, &endpoints, facts)?;
+            (endpoints, names, warnings)
         }
     };
-    Ok(Desired { state: State { limits, sysctls, endpoints }, names, warnings })
+    Ok(Desired { state: State { limits, sysctls, endpoints }, names, warnings, reasons })
 }
 
 /// The names of the declared endpoints by identity, including those that wait.
@@ -79,7 +88,7 @@ pub fn resolve(
 /// When the host cannot be read.
 pub fn names(config: &Config, facts: &mut dyn HostFacts) -> Result<EndpointNames, system::Error> {
     let declarations = config.endpoints.as_deref().unwrap_or_default();
-    Ok(DeclaredRows::resolve(declarations, facts, &mut Vec::new())?.names)
+    Ok(DeclaredRows::resolve(declarations, &|_| true, facts)?.names)
 }
 
 fn limits(
@@ -116,7 +125,7 @@ fn sysctls(
     current: &State,
     facts: &mut dyn HostFacts,
     unsupported: &mut Vec<Diagnostic>,
-) -> Result<std::collections::BTreeMap<Sysctl, SysctlValue>, system::Error> {
+) -> Result<BTreeMap<Sysctl, SysctlValue>, system::Error> {
     let mut target = current.sysctls.clone();
     for (&sysctl, Located { value, location }) in &config.sysctls {
         let name = sysctl.name();
@@ -176,71 +185,4 @@ pub fn inert(
     let message = "the userspace path manager is selected: new connections ignore these endpoints";
     inspect(manager, &userspace, code::USERSPACE_PATH_MANAGER, message, "path_manager: kernel")?;
     Ok(warnings)
-}
-
-/// The whole table: declared rows in their order, then the rows that stay.
-fn table(
-    prune: bool,
-    declared: DeclaredRows,
-    names: &EndpointNames,
-    current: &State,
-    capabilities: Capabilities,
-    owned: &BTreeSet<Identity>,
-) -> Result<Vec<Endpoint>, ResolveError> {
-    let DeclaredRows { rows, waiting, names: _ } = declared;
-    let fixed: BTreeSet<AddressId> = rows.iter().filter_map(|(row, _)| row.id).collect();
-    let identities: BTreeSet<Identity> = rows.iter().map(|(row, _)| row.identity).collect();
-    let mut conflicts = Vec::new();
-    let mut staying = Vec::new();
-    for row in current.endpoints.iter().filter(|row| !identities.contains(&row.identity)) {
-        let id_needed = row.id.is_some_and(|id| fixed.contains(&id));
-        let foreign = !prune && !owned.contains(&row.identity) && !row.is_implicit();
-        if id_needed && foreign {
-            conflicts.push(id_conflict(row, &rows, names));
-        }
-        let waits = waiting.contains(&row.identity);
-        if (foreign || row.is_implicit() || waits) && !id_needed {
-            staying.push(row.clone());
-        }
-    }
-    if !conflicts.is_empty() {
-        return Err(ResolveError::Conflict(conflicts));
-    }
-    make_room(&mut staying, rows.len(), capabilities);
-    let keep_id = |mut row: Endpoint| {
-        if row.id.is_none() {
-            let own = current.endpoint(row.identity).and_then(|current| current.id);
-            row.id = own.filter(|id| !fixed.contains(id));
-        }
-        row
-    };
-    Ok(rows.into_iter().map(|(row, _)| keep_id(row)).chain(staying).collect())
-}
-
-/// Drops implicit endpoints, oldest first, from a table that is too small for them and the declared ones. The kernel
-/// never removes an implicit endpoint, so the oldest have most likely outlived their connection.
-fn make_room(staying: &mut Vec<Endpoint>, declared: usize, capabilities: Capabilities) {
-    let mut excess = (declared + staying.len()).saturating_sub(capabilities.endpoints_max);
-    staying.retain(|row| {
-        let goes = excess > 0 && row.is_implicit();
-        excess -= usize::from(goes);
-        !goes
-    });
-}
-
-fn id_conflict(
-    row: &Endpoint,
-    declared: &[(Endpoint, Option<Location>)],
-    names: &EndpointNames,
-) -> Diagnostic {
-    let holder = declared.iter().find(|(declared, _)| declared.id == row.id);
-    let message = format!("the id is held by {row}, which `prune: false` leaves alone");
-    let diagnostic = Diagnostic::error(code::ID_HELD, message)
-        .help("declare another id, declare that endpoint too, or remove it with `ip mptcp endpoint delete`");
-    match holder {
-        Some((endpoint, Some(location))) => {
-            diagnostic.at(*location, "").endpoint(names.get(&endpoint.identity).cloned().unwrap_or_default())
-        }
-        _ => diagnostic,
-    }
 }

@@ -10,7 +10,7 @@ use crate::model::{
     Capabilities, Connection, Counters, Endpoint, EndpointNames, HostAddress, Interface, Listener, Probe,
     Routing, State, Step, Subflow, Sysctl, SysctlValue, code,
 };
-use crate::reconcile::{Failure, LiveData, Report};
+use crate::reconcile::{Failure, FailureKind, LiveData, Report};
 use crate::system::Error;
 
 /// The state of this host, its configuration, and a test connection if there is one.
@@ -155,6 +155,12 @@ impl Declared {
                 declared.steps = report.steps().cloned().collect();
                 declared.waiting = report.diagnostics;
                 declared.waiting.retain(|found| [code::DEV_MISSING, code::NO_MATCH].contains(&found.code));
+            }
+            Err(failure) if failure.kind == FailureKind::Waiting => {
+                declared.waiting = failure.diagnostics;
+                declared.waiting.retain(|found| {
+                    [code::DEV_MISSING, code::NO_MATCH, code::REQUIRED].contains(&found.code)
+                });
             }
             Err(failure) => {
                 let reason = failure.diagnostics.first().map_or("", |first| first.message.as_str());

@@ -1,6 +1,6 @@
 //! The kernel behind the seam: [`PathManager`] and [`HostFacts`] for the network namespace of this thread.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::rc::Rc;
@@ -19,11 +19,12 @@ use crate::linux::rtnl::{Address, Rtnl};
 use crate::linux::signals::Interruption;
 use crate::linux::{Changes, kept, mptcp_diag, sock_diag, sysctl};
 use crate::model::{
-    Capabilities, Connection, Endpoint, Identity, Reason, State, Step, Sysctl, SysctlValue, canonical,
+    Capabilities, Connection, Endpoint, Identity, Interface, Reason, State, Step, Sysctl, SysctlValue,
+    canonical,
 };
 use crate::system::{
-    DataProgress, Errno, Error, HostFacts, Joins, Observed, PathManager, Refusal, SubflowSummary,
-    UsableAddress,
+    AssignedAddress, DataProgress, Errno, Error, HostFacts, Joins, Observed, PathManager, Refusal,
+    SubflowSummary,
 };
 
 /// How soon a pause notices an interruption.
@@ -59,10 +60,12 @@ pub enum Activity {
     Pause,
 }
 
-/// The addresses of interfaces that are up.
+/// The interfaces and their addresses.
 struct Addresses {
-    /// The addresses that a selector may pick, by interface index and then in the kernel's order.
-    usable: Vec<UsableAddress>,
+    /// All interfaces.
+    interfaces: Vec<Interface>,
+    /// The addresses that a selector could pick, by interface index and then in the kernel's order.
+    selectable: Vec<AssignedAddress>,
     /// The addresses that a socket can be bound to.
     bindable: Vec<(IpAddr, NonZeroU32)>,
 }
@@ -349,8 +352,12 @@ impl HostFacts for LinuxPathManager {
         self.interfaces.index(name)
     }
 
-    fn addresses(&mut self) -> Result<&[UsableAddress], Error> {
-        Ok(&self.read_addresses()?.usable)
+    fn interfaces(&mut self) -> Result<&[Interface], Error> {
+        Ok(&self.read_addresses()?.interfaces)
+    }
+
+    fn addresses(&mut self) -> Result<&[AssignedAddress], Error> {
+        Ok(&self.read_addresses()?.selectable)
     }
 
     fn has_address(&mut self, wanted: IpAddr, on: Option<NonZeroU32>) -> Result<bool, Error> {
@@ -390,20 +397,16 @@ impl HostFacts for LinuxPathManager {
 impl Addresses {
     fn read() -> Result<Addresses, Error> {
         let mut rtnl = Rtnl::open()?;
-        let (links, addresses) = (rtnl.links()?, rtnl.addresses()?);
-        let up: BTreeMap<NonZeroU32, String> =
-            links.into_iter().filter(|link| link.up).map(|link| (link.index, link.name)).collect();
-        let mut known = Addresses { usable: Vec::new(), bindable: Vec::new() };
-        for Address { address, index, .. } in addresses.iter().filter(|address| address.can_be_bound()) {
-            known.bindable.extend(up.contains_key(index).then_some((canonical(*address), *index)));
-        }
-        for Address { address, index, .. } in addresses.iter().filter(|address| address.is_usable()) {
-            let (address, index) = (canonical(*address), *index);
-            let of_interface = |name: &String| UsableAddress { address, index, interface: name.clone() };
-            known.usable.extend(up.get(&index).map(of_interface));
-        }
+        let (interfaces, addresses) = (rtnl.links()?, rtnl.addresses()?);
+        let up: BTreeSet<NonZeroU32> =
+            interfaces.iter().filter(|link| link.up).map(|link| link.index).collect();
+        let bindable =
+            addresses.iter().filter(|address| address.can_be_bound() && up.contains(&address.index));
+        let bindable = bindable.map(|address| (canonical(address.address), address.index)).collect();
+        let selectable = addresses.iter().filter(|address| address.is_selectable());
+        let mut selectable: Vec<AssignedAddress> = selectable.map(Address::as_assigned).collect();
         // Stable: addresses of one interface stay in the kernel's order.
-        known.usable.sort_by_key(|usable| usable.index);
-        Ok(known)
+        selectable.sort_by_key(|address| address.index);
+        Ok(Addresses { interfaces, selectable, bindable })
     }
 }

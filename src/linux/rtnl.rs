@@ -7,10 +7,11 @@ use neli::consts::nl::NlmF;
 use neli::consts::rtnl::{Ifa, IfaF, Iff, Ifla, IflaInfo, RtScope, Rtm};
 use neli::consts::socket::NlFamily;
 
+use crate::config::INTERFACE_NAME_MAX;
 use crate::linux::netlink::decode::{self, Verdict, attributes, find, number};
 use crate::linux::netlink::{Netlink, Request};
 use crate::model::{AddressState, Family, HostAddress, Interface, canonical};
-use crate::system::{Errno, Error};
+use crate::system::{AssignedAddress, Errno, Error};
 
 /// The length of `struct ifinfomsg`
 const LINK_HEADER: usize = 16;
@@ -51,9 +52,12 @@ impl Address {
 
     /// Whether the kernel prefers it as a source address: it is neither deprecated nor temporary.
     fn is_preferred(&self) -> bool {
-        // For IPv4 the same bit is `IFA_F_SECONDARY`, which does not matter.
-        let temporary = self.address.is_ipv6() && self.flags.contains(IfaF::TEMPORARY);
-        !temporary && !self.flags.contains(IfaF::DEPRECATED)
+        !self.is_temporary() && !self.flags.contains(IfaF::DEPRECATED)
+    }
+
+    /// For IPv4 the same bit is `IFA_F_SECONDARY`, which does not matter.
+    fn is_temporary(&self) -> bool {
+        self.address.is_ipv6() && self.flags.contains(IfaF::TEMPORARY)
     }
 
     /// Whether a socket can be bound to it: duplicate address detection has succeeded, or is optimistic (RFC 4429).
@@ -64,7 +68,12 @@ impl Address {
 
     /// The address as the doctor looks at it.
     pub fn as_found(&self) -> HostAddress {
-        let state = if self.flags.contains(IfaF::DADFAILED) {
+        HostAddress { address: canonical(self.address), index: self.index, state: self.state() }
+    }
+
+    /// Whether it can be used now.
+    fn state(&self) -> AddressState {
+        if self.flags.contains(IfaF::DADFAILED) {
             AddressState::DadFailed
         } else if !self.can_be_bound() {
             AddressState::Tentative
@@ -72,20 +81,25 @@ impl Address {
             AddressState::Deprecated
         } else {
             AddressState::Settled
-        };
-        HostAddress { address: canonical(self.address), index: self.index, state }
+        }
     }
 
-    /// Whether a selector may pick it. Loopback and link-local addresses are excluded by themselves too, since an
-    /// administrator can give them global scope.
-    pub fn is_usable(&self) -> bool {
+    /// The address as selectors look at it. They take no optimistic address.
+    pub fn as_assigned(&self) -> AssignedAddress {
+        let is_tentative = self.flags.contains(IfaF::TENTATIVE);
+        let state = if is_tentative { AddressState::Tentative } else { self.state() };
+        AssignedAddress { address: canonical(self.address), index: self.index, state }
+    }
+
+    /// Whether a selector may pick it once it is settled. Loopback and link-local addresses are excluded by themselves
+    /// too, since an administrator can give them global scope.
+    pub fn is_selectable(&self) -> bool {
         let link_local = match self.address {
             IpAddr::V4(v4) => v4.is_link_local(),
             IpAddr::V6(v6) => v6.is_unicast_link_local(),
         };
         let special = link_local || self.address.is_loopback() || self.address.is_multicast();
-        let unsettled = self.flags.intersects(IfaF::TENTATIVE | IfaF::DADFAILED);
-        self.scope == u8::from(RtScope::Universe) && !special && !unsettled && self.is_preferred()
+        self.scope == u8::from(RtScope::Universe) && !special && !self.is_temporary()
     }
 }
 
@@ -119,7 +133,9 @@ impl Rtnl {
     /// When the kernel does not answer.
     pub fn index(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
         let mut request = Request::get(Rtm::Getlink, &link_header(None, Iff::empty()));
-        request.put_text(Ifla::Ifname, name);
+        // An alternative name may be longer than a name, and is found by either attribute otherwise.
+        let is_long = name.len() > INTERFACE_NAME_MAX;
+        request.put_text(if is_long { Ifla::AltIfname } else { Ifla::Ifname }, name);
         request.put(Ifla::ExtMask, SKIP_STATS.to_ne_bytes());
         match self.netlink.request(request)? {
             Ok(replies) => Ok(replies.iter().find_map(|reply| link(reply)).map(|link| link.index)),
@@ -191,9 +207,26 @@ pub fn link(reply: &[u8]) -> Option<Interface> {
     let field = |at: usize| reply.get(at..at + 4).and_then(number);
     let (index, flags) = (NonZeroU32::new(field(4)?)?, field(8)?);
     let name = find(attributes(reply.get(LINK_HEADER..)?), Ifla::Ifname)?;
-    let name = String::from_utf8_lossy(name).trim_end_matches('\0').to_owned();
+    let name = text(name);
+    let altnames = find(attributes(reply.get(LINK_HEADER..)?), Ifla::PropList).map_or(Vec::new(), |list| {
+        attributes(list)
+            .filter(|(kind, _)| Ifla::from(*kind) == Ifla::AltIfname)
+            .map(|(_, name)| text(name))
+            .collect()
+    });
     let is = |flag| Iff::from(flags).contains(flag);
-    Some(Interface { index, name, up: is(Iff::UP), carrier: is(Iff::LOWERUP), loopback: is(Iff::LOOPBACK) })
+    Some(Interface {
+        index,
+        name,
+        altnames,
+        up: is(Iff::UP),
+        carrier: is(Iff::LOWERUP),
+        loopback: is(Iff::LOOPBACK),
+    })
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
 }
 
 /// Reads `struct ifaddrmsg` and its attributes. IFA_LOCAL is the host's own address. Without it IFA_ADDRESS is, which is

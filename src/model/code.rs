@@ -126,6 +126,8 @@ codes! {
     DUPLICATE_ENDPOINT = "duplicate-endpoint": Error;
     /// More than 4096 endpoints are declared.
     TOO_MANY_ENDPOINTS = "too-many-endpoints": Error;
+    /// The name of an endpoint has no value, and no earlier file declares it.
+    WITHDRAWS_NOTHING = "withdraws-nothing": Error;
     /// An endpoint has neither `address` nor `dev`.
     NO_TARGET = "no-target": Error;
     /// An endpoint has none of the flags signal, subflow, fullmesh and laminar.
@@ -136,11 +138,9 @@ codes! {
     SELECTOR = "selector": Error;
     /// `fullmesh` without `subflow` opens subflows only to addresses that the peer announces.
     FULLMESH_WITHOUT_SUBFLOW = "fullmesh-without-subflow": Warning;
-    /// An endpoint has both `signal` and `subflow`; most hosts need one of them.
-    SIGNAL_AND_SUBFLOW = "signal-and-subflow": Warning;
     /// A loopback address, which no other host can reach.
     LOOPBACK_ADDRESS = "loopback-address": Warning;
-    /// More endpoints are declared than `limits.subflows` lets a connection use.
+    /// More endpoints of one family that open subflows are declared than `limits.subflows` lets a connection use.
     MORE_ENDPOINTS_THAN_SUBFLOWS = "more-endpoints-than-subflows": Warning;
 
     // The configuration on this host.
@@ -160,6 +160,16 @@ codes! {
     NO_MATCH = "no-match": Warning | Fault;
     /// The address of an endpoint is not on this host, or not usable yet.
     ADDRESS_MISSING = "address-missing": Warning | Fault | Hint;
+    /// An endpoint with a port has an address that is not on this host, so that the kernel cannot listen there.
+    PORT_ADDRESS_MISSING = "port-address-missing": Warning;
+    /// Endpoints that no declaration asks for stay, since the result would be empty of their kind while one waits.
+    KEPT = "kept": Warning;
+    /// More specific declarations have every address that a selector matches.
+    SELECTOR_SHADOWED = "selector-shadowed": Warning;
+    /// An address that a selector matches is on two interfaces.
+    ADDRESS_TWICE = "address-twice": Warning;
+    /// A declaration with `required: true` waits.
+    REQUIRED = "required": Error | Fault;
     /// The kernel does not let a listener have the port of an endpoint yet.
     PORT_TAKEN = "port-taken": Warning;
     /// Replacing an endpoint with live connections closes its port for about a minute.
@@ -205,7 +215,7 @@ codes! {
     /// The kernel's state differs from the configuration.
     NOT_APPLIED = "not-applied": Fault;
     /// The kernel's table has no room for another endpoint.
-    TABLE_FULL = "table-full": Hint;
+    TABLE_FULL = "table-full": Warning | Hint;
     /// Another program listens on the port of an endpoint.
     PORT_HELD = "port-held": Fault;
     /// Another program that manages endpoints runs here.
@@ -215,7 +225,7 @@ codes! {
     /// The interface that an endpoint is bound to is gone.
     DEV_GONE = "dev-gone": Fault | Hint;
     /// The address is on another interface than the endpoint.
-    ADDRESS_ELSEWHERE = "address-elsewhere": Fault;
+    ADDRESS_ELSEWHERE = "address-elsewhere": Warning | Fault;
     /// Duplicate address detection for the address is not over.
     ADDRESS_TENTATIVE = "address-tentative": Fault;
     /// Another host on the link has the same address.

@@ -14,12 +14,21 @@ pub struct Interface {
     pub index: NonZeroU32,
     /// Its name.
     pub name: String,
+    /// Its alternative names (`ip link property add altname`).
+    pub altnames: Vec<String>,
     /// Whether it is administratively up.
     pub up: bool,
     /// Whether it has a carrier: a cable, a radio, the other end of a pair.
     pub carrier: bool,
     /// Whether it is a loopback interface.
     pub loopback: bool,
+}
+
+impl Interface {
+    /// All its names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.name).chain(&self.altnames).map(String::as_str)
+    }
 }
 
 /// Whether an address can be used, and why not.

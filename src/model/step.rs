@@ -63,6 +63,12 @@ pub enum Reason {
     DevDiffers,
     /// Its interface was removed, or created again with another index.
     DevGone,
+    /// A selector covers it, and its interface is down.
+    InterfaceDown,
+    /// A selector covers it, and its address is gone.
+    AddressGone,
+    /// A selector covers it, and gets no place for it any more.
+    NoLongerFits,
     /// Another declared endpoint has its id.
     IdNeeded,
     /// It is implicit, and a declared endpoint needs its slot in a full table.
@@ -88,7 +94,10 @@ impl Reason {
             Reason::FlagsDiffer => "flags differ",
             Reason::IdDiffers => "id differs",
             Reason::DevDiffers => "dev differs",
-            Reason::DevGone => "its interface was re-created",
+            Reason::DevGone => "its interface is gone",
+            Reason::InterfaceDown => "interface down",
+            Reason::AddressGone => "address gone",
+            Reason::NoLongerFits => "no longer fits",
             Reason::IdNeeded => "its id is declared for another endpoint",
             Reason::PlaceNeeded => "the table is full and a declared endpoint needs its place",
             Reason::Adopted => "adopts the implicit endpoint",

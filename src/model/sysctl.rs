@@ -37,7 +37,7 @@ const SECONDS_MAX: u64 = i32::MAX as u64 / 1000;
 
 /// Name, kind, the value that a network namespace starts with, and meaning; ranges are those of `mptcp_sysctl_table`,
 /// values those of `mptcp_pernet_set_defaults` in `net/mptcp/ctrl.c`.
-const TABLE: [(&str, SysctlKind, &str, &str); 11] = {
+const TABLE: [(&str, SysctlKind, &str, &str); 12] = {
     use SysctlKind::{Choice, Number, Switch, Word};
     [
         ("enabled", Switch, "1", "whether applications may open MPTCP sockets"),
@@ -62,6 +62,12 @@ const TABLE: [(&str, SysctlKind, &str, &str); 11] = {
             "whether the peer may open subflows to the first address",
         ),
         ("add_addr_timeout", Number(SECONDS_MAX), "120", "seconds until ADD_ADDR is sent again; 0 for never"),
+        (
+            "add_addr_v6_port_drop_ts",
+            Switch,
+            "1",
+            "whether ADD_ADDR of an IPv6 address with a port displaces TCP timestamps (Linux 7.3)",
+        ),
         (
             "stale_loss_cnt",
             Number(u32::MAX as u64),

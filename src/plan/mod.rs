@@ -9,7 +9,7 @@ pub use order::PlanError;
 
 pub use takeback::{TrialStage, taken_back};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Capabilities, EndpointNames, Identity, Reason, State, Step};
@@ -40,6 +40,15 @@ pub fn plan(current: &State, target: &State, capabilities: Capabilities) -> Resu
     steps.extend(rows.in_place);
     steps.extend(order::order(&current.endpoints, rows.removals, rows.additions, capabilities)?);
     Ok(steps)
+}
+
+/// Gives removals their true reasons: a row that a declaration covers is not one that is not declared.
+pub fn give_reasons(steps: &mut [Step], reasons: &BTreeMap<Identity, Reason>) {
+    for step in steps {
+        if let Step::DelAddr { endpoint, why: why @ Reason::NotDeclared } = step {
+            *why = reasons.get(&endpoint.identity).copied().unwrap_or(*why);
+        }
+    }
 }
 
 /// Adds steps to a plan that remove these rows of its target and add them again: the kernel opens subflows on live

@@ -26,6 +26,8 @@ pub enum FailureKind {
     PortClosing,
     /// What has to stay is in the way of what has to come.
     Conflict,
+    /// A declaration that may not wait does.
+    Waiting,
     /// The system could not be read.
     Unreadable,
     /// Another program kept changing the table.
@@ -49,6 +51,7 @@ impl FailureKind {
             FailureKind::Refused
             | FailureKind::PortClosing
             | FailureKind::Conflict
+            | FailureKind::Waiting
             | FailureKind::Unreadable
             | FailureKind::Unstable
             | FailureKind::Interrupted => Exit::Failed,

@@ -116,7 +116,7 @@ pub fn reconcile(
         Mode::Plan(_) => pass.foretell(&plan, patience),
         _ => {}
     }
-    pass.judge()?;
+    pass.judge(&mode)?;
     if let Mode::Plan(_) = mode {
         return Ok(pass.planned(before, plan));
     }
@@ -181,8 +181,13 @@ impl Pass<'_> {
         }
     }
 
-    /// Under `--strict` a warning ends the pass.
-    fn judge(&mut self) -> Result<(), Failure> {
+    /// A required declaration that waits ends the pass, but not in the watch; under `--strict` a warning does.
+    fn judge(&mut self, mode: &Mode<'_>) -> Result<(), Failure> {
+        let is_error = |found: &Diagnostic| found.severity == Severity::Error;
+        if !matches!(mode, Mode::Watch(_)) && self.warnings.iter().any(is_error) {
+            self.warnings.sort_by_key(|found| !is_error(found));
+            return Err(Failure::new(FailureKind::Waiting, std::mem::take(&mut self.warnings)));
+        }
         if self.target.strictness() == Strictness::Lenient || self.warnings.is_empty() {
             return Ok(());
         }

@@ -116,7 +116,8 @@ impl Target for LoadedConfig {
         system: &mut dyn System,
     ) -> Result<Plan, Failure> {
         let desired = desired::resolve(&self.config, &now.state, now.capabilities, owned, system)?;
-        let steps = plan::plan(&now.state, &desired.state, now.capabilities)?;
+        let mut steps = plan::plan(&now.state, &desired.state, now.capabilities)?;
+        plan::give_reasons(&mut steps, &desired.reasons);
         Ok(Plan { target: desired.state, names: desired.names, steps, warnings: desired.warnings })
     }
 
@@ -130,7 +131,6 @@ impl Target for LoadedConfig {
 
     fn missing(&self, plan: &Plan, system: &mut dyn System) -> Result<Vec<Diagnostic>, Error> {
         let mut missing = plan.warnings.clone();
-        missing.extend(desired::unusable(&self.config, system)?);
         missing.extend(ports::missing(system, plan));
         Ok(missing)
     }

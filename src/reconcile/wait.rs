@@ -10,6 +10,17 @@ use super::observe::{ObserveError, Target, observe};
 use super::ownership::Record;
 use super::ports;
 
+/// What may come by itself; the other warnings stay.
+const CAN_COME: [code::Code; 7] = [
+    code::REQUIRED,
+    code::DEV_MISSING,
+    code::NO_MATCH,
+    code::ADDRESS_MISSING,
+    code::ADDRESS_ELSEWHERE,
+    code::PORT_ADDRESS_MISSING,
+    code::PORT_TAKEN,
+];
+
 /// How long to wait, and who is shown that.
 pub struct Wait<'w> {
     /// How long to wait for everything together.
@@ -34,7 +45,11 @@ impl Wait<'_> {
         let start = system.elapsed();
         loop {
             let missing = match observe(target, system, record) {
-                Ok((observation, _)) => target.missing(&observation.plan, system)?,
+                Ok((observation, _)) => {
+                    let mut missing = target.missing(&observation.plan, system)?;
+                    missing.retain(|what| CAN_COME.contains(&what.code));
+                    missing
+                }
                 Err(ObserveError::Unreadable(error)) => return Err(error),
                 // The pass that follows says why.
                 Err(ObserveError::NoWay(..)) => Vec::new(),

@@ -322,6 +322,8 @@ fn a_run_that_cannot_start_prints_a_document_too() {
 #[test]
 fn the_plan_document_has_the_promised_shape() {
     let namespace = with_two_endpoints();
+    namespace.ip("address add 192.0.2.10/24 dev eth0");
+    namespace.ip("address add 198.51.100.3/24 dev wwan0");
     let config = "\
 version: 1
 limits: {subflows: 4}
@@ -357,7 +359,7 @@ endpoints:
             ],
             "warnings": [{"code": "dev-missing", "endpoint": "gone",
                 "message": "endpoint `gone` waits: there is no interface wwan9",
-                "file": "<stdin>", "line": 7, "column": 38, "help": null}],
+                "file": "<stdin>", "line": 7, "column": 38, "help": "did you mean `wwan0`?"}],
             "before": {"limits": {"subflows": 2, "add-addr-accepted": 0},
                 "endpoints": [lte(&["subflow"]), row], "sysctls": {"checksum_enabled": 0}},
             "after": {"limits": {"subflows": 4, "add-addr-accepted": 0},

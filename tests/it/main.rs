@@ -22,6 +22,7 @@
 
 mod cases;
 mod command_line;
+mod desired;
 mod fleet;
 mod generated;
 mod host;

@@ -11,7 +11,7 @@ use super::cases::{folder, samples};
 use super::support::{program, project, run};
 
 /// Invalid samples that the schema accepts, and why it cannot do better.
-const BEYOND_A_SCHEMA: [(&str, &str); 28] = [
+const BEYOND_A_SCHEMA: [(&str, &str); 30] = [
     ("across-address", "across files"),
     ("across-id", "across files"),
     ("across-path-manager", "across files"),
@@ -19,6 +19,7 @@ const BEYOND_A_SCHEMA: [(&str, &str); 28] = [
     ("family-against-prefix", "arithmetic"),
     ("id-on-selector", "another file may say it"),
     ("limits-float", "4.0 is an integer in JSON Schema"),
+    ("link-local-without-dev", "another file may say it"),
     ("no-flags", "another file may say it"),
     ("no-target", "another file may say it"),
     ("overlay-makes-bad", "across files"),
@@ -40,6 +41,7 @@ const BEYOND_A_SCHEMA: [(&str, &str); 28] = [
     ("yaml-alias", "YAML only"),
     ("yaml-comment-in-word", "YAML only"),
     ("yaml-tag-standard", "YAML only"),
+    ("withdrawn-nothing", "another file may declare it"),
 ];
 
 pub fn published() -> Value {

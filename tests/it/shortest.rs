@@ -139,7 +139,8 @@ fn configuration(rows: &[Endpoint]) -> String {
         format!("  e{number}: {{address: {}{id}, flags: [{flags}]}}\n", row.identity)
     };
     let rows: String = rows.iter().enumerate().map(row).collect();
-    format!("version: 1\nendpoints:\n  none: null\n{rows}")
+    let none = if rows.is_empty() { " {}" } else { "" };
+    format!("version: 1\nendpoints:{none}\n{rows}")
 }
 
 /// What is declared is there, nothing else is but implicit endpoints, at least those of the plan's own goal, and

@@ -5,7 +5,9 @@ use std::num::NonZeroU16;
 
 use crate::config::document::{EndpointDocument, Located, NAME_MAX, Name};
 use crate::config::node::{Key, Node, Value, quoted};
-use crate::config::pattern::{AddressFamily, AddressPattern, DevicePattern};
+use crate::config::pattern::{
+    AddressError, AddressFamily, AddressPattern, AddressPrefix, DevicePattern, list_hint,
+};
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::{AddressId, Flags, code};
 
@@ -72,6 +74,7 @@ impl Decoder<'_> {
                 "dev" => endpoint.dev = self.dev(value),
                 "family" => endpoint.family = self.family(value),
                 "id" => endpoint.id = self.id(value),
+                "required" => endpoint.required = self.boolean(value, "required"),
                 _ => endpoint.flags = self.flags(value),
             }
             if (self.diagnostics.errors(), self.refused) != before {
@@ -89,9 +92,22 @@ impl Decoder<'_> {
     }
 
     fn address(&mut self, node: &Node) -> Option<Located<AddressPattern>> {
+        let Value::Sequence(items) = &node.value else {
+            return located(node, self.parsed_address(node, AddressPattern::parse)?);
+        };
+        if items.is_empty() {
+            self.report_value(node, code::ADDRESS, "`address` is an empty list".to_owned(), None);
+            return None;
+        }
+        let prefixes: Option<Vec<AddressPrefix>> =
+            items.iter().map(|item| self.parsed_address(item, AddressPrefix::parse)).collect();
+        located(node, AddressPattern::Prefixes(prefixes?))
+    }
+
+    fn parsed_address<T>(&mut self, node: &Node, parse: fn(&str) -> Result<T, AddressError>) -> Option<T> {
         let text = self.text(node, format_args!("`address`"))?;
-        match AddressPattern::parse(text) {
-            Ok(pattern) => located(node, pattern),
+        match parse(text) {
+            Ok(parsed) => Some(parsed),
             Err(error) => {
                 let message = format!("invalid address {}: {}", quoted(text), error.reason);
                 self.report_value(node, code::ADDRESS, message, error.help);
@@ -129,7 +145,7 @@ impl Decoder<'_> {
                     item,
                     code::DEV,
                     format!("invalid interface name {}: {error}", quoted(word)),
-                    None,
+                    list_hint(word),
                 );
                 return None;
             }

@@ -148,7 +148,7 @@ pub(super) fn shown(node: &Node) -> String {
 }
 
 /// "did you mean": the nearest known word, if it is near enough.
-pub(super) fn suggestion(word: &str, known: &[&str]) -> Option<String> {
+pub fn suggestion(word: &str, known: &[&str]) -> Option<String> {
     const WORD_MAX: usize = 64;
     const STEM_MIN: usize = 4;
     if word.len() > WORD_MAX {

@@ -23,7 +23,14 @@ fn prefixes() {
 fn globs_and_exclusions() {
     let means = |globs: &[&str], name: &str| {
         let pattern = DevicePattern { globs: globs.iter().map(|glob| (*glob).to_owned()).collect() };
-        pattern.matcher()(name)
+        pattern.matches(&Interface {
+            index: std::num::NonZeroU32::MIN,
+            name: name.to_owned(),
+            altnames: Vec::new(),
+            up: true,
+            carrier: true,
+            loopback: false,
+        })
     };
     assert!(means(&["wwan*", "!wwan9"], "wwan0"));
     assert!(!means(&["wwan*", "!wwan9"], "wwan9"));
@@ -38,7 +45,7 @@ fn globs_and_exclusions() {
 #[test]
 fn prefixes_contain_their_addresses() {
     let contains = |prefix: &str, address: &str| {
-        AddressPattern::parse(prefix).map(|prefix| prefix.contains(address.parse().unwrap()))
+        AddressPattern::parse(prefix).map(|prefix| prefix.matches(address.parse().unwrap()).is_some())
     };
     assert_eq!(contains("10.0.0.0/8", "10.255.0.1"), Ok(true));
     assert_eq!(contains("10.0.0.0/8", "11.0.0.1"), Ok(false));
@@ -49,10 +56,25 @@ fn prefixes_contain_their_addresses() {
 }
 
 #[test]
+fn unique_local_addresses_are_asked_for() {
+    let matches = |words: &[&str], address: &str| {
+        let prefixes = words.iter().map(|word| AddressPrefix::parse(word).unwrap()).collect();
+        AddressPattern::Prefixes(prefixes).matches(address.parse().unwrap())
+    };
+    assert_eq!(matches(&["::/0"], "fd00::1"), None);
+    assert_eq!(matches(&["::/0"], "2001:db8::1"), Some(0));
+    assert_eq!(matches(&["::/0", "fd00::/8"], "fd00::1"), Some(8));
+    assert_eq!(matches(&["!fe80::/10"], "fd00::1"), None);
+    assert_eq!(matches(&["10.0.0.0/8", "!10.0.0.100"], "10.0.0.100"), None);
+    assert_eq!(matches(&["10.0.0.0/8", "!10.0.0.100", "10.1.0.0/16"], "10.1.0.1"), Some(16));
+    assert_eq!(matches(&["!10.0.0.100"], "192.0.2.1"), Some(0));
+}
+
+#[test]
 fn mapped_addresses_become_ipv4() {
     let mapped = AddressPattern::parse("::ffff:192.0.2.1");
     assert_eq!(mapped, Ok(AddressPattern::Exact(IpAddr::from([192, 0, 2, 1]))));
     let mapped = AddressPattern::parse("::ffff:192.0.2.0/120");
-    assert_eq!(mapped, Ok(AddressPattern::Prefix(IpAddr::from([192, 0, 2, 0]), 24)));
+    assert_eq!(mapped.map(|prefix| prefix.to_string()).as_deref(), Ok("192.0.2.0/24"));
     assert!(AddressPattern::parse("::ffff:10.0.0.0/8").is_err());
 }

@@ -12,7 +12,7 @@ use crate::model::{AddressId, Flags, Sysctl, SysctlKind};
 
 use super::super::ENDPOINTS_MAX;
 use super::super::document::{Document, EndpointDocument, LimitValue, LimitsDocument, NAME_MAX, Name};
-use super::super::pattern::{AddressFamily, AddressPattern, DevicePattern, INTERFACE_NAME_MAX};
+use super::super::pattern::{ALTNAME_MAX, AddressFamily, AddressPattern, DevicePattern};
 use super::super::validate::PURPOSES;
 
 const ID: &str = "https://github.com/mptcp-apply/mptcp-apply/raw/main/schema/mptcp-apply.schema.json";
@@ -63,7 +63,7 @@ impl JsonSchema for Document {
                 },
                 {
                     "version": 1,
-                    "endpoints": { "public": { "address": "203.0.113.7", "port": 8443, "flags": ["signal"] }, "lte": null },
+                    "endpoints": { "public": { "address": "203.0.113.7", "port": 8443, "flags": ["signal"] } },
                 },
             ],
         })
@@ -134,8 +134,13 @@ impl JsonSchema for EndpointDocument {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let address = described(
             generator.subschema_for::<AddressPattern>(),
-            "An exact address, or a prefix such as 10.0.0.0/8, which selects every usable address in it. Absent: every usable address of `dev`.",
-            &[json!("192.0.2.10"), json!("2001:db8::1"), json!("10.0.0.0/8")],
+            "An exact address, or a prefix such as 10.0.0.0/8, which selects every usable address in it, or a list of prefixes; `!` excludes what it precedes. Unique local addresses (fc00::/7) are selected only by a prefix of them. Absent: every usable address of `dev`.",
+            &[
+                json!("192.0.2.10"),
+                json!("2001:db8::1"),
+                json!("10.0.0.0/8"),
+                json!(["10.0.0.0/8", "!10.0.0.100"]),
+            ],
         );
         let dev = described(
             generator.subschema_for::<DevicePattern>(),
@@ -153,7 +158,8 @@ impl JsonSchema for EndpointDocument {
             &[json!(["subflow", "backup"]), json!(["signal"])],
         );
         // Only keys of the same mapping are compared: another file may have the rest.
-        let exact = json!({ "properties": { "address": { "not": { "pattern": "/" } } } });
+        let exact =
+            json!({ "properties": { "address": { "type": "string", "not": { "pattern": "^!|/" } } } });
         json_schema!({
             "description": "An endpoint with an exact address, or a selector of every usable address that matches. `null` withdraws what an earlier file declares.",
             "type": ["object", "null"],
@@ -177,16 +183,22 @@ impl JsonSchema for EndpointDocument {
                     "examples": [1],
                 },
                 "flags": flags,
+                "required": {
+                    "description": "Whether the endpoint has to be possible now. True: a run in which it waits fails before anything is changed. Default: false.",
+                    "type": "boolean",
+                    "default": false,
+                    "examples": [true],
+                },
             },
             "dependentSchemas": {
                 "id": exact,
-                "family": { "properties": { "address": { "pattern": "/" } } },
+                "family": { "properties": { "address": { "anyOf": [{ "type": "array" }, { "pattern": "^!|/" }] } } },
                 "port": {
                     "allOf": [exact],
                     "properties": { "flags": { "contains": { "const": "signal" }, "not": { "contains": { "const": "subflow" } } } },
                 },
             },
-            "if": { "required": ["address"], "properties": { "address": { "not": { "pattern": "/" } } } },
+            "if": { "required": ["address"], "properties": { "address": { "type": "string", "not": { "pattern": "^!|/" } } } },
             "then": { "properties": { "dev": { "type": "string", "not": { "pattern": "^!|[*?\\[]" } } } },
         })
     }
@@ -208,11 +220,12 @@ impl JsonSchema for AddressPattern {
         let unspecified = "0\\.0\\.0\\.0|[0:]+";
         let multicast = "(?:22[4-9]|23[0-9])\\..*|[Ff][Ff][0-9A-Fa-f]{2}:.*";
         let broadcast = "255\\.255\\.255\\.255";
-        json_schema!({
+        let word = json!({
             "type": "string",
-            "pattern": format!("^(?:{ipv4}|{ipv6})$"),
-            "not": { "pattern": format!("^(?:{unspecified}|{multicast}|{broadcast})$") },
-        })
+            "pattern": format!("^!?(?:{ipv4}|{ipv6})$"),
+            "not": { "pattern": format!("^!?(?:{unspecified}|{multicast}|{broadcast})$") },
+        });
+        json_schema!({ "anyOf": [word, { "type": "array", "minItems": 1, "items": word }] })
     }
 }
 
@@ -226,7 +239,7 @@ impl JsonSchema for DevicePattern {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let name = format!("[^/:\\s*?\\[]{{1,{INTERFACE_NAME_MAX}}}");
+        let name = format!("[^/:\\s*?\\[]{{1,{ALTNAME_MAX}}}");
         let glob = "(?=.*[*?\\[])(?:[^/:\\s\\[]|\\[[^/:\\s]*\\])+";
         let word = json!({ "type": "string", "pattern": format!("^!?(?:{name}|{glob})$") });
         json_schema!({ "anyOf": [word, { "type": "array", "minItems": 1, "items": word }] })

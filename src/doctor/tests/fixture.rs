@@ -20,6 +20,7 @@ pub fn healthy() -> Evidence {
     let interface = |number: u32| Interface {
         index: index(number),
         name: format!("eth{number}"),
+        altnames: Vec::new(),
         up: true,
         carrier: true,
         loopback: false,

@@ -159,7 +159,7 @@ fn an_interface_that_was_recreated_is_drift() {
     namespace.links(&[("w0", "w1"), ("v0", "v1")]);
     let ran = namespace.apply(&config, &[]).expect(0);
     assert_eq!(signs(&ran.stdout), "-+");
-    assert!(ran.stdout.contains("e0: its interface was re-created, closes its subflows"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("e0: its interface is gone, closes its subflows"), "{}", ran.stdout);
     assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow dev v0"]);
     // A new name for the same interface is none.
     namespace.ip("link set v0 down");

@@ -18,6 +18,7 @@ fn dual_homed() -> Namespace {
     namespace.ip("address add 192.0.2.10/24 dev eth0");
     namespace.ip("address add 203.0.113.7/32 dev eth0");
     namespace.ip("address add 198.51.100.3/24 dev wwan0");
+    namespace.ip("address add 2001:db8::1/64 dev eth0 nodad");
     namespace
 }
 
@@ -221,4 +222,43 @@ fn an_interface_may_have_any_name() {
     let config = "{version: 1, prune: false, endpoints: {a: {address: 10.0.0.1, flags: [subflow]}}}";
     namespace.apply(config, &["--diff"]).expect(0);
     namespace.apply("{version: 1, endpoints: {a: {dev: '*', flags: [subflow]}}}", &["--rehearse"]).expect(0);
+}
+
+#[test]
+fn a_required_endpoint_that_waits_fails_before_anything_is_changed() {
+    let namespace = dual_homed();
+    let config = DUAL.replace("dev: wwan0,", "dev: wwan7, required: true,");
+    for options in [&[][..], &["--dry-run"], &["--wait", "1"]] {
+        let ran = namespace.apply(&config, options).expect(1);
+        let message = "error: endpoint `lte` is required, and waits: there is no interface wwan7";
+        assert!(ran.stderr.contains(message), "{options:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("did you mean `wwan0`?"), "{}", ran.stderr);
+        assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2", "{options:?}");
+    }
+    namespace.apply(&DUAL.replace("dev: wwan0,", "dev: wwan0, required: true,"), &[]).expect(0);
+}
+
+/// Typing errors take nothing away that works.
+#[test]
+fn working_endpoints_are_kept_while_their_successors_wait() {
+    let namespace = dual_homed();
+    namespace.apply(DUAL, &[]).expect(0);
+    let before = namespace.endpoints();
+    let typos = "{version: 1, endpoints: {fiber: {dev: eht0, flags: [subflow]}, away: {address: 192.0.2.77, flags: [signal]}}}";
+    let ran = namespace.apply(typos, &[]).expect(0);
+    assert!(
+        ran.stderr.contains("kept: 192.0.2.10, 198.51.100.3; otherwise no endpoint opens"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("kept: 2001:db8::1, 203.0.113.7 port 8443;"), "{}", ran.stderr);
+    assert_eq!(namespace.endpoints()[..4], before);
+    assert_eq!(namespace.endpoints()[4..], ["192.0.2.77 id 5 signal"]);
+    // A declared one of their kind takes their place.
+    namespace.apply(&typos.replace("eht0", "eth0, family: ipv4, address: 192.0.2.0/24"), &[]).expect(0);
+    let subflow: Vec<String> =
+        namespace.endpoints().into_iter().filter(|row| row.contains("subflow")).collect();
+    assert_eq!(subflow, ["192.0.2.10 id 1 subflow dev eth0"]);
+    namespace.apply("{version: 1, endpoints: {}}", &[]).expect(0);
+    assert_eq!(namespace.endpoints(), [""; 0]);
 }

@@ -14,6 +14,8 @@ fn a_refused_step_undoes_those_before_it() {
     for row in ["10.0.0.1 id 1 subflow dev v0", "10.0.0.2 id 2 subflow backup", "10.0.0.3 id 3 signal"] {
         namespace.ip(&format!("mptcp endpoint add {row}"));
     }
+    namespace.ip("address add 10.0.0.4/32 dev v0");
+    namespace.ip("address add 10.0.0.2/32 dev v0");
     let before = namespace.endpoints();
     // Nothing here disturbs a connection, so that the kernel is left to refuse the last step.
     let config = "\
@@ -27,9 +29,11 @@ endpoints:
   ported: {address: 203.0.113.1, port: 8443, flags: [signal]}
 ";
     let ran = namespace.apply(config, &[]).expect(1);
+    let (warning, error) = ran.stderr.split_once("\n\n").expect("two blocks");
+    assert!(warning.starts_with("warning: endpoint `ported` needs 203.0.113.1 to listen on"), "{warning}");
     assert_eq!(
         // Up to Linux 6.1 the kernel's text has no number.
-        ran.stderr.replace("socket error: -99", "socket error"),
+        error.replace("socket error: -99", "socket error"),
         "\
 error: the kernel refused to add 203.0.113.1 port 8443 signal: 203.0.113.1 is on no interface of this host, or is still tentative
  --> <stdin>:8:3
@@ -133,8 +137,8 @@ fn what_cannot_be_put_back_is_shown() {
     namespace.ip("address add 203.0.113.1/32 dev lo");
     namespace.ip("mptcp endpoint add 203.0.113.1 port 8443 id 1 signal");
     let config = "{version: 1, endpoints: {a: {address: 203.0.113.1, port: 8443, id: 2, flags: [signal]}}}";
-    // After the family, the state, the port's connections of both families, and the row once more.
-    let held = strace::hold(&namespace, "sendto:when=6", config);
+    // After the family, the state, links, addresses, the port's connections of both families, and the row once more.
+    let held = strace::hold(&namespace, "sendto:when=8", config);
     assert_eq!(namespace.endpoints(), [""; 0]);
     let _application = Peer::server(&namespace, "203.0.113.1:8443");
     let ran = held.release().expect(3);

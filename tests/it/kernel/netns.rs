@@ -177,6 +177,11 @@ fn sysctls_are_those_of_the_namespace() {
 #[test]
 fn warnings_are_those_of_the_namespace() {
     let named = Named::new(["on", "off", "userspace"]);
+    for name in ["on", "off", "userspace"] {
+        named.ip(&format!("-n {name} link set lo up"));
+        named.ip(&format!("-n {name} address add 10.0.0.1/32 dev lo"));
+        named.ip(&format!("-n {name} address add 10.0.0.2/32 dev lo"));
+    }
     named.apply(ONE, &["--netns=*"]).expect(0);
     named.run_in("off", "echo 0 >/proc/sys/net/mptcp/enabled");
     named.apply("{version: 1, sysctls: {pm_type: 1}}", &["--netns=userspace"]).expect(0);
@@ -205,6 +210,8 @@ fn interfaces_are_those_of_the_namespace() {
     named.ip("-n b link add pad0 type veth peer name pad1");
     for name in ["a", "b"] {
         named.ip(&format!("-n {name} link add eth0 type veth peer name eth1"));
+        named.ip(&format!("-n {name} link set eth0 up"));
+        named.ip(&format!("-n {name} address add 10.0.0.1/24 dev eth0"));
     }
     let index = |name: &str| named.run_in(name, "cat /proc/net/dev_snmp6/eth0 | grep ifIndex").stdout;
     assert_ne!(index("a"), index("b"));

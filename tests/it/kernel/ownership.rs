@@ -159,8 +159,9 @@ fn what_was_put_back_is_not_claimed() {
     let namespace = Namespace::new();
     namespace.ip("mptcp endpoint add 10.0.0.1 id 1 subflow");
     let config = "{version: 1, prune: false, endpoints: {a: {address: 10.0.0.1, id: 5, flags: [subflow]}, b: {address: 10.0.0.2, flags: [subflow]}}}";
-    // The second addition, behind the family, the state, the comparison, the removal and the first addition.
-    let traced = strace::apply(&namespace, &["sendto:error=EPERM:when=6"], config);
+    // The second addition, behind the family, the state, links, addresses, the comparison, the removal and the first
+    // addition.
+    let traced = strace::apply(&namespace, &["sendto:error=EPERM:when=8"], config);
     let ran = traced.ran.expect(77);
     assert!(ran.stderr.contains("everything was put back as it was"), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow"]);

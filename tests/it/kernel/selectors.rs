@@ -110,8 +110,8 @@ endpoints:
   fiber: {address: 192.0.2.10, dev: eth0, flags: [subflow]}
 ";
     let ran = namespace.apply(config, &[]).expect(0);
-    assert!(ran.stderr.contains("endpoint `modem` waits: no usable address matches"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("<stdin>:3:3"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("endpoint `modem` waits: there is no interface ppp*"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("<stdin>:3:16"), "{}", ran.stderr);
     assert_eq!(namespace.endpoints(), ["192.0.2.10 id 1 subflow dev eth0"]);
 }
 

@@ -161,7 +161,7 @@ fn configuration(most: usize) -> impl Strategy<Value = String> {
         if let Some(value) = sysctl {
             text += &format!("sysctls: {{stale_loss_cnt: {value}}}\n");
         }
-        text += "endpoints:\n  none: null\n";
+        text += if rows.is_empty() { "endpoints: {}\n" } else { "endpoints:\n" };
         let (mut identities, mut ids) = (HashSet::new(), HashSet::new());
         for (row, form) in rows {
             if identities.insert(row.identity) && (row.id.is_none() || ids.insert(row.id)) {

@@ -270,12 +270,10 @@ fn the_configuration_is_invalid_or_not_applied() {
     assert_eq!(found(&host, "version: 2"), ["fault configuration-invalid -"]);
     assert_eq!(found(&host, &CONFIG.replace("backup", "fullmesh")), ["fault not-applied -"]);
     let waiting = "{version: 1, prune: false, endpoints: {lan: {dev: 'lan*', flags: [subflow]}}}";
-    assert_eq!(
-        found(&host, waiting),
-        ["fault no-match lan", "fault not-applied -"],
-        "two own ones are to go"
-    );
-    assert_eq!(found(&host, &waiting.replace("lan: ", "fiber: {address: 10.0.1.1, dev: eth0, flags: [subflow]}, lte: {address: 10.0.2.1, dev: wwan0, flags: [subflow, backup]}, lan: ")), ["fault no-match lan"]);
+    assert_eq!(found(&host, waiting), ["fault dev-missing lan"], "those that work are kept");
+    let required = waiting.replace("flags", "required: true, flags");
+    assert_eq!(found(&host, &required), ["fault required lan"]);
+    assert_eq!(found(&host, &waiting.replace("lan: ", "fiber: {address: 10.0.1.1, dev: eth0, flags: [subflow]}, lte: {address: 10.0.2.1, dev: wwan0, flags: [subflow, backup]}, lan: ")), ["fault dev-missing lan"]);
     let impossible = format!("{{limits: {{subflows: 1000}}, {}", &CONFIG[1..]);
     assert_eq!(found(&host, &impossible), ["fault not-possible -"]);
     let missing = doctor(&host, "", &["/no/such/file"]);

@@ -242,7 +242,7 @@ fn a_refusal_in_one_is_mended_by_what_happens_there() {
     named.ip("-n b address add 10.7.0.1/32 dev lo");
     let config = "{version: 1, endpoints: {p: {address: 10.7.0.1, port: 8443, id: 1, flags: [signal]}}}";
     let watcher = Watcher::start(&named, config, &["--netns=*"]);
-    watcher.await_said("netns a\nerror: the kernel refused to add 10.7.0.1");
+    watcher.await_said("error: the kernel refused to add 10.7.0.1");
     let row = "10.7.0.1 port 8443 id 1 signal";
     await_row(&named, "b", row);
     named.ip("-n a address add 10.7.0.1/32 dev lo");
