@@ -89,8 +89,10 @@ impl Watch<'_> {
     pub fn status(&self) -> String {
         let failed = self.namespaces.iter().find_map(|it| Some((&it.name, it.trouble.as_ref()?)));
         if let Some(Refused { message, .. }) = &self.refused {
-            let reason = if self.config.is_some() { "configuration invalid, " } else { "" };
-            return format!("{reason}{}: {message}", self.in_force());
+            return match self.config {
+                Some(_) => format!("configuration invalid, keeping the last good one: {message}"),
+                None => format!("{}: {message}", self.in_force()),
+            };
         }
         if let Some((name, message)) = failed {
             let location = name.as_ref().map_or(String::new(), |name| format!("netns {name}: "));

@@ -69,7 +69,8 @@ fn soak(count: usize) {
     assert!(after <= before + GROWTH_MAX, "it grew from {before} to {after} KiB");
     assert!(after <= RESIDENT_MAX, "{after} KiB are resident");
     let files = fs::read_dir(format!("/proc/{}/fd", watcher.pid())).expect("it lives").count();
-    assert!(files < 20, "{files} files are open");
+    // Two of them are its output streams, opened again so that no write waits.
+    assert!(files < 22, "{files} files are open");
     watcher.stop();
 }
 
