@@ -1,43 +1,46 @@
-//! What `-v` and `-vv` tell, on standard error, and how important all that is written there is.
+//! The log on standard error, and the priorities of its lines in the journal.
 
-use std::io::{self, Write};
+use std::io;
 use std::sync::OnceLock;
 
+use crate::model::escaped;
 use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::linux::stream::{self, Stream};
 
 /// The sink.
 struct Sink;
 
-/// Switches on what the command line asks for: what takes long, each decision (1), each netlink message too (2).
+/// Enables the log: warnings, with `-v` decisions and what takes long, with `-vv` netlink messages too.
 pub fn init(verbose: u8) {
     let level = match verbose {
         0 => LevelFilter::Warn,
         1 => LevelFilter::Debug,
         _ => LevelFilter::Trace,
     };
-    // It fails only when there is a sink already, and then that one serves.
+    // It fails only if there is a logger already.
     let _ = log::set_logger(&Sink);
     log::set_max_level(level);
 }
 
 impl Log for Sink {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        // Libraries trace the internals of theirs.
+        // Libraries log their internals too.
         metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
     }
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            // Whoever cannot read the log still wants the work done.
-            let _ =
-                io::stderr().write_all(marked(record.level(), &format!("{}\n", record.args())).as_bytes());
+            // A log that cannot be written must not stop the run.
+            let line = format!("{}\n", escaped(&record.args().to_string()));
+            let _ = stream::write(Stream::Error, &marked(record.level(), &line));
         }
     }
 
     fn flush(&self) {}
 }
 
-/// The text, with a mark of its importance before each line where it goes to the journal (`sd-daemon(3)`).
+/// The text, with its priority before each line if it goes to the journal (`sd-daemon(3)`).
 pub fn marked(level: Level, text: &str) -> String {
     let mark = match level {
         Level::Error => "<3>",
@@ -45,13 +48,11 @@ pub fn marked(level: Level, text: &str) -> String {
         Level::Info => "<6>",
         Level::Debug | Level::Trace => "<7>",
     };
-    match is_journal() {
-        true => text.split_inclusive('\n').map(|line| format!("{mark}{line}")).collect(),
-        false => text.to_owned(),
-    }
+    let mark = if is_journal() { mark } else { "" };
+    text.split_inclusive('\n').map(|line| format!("{mark}{line}")).collect()
 }
 
-/// Whether standard error is the journal's own stream, which the environment names by device and inode.
+/// Whether standard error is the journal, whose device and inode are in the environment.
 fn is_journal() -> bool {
     static JOURNAL: OnceLock<bool> = OnceLock::new();
     *JOURNAL.get_or_init(|| {

@@ -1,22 +1,27 @@
 //! Parse, run, exit code.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use mptcp_apply::cli::{Cli, Command};
-use mptcp_apply::model::Exit;
+use mptcp_apply::model::{Exit, escaped};
 use mptcp_apply::{command, log};
 
-/// musl's own maps and unmaps memory for every larger block, which takes longer than all else that a run does.
+/// The allocator of musl maps and unmaps memory for every larger block, which takes longer than the rest of a run.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
-    let cli = match Cli::read(&std::env::args_os().collect::<Vec<_>>()) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::read(&words) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        // clap quotes words as they are, and so gets escaped ones for that.
+        Err(error) => {
+            return usage(&Cli::read(&words.iter().map(legible).collect::<Vec<_>>()).err().unwrap_or(error));
+        }
     };
     if !cli.common.quiet {
         log::init(cli.common.verbose);
@@ -44,9 +49,13 @@ fn run(cli: &Cli) -> io::Result<Exit> {
     }
 }
 
-/// clap's own exit code for usage errors is 2, which means something else here.
+fn legible(word: &OsString) -> OsString {
+    escaped(&word.to_string_lossy()).into_owned().into()
+}
+
+/// clap exits with 2 after usage errors, which has another meaning here.
 fn usage(error: &clap::Error) -> ExitCode {
-    // Nothing is left to do when even this cannot be written.
+    // If this cannot be written either, only the exit code is left.
     let _ = error.print();
     let exit = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success,

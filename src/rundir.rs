@@ -11,15 +11,13 @@ use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
-use crate::linux::{claim, netns};
-use crate::model::escaped_path;
-use crate::model::{AddressId, Identity, OwnedEndpoints};
+use crate::linux::claim::Claim;
+use crate::model::{AddressId, Identity, OwnedEndpoints, escaped_path};
 use crate::reconcile::{LockError, Record};
 use crate::system::Error;
 
@@ -40,11 +38,14 @@ type Trust = fn(&RunDir, &Metadata) -> bool;
 #[derive(Debug)]
 pub struct RunDir {
     folder: PathBuf,
+    /// The cookie of the namespace.
     namespace: u64,
     /// The user whose files they are.
     user: u32,
-    /// What was had of the two locks, once they were asked for.
-    locks: Option<(Option<UnixListener>, Option<File>)>,
+    claim: Claim,
+    is_claimed: bool,
+    /// The lock's file, once it was had.
+    lock_file: Option<File>,
 }
 
 impl RunDir {
@@ -56,11 +57,16 @@ impl RunDir {
         // systemd lists several folders with colons between them; the first is the unit's own.
         let given = std::env::var_os("RUNTIME_DIRECTORY");
         let folder = given.as_ref().and_then(|folders| std::env::split_paths(folders).next());
+        let claim = Claim::open().and_then(|claim| Ok((claim.cookie()?, claim)));
+        let (namespace, claim) =
+            claim.map_err(|error| Error::Io("identify the network namespace".into(), error))?;
         Ok(RunDir {
             folder: folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| FOLDER.into()),
-            namespace: netns::cookie()?,
+            namespace,
             user: rustix::process::geteuid().as_raw(),
-            locks: None,
+            claim,
+            is_claimed: false,
+            lock_file: None,
         })
     }
 
@@ -178,15 +184,14 @@ impl RunDir {
 
 impl Record for RunDir {
     fn claim(&mut self) -> Result<(), LockError> {
-        if self.locks.is_some() {
+        if self.is_claimed {
             return Ok(());
         }
-        let (mut trouble, name, file) =
-            (None, unless_held(claim::take(self.user))?, unless_held(self.lock())?);
-        let name = name.map_err(|error| trouble = Some(error)).ok();
-        let file = file.map_err(|error| trouble = Some(error)).ok();
-        self.locks = Some((name, file));
-        trouble.map_or(Ok(()), Err)
+        let name = unless_held(self.claim.take(self.user))?;
+        let file = unless_held(self.lock())?;
+        self.is_claimed = true;
+        // Where one of the two cannot be had, the other one has to do.
+        name.and(file.map(|file| self.lock_file = Some(file)))
     }
 
     fn owned(&self) -> io::Result<OwnedEndpoints> {
@@ -198,9 +203,7 @@ impl Record for RunDir {
     }
 
     fn inherit(&self, start: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
-        let (name, file) =
-            self.locks.as_ref().map_or((None, None), |(name, file)| (name.as_ref(), file.as_ref()));
-        let locks = [name.map(AsFd::as_fd), file.map(AsFd::as_fd)];
+        let locks = [Some(self.claim.as_fd()), self.lock_file.as_ref().map(AsFd::as_fd)];
         let set = |flags| locks.into_iter().flatten().try_for_each(|lock| fcntl_setfd(lock, flags));
         set(FdFlags::empty())?;
         start()?;

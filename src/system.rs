@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub use nix::errno::Errno;
 
-use crate::model::{Capabilities, Identity, State, Step, Sysctl, SysctlValue};
+use crate::model::{Capabilities, Identity, State, Step, Sysctl, SysctlValue, escaped};
 
 /// `MPTCP_PM_ATTR_SUBFLOWS`, the attribute of the limit `subflows`, which a refusal may point at.
 pub const ATTR_SUBFLOWS: u16 = 3;
@@ -202,10 +202,10 @@ pub enum Error {
     #[error("cannot {0}: {1}")]
     Io(String, std::io::Error),
     /// There is no network namespace of that name.
-    #[error("there is no network namespace {0}")]
+    #[error("there is no network namespace {}", escaped(.0))]
     NoNamespace(String),
     /// The network namespace of that name cannot be entered.
-    #[error("cannot enter network namespace {0}: {1}")]
+    #[error("cannot enter network namespace {}: {}", escaped(.0), .1)]
     Enter(String, std::io::Error),
     /// No throw-away network namespace can be made.
     #[error("cannot make a throw-away network namespace: {0}")]

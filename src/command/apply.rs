@@ -1,4 +1,4 @@
-//! The main job: bring network namespaces to what the files say.
+//! `mptcp-apply`: brings network namespaces to the state that the files declare.
 
 use std::io;
 use std::rc::Rc;
@@ -10,14 +10,14 @@ use crate::linux::signals::Interruption;
 use crate::linux::{LinuxPathManager, sandbox};
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
 use crate::model::{Exit, code};
-use crate::reconcile::{self, Failure, Mode, Report, Wait};
-use crate::report::About;
+use crate::reconcile::{self, Failure, FailureKind, Mode, Report, Wait};
+use crate::report::ReportContext;
 use crate::rundir::RunDir;
 
 use super::countdown::WaitProgress;
 use super::{Output, load, netns, watch};
 
-/// Does the main job.
+/// Applies the configuration in each namespace, or starts the watch.
 ///
 /// # Errors
 /// When the result cannot be written.
@@ -35,17 +35,21 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
         Strictness::Strict => Severity::Error,
         Strictness::Lenient => Severity::Warning,
     };
-    netns::in_each(&options.netns, &output, unmatched, |netns| {
+    let report = |netns: Option<&str>, result: &Result<Report, Failure>| {
+        let context = ReportContext { loaded: Some(&loaded), netns, trigger: None };
+        output.report(&context, result, options.applies(), options.diff)
+    };
+    let fail = |netns: Option<&str>, failure| report(netns, &Err(failure));
+    netns::in_each(&options.netns, &output, unmatched, fail, |netns| {
         // One that comes later, and before the first step here, ends the program; what is done was reported.
         signals.let_go();
         if signals.came() {
-            let error = Diagnostic::error(code::INTERRUPTED, "interrupted before its turn; nothing was done");
-            output.diagnose_in(netns, [&error], &[]);
-            return Ok(Exit::Failed);
+            let error =
+                Diagnostic::error(code::INTERRUPTED, "interrupted before this pass; nothing was changed");
+            return fail(netns, Failure::new(FailureKind::Interrupted, vec![error]));
         }
         let result = pass(options, &loaded, &signals);
-        let about = About { loaded: Some(&loaded), netns, trigger: None };
-        let exit = output.report(&about, &result, options.applies(), options.diff)?;
+        let exit = report(netns, &result)?;
         let has_steps = result.is_ok_and(|report| !report.steps.is_empty());
         let is_changed = exit == Exit::Success && has_steps && options.detailed_exitcode;
         Ok(if is_changed { Exit::Changed } else { exit })
@@ -64,12 +68,11 @@ fn pass(options: &Apply, loaded: &LoadedConfig, signals: &Rc<Interruption>) -> R
     let mut show = |missing: &[Diagnostic], left| progress.show(missing, left);
     let at_most = options.wait.map(|seconds| Duration::from_secs(seconds.into()));
     let wait = at_most.map(|at_most| Wait { at_most, progress: &mut show });
-    let mode = match options.dry_run {
-        true => Mode::Plan(wait),
-        false => {
-            system.interrupted_by(signals);
-            Mode::Apply(wait)
-        }
+    let mode = if options.dry_run {
+        Mode::Plan(wait)
+    } else {
+        system.interrupted_by(signals);
+        Mode::Apply(wait)
     };
     reconcile::reconcile(loaded, &mut system, &mut rundir, mode)
 }

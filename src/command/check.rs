@@ -1,4 +1,4 @@
-//! `mptcp-apply check`: judges the files alone.
+//! `mptcp-apply check`: checks the files, and reads nothing of the host.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,10 +8,10 @@ use crate::config::{LoadedConfig, Trust};
 use crate::model::{Exit, counted};
 use crate::report::json_v1;
 
-use super::output::Form;
+use super::output::OutputFormat;
 use super::{Output, load};
 
-/// Reads the files, says what is wrong with them, touches nothing.
+/// Reads the files and prints their errors and warnings.
 ///
 /// # Errors
 /// When the result cannot be written.
@@ -20,13 +20,10 @@ pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit>
     let strictness = load::strictness(strict);
     let loaded = match LoadedConfig::load(paths, common.root_dir(), strictness, || Trust::Advised) {
         Ok(loaded) => loaded,
-        Err(none) => {
-            output.tell(*none.diagnostic);
-            return Ok(none.exit);
-        }
+        Err(none) => return output.refuse_without_config(none),
     };
     let LoadedConfig { sources, config, diagnostics, .. } = &loaded;
-    if output.form == Form::Json {
+    if output.format == OutputFormat::Json {
         output.print_json(&json_v1::Check::new(diagnostics, sources, config))?;
     } else {
         output.diagnose(diagnostics, sources);
@@ -34,7 +31,7 @@ pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit>
     if diagnostics.has_errors() {
         return Ok(Exit::Invalid);
     }
-    if output.form == Form::Text && !output.quiet {
+    if output.format == OutputFormat::Text && !output.quiet {
         let files = counted(sources.len(), "file");
         let endpoints = match &config.endpoints {
             Some(declarations) => counted(declarations.len(), "endpoint"),

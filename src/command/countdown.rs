@@ -1,36 +1,36 @@
-//! A line on the terminal that says how long something may still take. Where standard error is no terminal, there is
-//! none, as it would fill a log.
+//! A line on the terminal that shows the time that is left. It is not written where standard error is no terminal.
 
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
+use crate::linux::stream::{self, Stream};
 use crate::model::diagnostic::Diagnostic;
 
-/// The line. It disappears when the value is dropped.
+/// The line. Dropping it clears the line.
 #[derive(Default)]
 pub struct Countdown {
-    /// What stands there now, in characters.
+    /// How many characters it has now.
     length: usize,
 }
 
 impl Countdown {
-    /// Says how long is left, and returns for how long that is right.
-    pub fn tell(&mut self, left: Duration) -> Duration {
+    /// Shows the time that is left, and returns after what time to show it again.
+    pub fn show(&mut self, left: Duration) -> Duration {
         if !io::stderr().is_terminal() {
             return left;
         }
-        let (words, pause) = words(left);
-        // Blanks and no escapes, which a simple terminal would show.
-        let rest = " ".repeat(self.length.saturating_sub(words.len()));
-        self.length = words.len();
-        write(&format!("\r{words}{rest}"));
+        let (text, pause) = seconds(left);
+        // Spaces, since a simple terminal would show escape sequences.
+        let rest = " ".repeat(self.length.saturating_sub(text.len()));
+        self.length = text.len();
+        write(&format!("\r{text}{rest}"));
         pause
     }
 
-    /// Makes room for something else.
+    /// Clears the line, before other output.
     pub fn clear(&mut self) {
         if self.length > 0 {
             write(&format!("\r{}\r", " ".repeat(self.length)));
@@ -39,7 +39,7 @@ impl Countdown {
     }
 }
 
-/// What `--wait` waits for: a line for each thing when that changes, and how long is left.
+/// The progress of `--wait`: what is missing, in lines that are written when that changes, and the time that is left.
 #[derive(Default)]
 pub struct WaitProgress {
     countdown: Countdown,
@@ -47,7 +47,7 @@ pub struct WaitProgress {
 }
 
 impl WaitProgress {
-    /// Shows what is missing and how long is left, and returns for how long that is right.
+    /// Shows what is missing and the time that is left, and returns after what time to show it again.
     pub fn show(&mut self, missing: &[Diagnostic], left: Duration) -> Duration {
         if self.shown != missing {
             self.countdown.clear();
@@ -56,7 +56,7 @@ impl WaitProgress {
             }
             self.shown = missing.to_vec();
         }
-        self.countdown.tell(left)
+        self.countdown.show(left)
     }
 }
 
@@ -66,8 +66,8 @@ impl Drop for Countdown {
     }
 }
 
-/// Whole seconds, of which the last one lasts until there is none left.
-fn words(left: Duration) -> (String, Duration) {
+/// Whole seconds, rounded up, and how long that number is right.
+fn seconds(left: Duration) -> (String, Duration) {
     let part = Duration::from_nanos(left.subsec_nanos().into());
     let (seconds, pause) =
         if part.is_zero() { (left.as_secs(), Duration::from_secs(1)) } else { (left.as_secs() + 1, part) };
@@ -75,6 +75,6 @@ fn words(left: Duration) -> (String, Duration) {
 }
 
 fn write(text: &str) {
-    // A terminal that is gone needs no line.
-    let _ = io::stderr().write_all(text.as_bytes());
+    // An error means that the terminal is gone.
+    let _ = stream::write(Stream::Error, text);
 }

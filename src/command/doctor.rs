@@ -11,14 +11,14 @@ use crate::doctor::{self, Configuration, Declared, FindingSeverity, ProbeTarget,
 use crate::linux::lookup::lookup;
 use crate::linux::{LinuxPathManager, evidence, probe};
 use crate::model::diagnostic::Strictness;
-use crate::model::{Course, EndpointNames, Exit, Probe, Sysctl};
+use crate::model::{EndpointNames, Exit, Probe, ProbeOutcome, Sysctl};
 use crate::reconcile::{self, Failure, Mode};
 use crate::report::doctor::{DoctorJson, text};
 use crate::rundir::RunDir;
 use crate::system::PathManager;
 
 use super::Output;
-use super::output::Form;
+use super::output::OutputFormat;
 
 /// Reads the evidence and prints the findings; changes nothing.
 ///
@@ -29,12 +29,11 @@ pub fn run(paths: &[PathBuf], target: Option<&ProbeTarget>, common: &Common) -> 
     let loaded = match LoadedConfig::load(paths, common.root_dir(), Strictness::Lenient, || Trust::Advised) {
         Ok(loaded) => Some(loaded),
         Err(none) => {
-            let exit = none.exit;
-            if !paths.is_empty() || exit != Exit::NoInput {
-                output.tell(*none.diagnostic);
-            }
             if !paths.is_empty() {
-                return Ok(exit);
+                return output.refuse_without_config(none);
+            }
+            if none.exit != Exit::NoInput {
+                output.diagnose_one(*none.diagnostic);
             }
             None
         }
@@ -45,9 +44,9 @@ pub fn run(paths: &[PathBuf], target: Option<&ProbeTarget>, common: &Common) -> 
     let evidence = evidence::examine(table, names, configuration, probe);
     let findings = doctor::examine(&evidence);
     let sources = loaded.map_or(Vec::new(), |loaded| loaded.sources);
-    match output.form {
-        Form::Json => output.print_json(&DoctorJson::new(&findings, &sources, &evidence))?,
-        Form::Text => output.print(&text(&findings, &sources, &evidence, output.style()))?,
+    match output.format {
+        OutputFormat::Json => output.print_json(&DoctorJson::new(&findings, &sources, &evidence))?,
+        OutputFormat::Text => output.print(&text(&findings, &sources, &evidence, output.style()))?,
     }
     let has_fault = findings.iter().any(|finding| finding.severity == FindingSeverity::Fault);
     Ok(if has_fault { Exit::Failed } else { Exit::Success })
@@ -83,6 +82,8 @@ fn connect(target: &ProbeTarget, table: &Table) -> (Probe, Option<TcpStream>) {
     let sources: Vec<IpAddr> = opening.map(|row| row.identity.address).collect();
     match lookup(target) {
         Ok(addresses) => probe::probe(target.to_string(), &addresses, &sources),
-        Err(error) => (Probe { target: target.to_string(), course: Course::Failed(vec![error]) }, None),
+        Err(error) => {
+            (Probe { target: target.to_string(), outcome: ProbeOutcome::Failed(vec![error]) }, None)
+        }
     }
 }

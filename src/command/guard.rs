@@ -1,24 +1,25 @@
-//! The guard of a trial: puts back what was tried, unless it hears that it stays.
+//! `mptcp-apply guard`, which `try` starts: puts the trial back unless it is confirmed.
 
 use std::io;
 
 use crate::cli::Common;
-use crate::linux::LinuxPathManager;
+use crate::linux::{LinuxPathManager, stream};
 use crate::model::Exit;
 use crate::reconcile::{self, Failure, Mode, Report, Revert};
-use crate::report::About;
+use crate::report::ReportContext;
 use crate::rundir::RunDir;
 use crate::trial::{GuardEnd, GuardMessage};
 
 use super::Output;
 
-/// Waits for messages, and acts on them.
+/// Waits for messages, and puts the trial back unless it is kept.
 ///
 /// # Errors
-/// When no process hands a trial over.
+/// When no trial is handed over.
 pub fn run(common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let (mut end, spec) = GuardEnd::take()?;
+    stream::never_wait()?;
     end.ready()?;
     let (mut revert, mut left) = (spec.revert, spec.timeout);
     loop {
@@ -35,15 +36,15 @@ pub fn run(common: &Common) -> io::Result<Exit> {
     }
 }
 
-/// Puts a trial back and reports that.
+/// Puts a trial back, and reports that.
 ///
 /// # Errors
-/// When it cannot be reported.
+/// When the report cannot be written.
 pub fn put_back(revert: &Revert, output: &Output) -> io::Result<Exit> {
-    let about = About { loaded: None, netns: None, trigger: None };
+    let context = ReportContext { loaded: None, netns: None, trigger: None };
     let result = pass(revert);
-    let exit = output.report(&about, &result, true, false)?;
-    // What was tried is still there where the pass could not start.
+    let exit = output.report(&context, &result, true, false)?;
+    // If the pass could not start, the trial is still in force.
     Ok(if result.is_ok() { exit } else { exit.worse(Exit::Inconsistent) })
 }
 

@@ -9,24 +9,24 @@ use crate::system::{Error, HostFacts};
 
 use super::Output;
 
-/// What the standard folders say, if it can be understood.
+/// The configuration of the standard folders, if it is valid.
 pub struct InstalledNames(Option<LoadedConfig>);
 
 impl InstalledNames {
-    /// Reads the standard folders. Without a configuration no endpoint has a name; for an invalid one there is a warning.
+    /// Reads the standard folders. Without a configuration, endpoints have no names; an invalid one is a warning.
     pub fn load(common: &Common, output: &Output) -> InstalledNames {
         match LoadedConfig::load(&[], common.root_dir(), Strictness::Lenient, || Trust::Advised) {
             Ok(loaded) if loaded.rejection.is_none() => InstalledNames(Some(loaded)),
             Ok(_) => {
                 log::warn!(
-                    "the installed configuration is not valid, so that endpoints have no names; \
-                     `mptcp-apply check` says why"
+                    "the installed configuration is invalid, so endpoints have no names; \
+                     `mptcp-apply check` shows the errors"
                 );
                 InstalledNames(None)
             }
             Err(none) => {
                 if none.exit != Exit::NoInput {
-                    output.tell(*none.diagnostic);
+                    output.diagnose_one(*none.diagnostic);
                 }
                 InstalledNames(None)
             }
@@ -36,7 +36,7 @@ impl InstalledNames {
     /// The names of the declared endpoints on this host, whether they are in the table or not.
     ///
     /// # Errors
-    /// When the host cannot be asked.
+    /// When interfaces or addresses cannot be read.
     pub fn names(&self, facts: &mut dyn HostFacts) -> Result<EndpointNames, Error> {
         let Some(loaded) = &self.0 else { return Ok(EndpointNames::new()) };
         desired::names(&loaded.config, facts)

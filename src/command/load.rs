@@ -1,10 +1,10 @@
-//! The configuration of a verb that acts: loaded, reported, and refused where it may not be carried out.
+//! Loading a configuration that is to be applied.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::cli::Common;
-use crate::config::{LoadedConfig, Trust};
+use crate::config::{LoadedConfig, NoConfig, Trust};
 use crate::model::Exit;
 use crate::model::diagnostic::Strictness;
 
@@ -15,12 +15,12 @@ pub fn strictness(strict: bool) -> Strictness {
     if strict { Strictness::Strict } else { Strictness::Lenient }
 }
 
-/// What it takes for files to be carried out: what they say is done with the rights of this user.
+/// Whether files that other users can write are refused: applying them uses the rights of this user.
 pub fn trust(applies: bool) -> Trust {
     if applies && rustix::process::geteuid().is_root() { Trust::Required } else { Trust::Advised }
 }
 
-/// Loads the configuration and reports what is wrong with it. The exit code if it may not be carried out.
+/// Loads the configuration, and writes its diagnostics. The exit code if it must not be applied.
 ///
 /// # Errors
 /// When the report cannot be written.
@@ -32,6 +32,17 @@ pub fn load(
     output: &Output,
 ) -> io::Result<Result<LoadedConfig, Exit>> {
     let loaded = LoadedConfig::load(paths, common.root_dir(), strictness(strict), || trust(applies));
+    accept(loaded, output)
+}
+
+/// Reports what is wrong with a configuration. The exit code if it may not be carried out.
+///
+/// # Errors
+/// When the report cannot be written.
+pub fn accept(
+    loaded: Result<LoadedConfig, NoConfig>,
+    output: &Output,
+) -> io::Result<Result<LoadedConfig, Exit>> {
     let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(none) => return output.no_config(none).map(Err),

@@ -1,4 +1,4 @@
-//! One file a verb: load, reconcile or look, report.
+//! The verbs, one file each: load the configuration, reconcile or observe, report.
 
 pub mod apply;
 pub mod check;

@@ -1,4 +1,4 @@
-//! Tells what path managers do, as it happens.
+//! `mptcp-apply monitor`: prints the events of path managers as they happen.
 
 use std::io;
 
@@ -8,60 +8,62 @@ use crate::linux::netns::Names;
 use crate::linux::{LinuxPathManager, rlimit, signals};
 use crate::model::diagnostic::Severity;
 use crate::model::{End, EndpointNames, Exit, Identity};
-use crate::report::ToldEvent;
+use crate::report::EventLine;
 use crate::report::json_v1::event::EventJson;
 use crate::report::text::event::Columns;
 use crate::system::Error;
 
 use super::installed::InstalledNames;
-use super::output::Form;
+use super::output::OutputFormat;
 use super::{Output, netns};
 
-/// A network namespace that is listened to.
-struct Listened {
+/// A monitored network namespace.
+struct Monitored {
     name: Option<String>,
-    /// The names of its endpoints when the program was started.
+    /// The names of its endpoints at the start of the program.
     endpoints: EndpointNames,
 }
 
-/// Tells until a signal comes, or nobody reads it any more.
+/// Prints events until a signal arrives, or the reader closes standard output.
 ///
 /// # Errors
 /// When an event cannot be written.
 pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
     signals::end_at_signals()?;
     if !names.is_empty() {
-        // Each takes two sockets.
+        // Each namespace needs two sockets.
         rlimit::raise_limit();
     }
     let output = Output::new(common);
     let installed = InstalledNames::load(common, &output);
     let (mut namespaces, mut sockets) = (Vec::new(), Vec::new());
-    let exit = netns::in_each(names, &output, Severity::Warning, |name| match listen(name, &installed) {
-        Ok((namespace, socket)) => {
-            namespaces.push(namespace);
-            sockets.push(socket);
-            Ok(Exit::Success)
+    let refuse = |netns: Option<&str>, failure| output.refuse(netns, failure);
+    let exit = netns::in_each(names, &output, Severity::Warning, refuse, |name| {
+        match subscribe(name, &installed) {
+            Ok((namespace, socket)) => {
+                namespaces.push(namespace);
+                sockets.push(socket);
+                Ok(Exit::Success)
+            }
+            Err(error) => refuse(name, error.into()),
         }
-        Err(error) => Ok(netns::refuse(error, name, &output)),
     })?;
-    // Whoever asks for several is not to take silence of one for peace.
-    if exit != Exit::Success || namespaces.is_empty() {
-        Ok(exit)
-    } else {
-        tell(&namespaces, sockets, &output)
+    // If one namespace failed, its silence must not be taken for a lack of events.
+    match exit {
+        Exit::Success if !namespaces.is_empty() => print_events(&namespaces, sockets, &output),
+        exit => Ok(exit),
     }
 }
 
-/// Begins to listen in the namespace that this thread is in. That comes first: who may not listen is to hear of that, and
-/// not of what else he may not.
-fn listen(name: Option<&str>, installed: &InstalledNames) -> Result<(Listened, EventSocket), Error> {
+/// Subscribes to the events of the namespace that this thread is in. This comes first, so that its error is reported rather
+/// than another one.
+fn subscribe(name: Option<&str>, installed: &InstalledNames) -> Result<(Monitored, EventSocket), Error> {
     let socket = EventSocket::open()?;
     let endpoints = installed.names(&mut LinuxPathManager::open()?)?;
-    Ok((Listened { name: name.map(str::to_owned), endpoints }, socket))
+    Ok((Monitored { name: name.map(str::to_owned), endpoints }, socket))
 }
 
-fn tell(namespaces: &[Listened], sockets: Vec<EventSocket>, output: &Output) -> io::Result<Exit> {
+fn print_events(namespaces: &[Monitored], sockets: Vec<EventSocket>, output: &Output) -> io::Result<Exit> {
     let stdout = io::stdout();
     let mut stream = EventStream::new(sockets, &stdout);
     let names = namespaces.iter().filter_map(|namespace| namespace.name.as_deref());
@@ -70,26 +72,26 @@ fn tell(namespaces: &[Listened], sockets: Vec<EventSocket>, output: &Output) -> 
         let (index, received) = match stream.wait_for_next() {
             Ok(Some(next)) => next,
             Ok(None) => return Ok(Exit::Success),
-            Err(error) => return Ok(netns::refuse(error, None, output)),
+            Err(error) => return output.refuse(None, error.into()),
         };
-        let Some(Listened { name, endpoints }) = namespaces.get(index) else { continue };
+        let Some(Monitored { name, endpoints }) = namespaces.get(index) else { continue };
         let netns = name.as_deref();
-        match (&received, output.form) {
-            (Received::Lost, Form::Json) => output.print_json(&EventJson::lost(netns))?,
-            (Received::Lost, Form::Text) => output.print(&columns.lost(netns))?,
-            (Received::Event(event), form) => {
+        match (&received, output.format) {
+            (Received::Lost, OutputFormat::Json) => output.print_json(&EventJson::lost(netns))?,
+            (Received::Lost, OutputFormat::Text) => output.print(&columns.lost(netns))?,
+            (Received::Event(event), format) => {
                 let endpoint = endpoint_at(&event.local, endpoints);
-                let told = ToldEvent { netns, event: event.as_ref(), endpoint };
-                match form {
-                    Form::Json => output.print_json(&EventJson::new(&told))?,
-                    Form::Text => output.print(&columns.event(&told, output.screen()))?,
+                let line = EventLine { netns, event: event.as_ref(), endpoint };
+                match format {
+                    OutputFormat::Json => output.print_json(&EventJson::new(&line))?,
+                    OutputFormat::Text => output.print(&columns.event(&line, output.screen()))?,
                 }
             }
         }
     }
 }
 
-/// The name of the endpoint there: of that with the port, or else of that without any.
+/// The name of the endpoint at this end: the one with the port, or else the one without a port.
 fn endpoint_at<'a>(end: &End, endpoints: &'a EndpointNames) -> Option<&'a str> {
     let port = end.port.and_then(|port| port.try_into().ok());
     let found = Identity::candidates(end.address?, port).find_map(|identity| endpoints.get(&identity));

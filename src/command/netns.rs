@@ -1,19 +1,18 @@
-//! The same job in several network namespaces.
+//! One verb in several network namespaces.
 
 use std::io;
 
 use crate::linux::netns::{self, Names};
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::{Exit, code};
-use crate::reconcile::Failure;
-use crate::system;
+use crate::reconcile::{Failure, FailureKind};
 
 use super::Output;
 
-/// Does a job in the namespaces of these names, one after the other, or in the one in which the program was started if
-/// there are no names. What happens in one is none of the others' business; the worst exit is that of all. This thread
-/// stays in the last one, since nothing follows: to go back needs permission of its own. A glob that matches nothing is
-/// told as `unmatched` says; as an error it keeps everything from being done.
+/// Runs `job` in each namespace of these names, or in the one in which the program was started if there are no names. A
+/// failure in one does not affect the others; the worst exit code is that of all. This thread stays in the last one:
+/// going back needs a permission of its own. A name that matches nothing has the severity `unmatched`; as an error, it
+/// prevents all jobs. `fail` reports what keeps the job from being done, and returns its exit code.
 ///
 /// # Errors
 /// When a result cannot be written.
@@ -21,6 +20,7 @@ pub fn in_each(
     names: &[Names],
     output: &Output,
     unmatched: Severity,
+    fail: impl Fn(Option<&str>, Failure) -> io::Result<Exit>,
     mut job: impl FnMut(Option<&str>) -> io::Result<Exit>,
 ) -> io::Result<Exit> {
     if names.is_empty() {
@@ -28,33 +28,25 @@ pub fn in_each(
     }
     let found = match netns::find(names) {
         Ok(found) => found,
-        Err(error) => return Ok(refuse(error, None, output)),
+        Err(error) => return fail(None, error.into()),
     };
-    let is_vain = |names: &&Names| !found.iter().any(|name| names.means(name));
-    let mut vain = names.iter().filter(is_vain).peekable();
-    let is_over = vain.peek().is_some() && unmatched == Severity::Error;
-    for names in vain {
-        let message = format!("no network namespace is called {names}");
-        let mut diagnostic = Diagnostic::warning(code::NETNS_MISSING, message).help("`ip netns` lists them");
-        diagnostic.severity = unmatched;
-        output.tell(diagnostic);
+    let is_unmatched = |names: &&Names| !found.iter().any(|name| names.means(name));
+    let missing = names.iter().filter(is_unmatched).map(|names| {
+        let message = format!("no network namespace matches {names}");
+        let diagnostic = Diagnostic::warning(code::NETNS_MISSING, message).help("`ip netns` lists them");
+        Diagnostic { severity: unmatched, ..diagnostic }
+    });
+    let missing: Vec<Diagnostic> = missing.collect();
+    if unmatched == Severity::Error && !missing.is_empty() {
+        return fail(None, Failure::new(FailureKind::Invalid, missing));
     }
-    if is_over {
-        return Ok(Exit::Invalid);
-    }
+    output.diagnose_in(None, &missing, &[]);
     let mut worst = Exit::Success;
     for name in &found {
         worst = worst.worse(match netns::enter(name) {
             Ok(()) => job(Some(name))?,
-            Err(error) => refuse(error, Some(name), output),
+            Err(error) => fail(Some(name), error.into())?,
         });
     }
     Ok(worst)
-}
-
-/// Says why the kernel could not be asked.
-pub fn refuse(error: system::Error, netns: Option<&str>, output: &Output) -> Exit {
-    let failure = Failure::from(error);
-    output.diagnose_in(netns, &failure.diagnostics, &[]);
-    failure.kind.exit()
 }

@@ -1,46 +1,47 @@
-//! Where results and diagnostics go.
+//! Writes results to standard output and diagnostics to standard error.
 
 use std::cell::Cell;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use ::log::Level;
 
 use crate::cli::{Color, Common, Format};
 use crate::config::{LoadedConfig, NoConfig};
+use crate::linux::stream::{self, Stream};
 use crate::log;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::model::{Exit, code};
+use crate::model::{Exit, code, escaped};
 use crate::reconcile::{Failure, FailureKind, Report};
-use crate::report::json_v1::PlanJson;
+use crate::report::json_v1::{FailureJson, PlanJson};
 use crate::report::snippet::Snippets;
-use crate::report::{About, Style, text, yaml};
+use crate::report::{ReportContext, Style, text, yaml};
 use crate::source::SourceFile;
 
-/// How most results are written.
+/// The format of results; `show` also knows YAML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum OutputFormat {
     /// For people.
     Text,
     /// For programs.
     Json,
 }
 
-/// Results to standard output, diagnostics to standard error, as the options want them.
+/// The two streams, with the options that concern them.
 #[derive(Debug)]
 pub struct Output {
-    /// How results are written.
-    pub form: Form,
-    /// Only errors are wanted.
+    /// The format of results.
+    pub format: OutputFormat,
+    /// Whether only errors are written.
     pub quiet: bool,
     color: Color,
     diagnosed: Cell<bool>,
 }
 
 impl Output {
-    /// As the command line says.
+    /// With the options of the command line.
     pub fn new(common: &Common) -> Output {
         Output {
-            form: if common.format() == Format::Json { Form::Json } else { Form::Text },
+            format: if common.format() == Format::Json { OutputFormat::Json } else { OutputFormat::Text },
             quiet: common.quiet,
             color: common.color(),
             diagnosed: Cell::new(false),
@@ -61,7 +62,7 @@ impl Output {
         }
     }
 
-    /// How many columns the terminal has, if standard output is one.
+    /// The width of the terminal in columns, if standard output is one.
     pub fn screen(&self) -> Option<usize> {
         let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
         Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
@@ -72,8 +73,7 @@ impl Output {
     /// # Errors
     /// When standard output cannot be written.
     pub fn print(&self, text: &str) -> io::Result<()> {
-        let mut stdout = io::stdout().lock();
-        quietly(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+        quietly(stream::write(Stream::Output, text))
     }
 
     /// Writes a result as one line of JSON.
@@ -82,6 +82,11 @@ impl Output {
     /// As [`Output::print`].
     pub fn print_json(&self, document: &impl serde::Serialize) -> io::Result<()> {
         let mut line = serde_json::to_string(document)?;
+        if line.contains(char::is_control) {
+            // They are parts of strings, and JSON itself lets some of them stand.
+            let escape = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.into() };
+            line = line.chars().map(escape).collect();
+        }
         line.push('\n');
         self.print(&line)
     }
@@ -92,17 +97,17 @@ impl Output {
     /// As [`Output::print`].
     pub fn print_in(&self, netns: Option<&str>, text: &str) -> io::Result<()> {
         match netns {
-            Some(name) => self.print(&format!("netns {name}\n{text}")),
+            Some(name) => self.print(&format!("netns {}\n{text}", escaped(name))),
             None => self.print(text),
         }
     }
 
-    /// Writes diagnostics to standard error; only errors and their notes when quiet. Where that cannot be written nobody can be told,
-    /// and the exit code is all that is left to say.
+    /// Writes diagnostics to standard error; only errors and their notes when quiet. If that fails,
+    /// only the exit code is left.
     pub fn diagnose(&self, diagnostics: &Diagnostics, sources: &[SourceFile]) {
         self.diagnose_in(None, diagnostics.iter(), sources);
         if diagnostics.dropped() > 0 {
-            let _ = io::stderr().write_all(format!("\nand {} more\n", diagnostics.dropped()).as_bytes());
+            let _ = stream::write(Stream::Error, &format!("\nand {} more\n", diagnostics.dropped()));
         }
     }
 
@@ -125,12 +130,11 @@ impl Output {
         if wanted.peek().is_none() {
             return;
         }
-        let stderr = io::stderr();
-        let snippets = Snippets::new(sources, self.style_of(&stderr));
+        let snippets = Snippets::new(sources, self.style_of(&io::stderr()));
         let mut text = String::new();
-        let mut heading = netns.map_or(String::new(), |name| format!("netns {name}\n"));
+        let mut heading = netns.map_or(String::new(), |name| format!("netns {}\n", escaped(name)));
         for diagnostic in wanted {
-            // Between several there is a blank line, those of earlier calls included.
+            // A blank line separates diagnostics, also those of several calls.
             let blank_line = if self.diagnosed.replace(true) { "\n" } else { "" };
             let heading = std::mem::take(&mut heading);
             let level = match diagnostic.severity {
@@ -141,17 +145,17 @@ impl Output {
             let words = format!("{blank_line}{heading}{}\n", snippets.render(diagnostic));
             text.push_str(&log::marked(level, &words));
         }
-        let _ = stderr.lock().write_all(text.as_bytes());
+        let _ = stream::write(Stream::Error, &text);
     }
 
-    /// Writes what became of a pass, and returns its exit code. `acts` tells whether the kernel may have been changed: then the
-    /// exit code says what became of the kernel, and not of the report.
+    /// Writes the report of a pass, and returns its exit code. `acts` says whether the kernel may have been changed: then the
+    /// exit code is that of the pass, even if the report cannot be written.
     ///
     /// # Errors
-    /// When the report cannot be written, and that is all that went wrong.
+    /// When the report cannot be written, and nothing else failed.
     pub fn report(
         &self,
-        about: &About<'_>,
+        context: &ReportContext<'_>,
         result: &Result<Report, Failure>,
         acts: bool,
         diff: bool,
@@ -160,10 +164,10 @@ impl Output {
             Ok(report) => (report.exit(), &report.diagnostics, report.failure.is_some()),
             Err(failure) => (failure.kind.exit(), &failure.diagnostics, true),
         };
-        self.diagnose_in(about.netns, diagnostics, about.sources());
+        self.diagnose_in(context.netns, diagnostics, context.sources());
         let written = match result {
-            Ok(report) => self.write(about, report, diff),
-            Err(failure) => self.not_started(about, failure),
+            Ok(report) => self.write(context, report, diff),
+            Err(failure) => self.not_started(context, failure),
         };
         match written {
             Err(error) if acts || failed => {
@@ -174,74 +178,95 @@ impl Output {
         }
     }
 
-    fn not_started(&self, about: &About<'_>, failure: &Failure) -> io::Result<()> {
-        match self.form {
-            Form::Json => self.print_json(&PlanJson::not_started(about, failure)),
-            Form::Text => Ok(()),
+    fn not_started(&self, context: &ReportContext<'_>, failure: &Failure) -> io::Result<()> {
+        match self.format {
+            OutputFormat::Json => self.print_json(&PlanJson::not_started(context, failure)),
+            OutputFormat::Text => Ok(()),
         }
     }
 
-    fn write(&self, about: &About<'_>, report: &Report, wants_diff: bool) -> io::Result<()> {
+    fn write(&self, context: &ReportContext<'_>, report: &Report, wants_diff: bool) -> io::Result<()> {
         let failed = report.failure.is_some();
         let titles = if failed { ["before", "after"] } else { ["current", "desired"] };
         let Report { before, after, names, .. } = report;
-        let diff = |wanted: bool| match wanted {
-            true => yaml::diff(before, after, names, titles).map_err(io::Error::other),
-            false => Ok(String::new()),
-        };
-        match self.form {
-            Form::Json => self.print_json(&PlanJson::new(about, report, &diff(true)?)),
-            // The error says what was tried; what is left of it matters, also with `--quiet`.
-            Form::Text if failed => self.print_in(about.netns, &diff(true)?),
-            Form::Text if self.quiet => Ok(()),
-            Form::Text => {
-                let diff = diff(wants_diff)?;
-                // Nothing is coloured where there is no step, so the terminal need not be asked.
+        let diff = || yaml::diff(before, after, names, titles).map_err(io::Error::other);
+        match self.format {
+            OutputFormat::Json => self.print_json(&PlanJson::new(context, report, &diff()?)),
+            // The error names the step; the diff shows what is left of the others, also with `--quiet`.
+            OutputFormat::Text if failed => self.print_in(context.netns, &diff()?),
+            OutputFormat::Text if self.quiet => Ok(()),
+            OutputFormat::Text => {
+                let diff = if wants_diff { diff()? } else { String::new() };
+                // Without steps nothing is coloured, which saves a system call.
                 let style = if report.steps.is_empty() { Style::Plain } else { self.style() };
                 let plan = text::plan(report.steps(), names, report.verdict, style);
-                self.print_in(about.netns, &(diff + &plan))
+                self.print_in(context.netns, &(diff + &plan))
             }
         }
     }
 
-    /// Says that a configuration may not be carried out; its diagnostics were written before.
+    /// Writes the document of a configuration that must not be applied, after its diagnostics.
     ///
     /// # Errors
     /// When the document cannot be written.
     pub fn rejected(&self, loaded: &LoadedConfig, exit: Exit) -> io::Result<Exit> {
         let kind = if exit == Exit::NotPermitted { FailureKind::NotPermitted } else { FailureKind::Invalid };
         let failure = Failure::new(kind, loaded.first_error().into_iter().cloned().collect());
-        let about = About { loaded: Some(loaded), netns: None, trigger: None };
-        self.not_started(&about, &failure)?;
+        let context = ReportContext { loaded: Some(loaded), netns: None, trigger: None };
+        self.not_started(&context, &failure)?;
         Ok(exit)
     }
 
-    /// Says that there is no configuration.
+    /// Reports that there is no configuration.
     ///
     /// # Errors
     /// When the document cannot be written.
     pub fn no_config(&self, none: NoConfig) -> io::Result<Exit> {
-        let NoConfig { diagnostic, exit } = none;
-        self.diagnose_in(None, [&*diagnostic], &[]);
-        let failure = Failure::new(FailureKind::Unreadable, vec![*diagnostic]);
-        self.not_started(&About { loaded: None, netns: None, trigger: None }, &failure)?;
+        let exit = none.exit;
+        let failure = Failure::from(none);
+        self.diagnose_in(None, &failure.diagnostics, &[]);
+        self.not_started(&ReportContext { loaded: None, netns: None, trigger: None }, &failure)?;
         Ok(exit)
     }
 
-    /// Writes an error that has no place in a file.
+    /// Reports what keeps a verb that changes nothing from being done, and returns the exit code.
+    ///
+    /// # Errors
+    /// When the document cannot be written.
+    pub fn refuse(&self, netns: Option<&str>, failure: Failure) -> io::Result<Exit> {
+        self.refuse_with(failure.kind.exit(), netns, &failure)
+    }
+
+    /// The same where there is nothing to read.
+    ///
+    /// # Errors
+    /// When the document cannot be written.
+    pub fn refuse_without_config(&self, none: NoConfig) -> io::Result<Exit> {
+        self.refuse_with(none.exit, None, &none.into())
+    }
+
+    fn refuse_with(&self, exit: Exit, netns: Option<&str>, failure: &Failure) -> io::Result<Exit> {
+        self.diagnose_in(netns, &failure.diagnostics, &[]);
+        if self.format == OutputFormat::Json {
+            self.print_json(&FailureJson::new(netns, failure))?;
+        }
+        Ok(exit)
+    }
+
+    /// Writes an error without a location.
     pub fn error(&self, message: &str, help: Option<&str>) {
         let mut diagnostic = Diagnostic::error(code::FAILED, message);
         diagnostic.help = help.map(str::to_owned);
-        self.tell(diagnostic);
+        self.diagnose_one(diagnostic);
     }
 
-    /// Writes one diagnostic that has no place in a file.
-    pub fn tell(&self, diagnostic: Diagnostic) {
+    /// Writes one diagnostic without a location.
+    pub fn diagnose_one(&self, diagnostic: Diagnostic) {
         self.diagnose_in(None, [&diagnostic], &[]);
     }
 }
 
-/// Whoever closed the pipe has seen enough; what the run found out still decides its exit code.
+/// A closed pipe is no error: the reader has seen enough, and the run decides the exit code.
 fn quietly(result: io::Result<()>) -> io::Result<()> {
     result.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }

@@ -10,7 +10,7 @@ use super::Output;
 /// The published schema; a test keeps it equal to what the types of `config` generate.
 const SCHEMA: &str = include_str!("../../schema/mptcp-apply.schema.json");
 
-/// Prints it.
+/// Prints the schema.
 ///
 /// # Errors
 /// When the result cannot be written.

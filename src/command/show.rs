@@ -1,4 +1,4 @@
-//! `mptcp-apply show`: what there is.
+//! `mptcp-apply show`: the kernel's state.
 
 use std::cell::RefCell;
 use std::io;
@@ -7,8 +7,8 @@ use std::num::NonZeroU32;
 use crate::cli::{Common, Format, Show};
 use crate::linux::LinuxPathManager;
 use crate::model::diagnostic::Severity;
-use crate::model::{Connection, Device, EndpointNames, Exit, State, Sysctl};
-use crate::report::show::{self, ShowJson, Shown};
+use crate::model::{Connection, Device, EndpointNames, Exit, State, Sysctl, escaped};
+use crate::report::show::{self, ShowJson, ShowView};
 use crate::report::yaml;
 use crate::system::{Error, PathManager};
 
@@ -22,60 +22,68 @@ use super::{Output, netns};
 pub fn run(options: &Show, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let installed = InstalledNames::load(common, &output);
-    netns::in_each(&options.netns, &output, Severity::Warning, |netns| {
-        let seen =
-            LinuxPathManager::open().and_then(|mut host| Ok((look(options, &installed, &mut host)?, host)));
-        match seen {
-            Ok((seen, host)) => show(options, (common.format(), &output), netns, &seen, host),
-            Err(error) => Ok(netns::refuse(error, netns, &output)),
+    let refuse = |netns: Option<&str>, failure| output.refuse(netns, failure);
+    netns::in_each(&options.netns, &output, Severity::Warning, refuse, |netns| {
+        let observed = LinuxPathManager::open()
+            .and_then(|mut system| Ok((observe(options, &installed, &mut system)?, system)));
+        match observed {
+            Ok((observed, system)) => show(options, (common.format(), &output), netns, &observed, system),
+            Err(error) => refuse(netns, error.into()),
         }
     })
 }
 
-/// What there is in a namespace.
-struct Seen {
+/// The state of one namespace.
+struct Observed {
     state: State,
     names: EndpointNames,
     connections: Option<Vec<Connection>>,
 }
 
-fn look(options: &Show, installed: &InstalledNames, host: &mut LinuxPathManager) -> Result<Seen, Error> {
-    let mut state = host.observe(&Sysctl::all().collect::<Vec<_>>())?.state;
-    let names = installed.names(host)?;
+fn observe(
+    options: &Show,
+    installed: &InstalledNames,
+    system: &mut LinuxPathManager,
+) -> Result<Observed, Error> {
+    let mut state = system.observe(&Sysctl::all().collect::<Vec<_>>())?.state;
+    let names = installed.names(system)?;
     if let Some(id) = options.id {
         state.endpoints.retain(|row| row.id.is_some_and(|own| own.get() == id));
     }
-    let connections = if options.connections { Some(host.live_connections()?) } else { None };
-    Ok(Seen { state, names, connections })
+    let connections = if options.connections { Some(system.live_connections()?) } else { None };
+    Ok(Observed { state, names, connections })
 }
 
 fn show(
     options: &Show,
     (format, output): (Format, &Output),
     netns: Option<&str>,
-    Seen { state, names, connections }: &Seen,
-    host: LinuxPathManager,
+    Observed { state, names, connections }: &Observed,
+    system: LinuxPathManager,
 ) -> io::Result<Exit> {
     if let Some(id) = options.id.filter(|_| state.endpoints.is_empty()) {
-        output.error(&format!("there is no endpoint with id {id}"), Some("`mptcp-apply show` lists all"));
+        output.error(
+            &format!("there is no endpoint with id {id}"),
+            Some("`mptcp-apply show` lists all endpoints"),
+        );
         return Ok(Exit::Failed);
     }
-    // Names of interfaces are looked up as they are needed.
-    let host = RefCell::new(host);
+    // Names of interfaces are looked up only if they are needed.
+    let system = RefCell::new(system);
     let interface = |index: NonZeroU32| {
-        let name = host.borrow_mut().interface_name(index);
-        // As endpoints write it: a name may hold what a terminal obeys.
+        let name = system.borrow_mut().interface_name(index);
+        // As in endpoints: the name is escaped, since it may hold escape sequences.
         Device { index, name: name.ok() }.to_string()
     };
-    let shown = Shown { netns, state, names, connections: connections.as_deref(), interface: &interface };
+    let view = ShowView { netns, state, names, connections: connections.as_deref(), interface: &interface };
     match format {
-        Format::Json => output.print_json(&ShowJson::new(&shown))?,
+        Format::Json => output.print_json(&ShowJson::new(&view))?,
         Format::Yaml => {
-            let start = netns.map_or(String::new(), |name| format!("--- # netns {name}\n"));
+            let start = netns.map_or(String::new(), |name| format!("--- # netns {}\n", escaped(name)));
             output.print(&(start + &yaml::configuration(state, names).map_err(io::Error::other)?))?;
         }
         Format::Text if options.id.is_some() => output.print_in(netns, &show::endpoints(state, names))?,
-        Format::Text => output.print_in(netns, &show::text(&shown, output.style(), output.screen()))?,
+        Format::Text => output.print_in(netns, &show::text(&view, output.style(), output.screen()))?,
     }
     Ok(Exit::Success)
 }

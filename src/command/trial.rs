@@ -1,25 +1,25 @@
-//! `mptcp-apply try`: applies, and puts it back unless that is confirmed.
+//! `mptcp-apply try`: applies a configuration, and puts the old state back unless it is confirmed.
 
 use std::io;
 use std::time::Duration;
 
 use crate::cli::{Common, Format, Try};
 use crate::config::LoadedConfig;
-use crate::linux::LinuxPathManager;
+use crate::linux::{LinuxPathManager, stream};
 use crate::model::Exit;
 use crate::reconcile::{self, Failure, Mode, Report, Revert};
-use crate::report::About;
+use crate::report::ReportContext;
 use crate::rundir::RunDir;
 use crate::trial::{Decision, Guard, GuardMessage, Heartbeat, Session, TrialSpec};
 
 use super::countdown::Countdown;
-use super::output::Form;
+use super::output::OutputFormat;
 use super::{Output, guard, load};
 
-/// Applies, and waits for a decision.
+/// Applies the configuration, and waits for a decision.
 ///
 /// # Errors
-/// When the result cannot be written, or waited for.
+/// When the result cannot be written, or the guard cannot be reached.
 pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let loaded = match load::load(&options.paths, options.strict, true, common, &output)? {
@@ -27,20 +27,21 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let mut session = Session::open()?;
+    stream::never_wait()?;
     let timeout = Duration::from_secs(options.timeout.into());
     let mut trial =
-        Trial { options: reporting(common), timeout, guard: None, heartbeat: Heartbeat::default() };
+        Trial { options: guard_options(common), timeout, guard: None, heartbeat: Heartbeat::default() };
     let result = pass(&loaded, &mut trial);
     let left = timeout.saturating_sub(trial.heartbeat.since_last_write());
-    let about = About { loaded: Some(&loaded), netns: None, trigger: None };
-    let report = || output.report(&about, &result, true, false);
+    let context = ReportContext { loaded: Some(&loaded), netns: None, trigger: None };
+    let report = || output.report(&context, &result, true, false);
     let Some((mut guard, mut revert)) = trial.guard else {
-        // There was nothing to change, or it could not start.
+        // Nothing had to be changed, or the pass could not start.
         return report();
     };
     let after = match &result {
         Ok(report) if report.failure.is_none() => report.after.clone(),
-        // It was put back already, as far as possible.
+        // The failed pass has put back what it could.
         _ => {
             let _ = guard.tell(&GuardMessage::Keep);
             let ended = guard.end();
@@ -48,28 +49,28 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
             return if matches!(ended, Ok(Some(0))) { Ok(exit) } else { guard::put_back(&revert, &output) };
         }
     };
-    // Before anything is written, which may take as long as a reader wants.
-    let heard = guard.applied(after.clone(), left);
+    // Before the report, which a slow reader may delay.
+    let received = guard.applied(after.clone(), left);
     revert.reached = Some(after);
     report()?;
-    if heard.is_err() {
-        // It is gone, or its time was up before the last step: then not all was there to be put back.
+    if received.is_err() {
+        // The guard is gone, or its time was up before the last step: then it did not put back all steps.
         let _ = guard.end();
         return guard::put_back(&revert, &output);
     }
     let decision = decide(options, &mut session, &guard, left).unwrap_or_else(|error| {
         output.error(&format!("cannot wait for a confirmation: {error}"), None);
-        Decision::Back("nobody can confirm it")
+        Decision::Back("it cannot be confirmed")
     });
     let message = match decision {
         Decision::Keep(_) => GuardMessage::Keep,
         Decision::Back(_) => GuardMessage::Back,
     };
-    // A guard that does not hear it has taken the change back, or was killed. Its end shows which.
+    // If this fails, the guard has taken the change back, or was killed. Its end shows which.
     let _ = guard.tell(&message);
     match (decision, guard.end().ok().flatten()) {
         (Decision::Keep(word), Some(0)) => {
-            if output.form == Form::Text && !output.quiet {
+            if output.format == OutputFormat::Text && !output.quiet {
                 let written = output.print(&format!("kept: {word}\n"));
                 written
                     .unwrap_or_else(|error| output.error(&format!("cannot write the report: {error}"), None));
@@ -78,12 +79,12 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
         }
         (_, Some(code)) if code == i32::from(Exit::TakenBack.code()) => Ok(Exit::TakenBack),
         (_, Some(code)) if code == i32::from(Exit::Inconsistent.code()) => Ok(Exit::Inconsistent),
-        // Its work is left, a confirmation that came too late to be heard included.
+        // The guard was killed, so this process does its work, also after a confirmation that came too late.
         _ => guard::put_back(&revert, &output),
     }
 }
 
-/// What is needed to set a guard; and the guard, once it was set.
+/// What a guard is started with, and the guard once it runs.
 struct Trial {
     options: Vec<String>,
     timeout: Duration,
@@ -104,14 +105,14 @@ impl reconcile::Safeguard for Trial {
 fn pass(loaded: &LoadedConfig, trial: &mut Trial) -> Result<Report, Failure> {
     let (mut system, mut rundir) = (LinuxPathManager::open()?, RunDir::of_this_namespace()?);
     let heartbeat = trial.heartbeat.clone();
-    system.at_progress(move |progress| heartbeat.beat(progress));
+    system.at_activity(move |activity| heartbeat.beat(activity));
     reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Try(trial))
 }
 
-/// Waits for the command, a person or the end of the time.
+/// Waits for the command, the user or the end of the time.
 fn decide(options: &Try, session: &mut Session, guard: &Guard, left: Duration) -> io::Result<Decision> {
     match &options.confirm_with {
-        // What it prints would be torn by a line that counts.
+        // A countdown would disturb the output of the command.
         Some(command) => {
             session.ask(command)?;
             session.wait(guard, left, |left| left)
@@ -119,20 +120,20 @@ fn decide(options: &Try, session: &mut Session, guard: &Guard, left: Duration) -
         None => {
             session.forget_what_was_typed();
             log::warn!(
-                "to keep this, {} within {} s; otherwise it is taken back",
+                "to keep the change, {} within {} s; otherwise it is taken back",
                 session.ways(),
                 left.as_secs_f32().round()
             );
             let mut countdown = Countdown::default();
-            session.wait(guard, left, |left| countdown.tell(left))
+            session.wait(guard, left, |left| countdown.show(left))
         }
     }
 }
 
-/// The options that make another process report in the same way.
-fn reporting(common: &Common) -> Vec<String> {
-    let form = if common.format() == Format::Json { "json" } else { "text" };
+/// The options with which the guard reports in the same way.
+fn guard_options(common: &Common) -> Vec<String> {
+    let format = if common.format() == Format::Json { "json" } else { "text" };
     let color = format!("--color={}", common.color().word());
     let quiet = common.quiet.then(|| "--quiet".to_owned());
-    [format!("--format={form}"), color].into_iter().chain(quiet).collect()
+    [format!("--format={format}"), color].into_iter().chain(quiet).collect()
 }

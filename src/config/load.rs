@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity, Strictness};
 use crate::model::{Exit, code};
-use crate::source::{self, SourceFile};
+use crate::source::{self, InputPath, SourceFile};
 
 use super::{Config, parse};
 
@@ -57,8 +57,29 @@ impl LoadedConfig {
         strictness: Strictness,
         trust: impl FnOnce() -> Trust,
     ) -> Result<LoadedConfig, NoConfig> {
-        let (mut diagnostics, mut distrust) = (Diagnostics::new(strictness), Vec::new());
+        LoadedConfig::judge(source::find(paths, root), strictness, trust)
+    }
+
+    /// The same for a reader that comes back: a pipe is refused, since it has its content only once.
+    ///
+    /// # Errors
+    /// When there is nothing to read.
+    pub fn load_files(
+        paths: &[PathBuf],
+        root: &Path,
+        strictness: Strictness,
+        trust: impl FnOnce() -> Trust,
+    ) -> Result<LoadedConfig, NoConfig> {
         let inputs = source::find(paths, root);
+        LoadedConfig::judge(inputs.map(source::followed), strictness, trust)
+    }
+
+    fn judge(
+        inputs: Result<Vec<InputPath>, source::ReadError>,
+        strictness: Strictness,
+        trust: impl FnOnce() -> Trust,
+    ) -> Result<LoadedConfig, NoConfig> {
+        let (mut diagnostics, mut distrust) = (Diagnostics::new(strictness), Vec::new());
         let sources = inputs.and_then(|inputs| source::read(&inputs, &mut diagnostics, &mut distrust))?;
         let config = parse(sources.iter().map(|source| source.text.as_str()), &mut diagnostics);
         let errors = diagnostics.errors();

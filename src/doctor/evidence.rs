@@ -209,21 +209,21 @@ impl Evidence {
     }
 
     /// All live subflows.
-    pub fn paths(&self) -> impl Iterator<Item = &Subflow> {
+    pub fn subflows(&self) -> impl Iterator<Item = &Subflow> {
         self.connections.iter().flat_map(|connection| &connection.subflows)
     }
 
     /// Whether an established subflow uses the endpoint's address, which proves that it works.
     pub fn is_in_use(&self, row: &Endpoint) -> bool {
-        self.paths().any(|path| path.is_established() && path.local.ip() == row.identity.address)
+        self.subflows().any(|subflow| subflow.is_established() && subflow.local.ip() == row.identity.address)
     }
 
     /// The connections that this host opened to another host. Within a host there is no other path, and subflows that are
     /// bound to an interface never arrive.
     pub fn begun(&self) -> impl Iterator<Item = &Connection> {
         let own: HashSet<IpAddr> = self.addresses.iter().map(|own| own.address).collect();
-        let leaves = move |path: &Subflow| {
-            let remote = path.remote.ip();
+        let leaves = move |subflow: &Subflow| {
+            let remote = subflow.remote.ip();
             !remote.is_loopback() && !own.contains(&remote)
         };
         let connections = self.connections.iter().filter(|connection| connection.is_begun_here());

@@ -103,10 +103,10 @@ fn raise(evidence: &Evidence, wanted: usize) -> String {
 /// Peers announce addresses, and the limit of accepted ones is 0.
 pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = evidence.state() else { return Vec::new() };
-    let (heard, begun) = (evidence.counter("AddAddr"), evidence.counter("MPCapableSYNTX"));
+    let (announced, begun) = (evidence.counter("AddAddr"), evidence.counter("MPCapableSYNTX"));
     let satisfied =
         evidence.begun().next().is_some() && evidence.begun().all(|connection| connection.additional() > 0);
-    if state.limits.add_addr_accepted > 0 || heard == 0 || begun == 0 || satisfied {
+    if state.limits.add_addr_accepted > 0 || announced == 0 || begun == 0 || satisfied {
         return Vec::new();
     }
     // A host with endpoints of its own does not need the addresses of peers.
@@ -115,7 +115,7 @@ pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
         .severity(if own { FindingSeverity::Hint } else { FindingSeverity::Fault })
         .evidence(format!(
             "limit add-addr-accepted is 0; peers announced {} (AddAddr)",
-            counted(heard as usize, "address")
+            counted(announced as usize, "address")
         ))
         .meaning("The kernel opens no subflow to an announced address.")
         .remedy(evidence.fix("limits: {add-addr-accepted: 2}", "ip mptcp limits set add_addr_accepted 2"));
@@ -151,10 +151,11 @@ pub fn fullmesh(evidence: &Evidence) -> Vec<Finding> {
     let full = |row: &&Endpoint| row.flags.contains(Flags::FULLMESH) && problem(evidence, row).is_none();
     let rows: Vec<&Endpoint> = evidence.opening().filter(full).collect();
     let cut = |connection: &Connection| {
-        let remotes: BTreeSet<IpAddr> = connection.subflows.iter().map(|path| path.remote.ip()).collect();
+        let remotes: BTreeSet<IpAddr> =
+            connection.subflows.iter().map(|subflow| subflow.remote.ip()).collect();
         let pairs = rows.iter().flat_map(|row| remotes.iter().map(|remote| (row.identity.address, *remote)));
         let has = |pair: &(IpAddr, IpAddr)| {
-            connection.subflows.iter().any(|path| (path.local.ip(), path.remote.ip()) == *pair)
+            connection.subflows.iter().any(|subflow| (subflow.local.ip(), subflow.remote.ip()) == *pair)
         };
         let lacking = pairs.filter(|pair| pair.0.is_ipv4() == pair.1.is_ipv4() && !has(pair)).count();
         let is_cut = remotes.len() > 1 && lacking > 0 && connection.additional() >= limit;

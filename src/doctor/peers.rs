@@ -103,15 +103,15 @@ pub fn fallback(evidence: &Evidence) -> Vec<Finding> {
 
 /// Endpoints that open subflows, on a host that only accepts connections.
 pub fn subflow_on_server(evidence: &Evidence) -> Vec<Finding> {
-    let [begun, heard] = ["MPCapableSYNTX", "MPCapableSYNRX"].map(|name| evidence.counter(name));
+    let [begun, accepted] = ["MPCapableSYNTX", "MPCapableSYNRX"].map(|name| evidence.counter(name));
     let signal = |row: &&Endpoint| row.flags.contains(Flags::SIGNAL);
     let rows: Vec<&Endpoint> = evidence.opening().collect();
-    if begun > 0 || heard == 0 || rows.is_empty() || evidence.endpoints().any(|row| signal(&row)) {
+    if begun > 0 || accepted == 0 || rows.is_empty() || evidence.endpoints().any(|row| signal(&row)) {
         return Vec::new();
     }
     let addresses: Vec<String> = rows.iter().map(|row| row.identity.to_string()).collect();
     let finding = Finding::hint(code::SUBFLOW_ON_SERVER, "subflow endpoints on a host that only accepts connections")
-        .evidence(format!("MPCapableSYNRX is {heard} (accepted connections), MPCapableSYNTX 0 (opened ones); subflow endpoints: {}", addresses.join(", ")))
+        .evidence(format!("MPCapableSYNRX is {accepted} (accepted connections), MPCapableSYNTX 0 (opened ones); subflow endpoints: {}", addresses.join(", ")))
         .meaning("A server can seldom open subflows to clients, which are behind NAT and do not listen. A server announces its addresses, and clients open subflows to them.")
         .remedy(evidence.fix("flags: [signal]", &delete_and_announce(&rows)));
     vec![finding]
@@ -129,7 +129,7 @@ fn delete_and_announce(rows: &[&Endpoint]) -> String {
 pub fn private_signal(evidence: &Evidence) -> Vec<Finding> {
     let peers = |row: &Endpoint| {
         let same = |peer: &IpAddr| peer.is_ipv4() == row.identity.address.is_ipv4();
-        let remote = evidence.paths().map(|path| path.remote.ip()).filter(same);
+        let remote = evidence.subflows().map(|subflow| subflow.remote.ip()).filter(same);
         remote.collect::<std::collections::BTreeSet<_>>()
     };
     let finding = |row: &Endpoint| {

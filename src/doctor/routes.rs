@@ -173,10 +173,7 @@ fn rp_filter_of(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     };
     let name = &home.name;
     // sysctl(8) reads dots as slashes unless there are slashes, and names of VLANs have dots.
-    let key = match name.contains('.') {
-        true => format!("net/ipv4/conf/{name}/rp_filter"),
-        false => format!("net.ipv4.conf.{name}.rp_filter"),
-    };
+    let key = ["net", "ipv4", "conf", name, "rp_filter"].join(if name.contains('.') { "/" } else { "." });
     let finding =
         Finding::fault(code::RP_FILTER, format!("strict reverse path filtering drops answers on {name}"))
             .endpoint(evidence.label(row))

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::model::{
-    Course, Endpoint, Event, EventFlags, EventKind, Flags, Probe, Protocol, Sighting, Subflow, Watched,
-    counted,
+    Endpoint, Event, EventFlags, EventKind, Flags, ObservedSubflow, Probe, ProbeConnection, ProbeOutcome,
+    Protocol, Subflow, counted,
 };
 use crate::system::Errno;
 
@@ -63,24 +63,29 @@ pub struct SubflowResult<'a> {
 /// subflows.
 pub fn subflow_results(evidence: &Evidence) -> Vec<SubflowResult<'_>> {
     match &evidence.probe {
-        Some(Probe { course: Course::Connected(watched), .. }) if watched.protocol == Protocol::Mptcp => {
+        Some(Probe { outcome: ProbeOutcome::Connected(watched), .. })
+            if watched.protocol == Protocol::Mptcp =>
+        {
             evidence.endpoints().map(|row| subflow_result(evidence, watched, row)).collect()
         }
         _ => Vec::new(),
     }
 }
 
-fn subflow_result<'a>(evidence: &Evidence, watched: &Watched, row: &'a Endpoint) -> SubflowResult<'a> {
+fn subflow_result<'a>(
+    evidence: &Evidence,
+    watched: &ProbeConnection,
+    row: &'a Endpoint,
+) -> SubflowResult<'a> {
     let address = row.identity.address;
-    let own = || watched.subflows.iter().filter(|seen| seen.path.local.ip() == address);
-    let is_up = |seen: &&Sighting| match watched.ended {
-        true => seen.was_established,
-        false => seen.is_there && seen.path.is_established(),
+    let own = || watched.subflows.iter().filter(|seen| seen.subflow.local.ip() == address);
+    let is_up = |seen: &&ObservedSubflow| {
+        if watched.ended { seen.was_established } else { seen.is_there && seen.subflow.is_established() }
     };
     // The connection's first subflow comes first.
-    if let Some(seen) = own().filter(is_up).min_by_key(|seen| seen.path.flags.is_join()) {
-        let detail = if seen.path.flags.is_join() { "" } else { "the first subflow" };
-        let rtt = Some(seen.path.traffic.rtt);
+    if let Some(seen) = own().filter(is_up).min_by_key(|seen| seen.subflow.flags.is_join()) {
+        let detail = if seen.subflow.flags.is_join() { "" } else { "the first subflow" };
+        let rtt = Some(seen.subflow.traffic.rtt);
         return SubflowResult { row, stage: SubflowStage::Established, detail: detail.to_owned(), rtt };
     }
     let (stage, detail) = if let Some(seen) = own().find(|seen| seen.is_there) {
@@ -98,8 +103,8 @@ fn subflow_result<'a>(evidence: &Evidence, watched: &Watched, row: &'a Endpoint)
     SubflowResult { row, stage, detail, rtt: None }
 }
 
-fn sent(seen: &Sighting) -> String {
-    match seen.path.traffic.retransmitted {
+fn sent(seen: &ObservedSubflow) -> String {
+    match seen.subflow.traffic.retransmitted {
         0 => "SYN sent".to_owned(),
         again => format!("SYN sent {} times", again + 1),
     }
@@ -117,7 +122,7 @@ fn reason(closed: Option<&Event>) -> String {
 }
 
 /// Why no subflow from the endpoint was seen.
-fn not_seen(evidence: &Evidence, watched: &Watched, row: &Endpoint) -> (SubflowStage, String) {
+fn not_seen(evidence: &Evidence, watched: &ProbeConnection, row: &Endpoint) -> (SubflowStage, String) {
     if !row.opens_subflows() {
         return if row.flags.contains(Flags::SIGNAL) {
             (SubflowStage::Announced, "peers connect to it".to_owned())
@@ -132,17 +137,17 @@ fn not_seen(evidence: &Evidence, watched: &Watched, row: &Endpoint) -> (SubflowS
     (SubflowStage::NotTried, not_tried(evidence, watched, row))
 }
 
-fn not_tried(evidence: &Evidence, watched: &Watched, row: &Endpoint) -> String {
+fn not_tried(evidence: &Evidence, watched: &ProbeConnection, row: &Endpoint) -> String {
     let there =
-        || watched.subflows.iter().filter(|seen| seen.is_there || watched.ended).map(|seen| &seen.path);
+        || watched.subflows.iter().filter(|seen| seen.is_there || watched.ended).map(|seen| &seen.subflow);
     let limit = evidence.state().map_or(0, |state| state.limits.subflows);
-    let same_family = |path: &Subflow| path.remote.is_ipv4() == row.identity.address.is_ipv4();
+    let same_family = |subflow: &Subflow| subflow.remote.is_ipv4() == row.identity.address.is_ipv4();
     let denied = |event: &Event| event.flags.is_some_and(|flags| flags.contains(EventFlags::DENY_JOIN_ID0));
-    if !there().any(|path| path.flags.is_fully_established()) {
+    if !there().any(|subflow| subflow.flags.is_fully_established()) {
         "the peer has not acknowledged data, which the kernel waits for".to_owned()
     } else if !there().any(same_family) {
         "the peer has no address of this family here".to_owned()
-    } else if there().filter(|path| path.flags.is_join()).count() >= limit as usize {
+    } else if there().filter(|subflow| subflow.flags.is_join()).count() >= limit as usize {
         format!("the limit of {} is reached", counted(limit as usize, "subflow"))
     } else if watched.events.iter().any(denied) {
         "the peer accepts no subflow at its first address".to_owned()
@@ -153,9 +158,9 @@ fn not_tried(evidence: &Evidence, watched: &Watched, row: &Endpoint) -> String {
 
 impl SubflowResult<'_> {
     /// Whether a subflow should be established, and is not.
-    pub fn is_failure(&self, watched: &Watched) -> bool {
+    pub fn is_failure(&self, watched: &ProbeConnection) -> bool {
         let ipv4 = self.row.identity.address.is_ipv4();
-        let reachable = watched.subflows.iter().any(|seen| seen.path.remote.is_ipv4() == ipv4);
+        let reachable = watched.subflows.iter().any(|seen| seen.subflow.remote.is_ipv4() == ipv4);
         !matches!(self.stage, SubflowStage::Established | SubflowStage::Announced)
             && self.row.opens_subflows()
             && reachable

@@ -46,22 +46,23 @@ fn all(evidence: &Evidence) -> Vec<Missing<'_>> {
     let usable = |row: &&Endpoint| problem(evidence, row).is_none() && routes::is_usable(evidence, row);
     let missing = |row| {
         let lacking = || begun.iter().filter(|connection| lacks(connection, row, limit));
-        let asks = |connection: &&&Connection| connection.subflows.iter().any(|path| is_from(path, row));
+        let asks =
+            |connection: &&&Connection| connection.subflows.iter().any(|subflow| is_from(subflow, row));
         let (connections, asking) = (lacking().count(), lacking().filter(asks).count());
         Missing { row, connections, asking, of: begun.len() }
     };
     evidence.opening().filter(usable).map(missing).filter(|missing| missing.connections > 0).collect()
 }
 
-fn is_from(path: &Subflow, row: &Endpoint) -> bool {
-    path.local.ip() == row.identity.address
+fn is_from(subflow: &Subflow, row: &Endpoint) -> bool {
+    subflow.local.ip() == row.identity.address
 }
 
 fn lacks(connection: &Connection, row: &Endpoint, limit: usize) -> bool {
-    let own = || connection.subflows.iter().filter(|path| is_from(path, row));
+    let own = || connection.subflows.iter().filter(|subflow| is_from(subflow, row));
     // A subflow that is closing was established.
-    let had = own().any(|path| !path.is_asking());
-    let same_family = |path: &Subflow| path.remote.is_ipv4() == row.identity.address.is_ipv4();
+    let had = own().any(|subflow| !subflow.is_asking());
+    let same_family = |subflow: &Subflow| subflow.remote.is_ipv4() == row.identity.address.is_ipv4();
     // A subflow that is being opened counts towards the limit.
     let has_room = own().next().is_some() || connection.additional() < limit;
     !had && connection.is_fully_established() && connection.subflows.iter().any(same_family) && has_room

@@ -128,8 +128,8 @@ fn a_closing_connection_lacks_nothing() {
     const SYN_SENT: u8 = 2;
     let with = |first: u8, second: u8| {
         let mut evidence = healthy();
-        for (path, state) in evidence.connections[0].subflows.iter_mut().zip([first, second]) {
-            path.state = state;
+        for (subflow, state) in evidence.connections[0].subflows.iter_mut().zip([first, second]) {
+            subflow.state = state;
         }
         codes(&evidence)
     };

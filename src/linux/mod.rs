@@ -22,11 +22,12 @@ mod rtnl;
 pub mod sandbox;
 pub mod signals;
 mod sock_diag;
+pub mod stream;
 mod sysctl;
 pub mod wait;
 
 pub use changes::Changes;
-pub use path_manager::{LinuxPathManager, Progress};
+pub use path_manager::{Activity, LinuxPathManager};
 
 use crate::system::Error;
 

@@ -8,16 +8,11 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::str::FromStr;
 
 use glob::{Pattern, PatternError};
-use nix::libc::{SO_NETNS_COOKIE, SOL_SOCKET};
 use nix::sched::{CloneFlags, setns};
-use nix::sys::socket::getsockopt;
-use nix::sys::socket::sockopt::GetStruct;
-use nix::{getsockopt_impl, libc};
 use rustix::fs::OFlags;
 
 use crate::system::Error;
@@ -107,23 +102,6 @@ impl std::fmt::Display for Names {
             Names::Matching(pattern) => f.write_str(pattern.as_str()),
         }
     }
-}
-
-#[derive(Clone, Copy)]
-struct Cookie;
-
-// nix and rustix have no name for this option; nix has the macro for such options.
-getsockopt_impl!(Cookie, SOL_SOCKET, SO_NETNS_COOKIE, u64, GetStruct<u64>);
-
-/// The cookie of the network namespace that this thread is in: a number that no other one gets until the next boot. The
-/// inode is no such number: the kernel gives that of a namespace that is gone to the next one.
-///
-/// # Errors
-/// When there is no socket to ask.
-pub fn cookie() -> Result<u64, Error> {
-    let socket = UnixDatagram::unbound();
-    let cookie = socket.and_then(|socket| Ok(getsockopt(&socket, Cookie)?));
-    cookie.map_err(|error| failed("identify the network namespace", error))
 }
 
 /// Moves this thread to the namespace of that name.

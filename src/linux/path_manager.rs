@@ -47,12 +47,12 @@ pub struct LinuxPathManager {
     /// How much of these pauses was left.
     skipped: Duration,
     /// Called before each step and within pauses.
-    progress: Option<Box<dyn FnMut(Progress)>>,
+    activity: Option<Box<dyn FnMut(Activity)>>,
 }
 
 /// What a plan that is being carried out does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum Activity {
     /// A step.
     Write,
     /// A pause, of which at most [`PAUSE_MAX`] passes before the next call.
@@ -86,18 +86,18 @@ impl LinuxPathManager {
             signals: None,
             hurry: None,
             skipped: Duration::ZERO,
-            progress: None,
+            activity: None,
         })
     }
 
     /// Calls this before each step and within pauses.
-    pub fn at_progress(&mut self, call: impl FnMut(Progress) + 'static) {
-        self.progress = Some(Box::new(call));
+    pub fn at_activity(&mut self, call: impl FnMut(Activity) + 'static) {
+        self.activity = Some(Box::new(call));
     }
 
-    fn report_progress(&mut self, progress: Progress) {
-        if let Some(call) = &mut self.progress {
-            call(progress);
+    fn report_activity(&mut self, activity: Activity) {
+        if let Some(call) = &mut self.activity {
+            call(activity);
         }
     }
 
@@ -296,7 +296,7 @@ impl PathManager for LinuxPathManager {
                 self.skipped += left;
                 return;
             }
-            self.report_progress(Progress::Pause);
+            self.report_activity(Activity::Pause);
             std::thread::sleep(left.min(PAUSE_MAX));
         }
     }
@@ -318,7 +318,7 @@ impl PathManager for LinuxPathManager {
     }
 
     fn execute(&mut self, step: &Step) -> Result<(), Refusal> {
-        self.report_progress(Progress::Write);
+        self.report_activity(Activity::Write);
         match step {
             Step::SetSysctl { sysctl, from: _, to } => sysctl::write(*sysctl, to),
             Step::SetLimits { from, to } => self.write(step, self.family.set_limits(*from, *to)),

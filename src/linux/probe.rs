@@ -10,7 +10,9 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, sock
 
 use crate::linux::mptcp_events::{EventSocket, Received};
 use crate::linux::{sock_diag, wait};
-use crate::model::{Connection, Course, Event, Probe, Protocol, Sighting, Subflow, Watched};
+use crate::model::{
+    Connection, Event, ObservedSubflow, Probe, ProbeConnection, ProbeOutcome, Protocol, Subflow,
+};
 
 /// How many addresses of a name are tried.
 const ATTEMPTS_MAX: usize = 4;
@@ -39,12 +41,12 @@ pub fn probe(target: String, addresses: &[SocketAddr], wanted: &[IpAddr]) -> (Pr
         match open(*address) {
             Ok(stream) => {
                 let watched = Watch::new(&stream, *address, events).until_settled(wanted);
-                return (Probe { target, course: Course::Connected(watched) }, Some(stream));
+                return (Probe { target, outcome: ProbeOutcome::Connected(watched) }, Some(stream));
             }
             Err(error) => failures.push(format!("{address}: {}", words(&error))),
         }
     }
-    (Probe { target, course: Course::Failed(failures) }, None)
+    (Probe { target, outcome: ProbeOutcome::Failed(failures) }, None)
 }
 
 fn words(error: &io::Error) -> String {
@@ -79,7 +81,7 @@ struct Watch<'a> {
     events: Option<EventSocket>,
     received: Vec<Event>,
     /// By their two ends.
-    seen: BTreeMap<(SocketAddr, SocketAddr), Sighting>,
+    seen: BTreeMap<(SocketAddr, SocketAddr), ObservedSubflow>,
     token: Option<u32>,
     protocol: Protocol,
     ended: bool,
@@ -88,10 +90,10 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn new(stream: &'a TcpStream, peer: SocketAddr, events: Option<EventSocket>) -> Watch<'a> {
         let (received, seen) = (Vec::new(), BTreeMap::new());
-        Watch { stream, peer, events, received, seen, token: None, protocol: Protocol::Untold, ended: false }
+        Watch { stream, peer, events, received, seen, token: None, protocol: Protocol::Unknown, ended: false }
     }
 
-    fn until_settled(mut self, wanted: &[IpAddr]) -> Watched {
+    fn until_settled(mut self, wanted: &[IpAddr]) -> ProbeConnection {
         let begin = Instant::now();
         let (mut spoken, mut steady) = (None, None);
         loop {
@@ -116,7 +118,7 @@ impl<'a> Watch<'a> {
         }
         let token = self.token;
         self.received.retain(|event| event.token.map(|token| token.0) == token);
-        Watched {
+        ProbeConnection {
             peer: self.peer,
             protocol: self.protocol,
             lasted: begin.elapsed(),
@@ -148,13 +150,13 @@ impl<'a> Watch<'a> {
         if let Some(connection) = self.connection() {
             self.protocol = if connection.is_plain() { Protocol::Tcp } else { Protocol::Mptcp };
             self.token = Some(connection.token);
-            self.seen.values_mut().for_each(|sighting| sighting.is_there = false);
-            for path in connection.subflows {
-                let before = self.seen.get(&(path.local, path.remote));
+            self.seen.values_mut().for_each(|observed| observed.is_there = false);
+            for subflow in connection.subflows {
+                let before = self.seen.get(&(subflow.local, subflow.remote));
                 let was_established =
-                    path.is_established() || before.is_some_and(|before| before.was_established);
-                let sighting = Sighting { was_established, is_there: true, path };
-                self.seen.insert((sighting.path.local, sighting.path.remote), sighting);
+                    subflow.is_established() || before.is_some_and(|before| before.was_established);
+                let observed = ObservedSubflow { was_established, is_there: true, subflow };
+                self.seen.insert((observed.subflow.local, observed.subflow.remote), observed);
             }
         }
         let event = |received| if let Received::Event(event) = received { Some(*event) } else { None };
@@ -171,7 +173,7 @@ impl<'a> Watch<'a> {
         let local = self.stream.local_addr().ok()?;
         // The addresses of a `TcpStream` have a scope id where they are link-local. Those of socket diagnostics have none.
         let same = |one: SocketAddr, other: SocketAddr| (one.ip(), one.port()) == (other.ip(), other.port());
-        let is_own = |path: &Subflow| same(path.local, local) && same(path.remote, self.peer);
+        let is_own = |subflow: &Subflow| same(subflow.local, local) && same(subflow.remote, self.peer);
         let found = |connection: &Connection| match self.token {
             Some(token) => connection.token == token,
             None => connection.subflows.iter().any(is_own),
@@ -180,12 +182,12 @@ impl<'a> Watch<'a> {
     }
 
     fn is_fully_established(&self) -> bool {
-        self.seen.values().any(|sighting| sighting.path.flags.is_fully_established())
+        self.seen.values().any(|observed| observed.subflow.flags.is_fully_established())
     }
 
     fn is_up(&self, address: IpAddr) -> bool {
-        let up = |sighting: &Sighting| {
-            sighting.is_there && sighting.path.is_established() && sighting.path.local.ip() == address
+        let up = |observed: &ObservedSubflow| {
+            observed.is_there && observed.subflow.is_established() && observed.subflow.local.ip() == address
         };
         self.seen.values().any(up)
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 
-use super::Flags;
+use super::{Flags, escaped};
 
 /// The kernel's address id of an endpoint, 1 to 255; it travels on the wire in ADD_ADDR, RM_ADDR and MP_JOIN.
 ///
@@ -99,8 +99,7 @@ impl Eq for Device {}
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
-            Some(name) if name.contains(char::is_control) => write!(f, "{}", name.escape_debug()),
-            Some(name) => f.write_str(name),
+            Some(name) => f.write_str(&escaped(name)),
             None => write!(f, "if{}", self.index),
         }
     }

@@ -31,7 +31,7 @@ pub use family::Family;
 pub use flags::Flags;
 pub use host::{AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing};
 pub use limits::Limits;
-pub use probe::{Course, Probe, Protocol, Sighting, Watched};
+pub use probe::{ObservedSubflow, Probe, ProbeConnection, ProbeOutcome, Protocol};
 pub use quote::{escaped, escaped_lines, escaped_path, shell_word};
 pub use state::State;
 pub use step::{Disruption, Reason, Step};

@@ -11,21 +11,21 @@ pub struct Probe {
     /// Host and port, as given.
     pub target: String,
     /// The result.
-    pub course: Course,
+    pub outcome: ProbeOutcome,
 }
 
 /// The result of a test connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Course {
+pub enum ProbeOutcome {
     /// It could not be opened: the reason for each address.
     Failed(Vec<String>),
     /// It was opened.
-    Connected(Watched),
+    Connected(ProbeConnection),
 }
 
 /// A connection and its subflows over some seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Watched {
+pub struct ProbeConnection {
     /// The other end of its first subflow.
     pub peer: SocketAddr,
     /// Its protocol.
@@ -35,7 +35,7 @@ pub struct Watched {
     /// Whether the peer closed it.
     pub ended: bool,
     /// All subflows that were seen.
-    pub subflows: Vec<Sighting>,
+    pub subflows: Vec<ObservedSubflow>,
     /// Events of the path manager; none without CAP_NET_ADMIN.
     pub events: Vec<Event>,
 }
@@ -48,7 +48,7 @@ pub enum Protocol {
     /// Plain TCP.
     Tcp,
     /// The kernel does not report it to this user.
-    Untold,
+    Unknown,
 }
 
 impl Protocol {
@@ -57,16 +57,16 @@ impl Protocol {
         match self {
             Protocol::Mptcp => "mptcp",
             Protocol::Tcp => "tcp",
-            Protocol::Untold => "unknown",
+            Protocol::Unknown => "unknown",
         }
     }
 }
 
 /// A subflow that was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sighting {
+pub struct ObservedSubflow {
     /// Its state when it was last seen.
-    pub path: Subflow,
+    pub subflow: Subflow,
     /// Whether it was ever seen as established.
     pub was_established: bool,
     /// Whether it was seen in the last dump.

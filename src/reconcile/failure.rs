@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
+use crate::config::NoConfig;
 use crate::desired::ResolveError;
 use crate::model::diagnostic::{Diagnostic, Location, Severity};
 use crate::model::{EndpointNames, Exit, Flags, State, Step, code};
@@ -129,6 +130,12 @@ impl Failure {
             first.endpoint = step.endpoint().and_then(|row| names.get(&row.identity)).cloned();
         }
         self
+    }
+}
+
+impl From<NoConfig> for Failure {
+    fn from(none: NoConfig) -> Failure {
+        Failure::new(FailureKind::Unreadable, vec![*none.diagnostic])
     }
 }
 

@@ -5,8 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::model::diagnostic::Diagnostic;
-use crate::model::escaped_path;
-use crate::model::{AddressId, Endpoint, Identity, OwnedEndpoints, State, Step, code};
+use crate::model::{AddressId, Endpoint, Identity, OwnedEndpoints, State, Step, code, escaped_path};
 
 use super::failure::{Failure, FailureKind};
 use super::report::{Report, Verdict};
@@ -57,7 +56,7 @@ impl LockError {
     /// would be worse. So a run goes on, and warns.
     pub fn warning(&self) -> Diagnostic {
         let help = match self {
-            LockError::Nameless(_) => "`ss -xlp src @mptcp-apply` shows what has it",
+            LockError::Nameless(_) => "`ss -xap src @mptcp-apply` shows what has it",
             _ => "give it a writable runtime folder by RUNTIME_DIRECTORY",
         };
         Diagnostic::warning(code::NO_LOCK, self.to_string()).help(help)

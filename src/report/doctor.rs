@@ -1,4 +1,4 @@
-//! What the doctor found.
+//! The findings of the doctor.
 
 #[cfg(test)]
 mod tests;
@@ -8,14 +8,14 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::doctor::{Evidence, Finding, FindingSeverity, Table};
-use crate::model::counted;
+use crate::model::{counted, escaped};
 use crate::source::SourceFile;
 
 use super::json_v1::VERSION;
 use super::probe::{self, ProbeJson};
 use super::{Style, wrap};
 
-/// Where texts begin, behind their headings.
+/// The column in which texts begin, behind their headings.
 const INDENT: usize = 12;
 
 /// The document for programs.
@@ -43,7 +43,7 @@ struct FindingJson<'a> {
 }
 
 impl<'a> DoctorJson<'a> {
-    /// The document; places are in `sources`.
+    /// The document; `sources` has the files of locations.
     pub fn new(findings: &'a [Finding], sources: &'a [SourceFile], evidence: &'a Evidence) -> DoctorJson<'a> {
         let finding = |finding: &'a Finding| FindingJson {
             code: finding.code.word(),
@@ -62,7 +62,7 @@ impl<'a> DoctorJson<'a> {
     }
 }
 
-/// The page for people: what became of the probe, a block a finding, then one line that counts them.
+/// The page for people: the test connection, one block a finding, and one line that counts them.
 pub fn text(findings: &[Finding], sources: &[SourceFile], evidence: &Evidence, style: Style) -> String {
     let mut text = probe::text(evidence, style);
     for finding in findings {
@@ -78,11 +78,12 @@ fn block(text: &mut String, finding: &Finding, sources: &[SourceFile], style: St
     const YELLOW: &str = "\x1b[1;33m";
     let colour = if finding.severity == FindingSeverity::Fault { RED } else { YELLOW };
     let (on, bold, off) = if style == Style::Coloured { (colour, BOLD, "\x1b[0m") } else { ("", "", "") };
-    // An endpoint without a name is called by its address, which most titles have already.
+    // Most titles have the address of an endpoint, which stands for its name if it has none.
     let known = finding.endpoint.as_ref().filter(|name| !finding.title.contains(name.as_str()));
     let name = known.map_or(String::new(), |name| format!("   {name}"));
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "{on}{}{off}{bold}: {}{off}{name}", finding.severity.word(), finding.title);
+    let title = escaped(&finding.title);
+    let _ = writeln!(text, "{on}{}{off}{bold}: {title}{off}{name}", finding.severity.word());
     if let Some(location) = finding.location {
         let at =
             format!("{}:{}:{}", sources[location.source.0].name, location.span.line, location.span.column);
@@ -98,11 +99,11 @@ fn block(text: &mut String, finding: &Finding, sources: &[SourceFile], style: St
 fn paragraph(text: &mut String, heading: &str, lines: &[String]) {
     for (number, line) in lines.iter().enumerate() {
         let heading = if number == 0 { heading } else { "" };
-        let _ = writeln!(text, "  {heading:width$}{line}", width = INDENT - 2);
+        let _ = writeln!(text, "  {heading:width$}{}", escaped(line), width = INDENT - 2);
     }
 }
 
-/// Commands stay whole, to be copied; comments do not.
+/// Commands are not broken into lines, so that they can be copied; comments are.
 fn remedy(lines: &str) -> Vec<String> {
     let line = |line: &str| match line.strip_prefix("# ") {
         Some(comment) => wrap(comment, INDENT + 2).into_iter().map(|line| format!("# {line}")).collect(),
@@ -116,14 +117,14 @@ fn summary(findings: &[Finding], evidence: &Evidence) -> String {
     let (faults, hints) = (count(FindingSeverity::Fault), count(FindingSeverity::Hint));
     let examined = match &evidence.path_manager {
         Table::Read(_) => format!(
-            "looked at {} and {}",
+            "checked {} and {}",
             counted(evidence.endpoints().count(), "endpoint"),
             counted(evidence.connections.iter().filter(|live| !live.is_plain()).count(), "live connection")
         ),
         Table::Missing | Table::Unreadable(_) => "the endpoints could not be read".to_owned(),
     };
     if findings.is_empty() {
-        return format!("nothing wrong found; {examined}\n");
+        return format!("no problems found; {examined}\n");
     }
     format!("{}, {}; {examined}\n", counted(faults, "fault"), counted(hints, "hint"))
 }

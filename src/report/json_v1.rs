@@ -1,4 +1,4 @@
-//! Reports as JSON, version 1: fields are added, never renamed.
+//! Reports as JSON, version 1. Within a version, fields are added and never renamed.
 
 pub mod event;
 
@@ -13,12 +13,12 @@ use crate::model::{AddressId, Endpoint, EndpointNames, Limits, Reason, State, St
 use crate::reconcile::{Failure, Report, ReportedStep, Verdict};
 use crate::source::SourceFile;
 
-use super::About;
+use super::ReportContext;
 
-/// The version that every document carries.
+/// The `version` of every document.
 pub const VERSION: u32 = 1;
 
-/// What `check` found.
+/// The document of `check`.
 #[derive(Debug, Serialize)]
 pub struct Check<'a> {
     version: u32,
@@ -28,14 +28,14 @@ pub struct Check<'a> {
     selectors: Vec<SelectorJson<'a>>,
 }
 
-/// A declaration that stands for many addresses.
+/// A declaration that matches addresses.
 #[derive(Debug, Serialize)]
 struct SelectorJson<'a> {
     endpoint: &'a str,
     meaning: String,
 }
 
-/// One finding with its place.
+/// One diagnostic, with its first location.
 #[derive(Debug, Serialize)]
 pub struct DiagnosticJson<'a> {
     code: &'a str,
@@ -48,7 +48,7 @@ pub struct DiagnosticJson<'a> {
 }
 
 impl<'a> DiagnosticJson<'a> {
-    /// The finding, its first place by file name, line and column (from 1).
+    /// The object. Lines and columns count from 1.
     pub fn new(diagnostic: &'a Diagnostic, sources: &'a [SourceFile]) -> DiagnosticJson<'a> {
         let location = diagnostic.labels.first().map(|label| label.location);
         DiagnosticJson {
@@ -64,7 +64,7 @@ impl<'a> DiagnosticJson<'a> {
 }
 
 impl<'a> Check<'a> {
-    /// The verdict on some sources.
+    /// The document; `sources` has the files of locations.
     pub fn new(diagnostics: &'a Diagnostics, sources: &'a [SourceFile], config: &'a Config) -> Check<'a> {
         let selector = |(name, selector): (&'a Name, &Selector)| SelectorJson {
             endpoint: name.as_str(),
@@ -84,7 +84,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// What a run did, or would do, to one network namespace.
+/// The document of a pass over one network namespace.
 #[derive(Debug, Serialize)]
 pub struct PlanJson<'a> {
     version: u32,
@@ -108,7 +108,7 @@ pub struct PlanJson<'a> {
 struct ReportedStepJson<'a> {
     #[serde(flatten)]
     step: StepJson<'a>,
-    /// Only after a failure: otherwise `result` says it.
+    /// Only after a failure; otherwise `result` applies to all steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
 }
@@ -156,6 +156,21 @@ struct RowJson {
     dev: Option<String>,
 }
 
+/// Why a verb that changes nothing was not done.
+#[derive(Debug, Serialize)]
+pub struct FailureJson<'a> {
+    version: u32,
+    netns: Option<&'a str>,
+    error: ErrorJson<'a>,
+}
+
+impl<'a> FailureJson<'a> {
+    /// The document of a failure in this namespace.
+    pub fn new(netns: Option<&'a str>, failure: &'a Failure) -> FailureJson<'a> {
+        FailureJson { version: VERSION, netns, error: ErrorJson::new(failure, &[]) }
+    }
+}
+
 /// A state: limits, endpoints and sysctls.
 #[derive(Debug, Serialize)]
 pub struct StateJson<'a> {
@@ -181,7 +196,7 @@ struct EndpointJson<'a> {
 
 impl<'a> PlanJson<'a> {
     /// The document of a pass, with the diff between its states.
-    pub fn new(about: &About<'a>, report: &'a Report, diff: &'a str) -> PlanJson<'a> {
+    pub fn new(context: &ReportContext<'a>, report: &'a Report, diff: &'a str) -> PlanJson<'a> {
         let Report { verdict, steps, before, after, names, diagnostics, failure } = report;
         let step = |reported: &'a ReportedStep| ReportedStepJson {
             step: StepJson::new(&reported.step, names),
@@ -189,47 +204,47 @@ impl<'a> PlanJson<'a> {
         };
         PlanJson {
             version: VERSION,
-            netns: about.netns,
-            trigger: about.trigger,
+            netns: context.netns,
+            trigger: context.trigger,
             result: verdict.word(),
             changed: !steps.is_empty(),
             steps: steps.iter().map(step).collect(),
-            warnings: of_severity(Severity::Warning, about, diagnostics),
-            notes: of_severity(Severity::Note, about, diagnostics),
+            warnings: of_severity(Severity::Warning, context, diagnostics),
+            notes: of_severity(Severity::Note, context, diagnostics),
             before: Some(StateJson::new(before, names)),
             after: Some(StateJson::new(after, names)),
             diff,
-            error: failure.as_ref().map(|failure| ErrorJson::new(failure, about.sources())),
+            error: failure.as_ref().map(|failure| ErrorJson::new(failure, context.sources())),
         }
     }
 
     /// The document of a pass that could not start.
-    pub fn not_started(about: &About<'a>, failure: &'a Failure) -> PlanJson<'a> {
+    pub fn not_started(context: &ReportContext<'a>, failure: &'a Failure) -> PlanJson<'a> {
         PlanJson {
             version: VERSION,
-            netns: about.netns,
-            trigger: about.trigger,
+            netns: context.netns,
+            trigger: context.trigger,
             result: Verdict::not_started(failure.kind).word(),
             changed: false,
             steps: Vec::new(),
-            warnings: of_severity(Severity::Warning, about, &failure.diagnostics),
-            notes: of_severity(Severity::Note, about, &failure.diagnostics),
+            warnings: of_severity(Severity::Warning, context, &failure.diagnostics),
+            notes: of_severity(Severity::Note, context, &failure.diagnostics),
             before: None,
             after: None,
             diff: "",
-            error: Some(ErrorJson::new(failure, about.sources())),
+            error: Some(ErrorJson::new(failure, context.sources())),
         }
     }
 }
 
 fn of_severity<'a>(
     severity: Severity,
-    about: &About<'a>,
+    context: &ReportContext<'a>,
     diagnostics: &'a [Diagnostic],
 ) -> Vec<DiagnosticJson<'a>> {
-    let loaded = about.loaded.into_iter().flat_map(|loaded| loaded.diagnostics.iter());
+    let loaded = context.loaded.into_iter().flat_map(|loaded| loaded.diagnostics.iter());
     let matching = loaded.chain(diagnostics).filter(|found| found.severity == severity);
-    matching.map(|found| DiagnosticJson::new(found, about.sources())).collect()
+    matching.map(|found| DiagnosticJson::new(found, context.sources())).collect()
 }
 
 impl<'a> ErrorJson<'a> {

@@ -1,4 +1,4 @@
-//! Outcomes to text for people and to JSON for programs. Pure: the bytes are made here and written by `command`.
+//! Renders results as text for people and as JSON for programs. Pure: `command` writes the text.
 
 pub mod doctor;
 pub mod json_v1;
@@ -15,28 +15,28 @@ use crate::config::LoadedConfig;
 use crate::model::Event;
 use crate::source::SourceFile;
 
-/// Whether colours are written.
+/// Whether the text is coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Only the text.
+    /// Without escape sequences.
     Plain,
-    /// With ANSI escapes.
+    /// With ANSI escape sequences.
     Coloured,
 }
 
-/// What a colour says is said in words too.
+/// The meaning of a colour, which the words always give too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colour {
-    /// Something comes.
+    /// Something is added or established.
     Green,
     /// Something changes.
     Yellow,
-    /// Something goes.
+    /// Something is removed or fails.
     Red,
 }
 
 impl Style {
-    /// The words in that colour, if colours are written.
+    /// The words in that colour, if the style has colours.
     pub fn paint(self, colour: Colour, words: &str) -> String {
         let number = match colour {
             Colour::Green => 32,
@@ -50,10 +50,10 @@ impl Style {
     }
 }
 
-/// The columns of a page.
+/// The width of a page in columns.
 const WIDTH: usize = 80;
 
-/// The words in lines that fit on a page beside an indentation; one that is longer has a line of its own.
+/// Breaks words into lines that fit on a page behind an indentation. A longer word has a line of its own.
 fn wrap(words: &str, indent: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in words.split_whitespace() {
@@ -68,31 +68,31 @@ fn wrap(words: &str, indent: usize) -> Vec<String> {
     lines
 }
 
-/// What a report is about.
+/// The configuration, namespace and cause of a reported pass.
 #[derive(Clone, Copy)]
-pub struct About<'a> {
-    /// The configuration; none where a trial is put back.
+pub struct ReportContext<'a> {
+    /// The configuration; none if a trial is put back.
     pub loaded: Option<&'a LoadedConfig>,
-    /// The network namespace, if it was named.
+    /// The network namespace, if `--netns` named it.
     pub netns: Option<&'a str>,
     /// Why a watch made the pass.
     pub trigger: Option<&'static str>,
 }
 
-impl<'a> About<'a> {
-    /// The files that locations are in.
+impl<'a> ReportContext<'a> {
+    /// The files of locations.
     pub fn sources(&self) -> &'a [SourceFile] {
         self.loaded.map_or(&[], |loaded| &loaded.sources)
     }
 }
 
-/// An event, and what is known of it beside.
+/// An event, with the names of its namespace and endpoint.
 #[derive(Clone, Copy, Debug)]
-pub struct ToldEvent<'a> {
+pub struct EventLine<'a> {
     /// The name of its network namespace; none for the one in which the program was started.
     pub netns: Option<&'a str>,
-    /// The event.
+    /// What the kernel sent.
     pub event: &'a Event,
-    /// The name of the endpoint at this end.
+    /// The name of the endpoint at the local end.
     pub endpoint: Option<&'a str>,
 }

@@ -1,15 +1,15 @@
-//! Words for numbers, for people and for programs.
+//! The names of numbers: address families, error numbers, bytes.
 
 use crate::model::Family;
 use crate::system::Errno;
 
 /// `ipv4`, `ipv6`, or the number of another family.
-pub fn family_word(number: u16) -> String {
+pub fn family_name(number: u16) -> String {
     Family::from_number(number).map_or_else(|| number.to_string(), |family| family.word().to_owned())
 }
 
 /// `ECONNREFUSED`, or the number of an error without a name.
-pub fn errno(error: u8) -> String {
+pub fn errno_name(error: u8) -> String {
     match Errno::from_raw(error.into()) {
         Errno::UnknownErrno => error.to_string(),
         known => format!("{known:?}"),

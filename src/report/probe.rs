@@ -1,11 +1,11 @@
-//! What became of a connection that the doctor opened.
+//! The test connection of `doctor --probe`.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
 use crate::doctor::{Evidence, SubflowResult, SubflowStage, subflow_results};
-use crate::model::{AddressId, Course, Protocol, Watched};
+use crate::model::{AddressId, ProbeConnection, ProbeOutcome, Protocol};
 
 use super::{Colour, Style, wrap};
 
@@ -33,20 +33,20 @@ struct SubflowResultJson<'a> {
 }
 
 impl<'a> ProbeJson<'a> {
-    /// The object; none where nothing was probed.
+    /// The object; none without `--probe`.
     pub fn new(evidence: &'a Evidence) -> Option<ProbeJson<'a>> {
         let probe = evidence.probe.as_ref()?;
-        let verdict = |verdict: SubflowResult<'a>| SubflowResultJson {
-            endpoint: evidence.names.get(&verdict.row.identity).map(String::as_str),
-            address: verdict.row.identity.address.to_string(),
-            id: verdict.row.id.map(AddressId::get),
-            stage: verdict.stage.word(),
-            detail: verdict.detail,
-            rtt_us: verdict.rtt.map(|rtt| rtt.as_micros()),
+        let result = |result: SubflowResult<'a>| SubflowResultJson {
+            endpoint: evidence.names.get(&result.row.identity).map(String::as_str),
+            address: result.row.identity.address.to_string(),
+            id: result.row.id.map(AddressId::get),
+            stage: result.stage.word(),
+            detail: result.detail,
+            rtt_us: result.rtt.map(|rtt| rtt.as_micros()),
         };
-        let (watched, errors) = match &probe.course {
-            Course::Connected(watched) => (Some(watched), &[][..]),
-            Course::Failed(errors) => (None, &errors[..]),
+        let (watched, errors) = match &probe.outcome {
+            ProbeOutcome::Connected(watched) => (Some(watched), &[][..]),
+            ProbeOutcome::Failed(errors) => (None, &errors[..]),
         };
         Some(ProbeJson {
             target: &probe.target,
@@ -54,20 +54,20 @@ impl<'a> ProbeJson<'a> {
             protocol: watched.map(|watched| watched.protocol.word()),
             watched_ms: watched.map(|watched| watched.lasted.as_millis()),
             errors,
-            endpoints: subflow_results(evidence).into_iter().map(verdict).collect(),
+            endpoints: subflow_results(evidence).into_iter().map(result).collect(),
         })
     }
 }
 
-/// The section for people: a heading, and a line an endpoint.
+/// The section for people: a heading, and one line an endpoint.
 pub fn text(evidence: &Evidence, style: Style) -> String {
     let Some(probe) = &evidence.probe else { return String::new() };
-    let mut text = match &probe.course {
-        Course::Failed(_) => return format!("probe of {}: no connection\n\n", probe.target),
-        Course::Connected(watched) => format!("probe of {}: {}\n", probe.target, heading(watched)),
+    let mut text = match &probe.outcome {
+        ProbeOutcome::Failed(_) => return format!("probe of {}: no connection\n\n", probe.target),
+        ProbeOutcome::Connected(watched) => format!("probe of {}: {}\n", probe.target, heading(watched)),
     };
-    let verdicts = subflow_results(evidence);
-    let names: Vec<[String; 2]> = verdicts
+    let results = subflow_results(evidence);
+    let names: Vec<[String; 2]> = results
         .iter()
         .map(|SubflowResult { row, .. }| {
             [row.identity.to_string(), evidence.names.get(&row.identity).cloned().unwrap_or_default()]
@@ -75,16 +75,16 @@ pub fn text(evidence: &Evidence, style: Style) -> String {
         .collect();
     let width = |column: usize| names.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (address, name) = (width(0), width(1));
-    for (verdict, names) in verdicts.iter().zip(&names) {
-        let word = format!("{:11}", verdict.stage.word());
-        let word = match colour(verdict.stage) {
+    for (result, names) in results.iter().zip(&names) {
+        let word = format!("{:11}", result.stage.word());
+        let word = match colour(result.stage) {
             Some(colour) => style.paint(colour, &word),
             None => word,
         };
         let line = format!("{:address$}  {:name$}", names[0], names[1]);
         // Two spaces before each column.
         let indent = 2 + 11 + 2 + line.chars().count() + 2;
-        let mut details = wrap(&detail(verdict), indent).into_iter();
+        let mut details = wrap(&detail(result), indent).into_iter();
         let first = details.next().unwrap_or_default();
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}", format!("  {word}  {line}  {first}").trim_end());
@@ -96,12 +96,12 @@ pub fn text(evidence: &Evidence, style: Style) -> String {
     text
 }
 
-fn heading(watched: &Watched) -> String {
+fn heading(watched: &ProbeConnection) -> String {
     let seconds = watched.lasted.as_secs_f64();
     let speaks = match watched.protocol {
         Protocol::Mptcp => "speaks MPTCP",
         Protocol::Tcp => "plain TCP",
-        Protocol::Untold => "not shown to this user",
+        Protocol::Unknown => "subflows not shown to this user",
     };
     let end = if watched.ended { ", ended by the peer" } else { "" };
     format!("{} {speaks}, watched for {seconds:.1} s{end}", watched.peer)
@@ -118,8 +118,8 @@ fn colour(stage: SubflowStage) -> Option<Colour> {
     }
 }
 
-fn detail(verdict: &SubflowResult<'_>) -> String {
-    let rtt = verdict.rtt.map(|rtt| format!("rtt {:.1} ms", rtt.as_secs_f64() * 1000.0));
-    let words = Some(verdict.detail.clone()).filter(|words| !words.is_empty());
+fn detail(result: &SubflowResult<'_>) -> String {
+    let rtt = result.rtt.map(|rtt| format!("rtt {:.1} ms", rtt.as_secs_f64() * 1000.0));
+    let words = Some(result.detail.clone()).filter(|words| !words.is_empty());
     rtt.into_iter().chain(words).collect::<Vec<_>>().join(", ")
 }

@@ -1,4 +1,4 @@
-//! What there is in a network namespace: its state, and the connections that live there.
+//! The state of a network namespace, and its live connections.
 
 #[cfg(test)]
 mod tests;
@@ -15,17 +15,17 @@ use crate::model::{Connection, Endpoint, EndpointNames, Identity, State, Subflow
 use super::json_v1::{StateJson, VERSION};
 use super::{Colour, Style};
 
-/// Everything that `show` shows.
-pub struct Shown<'a> {
-    /// The network namespace, if it was named.
+/// The state and connections that `show` renders.
+pub struct ShowView<'a> {
+    /// The network namespace, if `--netns` named it.
     pub netns: Option<&'a str>,
     /// Limits, sysctls and endpoints.
     pub state: &'a State,
     /// The names that the configuration gives to endpoints.
     pub names: &'a EndpointNames,
-    /// The connections, if they were asked for.
+    /// The connections, with `--connections`.
     pub connections: Option<&'a [Connection]>,
-    /// The names of interfaces that subflows are bound to.
+    /// Returns the name of an interface that a subflow is bound to.
     pub interface: &'a dyn Fn(NonZeroU32) -> String,
 }
 
@@ -68,36 +68,36 @@ struct SubflowJson<'a> {
     retransmitted_segments: u32,
 }
 
-/// The endpoint that a subflow uses: the one with its address at this end, and with its port where it has one.
-pub fn endpoint_of<'a>(path: &Subflow, state: &'a State) -> Option<&'a Endpoint> {
-    let local = path.local;
+/// The endpoint that a subflow uses: the one with its local address, and with its port if the endpoint has one.
+pub fn endpoint_of<'a>(subflow: &Subflow, state: &'a State) -> Option<&'a Endpoint> {
+    let local = subflow.local;
     Identity::candidates(local.ip(), NonZeroU16::new(local.port()))
         .find_map(|identity| state.endpoint(identity))
 }
 
 impl<'a> ShowJson<'a> {
-    /// The document.
-    pub fn new(shown: &Shown<'a>) -> ShowJson<'a> {
-        let Shown { netns, state, names, connections, interface } = shown;
-        let subflow = |path: &'a Subflow| {
-            let row = endpoint_of(path, state);
+    /// The document of this view.
+    pub fn new(view: &ShowView<'a>) -> ShowJson<'a> {
+        let ShowView { netns, state, names, connections, interface } = view;
+        let subflow = |subflow: &'a Subflow| {
+            let row = endpoint_of(subflow, state);
             SubflowJson {
-                local: path.local,
-                remote: path.remote,
-                state: path.state_word(),
-                local_id: path.local_id,
-                remote_id: path.remote_id,
-                backup: path.flags.is_backup(),
-                flags: path.flags.words(),
-                dev: path.interface.map(interface),
+                local: subflow.local,
+                remote: subflow.remote,
+                state: subflow.state_word(),
+                local_id: subflow.local_id,
+                remote_id: subflow.remote_id,
+                backup: subflow.flags.is_backup(),
+                flags: subflow.flags.words(),
+                dev: subflow.interface.map(interface),
                 endpoint_id: row.and_then(|row| row.id).map(|id| id.get()),
                 name: row.and_then(|row| names.get(&row.identity)).map(String::as_str),
-                remote_token: format!("{:08x}", path.remote_token),
-                map_sequence: path.map_sequence,
-                rtt_us: path.traffic.rtt.as_micros(),
-                bytes_acked: path.traffic.acknowledged,
-                bytes_received: path.traffic.received,
-                retransmitted_segments: path.traffic.retransmitted,
+                remote_token: format!("{:08x}", subflow.remote_token),
+                map_sequence: subflow.map_sequence,
+                rtt_us: subflow.traffic.rtt.as_micros(),
+                bytes_acked: subflow.traffic.acknowledged,
+                bytes_received: subflow.traffic.received,
+                retransmitted_segments: subflow.traffic.retransmitted,
             }
         };
         let connection = |connection: &'a Connection| ConnectionJson {
@@ -116,10 +116,10 @@ pub fn endpoints(state: &State, names: &EndpointNames) -> String {
     state.endpoints.iter().map(|row| format!("{row}{}\n", name(row))).collect()
 }
 
-/// The page for people: endpoints as `ip mptcp endpoint show` writes them, with their names, limits, sysctls, and
-/// connections, if they were asked for.
-pub fn text(shown: &Shown<'_>, style: Style, screen: Option<usize>) -> String {
-    let Shown { state, names, connections, .. } = shown;
+/// The page for people: endpoints as `ip mptcp endpoint show` writes them with their names, limits, sysctls, and with
+/// `--connections` the live connections.
+pub fn text(view: &ShowView<'_>, style: Style, screen: Option<usize>) -> String {
+    let ShowView { state, names, connections, .. } = view;
     let mut text = endpoints(state, names);
     // Writing to a String cannot fail.
     let _ = writeln!(text, "limits {}", state.limits);
@@ -133,17 +133,17 @@ pub fn text(shown: &Shown<'_>, style: Style, screen: Option<usize>) -> String {
             String::new()
         };
         let _ = writeln!(text, "connection {:08x}{fallback}", connection.token);
-        let rows: Vec<_> = connection.subflows.iter().map(|path| cells(path, shown)).collect();
+        let rows: Vec<_> = connection.subflows.iter().map(|subflow| cells(subflow, view)).collect();
         table(&mut text, &rows, style, screen);
     }
     text
 }
 
 /// One subflow: state, ends, ids, round-trip time, bytes sent and received, the endpoint, and what is unusual.
-fn cells(path: &Subflow, Shown { state, names, interface, .. }: &Shown<'_>) -> Vec<Cell> {
-    let row = endpoint_of(path, state);
-    let at = path.interface.map_or(String::new(), |index| format!("%{}", interface(index)));
-    let local = match path.local {
+fn cells(subflow: &Subflow, ShowView { state, names, interface, .. }: &ShowView<'_>) -> Vec<Cell> {
+    let row = endpoint_of(subflow, state);
+    let at = subflow.interface.map_or(String::new(), |index| format!("%{}", interface(index)));
+    let local = match subflow.local {
         SocketAddr::V4(local) => format!("{}{at}:{}", local.ip(), local.port()),
         SocketAddr::V6(local) => format!("[{}]{at}:{}", local.ip(), local.port()),
     };
@@ -154,18 +154,18 @@ fn cells(path: &Subflow, Shown { state, names, interface, .. }: &Shown<'_>) -> V
             .unwrap_or_else(|| row.id.map_or("-".into(), |id| format!("id {id}"))),
         None => "-".to_owned(),
     };
-    let is_backup = path.flags.is_backup();
+    let is_backup = subflow.flags.is_backup();
     vec![
         Cell {
-            words: path.state_word().to_owned(),
-            colour: (!path.is_established()).then_some(Colour::Yellow),
+            words: subflow.state_word().to_owned(),
+            colour: (!subflow.is_established()).then_some(Colour::Yellow),
         },
         local.into(),
-        path.remote.to_string().into(),
-        format!("ids {}/{}", path.local_id, path.remote_id).into(),
-        rtt(path.traffic.rtt).into(),
-        format!("sent {}", bytes(path.traffic.acknowledged)).into(),
-        format!("received {}", bytes(path.traffic.received)).into(),
+        subflow.remote.to_string().into(),
+        format!("ids {}/{}", subflow.local_id, subflow.remote_id).into(),
+        rtt(subflow.traffic.rtt).into(),
+        format!("sent {}", bytes(subflow.traffic.acknowledged)).into(),
+        format!("received {}", bytes(subflow.traffic.received)).into(),
         name.into(),
         Cell {
             words: if is_backup { "backup".to_owned() } else { String::new() },
@@ -174,7 +174,7 @@ fn cells(path: &Subflow, Shown { state, names, interface, .. }: &Shown<'_>) -> V
     ]
 }
 
-/// In milliseconds, with one digit that counts at least; without an answer there is none.
+/// The round-trip time in milliseconds, or `-` before the first answer.
 fn rtt(time: Duration) -> String {
     if time.is_zero() {
         return "rtt -".to_owned();
@@ -184,7 +184,7 @@ fn rtt(time: Duration) -> String {
     format!("rtt {milliseconds:.digits$} ms")
 }
 
-/// Three digits and a unit of 1000.
+/// A number of bytes in three digits and a unit.
 fn bytes(count: u64) -> String {
     let (mut value, mut unit) = (count as f64, "B");
     for next in ["kB", "MB", "GB", "TB"] {
@@ -196,11 +196,10 @@ fn bytes(count: u64) -> String {
     if unit == "B" || value >= 99.95 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
 }
 
-/// Where lines begin below the one that names a connection, and what stands between two cells.
+/// The indentation below the line of a connection, and the spaces between two cells.
 const GAP: usize = 2;
 
-/// Lines whose cells stand below each other. On a screen that is too narrow for all of them, each row takes several
-/// lines, all rows in the same way.
+/// Rows whose cells are aligned. On a screen that is too narrow, each row takes several lines, all in the same way.
 fn table(text: &mut String, rows: &[Vec<Cell>], style: Style, screen: Option<usize>) {
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(Cell::width).max();
     let widths: Vec<usize> = (0..).map_while(width).collect();
@@ -221,9 +220,9 @@ fn table(text: &mut String, rows: &[Vec<Cell>], style: Style, screen: Option<usi
     }
 }
 
-/// In which line of a row each column is, and where it begins there.
+/// The line of a row that each column is in, and where it begins there.
 fn starts(widths: &[usize], screen: Option<usize>) -> Vec<(usize, usize)> {
-    // Below the second column.
+    // Further lines begin below the second column.
     let indent = GAP + widths.first().map_or(0, |width| width + GAP);
     let (mut starts, mut line, mut at) = (Vec::new(), 0, GAP);
     for (column, width) in widths.iter().enumerate() {
@@ -236,7 +235,7 @@ fn starts(widths: &[usize], screen: Option<usize>) -> Vec<(usize, usize)> {
     starts
 }
 
-/// A part of a line.
+/// One cell of a table.
 struct Cell {
     words: String,
     colour: Option<Colour>,

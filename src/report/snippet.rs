@@ -1,10 +1,11 @@
-//! Diagnostics as text: the message, `FILE:LINE:COLUMN`, the source line with a caret, and the remedy.
+//! Renders diagnostics as text: the message, `FILE:LINE:COLUMN`, the source line with a caret, and the remedy.
 
 use std::cell::OnceCell;
 
 use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use crate::model::diagnostic::{Diagnostic, Label, Location, Severity, SourceId, Span, lines};
+use crate::model::{escaped, escaped_lines};
 use crate::source::SourceFile;
 
 use super::Style;
@@ -49,7 +50,7 @@ impl<'a> Snippets<'a> {
             Severity::Warning => Level::WARNING,
             Severity::Note => Level::NOTE,
         };
-        let mut group = level.primary_title(diagnostic.message.as_str()).elements(None::<Origin>);
+        let mut group = level.primary_title(escaped(&diagnostic.message)).elements(None::<Origin>);
         let mut moved = Vec::new();
         if let Some((first, others)) = diagnostic.labels.split_first() {
             let (near, far): (Vec<_>, Vec<_>) = others.iter().partition(|other| self.is_near(first, other));
@@ -59,7 +60,7 @@ impl<'a> Snippets<'a> {
             }
         }
         if let Some(help) = &diagnostic.help {
-            group = group.element(Level::HELP.message(help.as_str()));
+            group = group.element(Level::HELP.message(escaped_lines(help)));
         }
         let text = self.renderer.render(&[group]);
         moved.iter().fold(text, |text, Moved { wrong, right }| text.replace(wrong, right))
@@ -96,14 +97,14 @@ impl<'a> Snippets<'a> {
             let (above, line) = (&shown[..line - first], shown[line - first]);
             let above: usize = above.iter().map(|line| line.len() + 1).sum();
             let (at, end) = (column - 1 - from, (column - 1 - from).saturating_add(length.max(1)));
-            let text = (!label.text.is_empty()).then_some(label.text.as_str());
+            let text = (!label.text.is_empty()).then(|| escaped(&label.text));
             kind.span(above + byte_of(line, at)..above + byte_of(line, end)).label(text)
         };
         let snippet = Snippet::source(shown.join("\n"))
             .line_start(first)
             .annotation(annotation(label, kind))
             .annotations(near.iter().map(|near| annotation(near, AnnotationKind::Context)));
-        let name = self.sources[source.0].name.as_str();
+        let name = escaped(&self.sources[source.0].name);
         if from == 0 {
             return snippet.path(name);
         }

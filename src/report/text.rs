@@ -1,4 +1,4 @@
-//! Plans and outcomes for people.
+//! Plans and their results for people.
 
 pub mod event;
 
@@ -9,7 +9,7 @@ use crate::reconcile::Verdict;
 
 use super::{Colour, Style};
 
-/// One line a step, then one that counts them; `no changes` when there is none.
+/// One line a step, then one line that counts them; `no changes` if there are none.
 pub fn plan<'s>(
     steps: impl Iterator<Item = &'s Step> + Clone,
     names: &EndpointNames,
@@ -40,7 +40,7 @@ fn summary<'s>(steps: impl Iterator<Item = &'s Step>, verdict: Verdict) -> Strin
         Verdict::Planned => format!("plan: {add} to add, {change} to change, {remove} to remove"),
         Verdict::Rehearsed => {
             format!(
-                "rehearsed: {add} to add, {change} to change, {remove} to remove; nothing of this host changed"
+                "rehearsed: {add} to add, {change} to change, {remove} to remove; this host was not changed"
             )
         }
         Verdict::Reverted => format!("taken back: {add} added, {change} changed, {remove} removed"),
@@ -57,11 +57,11 @@ fn line(text: &mut String, step: &Step, names: &EndpointNames, style: Style) {
     let note = note(step, names);
     let gap = if note.is_empty() { "" } else { "   " };
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "{}{gap}{note}", style.paint(colour, &format!("{sign} {}", what(step))));
+    let _ = writeln!(text, "{}{gap}{note}", style.paint(colour, &format!("{sign} {}", change(step))));
 }
 
-/// The row or setting, as `ip mptcp endpoint show` would write it.
-fn what(step: &Step) -> String {
+/// The endpoint as `ip mptcp endpoint show` writes it, or the setting.
+fn change(step: &Step) -> String {
     match step {
         Step::SetSysctl { sysctl, from, to } => format!("sysctl {} {from} -> {to}", sysctl.name()),
         Step::SetLimits { from, to } => format!("limits{}", limits(*from, *to)),
@@ -87,7 +87,7 @@ fn limits(from: Limits, to: Limits) -> String {
     text
 }
 
-/// Name and reason, and what it does to live connections.
+/// The name and the reason, and the effect on live connections.
 fn note(step: &Step, names: &EndpointNames) -> String {
     let name = step.endpoint().and_then(|row| names.get(&row.identity)).map_or("", String::as_str);
     let reason = match step {

@@ -1,5 +1,5 @@
-//! A state as canonical YAML: a configuration that, applied, leads to it. Endpoints are in the order of their
-//! addresses, so that two states can be laid beside each other.
+//! Renders a state as canonical YAML: a configuration that, applied, leads to it. Endpoints are sorted by address, so that
+//! two states can be compared.
 
 #[cfg(test)]
 mod tests;
@@ -51,9 +51,9 @@ struct EndpointYaml {
     flags: Vec<String>,
 }
 
-/// The state as a configuration that, applied, changes nothing. What cannot be declared becomes a comment, and where
-/// endpoints are among it, `prune: false` leaves them alone. One whose interface is gone is declared for `if7`, waits for
-/// it, and is left alone too.
+/// The state as a configuration that, applied, changes nothing. What cannot be declared becomes a comment; if that includes
+/// endpoints, `prune: false` leaves them alone. An endpoint whose interface is gone is declared for `if7`, waits for it,
+/// and is left alone too.
 ///
 /// # Errors
 /// As [`state`].
@@ -64,20 +64,20 @@ pub fn configuration(state: &State, names: &EndpointNames) -> Result<String, ser
     let both = state.sysctls.contains_key(&Sysctl::PATH_MANAGER);
     for (sysctl, value) in state.sysctls.iter().filter(|(sysctl, _)| !(both && **sysctl == Sysctl::PM_TYPE)) {
         let entry = mapping(sysctl.name(), serde_yaml::to_value(value)?);
-        match is_valid(&mapping("sysctls", Value::Mapping(entry.clone())))? {
-            true => sysctls.extend(entry),
-            false => comments.push(format!("sysctl {} {value}", sysctl.name())),
+        if is_valid(&mapping("sysctls", Value::Mapping(entry.clone())))? {
+            sysctls.extend(entry);
+        } else {
+            comments.push(format!("sysctl {} {value}", sysctl.name()));
         }
     }
     let (mut endpoints, mut prune) = (Mapping::new(), None);
     for (name, row) in entries(state.endpoints.iter(), names).into_iter().zip(&state.endpoints) {
         let entry = mapping(&name, serde_yaml::to_value(declaration(row))?);
-        match !row.is_implicit() && is_valid(&mapping("endpoints", Value::Mapping(entry.clone())))? {
-            true => endpoints.extend(entry),
-            false => {
-                comments.push(row.to_string());
-                prune = prune.or((!row.is_implicit()).then_some(false));
-            }
+        if !row.is_implicit() && is_valid(&mapping("endpoints", Value::Mapping(entry.clone())))? {
+            endpoints.extend(entry);
+        } else {
+            comments.push(row.to_string());
+            prune = prune.or((!row.is_implicit()).then_some(false));
         }
     }
     let limits = state.limits.into();
@@ -89,7 +89,7 @@ fn mapping(key: &str, value: Value) -> Mapping {
     Mapping::from_iter([(Value::String(key.to_owned()), value)])
 }
 
-/// Whether these keys make a valid configuration, by the very reader of configurations.
+/// Whether these keys are a valid configuration.
 fn is_valid(keys: &Mapping) -> Result<bool, serde_yaml::Error> {
     let mut document = mapping("version", 1.into());
     document.extend(keys.clone());
@@ -101,7 +101,7 @@ fn is_valid(keys: &Mapping) -> Result<bool, serde_yaml::Error> {
 /// The state as YAML. Implicit endpoints, which cannot be declared, become comments.
 ///
 /// # Errors
-/// Never for a state; the serialiser's own.
+/// Those of the serialiser, which no state causes.
 pub fn state(state: &State, names: &EndpointNames) -> Result<String, serde_yaml::Error> {
     let mut rows: Vec<&Endpoint> = state.endpoints.iter().collect();
     rows.sort_by_key(|row| row.identity);
@@ -136,7 +136,7 @@ pub fn diff(
     Ok(unified(&state(from, names)?, &state(to, names)?, titles))
 }
 
-/// By the one algorithm alone: `TextDiff` brings five along, and with them a tenth of the program. Every line has an end.
+/// Uses one algorithm only: `TextDiff` includes five, which make the program a tenth larger. Every line has an end.
 fn unified(from: &str, to: &str, [from_name, to_name]: [&str; 2]) -> String {
     const CONTEXT: usize = 3;
     let (old, new): (Vec<&str>, Vec<&str>) =
@@ -157,8 +157,8 @@ fn unified(from: &str, to: &str, [from_name, to_name]: [&str; 2]) -> String {
     text
 }
 
-/// A name for each row. Rows of one selector share theirs, and a name may look like one that comes from an id; later
-/// ones get a number behind it.
+/// A unique key for each endpoint. Endpoints of one selector share its name, and a name may look like one that is made from
+/// an id; later ones get a number at the end.
 fn entries<'r>(rows: impl Iterator<Item = &'r Endpoint>, names: &EndpointNames) -> Vec<String> {
     let own: Vec<String> = rows.map(|row| name(row, names)).collect();
     let mut taken: BTreeSet<String> = own.iter().cloned().collect();
@@ -180,14 +180,14 @@ fn entries<'r>(rows: impl Iterator<Item = &'r Endpoint>, names: &EndpointNames) 
     own.into_iter().map(unique).collect()
 }
 
-/// The name with the number behind it, as much of it as there is room for.
+/// The name with the number at the end, shortened to the maximum length.
 fn numbered(name: &str, number: usize) -> String {
     let suffix = format!("-{number}");
     let stem: String = name.chars().take(NAME_MAX.saturating_sub(suffix.len())).collect();
     stem + &suffix
 }
 
-/// The declared name, or one that comes from the id.
+/// The declared name, or one that is made from the id.
 fn name(row: &Endpoint, names: &EndpointNames) -> String {
     match (names.get(&row.identity), row.id) {
         (Some(name), _) => name.clone(),

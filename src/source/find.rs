@@ -32,6 +32,8 @@ pub enum Origin {
     Installed,
     /// Named on the command line.
     Named,
+    /// Named on the command line of a watch.
+    Followed,
     /// In a folder that is named on the command line.
     InNamedFolder,
 }
@@ -61,6 +63,16 @@ pub fn find(paths: &[PathBuf], root: &Path) -> Result<Vec<InputPath>, ReadError>
 /// The paths in which [`find`] looks: those that are named, or the standard folders below `root`.
 pub fn search_paths(paths: &[PathBuf], root: &Path) -> Vec<PathBuf> {
     if paths.is_empty() { FOLDERS.map(|folder| root.join(folder)).into() } else { paths.to_vec() }
+}
+
+/// The same inputs for a watch, which reads them again and again.
+pub fn followed(mut inputs: Vec<InputPath>) -> Vec<InputPath> {
+    for input in &mut inputs {
+        if let InputPath::File { origin: origin @ Origin::Named, .. } = input {
+            *origin = Origin::Followed;
+        }
+    }
+    inputs
 }
 
 fn named(path: &Path) -> Result<Vec<InputPath>, ReadError> {
@@ -100,13 +112,18 @@ fn standard(root: &Path) -> Result<Vec<InputPath>, ReadError> {
     Ok(by_name.into_values().map(|path| InputPath::File { path, origin: Origin::Installed }).collect())
 }
 
-/// The names of the `*.yaml` files in a folder, in order; hidden files are left out, as in a shell's glob.
+/// Whether a file in a folder is read: `*.yaml`, without hidden files, as in a shell's glob.
+pub fn is_configuration(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.ends_with(b".yaml") && !name.starts_with(b".")
+}
+
+/// The names of the configuration files in a folder, in order.
 fn yaml_files(folder: &Path) -> io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
-        let bytes = name.as_encoded_bytes();
-        if bytes.ends_with(b".yaml") && !bytes.starts_with(b".") {
+        if is_configuration(Path::new(&name)) {
             names.push(name);
         }
     }

@@ -3,11 +3,13 @@
 mod find;
 mod read;
 
-pub use find::{InputPath, Origin, find, search_paths};
+pub use find::{InputPath, Origin, find, followed, is_configuration, search_paths};
 pub use read::{FILE_MAX, SourceFile, decode, read};
 
 use std::io;
 use std::path::PathBuf;
+
+use crate::model::escaped_path;
 
 /// Why the files could not be found or read.
 #[derive(Debug, thiserror::Error)]
@@ -16,16 +18,16 @@ pub enum ReadError {
     #[error("no configuration found: there is no *.yaml file in {}", list(.0))]
     NoneFound(Vec<PathBuf>),
     /// A named path does not exist.
-    #[error("{}: no such file or folder", .0.display())]
+    #[error("{}: no such file or folder", escaped_path(.0))]
     Missing(PathBuf),
     /// A named folder has no configuration file.
-    #[error("{}: there is no *.yaml file in this folder", .0.display())]
+    #[error("{}: there is no *.yaml file in this folder", escaped_path(.0))]
     EmptyFolder(PathBuf),
     /// Standard input is named twice.
     #[error("`-` is given more than once, but standard input can be read only once")]
     StandardInputTwice,
     /// The file system returned an error.
-    #[error("{}: {}", .path.display(), .error)]
+    #[error("{}: {}", escaped_path(.path), .error)]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -35,5 +37,5 @@ pub enum ReadError {
 }
 
 fn list(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    paths.iter().map(|path| escaped_path(path)).collect::<Vec<_>>().join(", ")
 }

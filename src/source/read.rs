@@ -7,10 +7,11 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use rustix::buffer::spare_capacity;
+use rustix::fs::{Mode, OFlags};
 use rustix::io::retry_on_intr;
 
-use crate::model::code;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, SourceId, Span, lines};
+use crate::model::{code, escaped_path, shell_word};
 
 use super::{InputPath, Origin, ReadError};
 
@@ -54,20 +55,37 @@ pub fn read(
 
 fn file(path: &Path, origin: Origin, trust: &mut Vec<Diagnostic>) -> Result<Vec<u8>, ReadError> {
     let failed = |error| ReadError::Io { path: path.into(), error };
-    // A pipe may be named; one in a folder would block the program.
-    if origin != Origin::Named && fs::metadata(path).map_err(failed)?.file_type().is_fifo() {
-        return Err(failed(io::Error::other("it is a pipe, not a file")));
-    }
-    let file = File::open(path).map_err(failed)?;
+    // Opening a pipe must not wait for its writer, and what was looked at before may be another file now.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, Mode::empty());
+    let mut file = File::from(opened.map_err(|error| failed(error.into()))?);
     let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_dir() {
+    let kind = metadata.file_type();
+    if kind.is_dir() {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
+    if origin == Origin::Named && !kind.is_file() {
+        // A pipe or a terminal may be named, and is waited for.
+        file = File::open(path).map_err(failed)?;
+    } else if kind.is_fifo() {
+        return Err(failed(io::Error::other("it is a pipe, not a file")));
+    }
     trust.extend(check_permissions(path, &metadata, origin));
-    // A user who can write to the folder can add files. The folder of a named file does not matter: nothing else in it
-    // is read.
-    if let Some(folder) = path.parent().filter(|_| origin != Origin::Named) {
+    // A user who can write to the folder can add files, and one who can write to the folder above what is read can replace
+    // it. The folders further above a named path were the choice of the user who named it.
+    let is_named = matches!(origin, Origin::Named | Origin::Followed);
+    let above = match origin {
+        Origin::Installed => usize::MAX,
+        Origin::InNamedFolder => 2,
+        Origin::Named | Origin::Followed => 1,
+    };
+    for (level, folder) in path.ancestors().skip(1).take(above).enumerate() {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let metadata = fs::metadata(folder).map_err(failed)?;
+        // In root's sticky folders, users replace only what is their own.
+        if is_sticky(&metadata) && metadata.uid() == 0 && (level > 0 || is_named) {
+            continue;
+        }
         // Reported once for all files of the folder.
         let finding = check_permissions(folder, &metadata, origin);
         trust.extend(finding.filter(|finding| !trust.contains(finding)));
@@ -130,28 +148,33 @@ fn is_unmapped(owner: u32) -> bool {
     owner == OVERFLOW_UID && fs::read_to_string("/proc/self/uid_map").is_ok_and(unmapped)
 }
 
+fn is_sticky(metadata: &Metadata) -> bool {
+    const STICKY: u32 = 0o1000;
+    metadata.mode() & STICKY != 0
+}
+
 /// Checks whether users other than root can change a file or folder that decides what root does.
 fn check_permissions(path: &Path, metadata: &Metadata, origin: Origin) -> Option<Diagnostic> {
     const OTHERS_WRITE: u32 = 0o002;
     const GROUP_WRITES: u32 = 0o020;
-    let path = path.display();
+    let word = || shell_word(&path.to_string_lossy());
     let (owner, mode) = (metadata.uid(), metadata.mode());
     // A device such as /dev/null masks a file and declares nothing; every user may write to it.
     if metadata.file_type().is_char_device() {
         return None;
     }
     let (reason, remedy) = if mode & OTHERS_WRITE != 0 {
-        ("every user can write to it".to_owned(), format!("chmod go-w {path}"))
+        ("every user can write to it".to_owned(), format!("chmod go-w {}", word()))
     } else if owner != 0 && owner != rustix::process::geteuid().as_raw() && !is_unmapped(owner) {
-        (format!("it belongs to user {owner}, not to root"), format!("chown root {path}"))
+        (format!("it belongs to user {owner}, not to root"), format!("chown root {}", word()))
     } else if mode & GROUP_WRITES != 0 {
-        (format!("group {} can write to it", metadata.gid()), format!("chmod g-w {path}"))
+        (format!("group {} can write to it", metadata.gid()), format!("chmod g-w {}", word()))
     } else {
         return None;
     };
-    let message = format!("{path} decides what root does, but {reason}");
+    let message = format!("{} decides what root does, but {reason}", escaped_path(path));
     let diagnostic = match origin {
-        Origin::Named | Origin::InNamedFolder if mode & OTHERS_WRITE == 0 => {
+        Origin::Named | Origin::Followed | Origin::InNamedFolder if mode & OTHERS_WRITE == 0 => {
             Diagnostic::warning(code::FILE_PERMISSIONS, message)
         }
         _ => Diagnostic::error(code::FILE_PERMISSIONS, message),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{SendFlags, send};
 
-use crate::linux::Progress;
+use crate::linux::Activity;
 
 use super::{Guard, GuardMessage};
 
@@ -43,10 +43,10 @@ impl Heartbeat {
     }
 
     /// Sends a message, unless one was sent a moment ago.
-    pub fn beat(&self, progress: Progress) {
+    pub fn beat(&self, activity: Activity) {
         let mut line = self.0.borrow_mut();
         let Some(line) = &mut *line else { return };
-        if progress == Progress::Write {
+        if activity == Activity::Write {
             line.written = Instant::now();
         }
         if line.sent.elapsed() >= PERIOD && line.written.elapsed() < PAUSE_MAX {

@@ -1,13 +1,16 @@
 //! What a watch waits for: files, signals, and notices of links and addresses.
 
+use std::fs;
 use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::{Mode, OFlags};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -17,7 +20,10 @@ use super::files::Files;
 
 /// The files and signals that are watched.
 pub struct EventSources {
-    files: Files,
+    /// None where inotify is not to be had: files are then read from time to time.
+    files: Option<Files>,
+    /// The terminal that this process was started in. Its hangup ends the watch.
+    terminal: Option<OwnedFd>,
     /// Receives a byte at each SIGHUP.
     reload: UnixStream,
     /// Receives a byte at each SIGTERM and SIGINT.
@@ -33,7 +39,7 @@ pub struct Wakeup {
     pub files: bool,
     /// SIGHUP came: everything is to be read again at once.
     pub reload: bool,
-    /// SIGTERM or SIGINT came.
+    /// SIGTERM or SIGINT came, or the terminal hung up.
     pub end: bool,
     /// The numbers of the [`Changes`] that have notices.
     pub changes: Vec<usize>,
@@ -45,18 +51,31 @@ impl EventSources {
     /// # Errors
     /// When the kernel refuses a socket, a handler or inotify.
     pub fn open() -> io::Result<EventSources> {
+        let terminal = terminal();
         let (reload, end) = (signals::socket(&[SIGHUP])?, signals::socket(&[SIGTERM, SIGINT])?);
         let ending = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
             flag::register(signal, Arc::clone(&ending))?;
         }
-        Ok(EventSources { files: Files::open()?, reload, end, ending, since: Instant::now() })
+        let files = Files::open().inspect_err(|error| {
+            log::warn!(
+                "cannot watch files: {error}; they are only read every --resync seconds, and at SIGHUP"
+            );
+        });
+        Ok(EventSources { files: files.ok(), terminal, reload, end, ending, since: Instant::now() })
     }
 
     /// Watches these files and folders from now on, and no others: their content, their replacement, and the folders and
     /// links that lead to them. They need not exist.
     pub fn attend(&mut self, paths: &[PathBuf]) {
-        self.files.attend(paths);
+        if let Some(files) = &mut self.files {
+            files.attend(paths);
+        }
+    }
+
+    /// How long to wait at most for a file that is half written, unless an event comes before.
+    pub fn unfinished(&self) -> Option<Duration> {
+        self.files.as_ref()?.unfinished()
     }
 
     /// A flag that SIGTERM and SIGINT set, for code that runs between two waits.
@@ -74,18 +93,33 @@ impl EventSources {
     /// # Errors
     /// When waiting fails.
     pub fn listen(&mut self, changes: &[&Changes], at_most: Option<Duration>) -> io::Result<Wakeup> {
-        const OWN: usize = 3;
-        let own = [self.files.as_fd(), self.reload.as_fd(), self.end.as_fd()];
-        let ready = wait::readable(own.into_iter().chain(changes.iter().map(AsFd::as_fd)), at_most)?;
-        let is_ready = |index: usize| ready.get(index).is_some_and(|ready| *ready);
-        let changes = (0..changes.len()).filter(|index| is_ready(OWN + index)).collect();
+        let mut all = vec![PollFd::new(&self.reload, PollFlags::IN), PollFd::new(&self.end, PollFlags::IN)];
+        // A hangup is reported without being asked for; keys are of no interest.
+        all.extend(self.terminal.as_ref().map(|terminal| PollFd::new(terminal, PollFlags::empty())));
+        let files_at = all.len();
+        all.extend(self.files.as_ref().map(|files| PollFd::new(files, PollFlags::IN)));
+        let changes_at = all.len();
+        all.extend(changes.iter().map(|one| PollFd::new(*one, PollFlags::IN)));
+        wait::wait(&mut all, at_most)?;
+        let ready: Vec<bool> = all.iter().map(wait::is_ready).collect();
         Ok(Wakeup {
-            files: is_ready(0) && self.files.has_changed(),
-            reload: is_ready(1) && drain(&self.reload),
-            end: is_ready(2),
-            changes,
+            files: ready[files_at..changes_at].contains(&true)
+                && self.files.as_mut().is_some_and(Files::has_changed),
+            reload: ready[0] && drain(&self.reload),
+            end: ready[1..files_at].contains(&true),
+            changes: (0..changes.len()).filter(|index| ready[changes_at + index]).collect(),
         })
     }
+}
+
+/// The terminal that this process was started in, unless it is to outlive that (`nohup(1)`).
+fn terminal() -> Option<OwnedFd> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    let ignored = u64::from_str_radix(ignored.trim(), 16).ok()?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let terminal = || rustix::fs::open("/dev/tty", flags, Mode::empty()).ok();
+    if ignored & (1 << (SIGHUP - 1)) == 0 { terminal() } else { None }
 }
 
 pub(super) fn pair() -> io::Result<(UnixStream, UnixStream)> {

@@ -9,7 +9,7 @@ use crate::config::{Config, LoadedConfig};
 use crate::desired::{Need, needs};
 use crate::linux::{Changes, LinuxPathManager, netns};
 use crate::model::diagnostic::{Diagnostic, Severity};
-use crate::model::{Exit, Identity, State};
+use crate::model::{Exit, Identity, State, escaped};
 use crate::reconcile::{self, Failure, LockError, Mode, Record, Report, Verdict};
 use crate::rundir::RunDir;
 use crate::system::{Error, HostFacts, PathManager};
@@ -138,6 +138,7 @@ impl WatchedNamespace {
                     || trigger == Trigger::Start
                     || report.verdict != Verdict::Unchanged
                     || report.failure.is_some()
+                    || self.trouble.is_some()
             }
             Err(_) => true,
         };
@@ -207,7 +208,7 @@ impl WatchedNamespace {
 
     /// What log lines begin with.
     fn prefix(&self) -> String {
-        self.name.as_ref().map_or(String::new(), |name| format!("netns {name}: "))
+        self.name.as_ref().map_or(String::new(), |name| format!("netns {}: ", escaped(name)))
     }
 
     fn take_note(&mut self, result: &Result<Report, Failure>, warnings: &[Diagnostic]) {
@@ -224,7 +225,11 @@ impl WatchedNamespace {
         let all = || warnings.iter().chain(diagnostics);
         let errors = all().filter(|found| found.severity == Severity::Error);
         let first = errors.chain(all()).next().filter(|_| !worked);
-        self.trouble = first.map(|diagnostic| diagnostic.message.clone());
+        let trouble = first.map(|diagnostic| diagnostic.message.clone());
+        if let (None, Some(over)) = (&trouble, &self.trouble) {
+            log::warn!("{}as declared again, which failed before: {over}", self.prefix());
+        }
+        self.trouble = trouble;
     }
 }
 

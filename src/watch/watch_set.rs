@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use crate::source;
+
 /// How many links are followed, as the kernel does (`MAXSYMLINKS`).
 const LINKS_MAX: usize = 40;
 
@@ -41,6 +43,12 @@ impl WatchSet {
     pub fn concerns(&self, path: &Path) -> bool {
         let within = path.parent().is_some_and(|parent| self.whole.contains(parent));
         within || self.names.contains(path) || self.whole.contains(path)
+    }
+
+    /// Whether the file at this path may be read: one that is named, or configuration in a folder that is.
+    pub fn reads(&self, path: &Path) -> bool {
+        let within = path.parent().is_some_and(|parent| self.whole.contains(parent));
+        self.names.contains(path) || within && source::is_configuration(path)
     }
 
     /// Walks to a path, link by link, and returns where that ends.

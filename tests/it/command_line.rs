@@ -301,6 +301,22 @@ fn a_run_that_cannot_start_prints_a_document_too() {
     command.args(["--format=json", "/nonexistent/a.yaml"]);
     let absent = document(run(command, "").expect(66));
     assert_eq!((&absent["result"], &absent["error"]["code"]), (&"unchanged".into(), &"no-input".into()));
+    for (arguments, exit, words) in [
+        ("-n --netns gone-too", 1, "gone-too"),
+        ("show --netns gone-too", 1, "gone-too"),
+        ("monitor --netns gone-too", 1, "gone-too"),
+        ("check /nonexistent/a.yaml", 66, "/nonexistent/a.yaml"),
+        ("doctor /nonexistent/a.yaml", 66, "/nonexistent/a.yaml"),
+    ] {
+        let mut command = namespace.command(program_path());
+        command.args(arguments.split(' ')).args(["--format", "json"]);
+        if arguments.starts_with("-n") {
+            command.arg("-");
+        }
+        let refused = document(run(command, "{version: 1, endpoints: {}}").expect(exit));
+        let message = refused["error"]["message"].as_str().expect("a message");
+        assert!(message.contains(words), "{arguments}: {message}");
+    }
 }
 
 #[test]
@@ -382,7 +398,8 @@ fn files_that_others_can_write_are_refused() {
     assert_eq!(apply(&[]).expect(0).stderr, "");
 }
 
-/// Whoever can write to a named folder could add a file to it; the folder of a named file does not matter.
+/// Whoever can write to a named folder could add a file to it. The folder of a named file matters where others could put
+/// another file in its place.
 #[test]
 fn named_folders_that_others_can_write_are_refused() {
     let namespace = Namespace::new();
@@ -396,8 +413,16 @@ fn named_folders_that_others_can_write_are_refused() {
     };
     assert!(apply(&folder).expect(77).stderr.contains("open decides what root does"));
     assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
+    let set = |mode| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).expect("set");
+    set(0o777);
+    assert!(apply(&folder.join("a.yaml")).expect(77).stderr.contains("open decides what root does"));
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
+    set(0o1777);
     assert_eq!(apply(&folder.join("a.yaml")).expect(0).stderr, "");
     assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 5");
+    set(0o775);
+    let ran = apply(&folder.join("a.yaml")).expect(0);
+    assert!(ran.stderr.starts_with("warning: ") && ran.stderr.contains("can write to it"), "{}", ran.stderr);
 }
 
 /// A link says nothing itself: what it leads to is judged, wherever that lies.
@@ -478,6 +503,13 @@ fn installed_files_must_be_roots_own() {
     mode(&folder, 0o775);
     assert!(apply().expect(77).stderr.contains("etc/mptcp-apply decides what root does"));
     mode(&folder, 0o755);
+    // Who can write to the folder above can put another one in its place.
+    for above in [root.join("etc"), root.to_owned()] {
+        let expected = format!("error: {} decides what root does", above.display());
+        mode(&above, 0o777);
+        assert!(apply().expect(77).stderr.contains(&expected), "{expected}");
+        mode(&above, 0o755);
+    }
     if is_root() {
         std::os::unix::fs::chown(folder.join("a.yaml"), Some(65534), None).expect("given away");
         assert!(apply().expect(77).stderr.contains("it belongs to user 65534"));

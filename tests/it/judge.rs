@@ -13,7 +13,7 @@ use mptcp_apply::plan::plan;
 use mptcp_apply::reconcile::{Report, ReportedStep, StepOutcome, Verdict};
 use mptcp_apply::report::json_v1::{Check, PlanJson};
 use mptcp_apply::report::snippet::Snippets;
-use mptcp_apply::report::{About, Style, text, yaml};
+use mptcp_apply::report::{ReportContext, Style, text, yaml};
 use mptcp_apply::source::{self, SourceFile};
 
 use super::host::Host;
@@ -166,8 +166,8 @@ fn carried_out(current: &State, goal: &State, names: &EndpointNames, capabilitie
         diagnostics: Vec::new(),
         failure: None,
     };
-    let about = About { loaded: None, netns: None, trigger: None };
-    serde_json::to_string(&PlanJson::new(&about, &report, &diff)).expect("JSON");
+    let context = ReportContext { loaded: None, netns: None, trigger: None };
+    serde_json::to_string(&PlanJson::new(&context, &report, &diff)).expect("JSON");
     written_and_read(goal, names, capabilities);
 }
 

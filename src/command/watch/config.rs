@@ -1,29 +1,40 @@
-//! The configuration that is in force, and what the status says of it.
+//! The configuration that is in force, and the status for the service manager.
 
+use crate::cli::{Apply, Common};
 use crate::command::load;
-use crate::config::LoadedConfig;
+use crate::config::{LoadedConfig, NoConfig};
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{code, counted};
 use crate::watch::namespace::WatchedNamespace;
 
 use super::{Refused, Watch, watched_paths};
 
+/// Reads the files that the watch follows.
+pub fn read(options: &Apply, common: &Common) -> Result<LoadedConfig, NoConfig> {
+    let strictness = load::strictness(options.strict);
+    LoadedConfig::load_files(&options.paths, common.root_dir(), strictness, || load::trust(true))
+}
+
 impl Watch<'_> {
-    /// Reads the files again. Whether there is a new configuration to carry out.
+    /// Reads the files again. Whether there is a new configuration to apply.
     pub fn read_files(&mut self) -> bool {
-        // First, so that nothing changes unnoticed after it was read.
+        // First, so that no change after reading is missed.
         self.events.attend(&watched_paths(self.options, self.common));
-        let strictness = load::strictness(self.options.strict);
-        let root = self.common.root_dir();
-        let loaded = match LoadedConfig::load(&self.options.paths, root, strictness, || load::trust(true)) {
+        let unfinished = self.events.unfinished();
+        self.unfinished_until = unfinished.map(|left| self.events.elapsed() + left);
+        if unfinished.is_some() {
+            log::info!("a file is being written; it is read when it is closed");
+            return false;
+        }
+        let loaded = match read(self.options, self.common) {
             Ok(loaded) => loaded,
             Err(none) => {
                 self.refuse(None, &none.diagnostic);
                 return false;
             }
         };
-        if loaded.is_same_as(&self.config) {
-            self.refused = None;
+        if self.config.as_ref().is_some_and(|config| loaded.is_same_as(config)) {
+            self.recover();
             return false;
         }
         let known = self.refused.as_ref().and_then(|refused| refused.config.as_ref());
@@ -32,18 +43,26 @@ impl Watch<'_> {
         }
         self.output.diagnose(&loaded.diagnostics, &loaded.sources);
         if loaded.rejection.is_none() {
-            log::info!("there is a new configuration");
-            (self.config, self.refused) = (loaded, None);
+            self.recover();
+            log::info!("new configuration");
+            self.config = Some(loaded);
             return true;
         }
         let error = loaded.first_error().cloned();
-        let error = error.unwrap_or_else(|| Diagnostic::error(code::FAILED, "it is not valid"));
+        let error = error.unwrap_or_else(|| Diagnostic::error(code::FAILED, "it is invalid"));
         self.refuse(Some(loaded), &error);
         false
     }
 
-    /// The last good configuration stays in force.
-    fn refuse(&mut self, config: Option<LoadedConfig>, error: &Diagnostic) {
+    /// Logs that an error is over, as the error was.
+    fn recover(&mut self) {
+        if self.refused.take().is_some() {
+            log::warn!("the configuration is valid {}", if self.config.is_some() { "again" } else { "now" });
+        }
+    }
+
+    /// Keeps the last valid configuration in force.
+    pub fn refuse(&mut self, config: Option<LoadedConfig>, error: &Diagnostic) {
         let message = match (error.labels.first(), &config) {
             (Some(label), Some(config)) => {
                 let Location { source, span } = label.location;
@@ -53,27 +72,34 @@ impl Watch<'_> {
             _ => error.message.clone(),
         };
         if self.refused.as_ref().is_none_or(|refused| refused.message != message) {
-            log::warn!("keeping the last good configuration: {message}");
+            log::warn!("{}: {message}", self.in_force());
         }
         self.refused = Some(Refused { config, message });
     }
 
-    /// How it is, in a line.
-    pub fn status(&self) -> String {
-        let trouble = self.namespaces.iter().find_map(|it| Some((&it.name, it.trouble.as_ref()?)));
-        if let Some(Refused { message, .. }) = &self.refused {
-            return format!("configuration invalid, keeping the last good one: {message}");
+    /// What the watch does as long as a configuration is refused.
+    fn in_force(&self) -> &'static str {
+        match self.config {
+            Some(_) => "keeping the last good configuration",
+            None => "waiting for the first configuration, and touching nothing",
         }
-        if let Some((name, message)) = trouble {
+    }
+
+    /// The status in one line.
+    pub fn status(&self) -> String {
+        let failed = self.namespaces.iter().find_map(|it| Some((&it.name, it.trouble.as_ref()?)));
+        if let Some(Refused { message, .. }) = &self.refused {
+            let reason = if self.config.is_some() { "configuration invalid, " } else { "" };
+            return format!("{reason}{}: {message}", self.in_force());
+        }
+        if let Some((name, message)) = failed {
             let location = name.as_ref().map_or(String::new(), |name| format!("netns {name}: "));
             return format!("not as declared: {location}{message}");
         }
         let endpoints = counted(self.namespaces.iter().map(WatchedNamespace::endpoints).sum(), "endpoint");
-        match self.options.netns.is_empty() {
-            true => format!("as declared: {endpoints}"),
-            false => {
-                format!("as declared: {endpoints} in {}", counted(self.namespaces.len(), "network namespace"))
-            }
+        if self.options.netns.is_empty() {
+            return format!("as declared: {endpoints}");
         }
+        format!("as declared: {endpoints} in {}", counted(self.namespaces.len(), "network namespace"))
     }
 }

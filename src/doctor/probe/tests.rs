@@ -2,17 +2,19 @@ use super::super::tests::fixture::{codes, healthy};
 use std::time::Duration;
 
 use super::*;
-use crate::model::{End, Event, EventFlags, EventKind, ResetReason, Sighting, SubflowFlags, Watched};
+use crate::model::{
+    End, Event, EventFlags, EventKind, ObservedSubflow, ProbeConnection, ResetReason, SubflowFlags,
+};
 
 /// The evidence of a healthy host whose connection is the test connection.
-fn with_probe(change: impl Fn(&mut Watched)) -> Evidence {
+fn with_probe(change: impl Fn(&mut ProbeConnection)) -> Evidence {
     let mut evidence = healthy();
-    let subflows = evidence.connections[0].subflows.iter().map(|path| Sighting {
-        path: path.clone(),
+    let subflows = evidence.connections[0].subflows.iter().map(|subflow| ObservedSubflow {
+        subflow: subflow.clone(),
         was_established: true,
         is_there: true,
     });
-    let mut watched = Watched {
+    let mut watched = ProbeConnection {
         peer: ([198, 51, 100, 1], 443).into(),
         protocol: Protocol::Mptcp,
         lasted: Duration::from_secs(1),
@@ -22,17 +24,17 @@ fn with_probe(change: impl Fn(&mut Watched)) -> Evidence {
     };
     change(&mut watched);
     evidence.connections[0].subflows =
-        watched.subflows.iter().filter(|seen| seen.is_there).map(|seen| seen.path.clone()).collect();
+        watched.subflows.iter().filter(|seen| seen.is_there).map(|seen| seen.subflow.clone()).collect();
     let target = "www.example.org:443".to_owned();
-    evidence.probe = Some(Probe { target, course: Course::Connected(watched) });
+    evidence.probe = Some(Probe { target, outcome: ProbeOutcome::Connected(watched) });
     evidence
 }
 
 /// The stage and detail of the second endpoint, and the findings.
 #[track_caller]
 fn check(evidence: &Evidence, expected: &str, found: &[&str]) {
-    let verdicts = subflow_results(evidence);
-    let SubflowResult { stage, detail, .. } = &verdicts[1];
+    let results = subflow_results(evidence);
+    let SubflowResult { stage, detail, .. } = &results[1];
     assert_eq!(format!("{}: {detail}", stage.word()), expected);
     assert_eq!(codes(evidence), found, "{expected}");
 }
@@ -48,7 +50,7 @@ fn closed(change: impl Fn(&mut Event)) -> Event {
 fn each_stage_is_distinguished() {
     const REFUSED: &[&str] = &["fault subflow-refused"];
     const MISSING: &[&str] = &["fault subflow-missing"];
-    let gone = |watched: &mut Watched| watched.subflows[1].is_there = false;
+    let gone = |watched: &mut ProbeConnection| watched.subflows[1].is_there = false;
     check(&with_probe(|_| {}), "established: ", &[]);
     check(&with_probe(gone), "closed: it disappeared", REFUSED);
     let with_event = |event: Event| {
@@ -62,33 +64,33 @@ fn each_stage_is_distinguished() {
     check(&with_event(closed(|event| event.error = Some(111))), "refused: Connection refused", REFUSED);
     let reset = with_event(closed(|event| event.reset_reason = Some(ResetReason(3))));
     check(&reset, "refused: the peer reset it: administratively prohibited", REFUSED);
-    let asking = |watched: &mut Watched| {
-        watched.subflows[1].path.state = 2;
-        watched.subflows[1].path.traffic.retransmitted = 2;
+    let asking = |watched: &mut ProbeConnection| {
+        watched.subflows[1].subflow.state = 2;
+        watched.subflows[1].subflow.traffic.retransmitted = 2;
     };
     check(&with_probe(asking), "unanswered: SYN sent 3 times", &["fault joins-unanswered"]);
-    let alone = |watched: &mut Watched| watched.subflows.truncate(1);
+    let alone = |watched: &mut ProbeConnection| watched.subflows.truncate(1);
     check(&with_probe(alone), "not-tried: no attempt was seen", MISSING);
-    let unacknowledged = |watched: &mut Watched| {
+    let unacknowledged = |watched: &mut ProbeConnection| {
         alone(watched);
-        watched.subflows[0].path.flags.0 &= !(1 << 6);
+        watched.subflows[0].subflow.flags.0 &= !(1 << 6);
     };
     check(
         &with_probe(unacknowledged),
         "not-tried: the peer has not acknowledged data, which the kernel waits for",
         MISSING,
     );
-    let denied = |watched: &mut Watched| {
+    let denied = |watched: &mut ProbeConnection| {
         alone(watched);
         watched.events =
             vec![Event { flags: Some(EventFlags::DENY_JOIN_ID0), ..Event::new(EventKind::Established) }];
     };
     check(&with_probe(denied), "not-tried: the peer accepts no subflow at its first address", MISSING);
     // Both places are taken by subflows to announced addresses.
-    let taken = |watched: &mut Watched| {
+    let taken = |watched: &mut ProbeConnection| {
         for port in [1, 2] {
             let mut seen = watched.subflows[1].clone();
-            seen.path.local = ([192, 0, 2, 1], port).into();
+            seen.subflow.local = ([192, 0, 2, 1], port).into();
             watched.subflows.push(seen);
         }
         watched.subflows.remove(1);
@@ -115,7 +117,7 @@ fn a_route_to_another_peer_does_not_count() {
 
 #[test]
 fn a_connection_that_the_peer_ended_shows_what_was() {
-    let over = |watched: &mut Watched| {
+    let over = |watched: &mut ProbeConnection| {
         watched.ended = true;
         watched.subflows.iter_mut().for_each(|seen| seen.is_there = false);
     };

@@ -50,7 +50,10 @@ pub fn healthy() -> Evidence {
         first_addresses: vec![address(1)],
         rp_filter: BTreeMap::new(),
         counters: Some(Counters(counters.map(|(name, count)| (name.to_owned(), count)).into())),
-        connections: vec![Connection { token: 1, subflows: vec![path(1, 0b100_0011), path(2, 0b100_1100)] }],
+        connections: vec![Connection {
+            token: 1,
+            subflows: vec![subflow(1, 0b100_0011), subflow(2, 0b100_1100)],
+        }],
         data: Default::default(),
         listeners: Vec::new(),
         managers: Vec::new(),
@@ -80,7 +83,7 @@ fn endpoint(number: u8, flags: Flags) -> Endpoint {
     }
 }
 
-fn path(number: u8, flags: u32) -> Subflow {
+fn subflow(number: u8, flags: u32) -> Subflow {
     const ESTABLISHED: u8 = 1;
     Subflow {
         local: (address(number), 40_000).into(),

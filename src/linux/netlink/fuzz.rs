@@ -13,7 +13,7 @@ use crate::linux::{mptcp_diag, routes, rtnl, sock_diag};
 use crate::model::{EventKind, Interface, Limits, canonical};
 use crate::report::json_v1::event::EventJson;
 use crate::report::text::event::Columns;
-use crate::report::{Style, ToldEvent};
+use crate::report::{EventLine, Style};
 use crate::system::Refusal;
 
 /// Length of `struct nlmsghdr`.
@@ -114,12 +114,12 @@ fn received(datagram: &[u8], messages: &[&[u8]]) {
     assert!(is_whole || received.last() == Some(&Received::Lost));
     for received in &received {
         let Received::Event(event) = received else { continue };
-        let told = ToldEvent { netns: None, event, endpoint: None };
-        let line = Columns::new(Style::Plain, []).event(&told, None);
+        let shown = EventLine { netns: None, event, endpoint: None };
+        let line = Columns::new(Style::Plain, []).event(&shown, None);
         assert!(line.strip_suffix('\n').is_some_and(|line| !line.contains(char::is_control)), "{line:?}");
         // The columns have some width without any content.
         assert!(line.len() <= 4 * datagram.len() + 200, "{} from {}", line.len(), datagram.len());
-        let json = serde_json::to_string(&EventJson::new(&told)).expect("JSON");
+        let json = serde_json::to_string(&EventJson::new(&shown)).expect("JSON");
         assert!(!json.contains(char::is_control), "{json:?}");
     }
 }

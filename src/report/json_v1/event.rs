@@ -1,4 +1,4 @@
-//! Events as JSON, a document each. All of them have the same fields; what the kernel did not say is null.
+//! Events as JSON, one document each. All have the same fields; what the kernel did not send is null.
 
 #[cfg(test)]
 mod tests;
@@ -6,13 +6,13 @@ mod tests;
 use serde::Serialize;
 
 use crate::model::{Event, EventFlags};
-use crate::report::ToldEvent;
-use crate::report::names::{errno, family_word, hex};
+use crate::report::EventLine;
+use crate::report::names::{errno_name, family_name, hex};
 
 use super::VERSION;
 
-/// What happened in one network namespace.
-#[derive(Debug, Serialize)]
+/// One event of one network namespace.
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct EventJson<'a> {
     version: u32,
@@ -37,7 +37,7 @@ pub struct EventJson<'a> {
     unknown: Vec<AttributeJson>,
 }
 
-/// What a peer said when it reset a subflow.
+/// The peer's reason for the reset of a subflow.
 #[derive(Debug, Serialize)]
 struct ResetJson {
     reason: Option<u32>,
@@ -54,9 +54,9 @@ struct AttributeJson {
 }
 
 impl<'a> EventJson<'a> {
-    /// An event.
-    pub fn new(told: &ToldEvent<'a>) -> EventJson<'a> {
-        let ToldEvent { netns, event, endpoint } = *told;
+    /// The document of an event.
+    pub fn new(line: &EventLine<'a>) -> EventJson<'a> {
+        let EventLine { netns, event, endpoint } = *line;
         let Event { kind, token, family, local, remote, backup, dev, error, .. } = event;
         let Event { reset_reason, reset_flags, flags, timeout, unknown, .. } = event;
         let reset = ResetJson {
@@ -73,7 +73,7 @@ impl<'a> EventJson<'a> {
             event: kind.word(),
             code: Some(kind.code()),
             token: token.map(|token| token.to_string()),
-            family: family.map(family_word),
+            family: family.map(family_name),
             local: local.socket(),
             local_id: local.id,
             name: endpoint,
@@ -82,7 +82,7 @@ impl<'a> EventJson<'a> {
             backup: *backup,
             dev: dev.as_ref().map(ToString::to_string),
             ifindex: dev.as_ref().map(|dev| dev.index.get()),
-            error: error.map(errno),
+            error: error.map(errno_name),
             reset: (reset_reason.is_some() || reset_flags.is_some()).then_some(reset),
             server_side: event.is_server_side(),
             flags: flags.map(EventFlags::words),
@@ -91,29 +91,8 @@ impl<'a> EventJson<'a> {
         }
     }
 
-    /// That events are missing here.
+    /// The document of a gap: events are missing here.
     pub fn lost(netns: Option<&'a str>) -> EventJson<'a> {
-        EventJson {
-            version: VERSION,
-            netns,
-            event: "lost",
-            code: None,
-            token: None,
-            family: None,
-            local: None,
-            local_id: None,
-            name: None,
-            remote: None,
-            remote_id: None,
-            backup: None,
-            dev: None,
-            ifindex: None,
-            error: None,
-            reset: None,
-            server_side: None,
-            flags: None,
-            timeout: None,
-            unknown: Vec::new(),
-        }
+        EventJson { version: VERSION, netns, event: "lost", ..EventJson::default() }
     }
 }

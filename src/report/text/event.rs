@@ -1,16 +1,16 @@
-//! Events for people: a line each, in columns that stay where they are without knowing what comes.
+//! Events for people: one line each, in columns that stay aligned although later events are unknown.
 //!
-//! A column is wide enough for any IPv4 address from the start, and grows when something longer comes. A screen that is
-//! too narrow gets the rest of a line below its first address, so that no word is torn.
+//! A column is wide enough for any IPv4 address from the start, and grows with longer content. On a narrow screen the rest
+//! of a line goes below its first address, so that no word is broken.
 
 #[cfg(test)]
 mod tests;
 
 use std::net::IpAddr;
 
-use crate::model::{Event, EventFlags, EventKind};
-use crate::report::names::{errno, family_word, hex};
-use crate::report::{Colour, Style, ToldEvent};
+use crate::model::{Event, EventFlags, EventKind, escaped};
+use crate::report::names::{errno_name, family_name, hex};
+use crate::report::{Colour, EventLine, Style};
 
 /// `listener-created`
 const KIND_WIDTH: usize = 16;
@@ -19,28 +19,28 @@ const TOKEN_WIDTH: usize = 8;
 /// `255.255.255.255:65535 id 7`
 const END_WIDTH: usize = 26;
 
-/// How many columns stand before the address of this end.
+/// How many columns come before the local address.
 const BEFORE_LOCAL: usize = 3;
 
-/// The columns so far.
+/// The columns, as wide as the events so far need them.
 pub struct Columns {
     style: Style,
-    /// Name of the namespace, event, token, this end, the peer's end.
+    /// Namespace, event, token, local end, remote end.
     widths: [usize; 5],
 }
 
 impl Columns {
-    /// For events of namespaces with these names; none for those of the one in which the program was started.
+    /// For events of the namespaces with these names; without names, of the one in which the program was started.
     pub fn new<'a>(style: Style, names: impl IntoIterator<Item = &'a str>) -> Columns {
-        let name = names.into_iter().map(width).max().unwrap_or(0);
+        let name = names.into_iter().map(|name| width(&escaped(name))).max().unwrap_or(0);
         Columns { style, widths: [name, KIND_WIDTH, TOKEN_WIDTH, END_WIDTH, END_WIDTH] }
     }
 
-    /// An event, for a screen of that width if there is one.
-    pub fn event(&mut self, told: &ToldEvent<'_>, screen: Option<usize>) -> String {
-        let ToldEvent { netns, event, endpoint } = told;
+    /// The line of an event, for a screen of that width if there is one.
+    pub fn event(&mut self, line: &EventLine<'_>, screen: Option<usize>) -> String {
+        let EventLine { netns, event, endpoint } = line;
         let cells = [
-            netns.unwrap_or_default().to_owned(),
+            escaped(netns.unwrap_or_default()).into_owned(),
             event.kind.to_string(),
             event.token.map(|token| token.to_string()).unwrap_or_default(),
             event.local.to_string(),
@@ -55,7 +55,7 @@ impl Columns {
             line.put(self.start(index), cell, &self.painted(colour, cell));
         }
         let mut start = self.start(cells.len());
-        // Before a name there is more room, as in plans.
+        // A name has a wider gap before it, as in plans.
         for words in rest(event).into_iter().chain(endpoint.map(|name| format!("  {name}"))) {
             line.put(start, &words, &words);
             start = line.column + 1;
@@ -63,12 +63,12 @@ impl Columns {
         line.text + "\n"
     }
 
-    /// That events are missing here.
+    /// The line of a gap: events are missing here.
     pub fn lost(&self, netns: Option<&str>) -> String {
-        const WORDS: &str = "events: there were more than the kernel keeps until they are read";
+        const WORDS: &str = "events: the kernel dropped them, since they were not read in time";
         let mut line = Line::new(None, 0);
         let cells = [
-            (0, netns.unwrap_or_default(), None),
+            (0, &*escaped(netns.unwrap_or_default()), None),
             (1, "lost", Some(Colour::Red)),
             (BEFORE_LOCAL, WORDS, None),
         ];
@@ -78,7 +78,7 @@ impl Columns {
         line.text + "\n"
     }
 
-    /// Where a column begins.
+    /// The column of the screen in which a cell begins.
     fn start(&self, index: usize) -> usize {
         self.widths.iter().take(index).map(|width| if *width == 0 { 0 } else { width + 1 }).sum()
     }
@@ -88,13 +88,13 @@ impl Columns {
     }
 }
 
-/// A line in the making.
+/// A line that is being written.
 struct Line {
     text: String,
-    /// Where the last row of it ends.
+    /// The width of its last row.
     column: usize,
     screen: Option<usize>,
-    /// Where all rows but the first begin.
+    /// The indentation of all rows but the first.
     indent: usize,
 }
 
@@ -103,7 +103,7 @@ impl Line {
         Line { text: String::new(), column: 0, screen, indent }
     }
 
-    /// Adds words at that column, which look like `painted`; in a new row where this one has no room.
+    /// Adds words at that column, written as `painted`; in a new row if this one has no room.
     fn put(&mut self, start: usize, words: &str, painted: &str) {
         if words.is_empty() {
             return;
@@ -111,13 +111,13 @@ impl Line {
         let mut start = start.max(self.column);
         let (mut words, mut painted) = (words, painted);
         if let Some(screen) = self.screen.filter(|screen| start + width(words) > *screen) {
-            // The room before a name is for what stands in the same row.
+            // The wider gap before a name is only for names in the same row.
             (words, painted) = (words.trim_start(), painted.trim_start());
             if self.column > self.indent {
                 self.text.push('\n');
                 self.column = 0;
             }
-            // What is too long for its place, and not for the screen, begins further to the left.
+            // Words that are too long for this column, but not for the screen, begin further to the left.
             let gap = usize::from(self.column > 0);
             start = self.indent.min(screen.saturating_sub(width(words))).max(self.column + gap);
         }
@@ -142,18 +142,18 @@ fn colour(kind: EventKind) -> Option<Colour> {
     }
 }
 
-/// What there is to say beside the ends.
+/// What the event has besides its ends.
 fn rest(event: &Event) -> Vec<String> {
     let mut rest: Vec<String> = family(event).into_iter().collect();
     rest.extend(flags(event));
     match event.backup {
         Some(true) => rest.push("backup".to_owned()),
-        // Where it is what the event is about.
+        // The event is about the priority, so the default is shown too.
         Some(false) if event.kind == EventKind::SubPriority => rest.push("nobackup".to_owned()),
         _ => {}
     }
     rest.extend(event.dev.as_ref().map(|dev| format!("dev {dev}")));
-    rest.extend(event.error.map(|error| format!("error {}", errno(error))));
+    rest.extend(event.error.map(|error| format!("error {}", errno_name(error))));
     rest.extend(event.reset_reason.map(|reason| format!("reset: {reason}")));
     rest.extend(event.reset_flags.filter(|flags| flags.is_transient()).map(|_| "transient".to_owned()));
     rest.extend(
@@ -164,12 +164,12 @@ fn rest(event: &Event) -> Vec<String> {
     rest
 }
 
-/// The family of the socket, where the addresses do not tell it.
+/// The family of the socket, unless it is that of the addresses.
 fn family(event: &Event) -> Option<String> {
-    let told = event.family.map(family_word)?;
+    let family = event.family.map(family_name)?;
     let mut addresses = event.local.address.iter().chain(&event.remote.address).peekable();
-    let is_plain = addresses.peek().is_some() && addresses.all(|address| word_of(*address) == told);
-    (!is_plain).then(|| format!("family {told}"))
+    let is_plain = addresses.peek().is_some() && addresses.all(|address| word_of(*address) == family);
+    (!is_plain).then(|| format!("family {family}"))
 }
 
 fn word_of(address: IpAddr) -> &'static str {
@@ -181,8 +181,8 @@ fn flags(event: &Event) -> Vec<String> {
     for word in words.iter_mut().filter(|word| word.starts_with("0x")) {
         *word = format!("rawflags {word}");
     }
-    let is_told = event.flags.is_some_and(|flags| flags.contains(EventFlags::SERVER_SIDE));
-    if event.is_server_side() == Some(true) && !is_told {
+    let is_shown = event.flags.is_some_and(|flags| flags.contains(EventFlags::SERVER_SIDE));
+    if event.is_server_side() == Some(true) && !is_shown {
         words.push("server-side".to_owned());
     }
     words

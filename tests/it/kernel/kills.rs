@@ -106,6 +106,36 @@ fn a_signal_behind_any_step_leaves_all_or_nothing() {
     assert!(finished.into_inner() > 0, "no run was signalled after its first step");
 }
 
+/// A trial is taken back by any of them, wherever it is, or has changed nothing yet.
+#[test]
+fn a_signal_behind_any_step_takes_a_trial_back() {
+    let cases = behind_each_call().into_iter().flat_map(|behind| {
+        [("SIGHUP", 1), ("SIGINT", 2), ("SIGTERM", 15)].map(|signal| (signal, behind.clone()))
+    });
+    let taken_back = AtomicU64::new(0);
+    scene::for_each(cases.collect(), |scene, ((name, number), behind)| {
+        let (call, when) = behind.split_once(':').expect("a call and a number");
+        let mut command = scene.namespace.command("strace");
+        command.args(["-D", &format!("--inject={call}:signal={name}:{when}"), "--output=/dev/null"]);
+        command.args([program_path(), "try", "--timeout=20", "-"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("starts");
+        // One that ends early may be gone already.
+        let _ = child.stdin.take().expect("piped").write_all(GOAL.as_bytes());
+        // The guard writes to the same pipes, so that it has ended too.
+        let output = child.wait_with_output().expect("ends");
+        let context = format!("{name} behind {behind}: {output:?}");
+        match (output.status.code(), output.status.signal()) {
+            (Some(4), _) => _ = taken_back.fetch_add(1, Ordering::Relaxed),
+            (_, Some(signal)) if signal == number => {}
+            _ => panic!("{context}"),
+        }
+        assert_eq!(scene.state(), scene.before, "{context}");
+        scene.heals(&context);
+    });
+    assert!(taken_back.into_inner() > 0, "no trial was signalled after its first step");
+}
+
 /// Half of the runs on their way to the goal, half on the way to a refusal and back. `PROPTEST_RNG_SEED` gives other
 /// moments.
 #[test]

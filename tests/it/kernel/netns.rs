@@ -100,19 +100,19 @@ fn a_glob_that_matches_nothing_is_a_warning() {
     let ran = named.apply(ONE, &globs).expect(0);
     assert_eq!(ran.stdout, "");
     for glob in ["w?b", "[w]*"] {
-        let warning = format!("warning: no network namespace is called {glob}\n");
+        let warning = format!("warning: no network namespace matches {glob}\n");
         assert_eq!(ran.stderr.matches(&warning).count(), 1, "{}", ran.stderr);
     }
     // Also when another one matches; and with `--strict` nothing is done then.
     let ran = named.apply(ONE, &["--netns=d*", "--netns=web-*", "--strict"]).expect(78);
-    assert!(ran.stderr.contains("error: no network namespace is called web-*\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("error: no network namespace matches web-*\n"), "{}", ran.stderr);
     assert_eq!(named.endpoints_of("db"), [""; 0]);
     let ran = named.apply(ONE, &["--netns=d*", "--netns=web-*"]).expect(0);
-    assert!(ran.stderr.contains("warning: no network namespace is called web-*\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("warning: no network namespace matches web-*\n"), "{}", ran.stderr);
     assert_eq!(named.endpoints_of("db").len(), 1);
     // Where `ip netns` was never used there is no folder.
     let ran = Named::new([]).apply(ONE, &["--netns=*"]).expect(0);
-    assert!(ran.stderr.contains("no network namespace is called *"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no network namespace matches *"), "{}", ran.stderr);
 }
 
 #[test]

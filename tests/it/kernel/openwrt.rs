@@ -146,7 +146,7 @@ fn the_lock_is_in_memory_without_a_run_folder_too() {
         assert!(router.path("tmp/run/mptcp-apply").is_dir(), "{linked}");
         assert_eq!(service.said(), "", "{linked}");
         let by_hand = run(router.command(&["/usr/sbin/mptcp-apply"]), "").expect(75);
-        assert!(by_hand.stderr.contains("lock /run/mptcp-apply/"), "{}", by_hand.stderr);
+        assert!(by_hand.stderr.contains(", /usr/sbin/mptcp-apply --watch"), "{}", by_hand.stderr);
         service.stop();
     }
 }

@@ -142,7 +142,7 @@ fn names_are_those_of_the_installed_configuration() {
     assert_eq!(json(&namespace, &options)["endpoints"][1]["name"], "lte");
     fs::write(&file, "version: 2").expect("written");
     let ran = show(&namespace, &options).expect(0);
-    assert!(ran.stderr.contains("not valid, so that endpoints have no names"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("invalid, so endpoints have no names"), "{}", ran.stderr);
     assert!(ran.stdout.starts_with("10.0.0.1 id 1 subflow\n"), "{}", ran.stdout);
 }
 

@@ -49,7 +49,7 @@ impl Trial {
         let mut child = command.spawn().expect("starts");
         let mut said = BufReader::new(child.stderr.take().expect("piped"));
         let mut line = String::new();
-        while !line.contains("to keep this, send SIGUSR1") {
+        while !line.contains("to keep the change, send SIGUSR1") {
             line.clear();
             assert!(said.read_line(&mut line).expect("UTF-8") > 0, "it does not wait");
         }
@@ -219,7 +219,7 @@ fn a_terminal_may_decide() {
             .expect("script(1) starts");
         let mut output = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
-        while !line.contains("to keep this, press Enter or send SIGUSR1") {
+        while !line.contains("to keep the change, press Enter or send SIGUSR1") {
             line.clear();
             assert!(output.read_line(&mut line).expect("UTF-8") > 0, "it does not wait");
         }

@@ -1,6 +1,7 @@
 //! `--watch`: hosts that change beneath it, and other writers.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use crate::kernel::links::{Links, SERVICE, subflows};
 use crate::kernel::watcher::{Watcher, addresses, endpoints, replace, wait_for_table};
 use crate::peer::Peer;
-use crate::support::{Namespace, allowed, run, table_size, wait_for};
+use crate::support::{Namespace, allowed, full_pipe, program_path, run, table_size, wait_for};
 
 const LTE: &str =
     "{version: 1, endpoints: {lte: {dev: ['wwan*', '!wwan9'], family: ipv4, flags: [subflow]}}}";
@@ -317,4 +318,60 @@ fn it_ends_soon_in_the_midst_of_waiting() {
     wait_for("the new endpoint", || addresses(&links.client).contains(&"10.1.1.11".to_owned()));
     watcher.stop();
     assert_eq!(addresses(&links.client), ["10.1.1.1"], "the connection keeps the path that it has");
+}
+
+/// A reader that stops reading loses lines, and nothing else happens.
+#[test]
+fn a_reader_that_does_not_read_stops_nothing() {
+    let namespace = Namespace::new();
+    let path = namespace.folder.path().join("config.yaml");
+    fs::write(&path, endpoints(&["10.0.0.1"])).expect("written");
+    let (mut output, its_output) = full_pipe();
+    let (_log, its_log) = full_pipe();
+    let mut command = namespace.command(program_path());
+    command.args(["-v", "--watch", "--resync", "1", "--format", "json"]).arg(&path);
+    let mut child = command.stdout(its_output).stderr(its_log).spawn().expect("starts");
+    for _ in 0..2 {
+        wait_for_table(&namespace, &["10.0.0.1"]);
+        namespace.ip("mptcp endpoint flush");
+    }
+    wait_for_table(&namespace, &["10.0.0.1"]);
+    // Once it reads again, there are whole lines.
+    let mut read = vec![0; 65536];
+    std::io::Read::read_exact(&mut output, &mut read).expect("read");
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(&mut output), &mut line).expect("read");
+    serde_json::from_str::<Value>(&line).expect("a document");
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).expect("it lives");
+    let start = Instant::now();
+    assert_eq!(child.wait().expect("waited").code(), Some(0));
+    assert!(start.elapsed() < allowed(Duration::from_secs(1)), "{:?}", start.elapsed());
+}
+
+/// Nor does a service manager, which hears later that it is ready.
+#[test]
+fn a_service_manager_that_does_not_read_stops_nothing() {
+    let namespace = Namespace::new();
+    let folder = namespace.folder.path();
+    fs::write(folder.join("config.yaml"), endpoints(&["10.0.0.1"])).expect("written");
+    let socket = UnixDatagram::bind(folder.join("notify")).expect("bound");
+    let filler = UnixDatagram::unbound().expect("a socket");
+    filler.set_nonblocking(true).expect("set");
+    filler.connect(folder.join("notify")).expect("connected");
+    while filler.send(b"x").is_ok() {}
+    let mut command = namespace.command(program_path());
+    command.args(["--watch", "--resync", "1", "--format", "json"]).arg(folder.join("config.yaml"));
+    command.env("NOTIFY_SOCKET", folder.join("notify"));
+    let watcher = Watcher::run(command);
+    watcher.wait_for_runs(2);
+    namespace.ip("mptcp endpoint flush");
+    wait_for_table(&namespace, &["10.0.0.1"]);
+    let mut message = [0; 4096];
+    let mut receive = || {
+        let length = socket.recv(&mut message).expect("received");
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
+    while !receive().contains("READY=1") {}
+    watcher.wait_until_said("notifications were dropped");
+    watcher.stop();
 }

@@ -1,13 +1,15 @@
 //! `--watch`: files that change, in all the ways in which files change.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::kernel::watcher::{Watcher, endpoints, replace, wait_for_table};
-use crate::support::Namespace;
+use crate::kernel::watcher::{Watcher, addresses, endpoints, replace, wait_for_table};
+use crate::support::{Namespace, program_path, wait_for};
 
 #[test]
 fn a_file_may_be_written_replaced_or_saved_by_an_editor() {
@@ -131,6 +133,8 @@ fn an_invalid_configuration_changes_nothing() {
     fs::remove_file(&path).expect("removed");
     watcher.wait_until_said("no such file");
     wait_for_table(&namespace, &["10.0.0.1"]);
+    replace(&path, &endpoints(&["10.0.0.1"]));
+    watcher.wait_until_said("the configuration is valid again");
     replace(&path, &endpoints(&["10.0.0.3"]));
     wait_for_table(&namespace, &["10.0.0.3"]);
     watcher.stop();
@@ -171,16 +175,9 @@ fn a_hang_up_reads_everything_again() {
 #[test]
 fn what_cannot_be_watched_is_said_at_once() {
     let namespace = Namespace::new();
-    let folder = namespace.folder.path().to_str().expect("UTF-8").to_owned();
-    for (code, arguments) in [
-        (66, vec!["--root-dir", &folder]),
-        (66, vec!["/nonexistent/a.yaml"]),
-        (64, vec!["-"]),
-        (64, vec!["--dry-run"]),
-        (64, vec!["--rehearse"]),
-    ] {
-        let ended = Watcher::start(&namespace, &arguments).end();
-        assert_eq!(ended.code, code, "{arguments:?}: {:?}", ended.said);
+    for argument in ["-", "--dry-run", "--rehearse"] {
+        let ended = Watcher::start(&namespace, &[argument]).end();
+        assert_eq!(ended.code, 64, "{argument}: {:?}", ended.said);
         assert!(ended.said.iter().any(|line| line.starts_with("error: ")), "{:?}", ended.said);
     }
     let path = namespace.folder.path().join("bad.yaml");
@@ -225,4 +222,119 @@ fn nothing_wakes_it_up_by_itself() {
     a_while();
     assert_eq!(watcher.count(), 1, "it ran because somebody read");
     watcher.stop();
+}
+
+/// The service may be enabled before there is a file: an empty folder and a missing file are waited for.
+#[test]
+fn the_first_file_is_waited_for() {
+    for name in ["root/etc/mptcp-apply/a.yaml", "named/a.yaml"] {
+        let namespace = Namespace::new();
+        namespace.ip("mptcp endpoint add 10.0.0.9 signal");
+        let path = namespace.folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        let root = namespace.folder.path().join("root");
+        let arguments = match name.starts_with("root") {
+            true => vec!["--root-dir", root.to_str().expect("UTF-8")],
+            false => vec![path.to_str().expect("UTF-8")],
+        };
+        let watcher = Watcher::start(&namespace, &arguments);
+        watcher.wait_until_said("waiting for the first configuration, and touching nothing: ");
+        watcher.signal(Signal::HUP);
+        replace(&path, "version: 2");
+        watcher.wait_until_said("unknown version `2`");
+        assert_eq!((watcher.count(), namespace.endpoints().len()), (0, 1), "nothing is touched");
+        replace(&path, &endpoints(&["10.0.0.1"]));
+        wait_for_table(&namespace, &["10.0.0.1"]);
+        watcher.wait_until_said("the configuration is valid now");
+        watcher.stop();
+    }
+}
+
+/// In place of a file, also of one that is there at the start, a pipe that nothing writes to is refused and not waited for.
+#[test]
+fn a_pipe_in_place_of_a_file_stops_nothing() {
+    let namespace = Namespace::new();
+    let (watcher, path) = Watcher::of(&namespace, &endpoints(&["10.0.0.1"]));
+    fs::remove_file(&path).expect("removed");
+    let mut mkfifo = std::process::Command::new("mkfifo");
+    assert!(mkfifo.arg(&path).status().expect("runs").success());
+    watcher.wait_until_said("it is a pipe, not a file");
+    namespace.ip("mptcp endpoint flush");
+    watcher.signal(Signal::HUP);
+    wait_for_table(&namespace, &["10.0.0.1"]);
+    replace(&path, &endpoints(&["10.0.0.2"]));
+    wait_for_table(&namespace, &["10.0.0.2"]);
+    watcher.stop();
+}
+
+/// What a writer has open is half of a file, whether it is new, or old and emptied. Neither is read, at a signal neither.
+#[test]
+fn a_file_is_read_when_it_is_closed() {
+    let namespace = Namespace::new();
+    let folder = namespace.folder.path().join("conf");
+    fs::create_dir(&folder).expect("made");
+    fs::write(folder.join("a.yaml"), endpoints(&["10.0.0.1", "10.0.0.2"])).expect("written");
+    let watcher = Watcher::start(&namespace, &[folder.to_str().expect("UTF-8")]);
+    watcher.wait_for_runs(1);
+    for (name, goal) in [("a.yaml", ["10.0.0.1", "10.0.0.3"]), ("b.yaml", ["10.0.0.4", "10.0.0.5"])] {
+        let before = addresses(&namespace);
+        let text = endpoints(&goal);
+        let (half, rest) = text.split_at(text.find("  e1").expect("a second endpoint"));
+        let mut file = fs::File::create(folder.join(name)).expect("opened");
+        for part in ["", half] {
+            file.write_all(part.as_bytes()).expect("written");
+            watcher.signal(Signal::HUP);
+            std::thread::sleep(Duration::from_millis(600));
+            assert_eq!(addresses(&namespace), before, "{name} was read although it is open");
+        }
+        file.write_all(rest.as_bytes()).expect("written");
+        drop(file);
+        wait_for_table(&namespace, &goal);
+    }
+    // An editor's own files in the folder delay nothing.
+    let _swap = fs::File::create(folder.join(".a.yaml.swp")).expect("opened");
+    replace(&folder.join("b.yaml"), &endpoints(&["10.0.0.6"]));
+    wait_for_table(&namespace, &["10.0.0.6", "10.0.0.3"]);
+    // One that stays open is read when it is quiet.
+    let mut file = fs::File::create(folder.join("b.yaml")).expect("opened");
+    file.write_all(endpoints(&["10.0.0.7"]).as_bytes()).expect("written");
+    let start = Instant::now();
+    wait_for_table(&namespace, &["10.0.0.3", "10.0.0.7"]);
+    assert!(start.elapsed() > Duration::from_secs(9), "{:?}", start.elapsed());
+    watcher.stop();
+}
+
+/// Every user has a number of inotify instances, and others may hold them all.
+#[test]
+fn without_inotify_it_looks_from_time_to_time() {
+    let namespace = Namespace::new();
+    let path = namespace.folder.path().join("config.yaml");
+    fs::write(&path, endpoints(&["10.0.0.1"])).expect("written");
+    let mut command = namespace.command("strace");
+    command.args(["-D", "--output=/dev/null", "--inject=inotify_init1:error=EMFILE", program_path()]);
+    command.args(["--watch", "--format", "json", "--resync", "1"]).arg(&path);
+    let watcher = Watcher::run(command);
+    watcher.wait_until_said("cannot watch files: ");
+    wait_for_table(&namespace, &["10.0.0.1"]);
+    replace(&path, &endpoints(&["10.0.0.2"]));
+    wait_for_table(&namespace, &["10.0.0.2"]);
+    watcher.stop();
+}
+
+/// The terminal in which it was started, by script(1).
+#[test]
+fn it_ends_with_its_terminal() {
+    let namespace = Namespace::new();
+    let path = namespace.folder.path().join("config.yaml");
+    fs::write(&path, endpoints(&["10.0.0.1"])).expect("written");
+    let inner = format!("{} --watch {} >/dev/null 2>&1", program_path(), path.display());
+    let mut script = namespace.command("script");
+    script.args(["--quiet", "--command", &inner, "/dev/null"]);
+    script.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = script.spawn().expect("script(1) starts");
+    wait_for_table(&namespace, &["10.0.0.1"]);
+    assert_eq!(namespace.apply("{version: 1}", &[]).code, 75);
+    child.kill().expect("killed");
+    child.wait().expect("waited");
+    wait_for("its end", || namespace.apply("{version: 1}", &[]).code == 0);
 }

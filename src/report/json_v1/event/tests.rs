@@ -3,8 +3,8 @@ use crate::model::{Device, End, EventKind, ResetFlags, ResetReason, Token};
 use std::num::NonZeroU32;
 
 fn json(event: &Event) -> String {
-    let told = ToldEvent { netns: Some("web-1"), event, endpoint: event.local.address.and(Some("lte")) };
-    serde_json::to_string(&EventJson::new(&told)).unwrap()
+    let line = EventLine { netns: Some("web-1"), event, endpoint: event.local.address.and(Some("lte")) };
+    serde_json::to_string(&EventJson::new(&line)).unwrap()
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn every_field_is_there() {
 }
 
 #[test]
-fn what_was_not_said_is_null() {
+fn what_was_not_sent_is_null() {
     let nothing = concat!(
         r#""token":null,"family":null,"local":null,"local-id":null,"name":null,"remote":null,"#,
         r#""remote-id":null,"backup":null,"dev":null,"ifindex":null,"#,

@@ -19,7 +19,7 @@ fn subflow(kind: EventKind) -> Event {
 }
 
 fn plain(event: &Event, endpoint: Option<&str>, screen: Option<usize>) -> String {
-    Columns::new(Style::Plain, []).event(&ToldEvent { netns: None, event, endpoint }, screen)
+    Columns::new(Style::Plain, []).event(&EventLine { netns: None, event, endpoint }, screen)
 }
 
 #[test]
@@ -38,35 +38,35 @@ fn a_line_is_in_columns() {
 }
 
 #[test]
-fn a_narrow_screen_tears_no_word() {
+fn a_narrow_screen_breaks_no_word() {
     let event = subflow(EventKind::SubEstablished);
     let expected = "\
 sub-established  00c0ffee 10.1.2.1:58913 id 5        10.1.1.2:5000 id 0
                           dev wwan0   lte
 ";
     assert_eq!(plain(&event, Some("lte"), Some(80)), expected);
-    // A name in a row of its own, where it belongs, and one that is too long for that.
+    // A name in a row of its own, in its column, and one that is too long for that.
     let row = |name: &str, screen| plain(&event, Some(name), Some(screen)).lines().last().map(str::to_owned);
     assert_eq!(row("lte", 38), Some(format!("{:26}lte", "")));
     let long = "n".repeat(60);
     assert_eq!(row(&long, 80), Some(format!("{:20}{long}", "")));
-    // Where this end is not told, the other end does not stand behind the screen.
+    // Without a local end, the remote end still fits on the screen.
     let announced = Event { token: event.token, remote: event.remote, ..Event::new(EventKind::Announced) };
     let lines = plain(&announced, None, Some(60));
     assert_eq!(lines, format!("{:17}00c0ffee 10.1.1.2:5000 id 0\n", "announced"));
-    // So narrow that it cannot help.
-    let torn = plain(&event, Some("lte"), Some(1));
-    assert_eq!(torn.split_whitespace().count(), expected.split_whitespace().count());
+    // Too narrow for any word.
+    let broken = plain(&event, Some("lte"), Some(1));
+    assert_eq!(broken.split_whitespace().count(), expected.split_whitespace().count());
 }
 
 #[test]
 fn columns_grow_and_stay_so() {
     let mut columns = Columns::new(Style::Plain, ["a", "web-1"]);
-    let mut told =
-        |event: &Event| columns.event(&ToldEvent { netns: Some("a"), event, endpoint: None }, None);
+    let mut print =
+        |event: &Event| columns.event(&EventLine { netns: Some("a"), event, endpoint: None }, None);
     let short = subflow(EventKind::SubClosed);
     let long = Event { local: end("2001:db8:1111:2222:3333:4444:5555:6666", 65535, 255), ..short.clone() };
-    let (before, at, after) = (told(&short), told(&long), told(&short));
+    let (before, at, after) = (print(&short), print(&long), print(&short));
     assert!(before.starts_with("a     sub-closed       00c0ffee 10.1.2.1:58913 id 5 "), "{before}");
     let remote = |line: &str| line.find("10.1.1.2").unwrap();
     assert!(remote(&before) < remote(&at));
@@ -76,15 +76,15 @@ fn columns_grow_and_stay_so() {
 #[test]
 fn colour_changes_no_column() {
     let event = subflow(EventKind::SubPriority);
-    let told = ToldEvent { netns: None, event: &event, endpoint: None };
-    let coloured = Columns::new(Style::Coloured, []).event(&told, None);
+    let line = EventLine { netns: None, event: &event, endpoint: None };
+    let coloured = Columns::new(Style::Coloured, []).event(&line, None);
     let plain = plain(&event, None, None);
     assert_eq!(coloured, plain.replace("sub-priority", "\x1b[33msub-priority\x1b[0m"));
     assert!(plain.contains(" nobackup dev wwan0\n"), "{plain}");
 }
 
 #[test]
-fn everything_that_was_said_is_told() {
+fn every_attribute_is_printed() {
     let event = Event {
         family: Some(10),
         backup: Some(true),
@@ -106,16 +106,16 @@ fn everything_that_was_said_is_told() {
     assert!(plain(&nameless, None, None).ends_with(" family 7 error 255\n"));
 }
 
-/// A name of an interface may hold anything but a slash and blanks.
+/// The name of an interface may hold anything but slashes and white space.
 #[test]
-fn no_name_makes_a_line_of_its_own() {
+fn a_name_cannot_break_the_line() {
     let dev = Device { index: NonZeroU32::MIN, name: Some("a\nclosed\x1b[2J".to_owned()) };
     let line = plain(&Event { dev: Some(dev), ..subflow(EventKind::SubClosed) }, None, None);
     assert!(line.ends_with(" dev a\\nclosed\\u{1b}[2J\n"), "{line:?}");
 }
 
 #[test]
-fn what_is_lost_is_said() {
+fn lost_events_have_a_line() {
     let lost = Columns::new(Style::Plain, ["web-1"]).lost(Some("a"));
     assert!(lost.starts_with("a     lost                      events: "), "{lost}");
 }

@@ -43,7 +43,7 @@ impl Scene {
 fn a_healthy_host_is_left_in_peace() {
     let Scene { host, _service } = Scene::new();
     let ran = doctor(&host, CONFIG, &[]).expect(0);
-    assert_eq!(ran.stdout, "nothing wrong found; looked at 2 endpoints and 0 live connections\n");
+    assert_eq!(ran.stdout, "no problems found; checked 2 endpoints and 0 live connections\n");
     assert_eq!(ran.stderr, "");
     // Without any configuration, and on a host that nobody has configured.
     assert_eq!(found(&host, ""), [""; 0]);
@@ -77,7 +77,7 @@ fn it_only_looks() {
 fn without_rights_it_finds_the_same() {
     let Scene { host, _service } = Scene::new();
     let bare = |expected: i32| doctor_without_rights(&host, CONFIG).expect(expected).stdout;
-    assert!(bare(0).starts_with("nothing wrong found"));
+    assert!(bare(0).starts_with("no problems found"));
     host.ip("link set wwan0 down");
     assert!(bare(1).contains("interface-down"));
 }
@@ -371,7 +371,7 @@ fn an_ordinary_user_finds_less_and_no_error() {
         run(command, config)
     };
     let ran = as_nobody(CONFIG).expect(0);
-    assert!(ran.stdout.starts_with("nothing wrong found; looked at 2 endpoints"), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("no problems found; checked 2 endpoints"), "{}", ran.stdout);
     assert_eq!(ran.stderr, "");
     host.ip("rule delete from 10.0.2.1 table 120");
     let ran = as_nobody(CONFIG).expect(1);

@@ -45,7 +45,7 @@ fn healthy_ends_are_left_in_peace() {
     let _peers = links.connect();
     links.wait_for_paths(&ALL);
     let ran = doctor(&links.client, CONFIG, &[]).expect(0);
-    assert_eq!(ran.stdout, "nothing wrong found; looked at 3 endpoints and 1 live connection\n");
+    assert_eq!(ran.stdout, "no problems found; checked 3 endpoints and 1 live connection\n");
     assert_eq!(doctor_without_rights(&links.client, CONFIG), ran);
     assert_eq!(found(&links.client, ""), [""; 0]);
     assert_eq!(found(&links.server, ""), [""; 0]);

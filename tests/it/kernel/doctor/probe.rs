@@ -93,7 +93,7 @@ fn the_page_shows_it() {
         "  established  10.1.2.1  two    rtt ",
         "  established  10.1.3.1  three  rtt ",
         "",
-        "nothing wrong found; looked at 3 endpoints and 1 live connection",
+        "no problems found; checked 3 endpoints and 1 live connection",
     ];
     assert_eq!(lines.len(), starts.len(), "{page}");
     assert!(lines.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{page}");

@@ -264,5 +264,5 @@ fn namespaces_that_are_not_there_are_told() {
     assert!(one_of_two.stderr.contains("there is no network namespace gone"), "{}", one_of_two.stderr);
     assert_ne!(one_of_two.code, 0);
     let none = monitor(&["--netns=db-*"]).expect(0);
-    assert!(none.stderr.contains("no network namespace is called db-*"), "{}", none.stderr);
+    assert!(none.stderr.contains("no network namespace matches db-*"), "{}", none.stderr);
 }

@@ -101,7 +101,7 @@ fn a_namespace_that_appears_is_applied() {
     let named = Named::new(["web-1"]);
     let watcher = Watcher::start(&named, ONE, &["--netns=web-*", "--netns=later"]);
     await_row(&named, "web-1", ROW);
-    watcher.await_said("waiting for network namespace later: there is none\n");
+    watcher.await_said("waiting for network namespace later: none exists\n");
     for name in ["web-2", "later", "other", "web-3"] {
         named.ip(&format!("netns add {name}"));
     }
@@ -120,7 +120,7 @@ fn a_namespace_that_appears_is_applied() {
 fn the_first_namespace_of_all_is_applied() {
     let named = Named::new([]);
     let watcher = Watcher::start(&named, ONE, &["--netns=*"]);
-    watcher.await_said("waiting for network namespace *: there is none\n");
+    watcher.await_said("waiting for network namespace *: none exists\n");
     named.ip("netns add first");
     await_row(&named, "first", ROW);
     named.ip("netns add second");

@@ -218,12 +218,6 @@ impl Machine {
     pub fn write(&self, path: &str, text: &str) {
         write(&self.folder.path().join("root"), path, text);
     }
-
-    /// Removes one.
-    #[track_caller]
-    pub fn remove(&self, path: &str) {
-        fs::remove_file(self.folder.path().join("root").join(path)).expect("removed");
-    }
 }
 
 impl Drop for Machine {

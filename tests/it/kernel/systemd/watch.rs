@@ -91,15 +91,21 @@ fn an_invalid_file_is_in_the_status_and_the_last_good_one_in_force() {
 #[test]
 fn a_service_that_cannot_start_says_why_and_does_not_try_again() {
     let machine = Machine::new();
-    for (config, code) in [(Some("version: 2"), "78"), (None, "66")] {
-        match config {
-            Some(config) => machine.write(CONFIG, config),
-            None => machine.remove(CONFIG),
-        }
-        assert_ne!(machine.systemctl("start mptcp-apply-watch").code, 0);
-        assert_eq!(machine.property(WATCH, "ExecMainStatus"), code);
-        assert_eq!(machine.property(WATCH, "ActiveState"), "failed");
-    }
+    machine.write(CONFIG, "version: 2");
+    assert_ne!(machine.systemctl("start mptcp-apply-watch").code, 0);
+    assert_eq!(machine.property(WATCH, "ExecMainStatus"), "78");
+    assert_eq!(machine.property(WATCH, "ActiveState"), "failed");
+}
+
+/// It may be enabled before there is a file.
+#[test]
+fn the_service_waits_for_the_first_file() {
+    let machine = Machine::new();
+    machine.does("start mptcp-apply-watch");
+    let waiting = status(&machine);
+    assert!(waiting.starts_with("waiting for the first configuration"), "{waiting}");
+    declare(&machine, &[1]);
+    wait_for("a good status", || status(&machine) == "as declared: 1 endpoint");
 }
 
 #[test]

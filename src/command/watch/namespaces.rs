@@ -1,0 +1,103 @@
+//! Passes over the watched namespaces, and which these are.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use crate::command::Output;
+use crate::command::output::OutputFormat;
+use crate::config::LoadedConfig;
+use crate::linux::netns::{self, Names};
+use crate::model::Exit;
+use crate::report::ReportContext;
+use crate::watch::namespace::{Pass, Trigger, WatchedNamespace};
+
+use super::{Pending, Watch};
+
+impl Watch<'_> {
+    /// Makes a pass over all namespaces, also new ones. The worst exit code.
+    pub fn pass_everywhere(&mut self, trigger: Trigger) -> Exit {
+        self.find_namespaces();
+        (self.pending, self.last_pass) = (Pending::default(), self.events.elapsed());
+        self.debounce.clear();
+        self.pass(&(0..self.namespaces.len()).collect(), trigger)
+    }
+
+    /// Makes a pass over the namespaces of these numbers. The worst exit code.
+    pub fn pass(&mut self, numbers: &BTreeSet<usize>, trigger: Trigger) -> Exit {
+        let Watch { output, config, events, namespaces, .. } = self;
+        let Some(config) = config else { return Exit::Success };
+        let ending = events.ending();
+        let mut worst = Exit::Success;
+        for number in numbers {
+            // Hundreds of namespaces may take longer than SIGTERM may be delayed.
+            if ending.load(Ordering::Relaxed) {
+                break;
+            }
+            let namespace = &mut namespaces[*number];
+            let exit = match namespace.pass(config, trigger, &ending) {
+                Some(pass) => report(output, config, namespace.name.as_deref(), trigger, &pass),
+                None => Exit::Unsupported,
+            };
+            worst = worst.worse(exit);
+            namespace.retry_at = namespace.retry_after().map(|pause| events.elapsed() + pause);
+        }
+        if !self.options.netns.is_empty()
+            && let Err(error) = self.home.enter()
+        {
+            log::warn!("{error}");
+        }
+        worst
+    }
+
+    /// Adds named namespaces that are new, and drops those that are gone.
+    fn find_namespaces(&mut self) {
+        if self.options.netns.is_empty() {
+            return;
+        }
+        let names = match netns::find(&self.options.netns) {
+            Ok(names) => names,
+            Err(error) => return log::warn!("{error}"),
+        };
+        let there = names.into_iter().filter_map(|name| Some((netns::identity(&name)?, name)));
+        let there: Vec<_> = there.collect();
+        let is_missing = |wanted: &&Names| !there.iter().any(|(_, name)| wanted.means(name));
+        let missing: Vec<Names> = self.options.netns.iter().filter(is_missing).cloned().collect();
+        for wanted in missing.iter().filter(|wanted| !self.missing.contains(wanted)) {
+            log::warn!("waiting for network namespace {wanted}: none exists");
+        }
+        self.missing = missing;
+        // One namespace may have several names; under a second one its lock would be held.
+        let mut known = BTreeSet::new();
+        let names: Vec<String> =
+            there.into_iter().filter(|(identity, _)| known.insert(*identity)).map(|(_, name)| name).collect();
+        let is_there =
+            |namespace: &WatchedNamespace| namespace.name.as_ref().is_none_or(|name| names.contains(name));
+        for gone in self.namespaces.extract_if(.., |namespace| !is_there(namespace)) {
+            log::warn!("network namespace {} is gone", gone.name.unwrap_or_default());
+        }
+        let is_known =
+            |name: &String| self.namespaces.iter().any(|namespace| namespace.name.as_ref() == Some(name));
+        let new: Vec<String> = names.iter().filter(|name| !is_known(name)).cloned().collect();
+        self.namespaces.extend(new.into_iter().map(|name| WatchedNamespace::new(Some(name))));
+    }
+}
+
+/// Reports a pass. If the output cannot be written, the watch continues.
+fn report(
+    output: &Output,
+    config: &LoadedConfig,
+    netns: Option<&str>,
+    trigger: Trigger,
+    Pass { result, warnings, is_news }: &Pass,
+) -> Exit {
+    let exit = match result {
+        Ok(report) => report.exit(),
+        Err(failure) => failure.kind.exit(),
+    };
+    if *is_news || output.format == OutputFormat::Json {
+        let context = ReportContext { loaded: Some(config), netns, trigger: Some(trigger.word()) };
+        output.diagnose_in(netns, warnings, &[]);
+        let _ = output.report(&context, result, true, false);
+    }
+    exit
+}
