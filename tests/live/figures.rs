@@ -17,8 +17,9 @@ pub fn tables(runs: &[Run]) -> String {
     let mut situations: BTreeMap<String, BTreeMap<(Kind, Order), Vec<&Run>>> = BTreeMap::new();
     for run in runs {
         let title = format!(
-            "Linux {}, {} ms each way, {}, {} of {}",
+            "Linux {}, three links of {} Mbit/s and {} ms each way, {}, data {}, connections: {}",
             run.kernel,
+            run.rate,
             run.delay,
             run.congestion,
             word(&run.direction),

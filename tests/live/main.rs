@@ -78,11 +78,14 @@ pub struct Run {
     direction: Direction,
     connections: usize,
     delay: u32,
+    rate: u32,
     congestion: String,
     /// How long the change took.
     seconds: f64,
     /// The longest time in which an end received nothing.
     gap: f64,
+    /// How long after the beginning of the change that began; below zero if before.
+    gap_start: f64,
     subflows_before: usize,
     subflows_after: usize,
     /// Whether the program warned that data does not flow.
@@ -154,10 +157,12 @@ fn change(options: &Options, kind: Kind, order: Order) -> Result<Run> {
     let warned = orders::carry_out(scene, kind, order)?;
     let seconds = start.elapsed().as_secs_f64();
     std::thread::sleep(Duration::from_secs(options.watch));
-    let gap = traffic.longest_gap(options.direction).as_secs_f64();
+    let gap = traffic.longest_gap(options.direction);
+    let gap_start = gap.start.saturating_duration_since(start).as_secs_f64()
+        - start.saturating_duration_since(gap.start).as_secs_f64();
     let subflows_after = scene.subflows()?;
     drop(traffic);
-    let Links { delay, congestion } = options.links.clone();
+    let Links { delay, rate, congestion } = options.links.clone();
     Ok(Run {
         kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
         kind,
@@ -165,9 +170,11 @@ fn change(options: &Options, kind: Kind, order: Order) -> Result<Run> {
         direction: options.direction,
         connections: options.connections,
         delay,
+        rate,
         congestion,
         seconds,
-        gap,
+        gap: gap.length.as_secs_f64(),
+        gap_start,
         subflows_before,
         subflows_after,
         warned,

@@ -44,6 +44,8 @@ pub enum Order {
     Delete,
     /// One after the other is deleted and added, 0.3 s apart.
     OneByOne,
+    /// No change at all: how restless the machine is.
+    Nothing,
 }
 
 /// A row of the table, but for its address: the link's number tells it.
@@ -121,6 +123,7 @@ pub fn carry_out(scene: &Scene, kind: Kind, order: Order) -> Result<bool> {
                 std::thread::sleep(Duration::from_millis(300));
             }
         }
+        Order::Nothing => {}
     }
     Ok(false)
 }

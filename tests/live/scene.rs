@@ -25,6 +25,9 @@ pub struct Links {
     /// Milliseconds that a packet takes, each way.
     #[arg(long, default_value_t = 20)]
     pub delay: u32,
+    /// Megabits a second that a link carries, each way.
+    #[arg(long, default_value_t = 8)]
+    pub rate: u32,
     /// How TCP finds out how much a path can carry.
     #[arg(long, default_value = "cubic")]
     pub congestion: String,
@@ -52,8 +55,6 @@ impl Scene {
     /// # Errors
     /// Without root, TUN devices, `ip`, `tc` or sch_tbf.
     pub fn new(program: &Path, relay: &Path, links: &Links) -> Result<Scene> {
-        /// What a link carries: 1 MB/s, and 50 ms of that wait for it at most.
-        const RATE: &str = "tbf rate 8mbit burst 16kb latency 50ms";
         let (client, server) = (Host::new()?, Host::new()?);
         let mut ours = "link set lo up\nmptcp limits set subflows 8 add_addr_accepted 8\n".to_owned();
         let mut theirs = ours.clone() + "address add 10.9.9.9/32 dev lo\n";
@@ -69,8 +70,14 @@ impl Scene {
         }
         for (host, batch, prefix) in [(&client, ours, 'c'), (&server, theirs, 's')] {
             host.ip(&batch)?;
-            let queues: String =
-                (1..=LINKS).map(|n| format!("qdisc add dev {prefix}{n} root {RATE}\n")).collect();
+            let queues: String = (1..=LINKS)
+                .map(|n| {
+                    format!(
+                        "qdisc add dev {prefix}{n} root tbf rate {}mbit burst 16kb latency 50ms\n",
+                        links.rate
+                    )
+                })
+                .collect();
             host.batch("tc", &queues)?;
             host.inside(|| fs::write("/proc/sys/net/ipv4/conf/all/rp_filter", "0"))?;
         }

@@ -28,6 +28,12 @@ pub enum Direction {
     Both,
 }
 
+impl Gap {
+    fn none() -> Gap {
+        Gap { length: Duration::ZERO, start: Instant::now() }
+    }
+}
+
 /// Connections between the hosts. They end with the value.
 pub struct Traffic {
     connections: Vec<[End; 2]>,
@@ -45,13 +51,22 @@ struct End {
 
 struct Clock {
     last: Instant,
-    longest: Duration,
+    longest: Gap,
+}
+
+/// A time without data.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Gap {
+    /// How long it was.
+    pub length: Duration,
+    /// When it began.
+    pub start: Instant,
 }
 
 impl Clock {
     fn tick(&mut self) {
         let now = Instant::now();
-        self.longest = self.longest.max(now - self.last);
+        self.longest = self.longest.max(Gap { length: now - self.last, start: self.last });
         self.last = now;
     }
 }
@@ -115,12 +130,12 @@ impl Traffic {
     /// Gaps count from now on; those that have begun, from their beginning.
     pub fn begin(&self) {
         for end in self.connections.iter().flatten() {
-            end.clock.lock().expect("no panic").longest = Duration::ZERO;
+            end.clock.lock().expect("no panic").longest = Gap::none();
         }
     }
 
     /// The longest gap of any end that is to receive something.
-    pub fn longest_gap(&self, direction: Direction) -> Duration {
+    pub fn longest_gap(&self, direction: Direction) -> Gap {
         let gap = |end: &End| {
             let mut clock = end.clock.lock().expect("no panic");
             clock.tick();
@@ -130,7 +145,7 @@ impl Traffic {
             let receivers = [(Direction::Up, server), (Direction::Down, client)];
             receivers.into_iter().filter(|(way, _)| direction.has(*way)).map(|(_, end)| gap(end))
         });
-        gaps.max().unwrap_or_default()
+        gaps.max().unwrap_or_else(Gap::none)
     }
 }
 
@@ -162,7 +177,7 @@ impl End {
     fn new(stream: TcpStream) -> io::Result<End> {
         stream.set_read_timeout(Some(LOOK))?;
         stream.set_write_timeout(Some(LOOK))?;
-        let clock = Clock { last: Instant::now(), longest: Duration::ZERO };
+        let clock = Clock { last: Instant::now(), longest: Gap::none() };
         Ok(End { stream, clock: Arc::new(Mutex::new(clock)) })
     }
 }
