@@ -3,6 +3,7 @@
 //!
 //! A pass takes the system as traits, so that all of it can be tested on a model.
 
+mod backup;
 mod drain;
 mod failure;
 mod observe;

@@ -12,6 +12,7 @@ use crate::model::{Endpoint, Flags, Identity, State, Step, Sysctl, code};
 use crate::plan::Plan;
 use crate::system::{Observed, PathManager, Refusal};
 
+use super::backup;
 use super::drain::{Drain, is_disruptive};
 use super::failure::{self, Failure};
 use super::ports::{self, PUTTING_BACK, RETRY, closing, patience_for};
@@ -131,11 +132,15 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
     /// kept the plan from being finished.
     fn attempt(&mut self, current: &State, plans: usize) -> Result<Observed, Failed> {
         let mut steps = self.plan.steps.clone();
-        if steps.iter().any(is_disruptive) {
+        let disrupts = steps.iter().any(is_disruptive);
+        if disrupts || steps.iter().any(backup::concerns) {
             let live = subflows(self.kernel);
-            self.drain = Drain::new(&steps, &live, current);
-            self.subflows.begin(self.kernel, &live);
-            steps = self.drain.arrange(steps);
+            if disrupts {
+                self.drain = Drain::new(&steps, &live, current);
+                self.subflows.begin(self.kernel, &live);
+                steps = self.drain.arrange(steps);
+            }
+            steps = backup::for_live_subflows(steps, &live);
         }
         let failed = |journal: usize, index: usize, failure: Failure, names: &_| {
             let failure = failure.at_step(journal + index, &steps[index], names);

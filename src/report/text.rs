@@ -32,6 +32,8 @@ fn summary<'s>(steps: impl Iterator<Item = &'s Step>, verdict: Verdict) -> Strin
         match step {
             Step::AddAddr { .. } => add += 1,
             Step::DelAddr { .. } => remove += 1,
+            // It lasts until the row is removed.
+            Step::SetFlags { why: Reason::Drained, .. } => {}
             Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::SetFlags { .. } => change += 1,
         }
     }
@@ -91,8 +93,9 @@ fn limits(from: Limits, to: Limits) -> String {
 fn note(step: &Step, names: &EndpointNames) -> String {
     let name = step.endpoint().and_then(|row| names.get(&row.identity)).map_or("", String::as_str);
     let reason = match step {
-        Step::AddAddr { why: Reason::Adopted, .. } => Reason::Adopted.words(),
-        Step::DelAddr { why, .. } => why.words(),
+        Step::AddAddr { why: why @ Reason::Adopted, .. }
+        | Step::SetFlags { why: why @ Reason::Drained, .. }
+        | Step::DelAddr { why, .. } => why.words(),
         _ => "",
     };
     let disruption = match step.disruption() {

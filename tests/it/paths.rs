@@ -409,6 +409,22 @@ fn draining_does_not_wait_for_ever() {
     assert!((3..4).contains(&(kernel.now - start).as_secs()), "{:?}", kernel.now - start);
 }
 
+/// Subflows that are there when a `backup` endpoint is added for their address hear of it; those of one that is replaced
+/// are closed anyway.
+#[test]
+fn live_subflows_hear_of_backup() {
+    let backup = SUBFLOW.union(Flags::BACKUP);
+    let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, Some(address(9)), &[Answer::Accept]);
+    let mut target = state(8, &[1], SUBFLOW);
+    target.endpoints.extend(state(8, &[8, 9], backup).endpoints);
+    let outcome = carry_out(&mut kernel, &target);
+    let of_9 =
+        outcome.steps().filter(|step| step.endpoint().is_some_and(|row| row.identity.address == address(9)));
+    let of_9: Vec<String> = of_9.map(ToString::to_string).collect();
+    assert_eq!(of_9.len(), 2, "{of_9:?}");
+    assert!(kernel.changed == [Identity { address: address(9), port: None }], "{:?}", kernel.changed);
+}
+
 /// What was drained is as before when a step fails, wherever that is.
 #[test]
 fn what_was_drained_is_put_back() {
