@@ -123,8 +123,8 @@ fn a_change_in_the_middle_of_the_steps() {
 fn a_writer_that_always_comes_in_between_is_given_up_on() {
     let namespace = Namespace::new();
     let config = "{version: 1, endpoints: {a: {address: 10.0.0.1, flags: [subflow]}}}";
-    // The family, the state, and then by turns an addition and the state again.
-    let held = strace::hold(&namespace, "sendto:when=3..13+2", config);
+    // The family, the state, links and addresses, and then by turns an addition and these three again.
+    let held = strace::hold(&namespace, "sendto:when=5..25+4", config);
     for _ in 0..5 {
         namespace.ip("mptcp endpoint flush");
         held.to_the_next();
