@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
-use crate::linux::claim::Claim;
+use crate::linux::claim::NamespaceClaim;
 use crate::model::{AddressId, Identity, OwnedEndpoints, escaped_path};
 use crate::reconcile::{LockError, Record};
 use crate::system::Error;
@@ -42,7 +42,7 @@ pub struct RunDir {
     namespace: u64,
     /// The user whose files they are.
     user: u32,
-    claim: Claim,
+    claim: NamespaceClaim,
     is_claimed: bool,
     /// The lock's file, once it was had.
     lock_file: Option<File>,
@@ -57,7 +57,7 @@ impl RunDir {
         // systemd lists several folders with colons between them; the first is the unit's own.
         let given = std::env::var_os("RUNTIME_DIRECTORY");
         let folder = given.as_ref().and_then(|folders| std::env::split_paths(folders).next());
-        let claim = Claim::open().and_then(|claim| Ok((claim.cookie()?, claim)));
+        let claim = NamespaceClaim::open().and_then(|claim| Ok((claim.cookie()?, claim)));
         let (namespace, claim) =
             claim.map_err(|error| Error::Io("identify the network namespace".into(), error))?;
         Ok(RunDir {

@@ -73,7 +73,8 @@ pub fn resolve(
             let mut declared = DeclaredRows::resolve(declarations, &is_in_table, facts)?;
             let names = std::mem::take(&mut declared.names);
             let mut warnings = std::mem::take(&mut declared.warnings);
-            let table = table::Table { prune: config.prune, current, capabilities, owned, names: &names };
+            let table =
+                table::DesiredTable { prune: config.prune, current, capabilities, owned, names: &names };
             let endpoints = table.resolve(declared, facts, &mut warnings)?;
             reasons = reasons::reasons(declarations, current, &endpoints, facts)?;
             (endpoints, names, warnings)

@@ -11,7 +11,7 @@ use super::ResolveError;
 use super::declared::{DeclaredRow, DeclaredRows, RowOrigin};
 
 /// What the table depends on, beside the declarations.
-pub struct Table<'t> {
+pub struct DesiredTable<'t> {
     /// False: endpoints stay that this program did not add.
     pub prune: bool,
     /// The table now.
@@ -27,7 +27,7 @@ pub struct Table<'t> {
 /// What an endpoint is for, with the words for it.
 const KINDS: [(Flags, &str); 2] = [(Flags::OPENING, "opens subflows"), (Flags::SIGNAL, "announces")];
 
-impl Table<'_> {
+impl DesiredTable<'_> {
     /// Puts the table together.
     ///
     /// # Errors

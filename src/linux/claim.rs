@@ -39,15 +39,15 @@ getsockopt_impl!(Cookie, SOL_SOCKET, SO_NETNS_COOKIE, u64, GetStruct<u64>);
 
 /// A socket of one network namespace, which can claim it.
 #[derive(Debug)]
-pub struct Claim(OwnedFd);
+pub struct NamespaceClaim(OwnedFd);
 
-impl Claim {
+impl NamespaceClaim {
     /// A socket of the network namespace that this thread is in. It claims nothing yet.
     ///
     /// # Errors
     /// When there is none to be had.
-    pub fn open() -> io::Result<Claim> {
-        Ok(Claim(socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?))
+    pub fn open() -> io::Result<NamespaceClaim> {
+        Ok(NamespaceClaim(socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?))
     }
 
     /// The cookie of its network namespace: a number that no other one gets until the next boot. The inode is no such
@@ -85,7 +85,7 @@ impl Claim {
     }
 }
 
-impl AsFd for Claim {
+impl AsFd for NamespaceClaim {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

@@ -1,5 +1,8 @@
 //! Waits for the decision about a change: by key, signal, command or time.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -146,25 +149,4 @@ fn is_empty_line(typed: &mut bool, bytes: &[u8]) -> bool {
         let had_text = std::mem::replace(typed, *byte != b'\n');
         *byte == b'\n' && !had_text
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_empty_line;
-
-    #[test]
-    fn only_an_empty_line_confirms() {
-        for (parts, confirms) in [
-            (&["\n"][..], true),
-            (&["no\n"], false),
-            (&["no", "\n"], false),
-            (&["no\n", "\n"], true),
-            (&[" \n"], false),
-            (&["no", "t yet\n\n"], true),
-        ] {
-            let mut typed = false;
-            let confirmed = parts.iter().fold(false, |_, part| is_empty_line(&mut typed, part.as_bytes()));
-            assert_eq!(confirmed, confirms, "{parts:?}");
-        }
-    }
 }

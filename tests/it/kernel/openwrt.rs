@@ -139,6 +139,8 @@ fn the_lock_is_in_memory_without_a_run_folder_too() {
         if linked != "none" {
             symlink(linked, router.path("run")).expect("linked");
         }
+        router.namespace.ip("link set lo up");
+        router.namespace.ip("address add 10.7.0.1/32 dev lo");
         fs::write(router.path(CONFIG), endpoints(&["10.7.0.1"])).expect("written");
         assert_eq!(router.init("start").stderr, "", "{linked}");
         let service = router.service();

@@ -258,6 +258,9 @@ fn a_damaged_record_claims_no_more_than_is_whole() {
 #[test]
 fn what_lies_in_the_way_of_the_next_record_is_replaced() {
     let (namespace, new) = with_a_record("owned.new");
+    namespace.ip("link set lo up");
+    namespace.ip("address add 10.0.0.1/32 dev lo");
+    namespace.ip("address add 10.0.0.2/32 dev lo");
     let precious = namespace.folder.path().join("precious");
     fs::write(&precious, "precious").expect("written");
     let odd: [&dyn Fn(); 3] = [&|| fs::write(&new, claim()).expect("written"), &|| mkfifo(&new), &|| {
