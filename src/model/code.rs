@@ -247,7 +247,7 @@ codes! {
     /// A connection lacks a subflow from an endpoint.
     SUBFLOW_MISSING = "subflow-missing": Fault | Hint;
     /// A connection has its subflows, and its data does not move.
-    DATA_STALLED = "data-stalled": Fault;
+    DATA_STALLED = "data-stalled": Warning | Fault;
 
     // The doctor: limits.
     /// The limit of subflows is 0, so no connection has a second subflow.

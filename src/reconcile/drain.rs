@@ -38,6 +38,8 @@ pub struct Drain {
     together: Vec<Identity>,
     /// Drained each by itself, before its own step: connections have no other path until then.
     alone: Vec<Identity>,
+    /// The connections that use them.
+    pub connections: BTreeSet<u32>,
 }
 
 impl Drain {
@@ -53,6 +55,7 @@ impl Drain {
         paths.retain(|connection, _| busy.contains(connection));
         going.retain(|row| paths.values().any(|paths| paths.contains(&row.identity.address)));
         let is_going = |path: &IpAddr| going.iter().any(|row| row.identity.address == *path);
+        paths.retain(|_, paths| paths.iter().any(is_going));
         let mut spared = BTreeSet::new();
         for paths in paths.values() {
             let first_choice: BTreeSet<&IpAddr> = paths.iter().filter(|path| !is_backup(now, path)).collect();
@@ -64,7 +67,7 @@ impl Drain {
         }
         let going = going.into_iter().map(|row| row.identity);
         let (alone, together) = going.partition(|row| spared.contains(&row.address));
-        Drain { together, alone }
+        Drain { together, alone, connections: paths.into_keys().collect() }
     }
 
     /// The steps in the order in which connections stop least: of the rows that are drained together and replaced, all are

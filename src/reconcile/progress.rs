@@ -6,12 +6,21 @@
 //! nothing. One that has stood still for minutes looks so too, once the buffers of its subflows are full.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use crate::system::{DataProgress, SubflowSummary};
+use crate::system::{DataProgress, PathManager, SubflowSummary};
+
+use super::settle::subflows;
 
 /// The most that waits on the subflows of a sender that sends one thing again and again: a piece of data and the next,
 /// of at most 32 KiB each.
 const QUEUED_MAX: u64 = 64 << 10;
+
+/// The time between two looks.
+const APART: Duration = Duration::from_millis(400);
+
+/// How long a run waits for data to move again.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What live connections show at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +44,33 @@ impl LiveData {
     fn sum(&self, connection: u32, what: fn(&SubflowSummary) -> u64) -> u64 {
         self.of(connection).map(what).sum()
     }
+}
+
+/// Waits until the data of these connections moves, and gives those whose data does not.
+pub fn await_data<K: PathManager + ?Sized>(kernel: &mut K, connections: &BTreeSet<u32>) -> BTreeSet<u32> {
+    if connections.is_empty() {
+        return BTreeSet::new();
+    }
+    let start = kernel.elapsed();
+    let mut before = look(kernel);
+    while before.may_stand_still() {
+        kernel.pause(APART);
+        let after = look(kernel);
+        let stalled = &stalled(&before, &after) & connections;
+        if stalled.is_empty() || kernel.is_interrupted() || kernel.elapsed() - start >= PATIENCE {
+            return stalled;
+        }
+        before = after;
+    }
+    BTreeSet::new()
+}
+
+fn look<K: PathManager + ?Sized>(kernel: &mut K) -> LiveData {
+    let connections = kernel.progress().unwrap_or_else(|error| {
+        log::info!("{error}");
+        Vec::new()
+    });
+    LiveData { connections, subflows: subflows(kernel) }
 }
 
 /// The connections whose data stands still in either direction, from two looks, 0.3 to 0.5 s apart: in that time the peer

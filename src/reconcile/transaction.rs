@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::diagnostic::{Diagnostic, Location};
-use crate::model::{Endpoint, Flags, Identity, State, Step, Sysctl, code};
+use crate::model::{Endpoint, Flags, Identity, State, Step, Sysctl, Token, code};
 use crate::plan::Plan;
 use crate::system::{Observed, PathManager, Refusal};
 
@@ -16,6 +16,7 @@ use super::backup;
 use super::drain::{Drain, is_disruptive};
 use super::failure::{self, Failure};
 use super::ports::{self, PUTTING_BACK, RETRY, closing, patience_for};
+use super::progress;
 use super::report::{Report, ReportedStep, StepOutcome, Verdict};
 use super::settle::subflows;
 use super::subflows::Subflows;
@@ -61,6 +62,7 @@ pub fn apply<K: PathManager + ?Sized>(
         lowered: Vec::new(),
         subflows: Subflows::default(),
         drain: Drain::default(),
+        busy: BTreeSet::new(),
     };
     let mut plans = 0;
     loop {
@@ -125,6 +127,8 @@ pub(super) struct Transaction<'k, K: ?Sized> {
     pub(super) lowered: Vec<(Endpoint, Flags)>,
     pub(super) subflows: Subflows,
     pub(super) drain: Drain,
+    /// The connections that moved data over rows that were drained.
+    busy: BTreeSet<u32>,
 }
 
 impl<K: PathManager + ?Sized> Transaction<'_, K> {
@@ -137,6 +141,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             let live = subflows(self.kernel);
             if disrupts {
                 self.drain = Drain::new(&steps, &live, current);
+                self.busy.extend(&self.drain.connections);
                 self.subflows.begin(self.kernel, &live);
                 steps = self.drain.arrange(steps);
             }
@@ -275,7 +280,13 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
     fn reached(mut self, after: State) -> Report {
         self.forget_refused();
         let verdict = if self.journal.is_empty() { Verdict::Unchanged } else { Verdict::Applied };
+        let stalled = progress::await_data(self.kernel, &self.busy);
         let Plan { names, warnings: mut diagnostics, .. } = self.plan;
+        diagnostics.extend(stalled.into_iter().map(|connection| {
+            let message = format!("the data of connection {} does not move any more", Token(connection));
+            let help = "restart its application; a larger net.ipv4.tcp_rmem at the end that receives keeps new connections from it";
+            Diagnostic::warning(code::DATA_STALLED, message).help(help)
+        }));
         diagnostics.extend(self.subflows.lost().iter().map(|endpoint| {
             let message = format!("live connections did not get their subflows back from {endpoint}");
             let help = "new connections are not concerned; `ss -Htn` and the peer's limits may tell why";

@@ -88,6 +88,9 @@ struct Talking {
     lowered: BTreeMap<IpAddr, Duration>,
     /// How many paths were removed with data on their way.
     torn: usize,
+    removals: usize,
+    /// Until when the data of all connections stands still once a path was removed, if it does.
+    stands_still: Option<Duration>,
 }
 
 impl Talking {
@@ -113,6 +116,8 @@ impl Talking {
             on_its_way: None,
             lowered: BTreeMap::new(),
             torn: 0,
+            removals: 0,
+            stands_still: None,
         }
     }
 
@@ -192,7 +197,7 @@ impl PathManager for Talking {
                 established: path.is_established(now),
                 queued: if self.carries(path, paths) { 1448 } else { 0 },
                 unread: 0,
-                acknowledged: 0,
+                acknowledged: now.as_millis() as u64,
                 received: 0,
                 backoff: 0,
                 idle: Duration::from_secs(3600),
@@ -203,8 +208,20 @@ impl PathManager for Talking {
         Ok(self.connections.iter().enumerate().flat_map(of).collect())
     }
 
+    /// Data moves, unless it stands still from the first removal on; then something waits, and is sent again and again.
     fn progress(&mut self) -> Result<Vec<DataProgress>, Error> {
-        Ok(Vec::new())
+        let stands_still = self.stands_still.is_some_and(|until| self.now < until) && self.removals > 0;
+        let moved = if stands_still { 0 } else { self.now.as_millis() as u64 };
+        let of = |connection: usize| DataProgress {
+            connection: connection as u32,
+            rcv_nxt: 0,
+            snd_una: moved,
+            write_seq: moved + 100_000,
+            rmem_alloc: 0,
+            rcvbuf: 1,
+            wmem_queued: 100_000,
+        };
+        Ok((0..self.connections.len()).map(of).collect())
     }
 
     fn joins(&mut self) -> Joins {
@@ -255,6 +272,7 @@ impl PathManager for Talking {
                 };
                 self.torn += self.connections.iter().map(torn).sum::<usize>();
                 self.lowered.remove(&gone);
+                self.removals += 1;
                 self.connections.iter_mut().for_each(|paths| paths.retain(|path| path.local != gone));
                 // A free place is for the next endpoint that has no path yet.
                 let rows = self.kernel.state().endpoints;
@@ -407,6 +425,20 @@ fn draining_does_not_wait_for_ever() {
     let start = kernel.now;
     carry_out(&mut kernel, &state(8, &[], SUBFLOW));
     assert!((3..4).contains(&(kernel.now - start).as_secs()), "{:?}", kernel.now - start);
+}
+
+/// A run ends when data moves again, and names the connections whose data does not.
+#[test]
+fn data_that_stands_still_is_told() {
+    for (seconds, stalled) in [(5, false), (1_000, true)] {
+        let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, Some(address(9)), &[Answer::Accept]);
+        kernel.on_its_way = Some(Duration::ZERO);
+        kernel.stands_still = Some(Duration::from_secs(seconds));
+        let outcome = carry_out(&mut kernel, &state(8, &[], SUBFLOW));
+        assert_eq!(warned(&outcome).contains("data-stalled"), stalled);
+        assert!(kernel.now.as_secs() <= 32, "{:?}", kernel.now);
+        assert!(stalled || kernel.now.as_secs() >= seconds, "{:?}", kernel.now);
+    }
 }
 
 /// Subflows that are there when a `backup` endpoint is added for their address hear of it; those of one that is replaced
