@@ -107,7 +107,17 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
     /// Before a step: lowers the rows that are due, and waits until nothing is on its way there. `now` is what the table is
     /// then.
     pub fn drain_before(&mut self, step: &Step, now: &mut State) {
-        let due = self.drain.due(step);
+        let mut due = self.drain.due(step);
+        if due.is_empty() {
+            return;
+        }
+        // Data stays on the only path of a connection.
+        let live = subflows(self.kernel);
+        due.retain(|row| {
+            let without_other = stranded(&live, row.address);
+            live.iter()
+                .any(|subflow| subflow.local == row.address && !without_other.contains(&subflow.connection))
+        });
         for row in due.iter().filter_map(|identity| now.endpoint(*identity).cloned()).collect::<Vec<_>>() {
             let to = row.flags.union(Flags::BACKUP);
             // The kernel alone makes implicit rows, and none of their flags can be put back.
@@ -120,9 +130,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
                 lower.replay(now);
             }
         }
-        if !due.is_empty() {
-            self.await_drained(&due.into_iter().map(|identity| identity.address).collect());
-        }
+        self.await_drained(&due.into_iter().map(|identity| identity.address).collect());
     }
 
     /// Waits until nothing is on its way by these addresses, but for connections that have no other path.

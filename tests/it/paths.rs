@@ -418,7 +418,8 @@ fn draining_does_not_wait_for_ever() {
     let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, None, &[Answer::Silence]);
     kernel.on_its_way = Some(Duration::ZERO);
     let start = kernel.now;
-    carry_out(&mut kernel, &state(8, &[], SUBFLOW));
+    let outcome = carry_out(&mut kernel, &state(8, &[], SUBFLOW));
+    assert!(!outcome.steps().any(|step| reason(step) == Some(Reason::Drained)));
     assert!(kernel.now - start < Duration::from_secs(1), "{:?}", kernel.now - start);
     let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, Some(address(9)), &[Answer::Accept]);
     kernel.on_its_way = Some(Duration::MAX / 2);
