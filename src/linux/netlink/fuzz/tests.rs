@@ -77,11 +77,12 @@ fn real_answers_are_understood() {
             Some("subflows-dump") => {
                 sock_diag::subflow(reply).is_some_and(|subflow| subflow.local.is_loopback())
             }
+            Some("connections-dump") => mptcp_diag::data(reply).is_some_and(|data| data.rcvbuf > 0),
             Some("get-address-dump") => rtnl::address(reply).is_some(),
             _ => false,
         };
         assert!(replies.iter().all(read), "{name}");
-        let asked = ["family", "limits", "get", "subflows"]
+        let asked = ["family", "limits", "get", "subflows", "connections"]
             .iter()
             .any(|start| name.rsplit('/').next().unwrap().starts_with(start));
         assert_eq!(replies.is_empty(), !asked, "{name}");
