@@ -82,8 +82,8 @@ fn file(path: &Path, origin: Origin, trust: &mut Vec<Diagnostic>) -> Result<Vec<
     for (level, folder) in path.ancestors().skip(1).take(above).enumerate() {
         let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let metadata = fs::metadata(folder).map_err(failed)?;
-        // In root's sticky folders, users replace only what is their own.
-        if is_sticky(&metadata) && metadata.uid() == 0 && (level > 0 || is_named) {
+        // In sticky folders, other users than the owner replace only what is their own.
+        if is_sticky(&metadata) && is_trusted(metadata.uid()) && (level > 0 || is_named) {
             continue;
         }
         // Reported once for all files of the folder.
@@ -148,6 +148,11 @@ fn is_unmapped(owner: u32) -> bool {
     owner == OVERFLOW_UID && fs::read_to_string("/proc/self/uid_map").is_ok_and(unmapped)
 }
 
+/// Whether what this user owns is root's, or that of the user of this process.
+fn is_trusted(owner: u32) -> bool {
+    owner == 0 || owner == rustix::process::geteuid().as_raw() || is_unmapped(owner)
+}
+
 fn is_sticky(metadata: &Metadata) -> bool {
     const STICKY: u32 = 0o1000;
     metadata.mode() & STICKY != 0
@@ -165,7 +170,7 @@ fn check_permissions(path: &Path, metadata: &Metadata, origin: Origin) -> Option
     }
     let (reason, remedy) = if mode & OTHERS_WRITE != 0 {
         ("every user can write to it".to_owned(), format!("chmod go-w {}", word()))
-    } else if owner != 0 && owner != rustix::process::geteuid().as_raw() && !is_unmapped(owner) {
+    } else if !is_trusted(owner) {
         (format!("it belongs to user {owner}, not to root"), format!("chown root {}", word()))
     } else if mode & GROUP_WRITES != 0 {
         (format!("group {} can write to it", metadata.gid()), format!("chmod g-w {}", word()))
