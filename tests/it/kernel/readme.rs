@@ -22,7 +22,7 @@ const WORDS: &str = r#"
 mptcp_apply() {
     if [ "$1" != try ]; then "$PROGRAM" --root-dir "$PWD" "$@"; return; fi
     "$PROGRAM" --root-dir "$PWD" "$@" 2>said & trial=$!
-    until grep -q SIGUSR1 said; do sleep 0.05; done
+    until grep -q SIGUSR1 said; do kill -0 "$trial" || { cat said >&2; exit 1; }; sleep 0.05; done
     kill -USR1 "$trial"
     wait "$trial"
 }
