@@ -71,19 +71,17 @@ fn file(path: &Path, origin: Origin, trust: &mut Vec<Diagnostic>) -> Result<Vec<
         return Err(failed(io::Error::other("it is a pipe, not a file")));
     }
     trust.extend(check_permissions(path, &metadata, origin));
-    // A user who can write to the folder can add files, and one who can write to the folder above what is read can replace
-    // it. The folders further above a named path were the choice of the user who named it.
-    let is_named = matches!(origin, Origin::Named | Origin::Followed);
+    // A user who can write to the folder can add files, and one who can write to the folder above can replace it. The
+    // folder of a named file was the choice of the user who named it: those of Kubernetes' volumes are writable.
     let above = match origin {
         Origin::Installed => usize::MAX,
         Origin::InNamedFolder => 2,
-        Origin::Named | Origin::Followed => 1,
+        Origin::Named | Origin::Followed => 0,
     };
     for (level, folder) in path.ancestors().skip(1).take(above).enumerate() {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let metadata = fs::metadata(folder).map_err(failed)?;
         // In sticky folders, other users than the owner replace only what is their own.
-        if is_sticky(&metadata) && is_trusted(metadata.uid()) && (level > 0 || is_named) {
+        if is_sticky(&metadata) && is_trusted(metadata.uid()) && level > 0 {
             continue;
         }
         // Reported once for all files of the folder.
