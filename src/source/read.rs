@@ -79,6 +79,7 @@ fn file(path: &Path, origin: Origin, trust: &mut Vec<Diagnostic>) -> Result<Vec<
         Origin::Named | Origin::Followed => 0,
     };
     for (level, folder) in path.ancestors().skip(1).take(above).enumerate() {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let metadata = fs::metadata(folder).map_err(failed)?;
         // In sticky folders, other users than the owner replace only what is their own.
         if is_sticky(&metadata) && is_trusted(metadata.uid()) && level > 0 {
