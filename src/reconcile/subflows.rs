@@ -102,7 +102,11 @@ impl Subflows {
                 false => Progress::Hopeless,
             }
         };
-        if stranded(&subflows(kernel), going).is_empty() {
+        // What was added has yet to last: it may be established, and reset a round trip later.
+        let is_new = |local: IpAddr| local != going && self.added.iter().any(|row| row.address == local);
+        let mut lasting = subflows(kernel);
+        lasting.retain(|subflow| !is_new(subflow.local));
+        if stranded(&lasting, going).is_empty() {
             return BTreeSet::new();
         }
         match wait(kernel, progress) {

@@ -59,6 +59,10 @@ fn a_tentative_address_is_no_match_yet() {
     namespace.links(&[("wwan0", "peer0")]);
     let config = "{version: 1, endpoints: {lte: {dev: wwan0, family: ipv6, flags: [subflow]}}}";
     let (watcher, _) = Watcher::of(&namespace, config);
+    // Each takes a second.
+    let mut sh = namespace.command("sh");
+    sh.args(["-c", "echo 3 > /proc/sys/net/ipv6/conf/wwan0/dad_transmits"]);
+    run(sh, "").expect(0);
     namespace.ip("address add 2001:db8::7/64 dev wwan0");
     assert!(namespace.ip("address show dev wwan0").contains("tentative"));
     wait_for_table(&namespace, &["2001:db8::7"]);
