@@ -10,8 +10,8 @@
 //! that is at its limit refuses, too, as long as the old subflow is there. Nothing tries again.
 //!
 //! So what was lost is added anew until it stays, and meanwhile connections send on one path alone, since all other
-//! endpoints, the new ones too, are `backup` for that moment. `cargo test what_replacing_costs`
-//! measures it; the README has figures.
+//! endpoints, the new ones too, are `backup` for that moment. `tests/live/run`
+//! measures it; `tests/bench/README.md` has figures.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
