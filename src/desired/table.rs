@@ -1,6 +1,7 @@
 //! The whole table: declared rows in their order, then the rows that stay.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use crate::model::diagnostic::Diagnostic;
@@ -41,8 +42,9 @@ impl DesiredTable<'_> {
         let DeclaredRows { mut rows, waiting, waits, names: _, warnings: _ } = declared;
         let mut staying = self.staying(&rows, &waiting)?;
         if let [(_, location), ..] = waits[..] {
+            let usable = usable(facts)?;
             for (kind, words) in KINDS {
-                let kept = self.kept(kind, &rows, &staying, facts)?;
+                let kept = self.kept(kind, &rows, &staying, &usable);
                 if kept.is_empty() {
                     continue;
                 }
@@ -106,25 +108,20 @@ impl DesiredTable<'_> {
         kind: Flags,
         rows: &[DeclaredRow],
         staying: &[Endpoint],
-        facts: &mut dyn HostFacts,
-    ) -> Result<Vec<Endpoint>, Error> {
+        usable: &BTreeSet<IpAddr>,
+    ) -> Vec<Endpoint> {
         let is_of_kind = |row: &&Endpoint| row.flags.intersects(kind) && !row.is_implicit();
         let declared = rows.iter().filter(|row| row.origin != RowOrigin::Unusable);
-        if declared.map(|row| &row.endpoint).any(|row| is_of_kind(&row)) {
-            return Ok(Vec::new());
+        let is_working = |row: &&Endpoint| {
+            let dev_is_gone = row.dev.as_ref().is_some_and(|dev| dev.name.is_none());
+            is_of_kind(row) && !dev_is_gone && usable.contains(&row.identity.address)
+        };
+        if declared.map(|row| &row.endpoint).any(|row| is_of_kind(&row))
+            || staying.iter().any(|row| is_working(&row))
+        {
+            return Vec::new();
         }
-        for row in staying.iter().filter(is_of_kind) {
-            if is_working(row, facts)? {
-                return Ok(Vec::new());
-            }
-        }
-        let mut kept = Vec::new();
-        for row in self.current.endpoints.iter().filter(is_of_kind) {
-            if is_working(row, facts)? {
-                kept.push(row.clone());
-            }
-        }
-        Ok(kept)
+        self.current.endpoints.iter().filter(is_working).cloned().collect()
     }
 
     /// Leaves out what does not fit into the table: what selectors declare last, and before that implicit endpoints,
@@ -173,19 +170,12 @@ fn make_way(rows: &mut Vec<DeclaredRow>, kept: &[Endpoint]) {
     rows.retain(|row| kept.iter().all(|kept| is_beside(row, kept)));
 }
 
-/// Whether subflows can use the row's address now: a global one on an interface that is up.
-fn is_working(row: &Endpoint, facts: &mut dyn HostFacts) -> Result<bool, Error> {
-    let dev_is_gone = row.dev.as_ref().is_some_and(|dev| dev.name.is_none());
-    let up: Vec<NonZeroU32> = facts
-        .interfaces()?
-        .iter()
-        .filter(|interface| interface.up)
-        .map(|interface| interface.index)
-        .collect();
-    let has = |there: &AssignedAddress| {
-        there.address == row.identity.address && there.can_be_taken(true) && up.contains(&there.index)
-    };
-    Ok(!dev_is_gone && facts.addresses()?.iter().any(has))
+/// The addresses that subflows can use now: global ones on interfaces that are up.
+fn usable(facts: &mut dyn HostFacts) -> Result<BTreeSet<IpAddr>, Error> {
+    let up = facts.interfaces()?.iter().filter(|interface| interface.up);
+    let up: BTreeSet<NonZeroU32> = up.map(|interface| interface.index).collect();
+    let is_usable = |there: &&AssignedAddress| there.can_be_taken(true) && up.contains(&there.index);
+    Ok(facts.addresses()?.iter().filter(is_usable).map(|there| there.address).collect())
 }
 
 fn fixed_ids(rows: &[DeclaredRow]) -> BTreeSet<AddressId> {

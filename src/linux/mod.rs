@@ -2,6 +2,7 @@
 //!
 //! It implements the traits of `system` and decides nothing: it reads what there is, and carries out steps.
 
+mod addresses;
 mod changes;
 pub mod claim;
 pub mod evidence;

@@ -1,6 +1,5 @@
 //! The kernel behind the seam: [`PathManager`] and [`HostFacts`] for the network namespace of this thread.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::rc::Rc;
@@ -10,17 +9,16 @@ use std::time::{Duration, Instant};
 
 use neli::consts::socket::NlFamily;
 
+use crate::linux::addresses::Addresses;
 use crate::linux::interfaces::{self, Interfaces};
 use crate::linux::mptcp_pm::{self, GenlFamily};
 use crate::linux::netlink::decode::Payloads;
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::probe_socket::{self, ProbeSocket};
-use crate::linux::rtnl::{Address, Rtnl};
 use crate::linux::signals::Interruption;
 use crate::linux::{Changes, kept, mptcp_diag, sock_diag, sysctl};
 use crate::model::{
     Capabilities, Connection, Endpoint, Identity, Interface, Reason, State, Step, Sysctl, SysctlValue,
-    canonical,
 };
 use crate::system::{
     AssignedAddress, DataProgress, Errno, Error, HostFacts, Joins, Observed, PathManager, Refusal,
@@ -58,16 +56,6 @@ pub enum Activity {
     Write,
     /// A pause, of which at most [`PAUSE_MAX`] passes before the next call.
     Pause,
-}
-
-/// The interfaces and their addresses.
-struct Addresses {
-    /// All interfaces.
-    interfaces: Vec<Interface>,
-    /// The addresses that a selector could pick, by interface index and then in the kernel's order.
-    selectable: Vec<AssignedAddress>,
-    /// The addresses that a socket can be bound to.
-    bindable: Vec<(IpAddr, NonZeroU32)>,
 }
 
 impl LinuxPathManager {
@@ -189,7 +177,7 @@ impl LinuxPathManager {
             Ok(verdict) => verdict.map(|_| ()),
             Err(error) => {
                 log::info!("the answer is lost: {error}");
-                let carried_out = self.observe(&[]).is_ok_and(|now| is_carried_out(step, &now.state));
+                let carried_out = self.observe(&[]).is_ok_and(|now| step.is_carried_out(&now.state));
                 if carried_out { Ok(()) } else { Err(error.into()) }
             }
         }
@@ -219,21 +207,6 @@ pub fn ask_for_family(netlink: &mut Netlink) -> Result<Payloads, Error> {
         Ok(replies) => Ok(replies),
         Err(refusal) if refusal.errno == Errno::ENOENT => Err(Error::NoMptcp),
         Err(refusal) => Err(Error::Refused("find the MPTCP path manager", refusal)),
-    }
-}
-
-/// Whether the state shows that a step was carried out.
-fn is_carried_out(step: &Step, now: &State) -> bool {
-    match step {
-        Step::SetSysctl { sysctl, to, .. } => now.sysctls.get(sysctl) == Some(to),
-        Step::SetLimits { to, .. } => now.limits == *to,
-        Step::SetFlags { endpoint, to, .. } => {
-            now.endpoint(endpoint.identity).is_some_and(|row| row.flags == *to)
-        }
-        Step::DelAddr { endpoint, .. } => now.endpoint(endpoint.identity).is_none(),
-        Step::AddAddr { endpoint, .. } => {
-            now.endpoint(endpoint.identity).is_some_and(|row| endpoint.becomes(row))
-        }
     }
 }
 
@@ -370,10 +343,7 @@ impl HostFacts for LinuxPathManager {
 
     fn await_change(&mut self, at_most: Duration) -> Result<(), Error> {
         match &mut self.changes {
-            Some(changes) => {
-                // What is known of interfaces and addresses is of before.
-                changes.wait(at_most)
-            }
+            Some(changes) => changes.wait(at_most),
             None => {
                 self.changes = Some(Changes::subscribe()?);
                 Ok(())
@@ -391,22 +361,5 @@ impl HostFacts for LinuxPathManager {
             return Ok(Some(SysctlValue::Number(1)));
         }
         sysctl::read(name)
-    }
-}
-
-impl Addresses {
-    fn read() -> Result<Addresses, Error> {
-        let mut rtnl = Rtnl::open()?;
-        let (interfaces, addresses) = (rtnl.links()?, rtnl.addresses()?);
-        let up: BTreeSet<NonZeroU32> =
-            interfaces.iter().filter(|link| link.up).map(|link| link.index).collect();
-        let bindable =
-            addresses.iter().filter(|address| address.can_be_bound() && up.contains(&address.index));
-        let bindable = bindable.map(|address| (canonical(address.address), address.index)).collect();
-        let selectable = addresses.iter().filter(|address| address.is_selectable());
-        let mut selectable: Vec<AssignedAddress> = selectable.map(Address::as_assigned).collect();
-        // Stable: addresses of one interface stay in the kernel's order.
-        selectable.sort_by_key(|address| address.index);
-        Ok(Addresses { interfaces, selectable, bindable })
     }
 }

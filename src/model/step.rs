@@ -200,6 +200,21 @@ impl Step {
         }
     }
 
+    /// Whether the state shows that the step was carried out.
+    pub fn is_carried_out(&self, now: &State) -> bool {
+        match self {
+            Step::SetSysctl { sysctl, to, .. } => now.sysctls.get(sysctl) == Some(to),
+            Step::SetLimits { to, .. } => now.limits == *to,
+            Step::SetFlags { endpoint, to, .. } => {
+                now.endpoint(endpoint.identity).is_some_and(|row| row.flags == *to)
+            }
+            Step::DelAddr { endpoint, .. } => now.endpoint(endpoint.identity).is_none(),
+            Step::AddAddr { endpoint, .. } => {
+                now.endpoint(endpoint.identity).is_some_and(|row| endpoint.becomes(row))
+            }
+        }
+    }
+
     /// The step that undoes this one in the given state; `None` if there is nothing to undo, or no way to undo it.
     ///
     /// An adopted endpoint stays: only the kernel can create implicit endpoints, and removing the row would close its
