@@ -10,7 +10,7 @@ use std::time::Duration;
 pub use nix::errno::Errno;
 
 use crate::model::{
-    AddressState, Capabilities, Identity, Interface, State, Step, Sysctl, SysctlValue, escaped,
+    AddressState, Capabilities, Family, Identity, Interface, State, Step, Sysctl, SysctlValue, escaped,
 };
 
 /// `MPTCP_PM_ATTR_SUBFLOWS`, the attribute of the limit `subflows`, which a refusal may point at.
@@ -18,11 +18,11 @@ pub const ATTR_SUBFLOWS: u16 = 3;
 
 /// A path manager that can be read and changed.
 pub trait PathManager {
-    /// Reads limits, endpoints and those of the given sysctls that exist.
+    /// Reads limits and endpoints, and as much more as `scope` says.
     ///
     /// # Errors
     /// When the kernel does not answer, or answers what cannot be understood.
-    fn observe(&mut self, sysctls: &[Sysctl]) -> Result<Observed, Error>;
+    fn observe(&mut self, scope: &Scope) -> Result<Observed, Error>;
 
     /// Whether a step would be refused, as far as that can be told without writing anything.
     ///
@@ -94,6 +94,19 @@ pub trait HostFacts {
     /// When the kernel does not answer.
     fn addresses(&mut self) -> Result<&[AssignedAddress], Error>;
 
+    /// The addresses that packets of uplinks leave with: global ones of interfaces that are up, deprecated and temporary
+    /// ones too, since live connections use them; no tentative ones. By interface index, then in the kernel's order.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    fn source_addresses(&mut self) -> Result<&[(IpAddr, NonZeroU32)], Error>;
+
+    /// The default routes of the main table out of an interface that this program did not make.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    fn default_routes(&mut self, family: Family, out_of: NonZeroU32) -> Result<Vec<MainDefault>, Error>;
+
     /// Whether a socket can be bound to the address now: it is on an interface that is up, on that one if one is given,
     /// and its duplicate address detection has ended well.
     ///
@@ -125,6 +138,31 @@ pub trait HostFacts {
 pub trait System: PathManager + HostFacts {}
 
 impl<S: PathManager + HostFacts> System for S {}
+
+/// What is managed beside limits and endpoints, and so read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Scope {
+    /// Those of them that the kernel has.
+    pub sysctls: Vec<Sysctl>,
+    /// Whether the rules and routes of uplinks are.
+    pub uplinks: bool,
+}
+
+impl Scope {
+    /// Everything that can be managed.
+    pub fn everything() -> Scope {
+        Scope { sysctls: Sysctl::all().collect(), uplinks: true }
+    }
+
+    /// What shows whether a step was carried out.
+    pub fn of(step: &Step) -> Scope {
+        let uplinks = matches!(
+            step,
+            Step::AddRule { .. } | Step::DelRule { .. } | Step::SetRoute { .. } | Step::DelRoute { .. }
+        );
+        Scope { sysctls: Vec::new(), uplinks }
+    }
+}
 
 /// What a path manager shows at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,6 +222,15 @@ pub struct DataProgress {
     pub rcvbuf: u32,
     /// Bytes of memory that data for the peer takes, unsent or not acknowledged.
     pub wmem_queued: u32,
+}
+
+/// A default route of the main table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MainDefault {
+    /// The kernel prefers the lowest one.
+    pub metric: u32,
+    /// The router; none on a link without one.
+    pub gateway: Option<IpAddr>,
 }
 
 /// An address of an interface.

@@ -11,11 +11,11 @@ use crate::doctor::{self, Configuration, Declared, FindingSeverity, ProbeTarget,
 use crate::linux::lookup::lookup;
 use crate::linux::{LinuxPathManager, evidence, probe};
 use crate::model::diagnostic::Strictness;
-use crate::model::{EndpointNames, Exit, Probe, ProbeOutcome, Sysctl};
+use crate::model::{EndpointNames, Exit, Probe, ProbeOutcome};
 use crate::reconcile::{self, Failure, Mode};
 use crate::report::doctor::{DoctorJson, text};
 use crate::rundir::RunDir;
-use crate::system::PathManager;
+use crate::system::{PathManager, Scope};
 
 use super::Output;
 use super::output::OutputFormat;
@@ -56,12 +56,12 @@ pub fn run(paths: &[PathBuf], target: Option<&ProbeTarget>, common: &Common) -> 
 fn observe(loaded: Option<&LoadedConfig>, command: String) -> (Table, EndpointNames, Configuration) {
     let valid = Configuration::valid(loaded);
     let observed = LinuxPathManager::open().and_then(|mut system| {
-        let state = system.observe(&Sysctl::all().collect::<Vec<_>>())?.state;
+        let state = system.observe(&Scope::everything())?.state;
         Ok((system, state))
     });
     match (observed, valid) {
         (Ok((mut system, state)), Ok(loaded)) => {
-            let names = desired::names(&loaded.config, &mut system).unwrap_or_default();
+            let names = desired::names(&loaded.config, &mut system).unwrap_or_default().endpoints;
             let rundir = RunDir::of_this_namespace().map_err(Failure::from);
             let pass = rundir.and_then(|mut rundir| {
                 reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Plan(None))

@@ -4,7 +4,7 @@ use crate::cli::Common;
 use crate::config::{LoadedConfig, Trust};
 use crate::desired;
 use crate::model::diagnostic::Strictness;
-use crate::model::{EndpointNames, Exit};
+use crate::model::{DeclaredNames, Exit};
 use crate::system::{Error, HostFacts};
 
 use super::Output;
@@ -33,12 +33,12 @@ impl InstalledNames {
         }
     }
 
-    /// The names of the declared endpoints on this host, whether they are in the table or not.
+    /// The names of declarations on this host, whether they are carried out or not.
     ///
     /// # Errors
     /// When interfaces or addresses cannot be read.
-    pub fn names(&self, facts: &mut dyn HostFacts) -> Result<EndpointNames, Error> {
-        let Some(loaded) = &self.0 else { return Ok(EndpointNames::new()) };
+    pub fn names(&self, facts: &mut dyn HostFacts) -> Result<DeclaredNames, Error> {
+        let Some(loaded) = &self.0 else { return Ok(DeclaredNames::default()) };
         desired::names(&loaded.config, facts)
     }
 }

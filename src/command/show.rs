@@ -7,10 +7,10 @@ use std::num::NonZeroU32;
 use crate::cli::{Common, Format, Show};
 use crate::linux::LinuxPathManager;
 use crate::model::diagnostic::Severity;
-use crate::model::{Connection, Device, EndpointNames, Exit, State, Sysctl, escaped};
+use crate::model::{Connection, DeclaredNames, Device, Exit, State, escaped};
 use crate::report::show::{self, ShowJson, ShowView};
 use crate::report::yaml;
-use crate::system::{Error, PathManager};
+use crate::system::{Error, PathManager, Scope};
 
 use super::installed::InstalledNames;
 use super::{Output, netns};
@@ -36,7 +36,7 @@ pub fn run(options: &Show, common: &Common) -> io::Result<Exit> {
 /// The state of one namespace.
 struct Observed {
     state: State,
-    names: EndpointNames,
+    names: DeclaredNames,
     connections: Option<Vec<Connection>>,
 }
 
@@ -45,7 +45,7 @@ fn observe(
     installed: &InstalledNames,
     system: &mut LinuxPathManager,
 ) -> Result<Observed, Error> {
-    let mut state = system.observe(&Sysctl::all().collect::<Vec<_>>())?.state;
+    let mut state = system.observe(&Scope::everything())?.state;
     let names = installed.names(system)?;
     if let Some(id) = options.id {
         state.endpoints.retain(|row| row.id.is_some_and(|own| own.get() == id));

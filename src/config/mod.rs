@@ -22,6 +22,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod unique;
+mod uplink;
 mod validate;
 mod yaml;
 
@@ -31,6 +32,7 @@ pub use load::{LoadedConfig, NoConfig, Trust};
 pub use merge::ManagedLimits;
 pub use pattern::{AddressFamily, AddressPattern, DevicePattern, INTERFACE_NAME_MAX, list_hint};
 pub use selector::Selector;
+pub use uplink::{Gateway, Uplink};
 pub use validate::{Config, Declaration, EndpointTarget};
 
 use crate::model::diagnostic::{Diagnostics, SourceId};

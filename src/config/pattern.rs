@@ -272,6 +272,11 @@ impl DevicePattern {
         wanted && !excluded.iter().any(is_one)
     }
 
+    /// Whether one of the words is a name of the interface, letter by letter.
+    pub fn names(&self, interface: &Interface) -> bool {
+        self.globs.iter().any(|word| interface.names().any(|name| name == word))
+    }
+
     /// Why the word cannot be an interface name or glob (`dev_valid_name` in `net/core/dev.c`).
     pub fn name_error(word: &str) -> Option<&'static str> {
         let name = word.strip_prefix('!').unwrap_or(word);

@@ -29,13 +29,10 @@ impl Selector {
             None => 0,
         };
         let is_of_family = self.family.is_none_or(|family| AddressFamily::of(address) == family.value);
-        let names = || interface.names();
-        let is_literal =
-            |dev: &DevicePattern| dev.globs.iter().any(|word| names().any(|name| name == word.as_str()));
         match &self.dev {
             _ if !is_of_family => None,
             None => Some((false, length)),
-            Some(dev) => dev.value.matches(interface).then(|| (is_literal(&dev.value), length)),
+            Some(dev) => dev.value.matches(interface).then(|| (dev.value.names(interface), length)),
         }
     }
 }

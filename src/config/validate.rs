@@ -13,6 +13,7 @@ use super::merge::{ManagedLimits, Merged};
 use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
 use super::selector::Selector;
 use super::unique::{Claim, check_unique};
+use super::uplink::Uplink;
 
 /// The flags of which an endpoint needs at least one.
 pub(super) const PURPOSES: Flags =
@@ -27,6 +28,8 @@ pub struct Config {
     pub limits: ManagedLimits,
     /// The managed sysctls.
     pub sysctls: BTreeMap<Sysctl, Located<SysctlValue>>,
+    /// In the declared order; `None` if rules and routes are not managed.
+    pub uplinks: Option<Vec<Uplink>>,
     /// In the order of preference; `None` if the table is not managed.
     pub endpoints: Option<Vec<Declaration>>,
 }
@@ -107,6 +110,7 @@ pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
         prune: prune.is_none_or(|prune| prune.value),
         limits,
         sysctls: sysctls.into_iter().map(|(sysctl, (_, value))| (sysctl, value)).collect(),
+        uplinks: None,
         endpoints,
     }
 }

@@ -261,7 +261,7 @@ fn address_twice(
 }
 
 /// The remedy for names that no interface has.
-fn interface_hint(words: &[&str], facts: &mut dyn HostFacts) -> Result<Option<String>, Error> {
+pub fn interface_hint(words: &[&str], facts: &mut dyn HostFacts) -> Result<Option<String>, Error> {
     if let Some(hint) = words.iter().find_map(|word| list_hint(word)) {
         return Ok(Some(hint));
     }

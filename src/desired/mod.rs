@@ -4,15 +4,21 @@ mod declared;
 mod needs;
 mod reasons;
 mod table;
+mod uplinks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use declared::DeclaredRows;
 pub use needs::{Need, needs};
+use uplinks::ResolvedUplinks;
 
 use crate::config::{Config, LimitValue, Located};
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{Capabilities, EndpointNames, Identity, Limits, Reason, State, Sysctl, SysctlValue, code};
+use crate::model::{
+    Capabilities, DeclaredNames, EndpointNames, Identity, Limits, State, Sysctl, SysctlValue, UplinkNames,
+    UplinkState, code,
+};
+use crate::plan::Reasons;
 use crate::system::{self, HostFacts};
 
 /// The desired state.
@@ -20,17 +26,19 @@ use crate::system::{self, HostFacts};
 pub struct Desired {
     /// The whole state: what is declared, and what stays as it is.
     pub state: State,
-    /// The names of declared endpoints, those that wait included.
-    pub names: EndpointNames,
+    /// The names of declarations, those that wait included.
+    pub names: DeclaredNames,
     /// Declarations that cannot be carried out yet.
     pub warnings: Vec<Diagnostic>,
-    /// Why rows leave the table that a declaration covers.
-    pub reasons: BTreeMap<Identity, Reason>,
+    /// Why something leaves that a declaration covers.
+    pub reasons: Reasons,
 }
 
 /// Why there is no desired state.
 #[derive(Debug)]
 pub enum ResolveError {
+    /// On this host the configuration contradicts itself.
+    Invalid(Vec<Diagnostic>),
     /// The kernel lacks what the configuration needs.
     Unsupported(Vec<Diagnostic>),
     /// An endpoint that has to stay conflicts with a declared one.
@@ -63,8 +71,12 @@ pub fn resolve(
     if !unsupported.is_empty() {
         return Err(ResolveError::Unsupported(unsupported));
     }
-    let mut reasons = BTreeMap::new();
-    let (endpoints, names, warnings) = match &config.endpoints {
+    let uplinks = match &config.uplinks {
+        None => ResolvedUplinks { state: None, ..ResolvedUplinks::default() },
+        Some(uplinks) => ResolvedUplinks::resolve(uplinks, current.uplinks(), facts)?,
+    };
+    let mut reasons = Reasons { rules: uplinks.rules, routes: uplinks.routes, ..Reasons::default() };
+    let (endpoints, names, mut warnings) = match &config.endpoints {
         None => (current.endpoints.clone(), EndpointNames::new(), Vec::new()),
         Some(declarations) => {
             let in_table: BTreeSet<Identity> =
@@ -76,20 +88,35 @@ pub fn resolve(
             let table =
                 table::DesiredTable { prune: config.prune, current, capabilities, owned, names: &names };
             let endpoints = table.resolve(declared, facts, &mut warnings)?;
-            reasons = reasons::reasons(declarations, current, &endpoints, facts)?;
+            reasons.endpoints = reasons::reasons(declarations, current, &endpoints, facts)?;
             (endpoints, names, warnings)
         }
     };
-    Ok(Desired { state: State { limits, sysctls, endpoints }, names, warnings, reasons })
+    warnings.extend(uplinks.warnings);
+    let names = DeclaredNames { endpoints: names, uplinks: uplinks.names };
+    Ok(Desired {
+        state: State { limits, sysctls, endpoints, uplinks: uplinks.state },
+        names,
+        warnings,
+        reasons,
+    })
 }
 
-/// The names of the declared endpoints by identity, including those that wait.
+/// The names of declarations, including those that wait.
 ///
 /// # Errors
 /// When the host cannot be read.
-pub fn names(config: &Config, facts: &mut dyn HostFacts) -> Result<EndpointNames, system::Error> {
+pub fn names(config: &Config, facts: &mut dyn HostFacts) -> Result<DeclaredNames, system::Error> {
     let declarations = config.endpoints.as_deref().unwrap_or_default();
-    Ok(DeclaredRows::resolve(declarations, &|_| true, facts)?.names)
+    let endpoints = DeclaredRows::resolve(declarations, &|_| true, facts)?.names;
+    let uplinks = config.uplinks.as_deref().unwrap_or_default();
+    let uplinks = match ResolvedUplinks::resolve(uplinks, &UplinkState::default(), facts) {
+        Ok(resolved) => resolved.names,
+        Err(ResolveError::System(error)) => return Err(error),
+        // Contradictions have no names.
+        Err(_) => UplinkNames::default(),
+    };
+    Ok(DeclaredNames { endpoints, uplinks })
 }
 
 fn limits(

@@ -16,6 +16,8 @@ pub struct Addresses {
     pub selectable: Vec<AssignedAddress>,
     /// The addresses that a socket can be bound to.
     pub bindable: Vec<(IpAddr, NonZeroU32)>,
+    /// Those of them that can leave the link, by interface index and then in the kernel's order.
+    pub sources: Vec<(IpAddr, NonZeroU32)>,
 }
 
 impl Addresses {
@@ -28,13 +30,15 @@ impl Addresses {
         let (interfaces, addresses) = (rtnl.links()?, rtnl.addresses()?);
         let up: BTreeSet<NonZeroU32> =
             interfaces.iter().filter(|link| link.up).map(|link| link.index).collect();
-        let bindable =
-            addresses.iter().filter(|address| address.can_be_bound() && up.contains(&address.index));
-        let bindable = bindable.map(|address| (canonical(address.address), address.index)).collect();
+        let usable = || addresses.iter().filter(|on| on.can_be_bound() && up.contains(&on.index));
+        let place = |on: &Address| (canonical(on.address), on.index);
+        let bindable = usable().map(place).collect();
+        let mut sources: Vec<_> = usable().filter(|on| on.is_global()).map(place).collect();
         let selectable = addresses.iter().filter(|address| address.is_selectable());
         let mut selectable: Vec<AssignedAddress> = selectable.map(Address::as_assigned).collect();
         // Stable: addresses of one interface stay in the kernel's order.
         selectable.sort_by_key(|address| address.index);
-        Ok(Addresses { interfaces, selectable, bindable })
+        sources.sort_by_key(|(_, index)| *index);
+        Ok(Addresses { interfaces, selectable, bindable, sources })
     }
 }

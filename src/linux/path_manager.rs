@@ -15,14 +15,16 @@ use crate::linux::mptcp_pm::{self, GenlFamily};
 use crate::linux::netlink::decode::Payloads;
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::probe_socket::{self, ProbeSocket};
+use crate::linux::routes::Routes;
 use crate::linux::signals::Interruption;
 use crate::linux::{Changes, kept, mptcp_diag, sock_diag, sysctl};
 use crate::model::{
-    Capabilities, Connection, Endpoint, Identity, Interface, Reason, State, Step, Sysctl, SysctlValue,
+    Capabilities, Connection, Endpoint, Family, Identity, Interface, Reason, State, Step, Sysctl,
+    SysctlValue, UplinkState,
 };
 use crate::system::{
-    AssignedAddress, DataProgress, Errno, Error, HostFacts, Joins, Observed, PathManager, Refusal,
-    SubflowSummary,
+    AssignedAddress, DataProgress, Errno, Error, HostFacts, Joins, MainDefault, Observed, PathManager,
+    Refusal, Scope, SubflowSummary,
 };
 
 /// How soon a pause notices an interruption.
@@ -37,6 +39,8 @@ pub struct LinuxPathManager {
     probe_socket: Option<ProbeSocket>,
     /// Read when they are first needed, and kept until the state is read again.
     addresses: Option<Addresses>,
+    /// Opened for the first rule or route.
+    routes: Option<Routes>,
     opened: Instant,
     /// Opened for the first wait for a change.
     changes: Option<Changes>,
@@ -72,6 +76,7 @@ impl LinuxPathManager {
             interfaces: Interfaces::default(),
             probe_socket: None,
             addresses: None,
+            routes: None,
             opened: Instant::now(),
             changes: None,
             signals: None,
@@ -150,6 +155,15 @@ impl LinuxPathManager {
         Ok(endpoint)
     }
 
+    /// The rules and routes of uplinks, with the names of their interfaces.
+    fn read_uplinks(&mut self) -> Result<UplinkState, Error> {
+        let mut uplinks = kept(&mut self.routes, Routes::open)?.uplinks()?;
+        for dev in uplinks.routes.iter_mut().filter_map(|route| route.dev.as_mut()) {
+            dev.name = interfaces::name(self.probe_socket()?, dev.index)?;
+        }
+        Ok(uplinks)
+    }
+
     fn probe_socket(&mut self) -> Result<&ProbeSocket, Error> {
         kept(&mut self.probe_socket, ProbeSocket::open).map(|socket| &*socket)
     }
@@ -177,7 +191,8 @@ impl LinuxPathManager {
             Ok(verdict) => verdict.map(|_| ()),
             Err(error) => {
                 log::info!("the answer is lost: {error}");
-                let carried_out = self.observe(&[]).is_ok_and(|now| step.is_carried_out(&now.state));
+                let carried_out =
+                    self.observe(&Scope::of(step)).is_ok_and(|now| step.is_carried_out(&now.state));
                 if carried_out { Ok(()) } else { Err(error.into()) }
             }
         }
@@ -211,7 +226,7 @@ pub fn ask_for_family(netlink: &mut Netlink) -> Result<Payloads, Error> {
 }
 
 impl PathManager for LinuxPathManager {
-    fn observe(&mut self, sysctls: &[Sysctl]) -> Result<Observed, Error> {
+    fn observe(&mut self, scope: &Scope) -> Result<Observed, Error> {
         self.interfaces.forget();
         self.probe_socket = None;
         self.addresses = None;
@@ -225,10 +240,11 @@ impl PathManager for LinuxPathManager {
             endpoints.push(self.with_device_name(row)?);
         }
         let mut values = std::collections::BTreeMap::new();
-        for &name in sysctls {
+        for &name in &scope.sysctls {
             values.extend(sysctl::read(name)?.map(|value| (name, value)));
         }
-        let state = State { limits, sysctls: values, endpoints };
+        let uplinks = scope.uplinks.then(|| self.read_uplinks()).transpose()?;
+        let state = State { limits, sysctls: values, endpoints, uplinks };
         Ok(Observed { capabilities: LinuxPathManager::capabilities().corrected_by(&state), state })
     }
 
@@ -316,6 +332,9 @@ impl PathManager for LinuxPathManager {
                 let id = endpoint.id.filter(|_| *why != Reason::Adopted);
                 self.write(step, self.family.add(endpoint, id))
             }
+            Step::AddRule { .. } | Step::DelRule { .. } | Step::SetRoute { .. } | Step::DelRoute { .. } => {
+                kept(&mut self.routes, Routes::open)?.execute(step)
+            }
         }
     }
 }
@@ -331,6 +350,14 @@ impl HostFacts for LinuxPathManager {
 
     fn addresses(&mut self) -> Result<&[AssignedAddress], Error> {
         Ok(&self.read_addresses()?.selectable)
+    }
+
+    fn source_addresses(&mut self) -> Result<&[(IpAddr, NonZeroU32)], Error> {
+        Ok(&self.read_addresses()?.sources)
+    }
+
+    fn default_routes(&mut self, family: Family, out_of: NonZeroU32) -> Result<Vec<MainDefault>, Error> {
+        kept(&mut self.routes, Routes::open)?.main_defaults(family, out_of)
     }
 
     fn has_address(&mut self, wanted: IpAddr, on: Option<NonZeroU32>) -> Result<bool, Error> {

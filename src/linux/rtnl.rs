@@ -94,12 +94,17 @@ impl Address {
     /// Whether a selector may pick it once it is settled. Loopback and link-local addresses are excluded by themselves
     /// too, since an administrator can give them global scope.
     pub fn is_selectable(&self) -> bool {
+        self.is_global() && !self.is_temporary()
+    }
+
+    /// Whether packets with it can leave the link.
+    pub fn is_global(&self) -> bool {
         let link_local = match self.address {
             IpAddr::V4(v4) => v4.is_link_local(),
             IpAddr::V6(v6) => v6.is_unicast_link_local(),
         };
         let special = link_local || self.address.is_loopback() || self.address.is_multicast();
-        self.scope == u8::from(RtScope::Universe) && !special && !self.is_temporary()
+        self.scope == u8::from(RtScope::Universe) && !special
     }
 }
 
@@ -222,6 +227,7 @@ pub fn link(reply: &[u8]) -> Option<Interface> {
         up: is(Iff::UP),
         carrier: is(Iff::LOWERUP),
         loopback: is(Iff::LOOPBACK),
+        routerless: is(Iff::POINTOPOINT) || is(Iff::NOARP),
     })
 }
 

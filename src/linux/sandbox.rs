@@ -17,8 +17,8 @@ use crate::desired::{Need, needs};
 use crate::linux::LinuxPathManager;
 use crate::linux::rtnl::{self, Address, Rtnl};
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{Device, Endpoint, Interface, Reason, State, Step, Sysctl, code};
-use crate::system::{Errno, Error, PathManager};
+use crate::model::{Device, Endpoint, Interface, Reason, State, Step, code};
+use crate::system::{Errno, Error, PathManager, Scope};
 
 /// Kinds of interfaces that need no other interface; the first that the kernel has is used for all. The kernel may load a
 /// module for it. That of `dummy` makes an interface in the host's namespace when it is loaded, so it comes last.
@@ -30,8 +30,7 @@ const LINK_KINDS: [&str; 3] = ["bridge", "veth", "dummy"];
 /// # Errors
 /// When the host cannot be read, and when no namespace can be made.
 pub fn enter(config: &Config) -> Result<(LinuxPathManager, Vec<Diagnostic>), Error> {
-    let sysctls: Vec<Sysctl> = Sysctl::all().collect();
-    let state = LinuxPathManager::open()?.observe(&sysctls)?.state;
+    let state = LinuxPathManager::open()?.observe(&Scope::everything())?.state;
     let mut rtnl = Rtnl::open()?;
     let (links, addresses) = (rtnl.links()?, rtnl.addresses()?);
     new_namespace().map_err(Error::NoSandbox)?;
@@ -147,8 +146,8 @@ impl Copy {
 
     /// Copies sysctls, limits and endpoints by the steps that a plan is made of.
     fn path_manager(&mut self, host: &mut LinuxPathManager, state: State) -> Result<(), Error> {
-        let sysctls: Vec<Sysctl> = state.sysctls.keys().copied().collect();
-        let fresh = host.observe(&sysctls)?.state;
+        let sysctls = state.sysctls.keys().copied().collect();
+        let fresh = host.observe(&Scope { sysctls, uplinks: false })?.state;
         let mut steps: Vec<Step> = Vec::new();
         for (sysctl, to) in state.sysctls {
             if let Some(from) = fresh.sysctls.get(&sysctl).filter(|from| **from != to) {

@@ -156,6 +156,8 @@ codes! {
     ID_HELD = "id-held": Error;
     /// The interface of an endpoint does not exist; the endpoint waits.
     DEV_MISSING = "dev-missing": Warning | Fault;
+    /// Nothing tells the router of an uplink; it waits.
+    GATEWAY_UNKNOWN = "gateway-unknown": Warning;
     /// A selector matches no usable address; it waits.
     NO_MATCH = "no-match": Warning | Fault;
     /// The address of an endpoint is not on this host, or not usable yet.

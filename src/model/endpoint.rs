@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 
-use super::{Flags, escaped};
+use super::{Flags, Interface, escaped};
 
 /// The kernel's address id of an endpoint, 1 to 255; it travels on the wire in ADD_ADDR, RM_ADDR and MP_JOIN.
 ///
@@ -94,6 +94,12 @@ impl PartialEq for Device {
 
 impl Eq for Device {}
 
+impl From<&Interface> for Device {
+    fn from(interface: &Interface) -> Device {
+        Device { index: interface.index, name: Some(interface.name.clone()) }
+    }
+}
+
 /// The name, or `if7` without one, as `ip` prints it. A name may have any character except slashes and blanks; control
 /// characters are escaped.
 impl fmt::Display for Device {
@@ -105,8 +111,7 @@ impl fmt::Display for Device {
     }
 }
 
-/// The names that declarations give to endpoints. They stand beside a [`State`](super::State): the kernel knows no
-/// names, and rows are compared without them.
+/// The names that declarations give to endpoints.
 pub type EndpointNames = BTreeMap<Identity, String>;
 
 /// Endpoints that this program made, with their ids where these are known. The kernel gives the inode of a namespace that

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A family of addresses. Its discriminant is the kernel's number, `AF_INET` or `AF_INET6`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Family {
     /// `ipv4`
     Ipv4 = 2,
@@ -36,6 +36,14 @@ impl Family {
     /// `ipv4` or `ipv6`.
     pub fn word(self) -> &'static str {
         Family::NAMES.iter().find(|(_, family)| *family == self).map_or("", |(word, _)| word)
+    }
+
+    /// `IPv4` or `IPv6`
+    pub fn title(self) -> &'static str {
+        match self {
+            Family::Ipv4 => "IPv4",
+            Family::Ipv6 => "IPv6",
+        }
     }
 
     /// How many bits an address has, and so the longest prefix.

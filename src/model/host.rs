@@ -22,6 +22,9 @@ pub struct Interface {
     pub carrier: bool,
     /// Whether it is a loopback interface.
     pub loopback: bool,
+    /// Whether packets reach whatever is on its link without a router or neighbour (`IFF_POINTOPOINT`, `IFF_NOARP`): PPP,
+    /// modems, tunnels.
+    pub routerless: bool,
 }
 
 impl Interface {

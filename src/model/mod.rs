@@ -20,6 +20,7 @@ mod quote;
 mod state;
 mod step;
 mod sysctl;
+mod uplink;
 
 pub use capabilities::Capabilities;
 pub use connection::{Connection, Subflow, SubflowFlags, Traffic};
@@ -33,6 +34,9 @@ pub use host::{AddressState, Counters, DefaultRoute, HostAddress, Interface, Lis
 pub use limits::Limits;
 pub use probe::{ObservedSubflow, Probe, ProbeConnection, ProbeOutcome, Protocol};
 pub use quote::{escaped, escaped_lines, escaped_path, shell_word};
-pub use state::State;
+pub use state::{DeclaredNames, State};
 pub use step::{Disruption, Reason, Step};
 pub use sysctl::{Sysctl, SysctlKind, SysctlValue};
+pub use uplink::{
+    MAIN_TABLE, UPLINK_PROTOCOL, UplinkNames, UplinkRoute, UplinkRule, UplinkState, uplink_table,
+};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Endpoint, Identity, Limits, Sysctl, SysctlValue};
+use super::{Endpoint, EndpointNames, Identity, Limits, Step, Sysctl, SysctlValue, UplinkNames, UplinkState};
 
 /// Everything that this program manages in one network namespace: one type for current, desired, before and after.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -13,6 +13,8 @@ pub struct State {
     pub sysctls: BTreeMap<Sysctl, SysctlValue>,
     /// The table: by ascending id as the kernel dumps it, or, if desired, in the declared order.
     pub endpoints: Vec<Endpoint>,
+    /// The rules and routes of uplinks; none where they are not managed, and so not read.
+    pub uplinks: Option<UplinkState>,
 }
 
 impl State {
@@ -20,13 +22,30 @@ impl State {
     pub fn endpoint(&self, identity: Identity) -> Option<&Endpoint> {
         self.endpoints.iter().find(|endpoint| endpoint.identity == identity)
     }
+
+    /// The rules and routes of uplinks; none of either where they are not managed.
+    pub fn uplinks(&self) -> &UplinkState {
+        const NONE: &UplinkState = &UplinkState { rules: Vec::new(), routes: Vec::new() };
+        self.uplinks.as_ref().unwrap_or(NONE)
+    }
 }
 
 impl State {
     /// Whether both are the same apart from order, names, absent ids, and implicit endpoints, which the kernel adds and
     /// removes itself.
     pub fn agrees_with(&self, other: &State) -> bool {
-        self.limits == other.limits && self.sysctls == other.sysctls && self.rows_agree_with(other)
+        self.limits == other.limits
+            && self.sysctls == other.sysctls
+            && self.rows_agree_with(other)
+            && self.uplinks_agree_with(other)
+    }
+
+    fn uplinks_agree_with(&self, other: &State) -> bool {
+        let (Some(own), Some(other)) = (&self.uplinks, &other.uplinks) else { return true };
+        own.rules.len() == other.rules.len()
+            && own.routes.len() == other.routes.len()
+            && own.rules.iter().all(|rule| other.rules.contains(rule))
+            && own.routes.iter().all(|route| other.routes.contains(route))
     }
 
     fn rows_agree_with(&self, other: &State) -> bool {
@@ -38,5 +57,26 @@ impl State {
         let mut own = self.endpoints.iter().filter(|row| !row.is_implicit());
         rows(self) == rows(other)
             && own.all(|row| other.endpoint(row.identity).is_some_and(|theirs| agrees(row, theirs)))
+    }
+}
+
+/// The names that declarations give. They stand beside a [`State`]: the kernel knows no names, and states are compared
+/// without them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeclaredNames {
+    /// Of endpoints.
+    pub endpoints: EndpointNames,
+    /// Of uplinks.
+    pub uplinks: UplinkNames,
+}
+
+impl DeclaredNames {
+    /// The name of the declaration that a step belongs to.
+    pub fn of(&self, step: &Step) -> Option<&str> {
+        match step {
+            Step::AddRule { rule, .. } | Step::DelRule { rule, .. } => self.uplinks.of_rule(rule),
+            Step::SetRoute { to: route, .. } | Step::DelRoute { route, .. } => self.uplinks.of_route(route),
+            _ => self.endpoints.get(&step.endpoint()?.identity).map(String::as_str),
+        }
     }
 }

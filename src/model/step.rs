@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Endpoint, Flags, Limits, State, Sysctl, SysctlValue};
+use super::{Endpoint, Flags, Limits, State, Sysctl, SysctlValue, UplinkRoute, UplinkRule, UplinkState};
 
 /// One operation on the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,36 @@ pub enum Step {
         /// Why.
         why: Reason,
     },
+    /// Add a rule.
+    AddRule {
+        /// The rule.
+        rule: UplinkRule,
+        /// Why.
+        why: Reason,
+    },
+    /// Remove a rule.
+    DelRule {
+        /// The rule.
+        rule: UplinkRule,
+        /// Why.
+        why: Reason,
+    },
+    /// Add a route, or replace it in place.
+    SetRoute {
+        /// Before, if there was one.
+        from: Option<UplinkRoute>,
+        /// After.
+        to: UplinkRoute,
+        /// Why.
+        why: Reason,
+    },
+    /// Remove a route.
+    DelRoute {
+        /// The route.
+        route: UplinkRoute,
+        /// Why.
+        why: Reason,
+    },
 }
 
 /// The reason of a step.
@@ -83,6 +113,10 @@ pub enum Reason {
     Renewed,
     /// It was added before its address could be used, so that live connections have no subflow from it.
     AddedTooEarly,
+    /// The default route of the interface has another router now.
+    RouterChanged,
+    /// Nothing tells the router of the interface any more.
+    GatewayUnknown,
 }
 
 impl Reason {
@@ -105,6 +139,8 @@ impl Reason {
             Reason::PutBack => "put back",
             Reason::Renewed => "renewed",
             Reason::AddedTooEarly => "added before its address could be used",
+            Reason::RouterChanged => "the router changed",
+            Reason::GatewayUnknown => "gateway unknown",
         }
     }
 }
@@ -114,6 +150,8 @@ impl Reason {
 pub enum Disruption {
     /// They are not interrupted.
     None,
+    /// Packets of the address leave by another interface.
+    MovesSubflows,
     /// The endpoint's subflows are closed and opened again.
     RecreatesSubflows,
     /// The endpoint's subflows are closed.
@@ -125,6 +163,7 @@ impl Disruption {
     pub fn word(self) -> &'static str {
         match self {
             Disruption::None => "none",
+            Disruption::MovesSubflows => "moves-subflows",
             Disruption::RecreatesSubflows => "recreates-subflows",
             Disruption::ClosesSubflows => "closes-subflows",
         }
@@ -135,7 +174,17 @@ impl Step {
     /// Its effect on live connections.
     pub fn disruption(&self) -> Disruption {
         match self {
-            Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::AddAddr { .. } => Disruption::None,
+            Step::SetSysctl { .. }
+            | Step::SetLimits { .. }
+            | Step::AddAddr { .. }
+            | Step::AddRule { .. }
+            | Step::SetRoute { .. }
+            | Step::DelRoute { .. } => Disruption::None,
+            // Without its address nothing leaves at all.
+            Step::DelRule { why: Reason::AddressGone | Reason::InterfaceDown | Reason::DevGone, .. } => {
+                Disruption::None
+            }
+            Step::DelRule { .. } => Disruption::MovesSubflows,
             Step::DelAddr { .. } => Disruption::ClosesSubflows,
             Step::SetFlags { endpoint, to, .. } => {
                 let fullmesh_changes =
@@ -148,19 +197,28 @@ impl Step {
     /// The endpoint of the step.
     pub fn endpoint(&self) -> Option<&Endpoint> {
         match self {
-            Step::SetSysctl { .. } | Step::SetLimits { .. } => None,
             Step::SetFlags { endpoint, .. }
             | Step::DelAddr { endpoint, .. }
             | Step::AddAddr { endpoint, .. } => Some(endpoint),
+            Step::SetSysctl { .. }
+            | Step::SetLimits { .. }
+            | Step::AddRule { .. }
+            | Step::DelRule { .. }
+            | Step::SetRoute { .. }
+            | Step::DelRoute { .. } => None,
         }
     }
 
     /// The same step for another reason. Settings have none.
     pub fn because(mut self, reason: Reason) -> Step {
         match &mut self {
-            Step::SetFlags { why, .. } | Step::DelAddr { why, .. } | Step::AddAddr { why, .. } => {
-                *why = reason
-            }
+            Step::SetFlags { why, .. }
+            | Step::DelAddr { why, .. }
+            | Step::AddAddr { why, .. }
+            | Step::AddRule { why, .. }
+            | Step::DelRule { why, .. }
+            | Step::SetRoute { why, .. }
+            | Step::DelRoute { why, .. } => *why = reason,
             Step::SetSysctl { .. } | Step::SetLimits { .. } => {}
         }
         self
@@ -197,6 +255,27 @@ impl Step {
                 state.endpoints.retain(|row| row.identity != endpoint.identity);
                 state.endpoints.push(endpoint.clone());
             }
+            Step::AddRule { .. } | Step::DelRule { .. } | Step::SetRoute { .. } | Step::DelRoute { .. } => {
+                self.replay_uplinks(state.uplinks.get_or_insert_default());
+            }
+        }
+    }
+
+    fn replay_uplinks(&self, uplinks: &mut UplinkState) {
+        match self {
+            Step::AddRule { rule, .. } => uplinks.rules.push(rule.clone()),
+            // There may be several of the same form.
+            Step::DelRule { rule, .. } => {
+                let at = uplinks.rules.iter().position(|own| own == rule);
+                at.map(|at| uplinks.rules.remove(at));
+            }
+            Step::SetRoute { to: route, .. } | Step::DelRoute { route, .. } => {
+                uplinks.routes.retain(|own| own.key() != route.key());
+                if let Step::SetRoute { to, .. } = self {
+                    uplinks.routes.push(to.clone());
+                }
+            }
+            _ => {}
         }
     }
 
@@ -212,6 +291,10 @@ impl Step {
             Step::AddAddr { endpoint, .. } => {
                 now.endpoint(endpoint.identity).is_some_and(|row| endpoint.becomes(row))
             }
+            Step::AddRule { rule, .. } => now.uplinks().rules.contains(rule),
+            Step::DelRule { rule, .. } => !now.uplinks().rules.contains(rule),
+            Step::SetRoute { to, .. } => now.uplinks().routes.contains(to),
+            Step::DelRoute { route, .. } => !now.uplinks().routes.contains(route),
         }
     }
 
@@ -237,6 +320,15 @@ impl Step {
                 let row = now.endpoint(endpoint.identity)?;
                 Some(Step::DelAddr { endpoint: row.clone(), why })
             }
+            Step::AddRule { rule, why: _ } => {
+                now.uplinks().rules.contains(rule).then(|| Step::DelRule { rule: rule.clone(), why })
+            }
+            Step::DelRule { rule, why: _ } => Some(Step::AddRule { rule: rule.clone(), why }),
+            Step::SetRoute { from: None, to, why: _ } => Some(Step::DelRoute { route: to.clone(), why }),
+            Step::SetRoute { from: Some(from), to, why: _ } => {
+                Some(Step::SetRoute { from: Some(to.clone()), to: from.clone(), why })
+            }
+            Step::DelRoute { route, why: _ } => Some(Step::SetRoute { from: None, to: route.clone(), why }),
         }
     }
 }
@@ -250,6 +342,10 @@ impl fmt::Display for Step {
             Step::SetFlags { endpoint, to, .. } => write!(f, "change {endpoint} to {to}"),
             Step::DelAddr { endpoint, .. } => write!(f, "remove {endpoint}"),
             Step::AddAddr { endpoint, .. } => write!(f, "add {endpoint}"),
+            Step::AddRule { rule, .. } => write!(f, "add {rule}"),
+            Step::DelRule { rule, .. } => write!(f, "remove {rule}"),
+            Step::SetRoute { to, .. } => write!(f, "set {to}"),
+            Step::DelRoute { route, .. } => write!(f, "remove {route}"),
         }
     }
 }

@@ -24,18 +24,21 @@ pub struct Rows {
     pub additions: Vec<Change>,
 }
 
-/// The steps for sysctls and limits. Both limits are one step, since the kernel sets both or none.
-pub fn settings(current: &State, target: &State) -> Vec<Step> {
+/// The steps for sysctls.
+pub fn sysctls(current: &State, target: &State) -> Vec<Step> {
     let mut steps = Vec::new();
     for (&sysctl, to) in &target.sysctls {
         if let Some(from) = current.sysctls.get(&sysctl).filter(|from| *from != to) {
             steps.push(Step::SetSysctl { sysctl, from: from.clone(), to: to.clone() });
         }
     }
-    if current.limits != target.limits {
-        steps.push(Step::SetLimits { from: current.limits, to: target.limits });
-    }
     steps
+}
+
+/// The step for limits. Both are one step, since the kernel sets both or none.
+pub fn limits(current: &State, target: &State) -> Option<Step> {
+    let (from, to) = (current.limits, target.limits);
+    (from != to).then_some(Step::SetLimits { from, to })
 }
 
 /// Compares two tables.

@@ -2,8 +2,8 @@
 
 mod diff;
 mod order;
-
 mod takeback;
+mod uplinks;
 
 pub use order::PlanError;
 
@@ -12,15 +12,17 @@ pub use takeback::{TrialStage, taken_back};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{Capabilities, EndpointNames, Identity, Reason, State, Step};
+use crate::model::{
+    Capabilities, DeclaredNames, Family, Identity, Reason, State, Step, UplinkRoute, UplinkRule,
+};
 
 /// Where to go, and the way there.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The state to reach.
     pub target: State,
-    /// The names of its endpoints, and of those that wait.
-    pub names: EndpointNames,
+    /// The names of what it consists of, and of what waits.
+    pub names: DeclaredNames,
     /// The steps to it.
     pub steps: Vec<Step>,
     /// What waits, and what else the target lacks on this host.
@@ -29,24 +31,47 @@ pub struct Plan {
 
 /// The smallest sequence of steps from `current` to `target`, in an order that the kernel accepts at every step.
 ///
-/// Sysctls come first, then limits, since an added endpoint opens subflows at once and within the current limits; then
-/// flags that change in place; then additions and removals (see `order`).
+/// Sysctls come first, then the routes and rules by which packets of new subflows leave (see `uplinks`), then limits, since
+/// an added endpoint opens subflows at once and within the current limits; then flags that change in place; then
+/// additions and removals of endpoints (see `order`); at last rules and routes that go.
 ///
 /// # Errors
 /// When no order of steps leads to the target.
 pub fn plan(current: &State, target: &State, capabilities: Capabilities) -> Result<Vec<Step>, PlanError> {
-    let mut steps = diff::settings(current, target);
+    let uplinks = uplinks::uplinks(current, target);
     let rows = diff::rows(&current.endpoints, &target.endpoints);
+    let mut steps = diff::sysctls(current, target);
+    steps.extend(uplinks.first);
+    steps.extend(diff::limits(current, target));
     steps.extend(rows.in_place);
     steps.extend(order::order(&current.endpoints, rows.removals, rows.additions, capabilities)?);
+    steps.extend(uplinks.last);
     Ok(steps)
 }
 
-/// Gives removals their true reasons: a row that a declaration covers is not one that is not declared.
-pub fn give_reasons(steps: &mut [Step], reasons: &BTreeMap<Identity, Reason>) {
+/// Why something leaves that a declaration covers.
+#[derive(Debug, Default)]
+pub struct Reasons {
+    /// Rows.
+    pub endpoints: BTreeMap<Identity, Reason>,
+    /// Rules.
+    pub rules: Vec<(UplinkRule, Reason)>,
+    /// Routes, by their key.
+    pub routes: BTreeMap<(Family, u32), Reason>,
+}
+
+/// Gives removals their true reasons: what a declaration covers is not something that is not declared.
+pub fn give_reasons(steps: &mut [Step], reasons: &Reasons) {
+    let of_route = |route: &UplinkRoute| reasons.routes.get(&(route.family, route.table)).copied();
+    let of_rule = |rule| reasons.rules.iter().find(|(own, _)| own == rule).map(|(_, reason)| *reason);
     for step in steps {
-        if let Step::DelAddr { endpoint, why: why @ Reason::NotDeclared } = step {
-            *why = reasons.get(&endpoint.identity).copied().unwrap_or(*why);
+        match step {
+            Step::DelAddr { endpoint, why: why @ Reason::NotDeclared } => {
+                *why = reasons.endpoints.get(&endpoint.identity).copied().unwrap_or(*why);
+            }
+            Step::DelRule { rule, why } => *why = of_rule(rule).unwrap_or(*why),
+            Step::DelRoute { route, why } => *why = of_route(route).unwrap_or(*why),
+            _ => {}
         }
     }
 }

@@ -5,7 +5,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use crate::model::{AddressId, Endpoint, Flags, Identity, Limits, State};
+use crate::model::{AddressId, Endpoint, Flags, Identity, Limits, State, UplinkState};
 
 /// How far the trial got.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,23 @@ pub fn taken_back(before: &State, tried: &State, now: &State, stage: &TrialStage
         }
     }
     without_taken_ids(&mut state.endpoints, before);
+    if let (Some(before), Some(tried), Some(now)) = (&before.uplinks, &tried.uplinks, &mut state.uplinks) {
+        take_uplinks_back(before, tried, now);
+    }
     state
+}
+
+/// The trial's own rules and routes go, and those that it removed come back.
+fn take_uplinks_back(before: &UplinkState, tried: &UplinkState, now: &mut UplinkState) {
+    now.rules.retain(|rule| before.rules.contains(rule) || !tried.rules.contains(rule));
+    let removed = before.rules.iter().filter(|rule| !tried.rules.contains(rule));
+    let missing: Vec<_> = removed.filter(|rule| !now.rules.contains(rule)).cloned().collect();
+    now.rules.extend(missing);
+    now.routes.retain(|route| before.routes.contains(route) || !tried.routes.contains(route));
+    let removed = before.routes.iter().filter(|route| !tried.routes.contains(route));
+    let missing: Vec<_> =
+        removed.filter(|route| now.routes.iter().all(|own| own.key() != route.key())).cloned().collect();
+    now.routes.extend(missing);
 }
 
 /// The value before the trial, if the current one is still the trial's.

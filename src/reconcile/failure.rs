@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::NoConfig;
 use crate::desired::ResolveError;
 use crate::model::diagnostic::{Diagnostic, Location, Severity};
-use crate::model::{EndpointNames, Exit, Flags, State, Step, code};
+use crate::model::{DeclaredNames, Exit, Flags, State, Step, code};
 use crate::plan::PlanError;
 use crate::system::{Errno, Error, Refusal};
 
@@ -127,10 +127,10 @@ impl Failure {
     }
 
     /// Sets the step, and the name of its endpoint.
-    pub fn at_step(mut self, index: usize, step: &Step, names: &EndpointNames) -> Failure {
+    pub fn at_step(mut self, index: usize, step: &Step, names: &DeclaredNames) -> Failure {
         self.step = Some(index);
         if let Some(first) = self.diagnostics.first_mut() {
-            first.endpoint = step.endpoint().and_then(|row| names.get(&row.identity)).cloned();
+            first.endpoint = names.of(step).map(str::to_owned);
         }
         self
     }
@@ -145,6 +145,7 @@ impl From<NoConfig> for Failure {
 impl From<ResolveError> for Failure {
     fn from(error: ResolveError) -> Failure {
         match error {
+            ResolveError::Invalid(diagnostics) => Failure::new(FailureKind::Invalid, diagnostics),
             ResolveError::Unsupported(diagnostics) => Failure::new(FailureKind::Unsupported, diagnostics),
             ResolveError::Conflict(diagnostics) => Failure::new(FailureKind::Conflict, diagnostics),
             ResolveError::System(error) => error.into(),

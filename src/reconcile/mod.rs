@@ -35,7 +35,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
-use crate::model::{EndpointNames, Identity, State, Step, code};
+use crate::model::{DeclaredNames, Identity, State, Step, code};
 use crate::plan::{self, Plan};
 use crate::system::System;
 
@@ -122,7 +122,7 @@ pub fn reconcile(
         return Ok(pass.planned(before, plan));
     }
     if let (Mode::Try(guard), false) = (&mut mode, plan.steps.is_empty()) {
-        let revert = Revert::new(&before, &plan, target.sysctls(), record.owned().ok());
+        let revert = Revert::new(&before, &plan, target.scope(), record.owned().ok());
         let mut set = || guard.set(revert.clone());
         record.inherit(&mut set).map_err(|error| no_guard(&error))?;
     }
@@ -153,7 +153,7 @@ impl Pass<'_> {
             steps: Vec::new(),
             before: now.clone(),
             after: now,
-            names: EndpointNames::new(),
+            names: DeclaredNames::default(),
             diagnostics,
             failure: Some(failure),
         }
@@ -176,7 +176,7 @@ impl Pass<'_> {
         let needed = ports::patience_for(&closing);
         for closing in closing.iter().filter(|_| patience < needed) {
             let step = &plan.steps[closing.step];
-            let name = step.endpoint().and_then(|row| plan.names.get(&row.identity)).cloned();
+            let name = plan.names.of(step).map(str::to_owned);
             let warning = failure::closing(closing, needed, step);
             self.warnings.push(Diagnostic { endpoint: name, ..warning });
         }
@@ -221,9 +221,9 @@ impl Pass<'_> {
     ) -> Report {
         let Pass { target, system, mut warnings } = self;
         let is_recorded = !matches!(mode, Mode::Rehearse(_) | Mode::Revert(_));
-        let (sysctls, owned, names) = (target.sysctls(), ownership.identities(), plan.names.clone());
+        let (scope, owned, names) = (target.scope(), ownership.identities(), plan.names.clone());
         let locate = |step: &_| target.locate(step, &names);
-        let options = ApplyOptions { sysctls: &sysctls, patience, locate: &locate };
+        let options = ApplyOptions { scope: &scope, patience, locate: &locate };
         if !plan.steps.is_empty() {
             system.hold_signals();
         }

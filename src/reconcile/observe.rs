@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use crate::config::LoadedConfig;
 use crate::desired;
 use crate::model::diagnostic::{Diagnostic, Location, Strictness};
-use crate::model::{EndpointNames, Identity, State, Step, Sysctl};
+use crate::model::{DeclaredNames, Identity, State, Step, Sysctl};
 use crate::plan::{self, Plan};
-use crate::system::{Error, Observed, System};
+use crate::system::{Error, Observed, Scope, System};
 
 use super::failure::Failure;
 use super::ownership::{Ownership, Record};
@@ -15,8 +15,8 @@ use super::ports;
 
 /// What a pass leads to: a configuration, or the state before a trial.
 pub trait Target {
-    /// The sysctls that are managed.
-    fn sysctls(&self) -> Vec<Sysctl>;
+    /// What is managed.
+    fn scope(&self) -> Scope;
 
     /// Resolves the target on this system, and plans the way there from the state `now`. `owned` are the endpoints that
     /// this program made, `removed` those that this pass removed.
@@ -59,7 +59,7 @@ pub trait Target {
     }
 
     /// Where in the files a step comes from.
-    fn locate(&self, _: &Step, _: &EndpointNames) -> Option<Location> {
+    fn locate(&self, _: &Step, _: &DeclaredNames) -> Option<Location> {
         None
     }
 }
@@ -95,7 +95,7 @@ pub fn observe<'r>(
     system: &mut dyn System,
     record: &'r dyn Record,
 ) -> Result<(Observation, Ownership<'r>), ObserveError> {
-    let now = system.observe(&target.sysctls())?;
+    let now = system.observe(&target.scope())?;
     let ownership = Ownership::new(record, target.spares_others(), &now.state);
     match target.plan(&now, &ownership.identities(), &BTreeSet::new(), system) {
         Ok(plan) => Ok((Observation { before: now.state, plan }, ownership)),
@@ -104,8 +104,11 @@ pub fn observe<'r>(
 }
 
 impl Target for LoadedConfig {
-    fn sysctls(&self) -> Vec<Sysctl> {
-        self.config.sysctls.keys().copied().collect()
+    fn scope(&self) -> Scope {
+        Scope {
+            sysctls: self.config.sysctls.keys().copied().collect(),
+            uplinks: self.config.uplinks.is_some(),
+        }
     }
 
     fn plan(
@@ -145,20 +148,25 @@ impl Target for LoadedConfig {
         desired::inert(&self.config, system, asked)
     }
 
-    fn locate(&self, step: &Step, names: &EndpointNames) -> Option<Location> {
+    fn locate(&self, step: &Step, names: &DeclaredNames) -> Option<Location> {
         let config = &self.config;
         match step {
             Step::SetSysctl { sysctl, .. } => config.sysctls.get(sysctl).map(|value| value.location),
             Step::SetLimits { .. } => {
                 config.limits.subflows.or(config.limits.add_addr_accepted).map(|limit| limit.location)
             }
-            Step::SetFlags { endpoint, .. }
-            | Step::DelAddr { endpoint, .. }
-            | Step::AddAddr { endpoint, .. } => {
-                let name = names.get(&endpoint.identity)?;
+            Step::SetFlags { .. } | Step::DelAddr { .. } | Step::AddAddr { .. } => {
+                let name = names.of(step)?;
                 let mut declarations = config.endpoints.iter().flatten();
                 let found = declarations.find(|declaration| declaration.name.value.as_str() == name);
                 found.map(|found| found.name.location)
+            }
+            Step::AddRule { .. } | Step::DelRule { .. } | Step::SetRoute { .. } | Step::DelRoute { .. } => {
+                let name = names.of(step)?;
+                let mut uplinks = config.uplinks.iter().flatten();
+                let found = uplinks.find(|uplink| uplink.name.value.as_str() == name)?;
+                let gateway = found.gateway.as_ref().map(|gateway| gateway.location);
+                Some(gateway.unwrap_or(found.name.location))
             }
         }
     }

@@ -60,7 +60,8 @@ fn taken<K: PathManager + ?Sized>(kernel: &mut K, steps: &[Step]) -> Vec<(usize,
 pub fn missing<K: PathManager + ?Sized>(kernel: &mut K, plan: &Plan) -> Vec<Diagnostic> {
     let taken = taken(kernel, &plan.steps).into_iter().filter(|(_, refusal)| is_closed(refusal));
     let warning = |(index, refusal): (usize, Refusal)| {
-        let name = plan.names.get(&plan.steps[index].endpoint()?.identity).cloned().unwrap_or_default();
+        let name =
+            plan.names.endpoints.get(&plan.steps[index].endpoint()?.identity).cloned().unwrap_or_default();
         let message = format!("endpoint `{name}` needs its port ({refusal})");
         Some(Diagnostic::warning(code::PORT_TAKEN, message).endpoint(name))
     };

@@ -29,7 +29,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             if self.kernel.is_interrupted() {
                 return Err(Failure::interrupted());
             }
-            let now = self.kernel.observe(self.options.sysctls).ok();
+            let now = self.kernel.observe(self.options.scope).ok();
             if !now.is_some_and(|now| self.renew_for(&stranded, &now.state)) {
                 self.subflows.stop_waiting();
                 return Ok(());
@@ -49,7 +49,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             return Ok(None);
         }
         if self.renew_for(&short, now) {
-            return self.kernel.observe(self.options.sysctls).map(Some);
+            return self.kernel.observe(self.options.scope).map(Some);
         }
         let lost = self.subflows.lacked_by(&short, self.kernel, now);
         self.subflows.give_up(lost);
@@ -74,7 +74,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
     fn set_backup(&mut self, now: &State, joining: &[Endpoint]) {
         let mut beside = beside_first_path(now, &subflows(self.kernel), joining);
         // A run that is killed now leaves them lowered. The next one gives back what is declared, and nothing else.
-        beside.retain(|row| self.plan.names.contains_key(&row.identity));
+        beside.retain(|row| self.plan.names.endpoints.contains_key(&row.identity));
         for row in beside {
             let (flags, to) = (row.flags, row.flags.union(Flags::BACKUP));
             if self.carry_out(&Step::SetFlags { endpoint: row.clone(), to, why: WHY }, false).is_ok() {

@@ -37,6 +37,9 @@ pub fn explain(step: &Step, refusal: &Refusal, now: &State) -> Explanation {
         Step::SetFlags { endpoint, .. } => flags_refused(endpoint, refusal.errno),
         Step::AddAddr { endpoint, .. } => addition_refused(endpoint, refusal, now),
         Step::DelAddr { .. } => None,
+        Step::AddRule { .. } | Step::DelRule { .. } | Step::SetRoute { .. } | Step::DelRoute { .. } => {
+            routing_refused(step, refusal)
+        }
     };
     explanation.unwrap_or_else(|| Explanation {
         kind: FailureKind::Refused,
@@ -50,6 +53,25 @@ pub fn flags_dropped(flags: Flags) -> Explanation {
     let laminar = if flags.contains(Flags::LAMINAR) { "; laminar needs Linux 6.18" } else { "" };
     let meaning = format!("this kernel does not know the flag {flags}{laminar}");
     Explanation::new(FailureKind::Unsupported, meaning, "leave the flag out, or use a newer kernel")
+}
+
+fn routing_refused(step: &Step, refusal: &Refusal) -> Option<Explanation> {
+    let explain = |meaning: String, remedy| Some(Explanation::new(FailureKind::Refused, meaning, remedy));
+    match (refusal.errno, step) {
+        (Errno::EAFNOSUPPORT | Errno::EOPNOTSUPP, _) => Some(Explanation::new(
+            FailureKind::Unsupported,
+            "this kernel has no policy routing",
+            "use a kernel with CONFIG_IP_MULTIPLE_TABLES=y and CONFIG_IPV6_MULTIPLE_TABLES=y",
+        )),
+        (Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EINVAL, Step::SetRoute { to, .. }) => {
+            let (gateway, dev) = (to.gateway?, to.dev.as_ref()?);
+            let remedy = "`ip route` shows what is on that link; correct `gateway`, or leave it out";
+            explain(format!("the router {gateway} is not on the link of {dev}"), remedy)
+        }
+        (Errno::ENODEV, _) => explain("its interface is gone".to_owned(), "run again"),
+        (Errno::ENETDOWN, _) => explain("its interface is down".to_owned(), "set it up, and run again"),
+        _ => None,
+    }
 }
 
 fn sysctl_refused(name: &str, value: &str, errno: Errno) -> Option<Explanation> {

@@ -2,7 +2,7 @@
 //! Text and JSON render the same report.
 
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{EndpointNames, Exit, State, Step};
+use crate::model::{DeclaredNames, Exit, State, Step};
 use crate::system::Refusal;
 
 use super::failure::{Failure, FailureKind};
@@ -108,8 +108,8 @@ pub struct Report {
     pub before: State,
     /// The state after; of a plan that was not carried out, the one to which it leads.
     pub after: State,
-    /// The names of endpoints.
-    pub names: EndpointNames,
+    /// The names of declarations.
+    pub names: DeclaredNames,
     /// Warnings, then what the failure says.
     pub diagnostics: Vec<Diagnostic>,
     /// Why the goal was not reached.

@@ -76,7 +76,7 @@ impl Subflows {
                 self.added.insert(endpoint.identity);
                 self.announced |= endpoint.flags.contains(Flags::SIGNAL);
             }
-            Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::SetFlags { .. } => {}
+            _ => {}
         }
     }
 

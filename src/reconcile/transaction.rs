@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::diagnostic::{Diagnostic, Location};
-use crate::model::{Endpoint, Flags, Identity, State, Step, Sysctl, Token, code};
+use crate::model::{Endpoint, Flags, Identity, State, Step, Token, code};
 use crate::plan::Plan;
-use crate::system::{Observed, PathManager, Refusal};
+use crate::system::{Observed, PathManager, Refusal, Scope};
 
 use super::backup;
 use super::drain::{Drain, is_disruptive};
@@ -31,8 +31,8 @@ const BREATH: Duration = Duration::from_millis(10);
 /// What holds for a whole transaction.
 #[derive(Clone, Copy)]
 pub struct ApplyOptions<'a> {
-    /// The sysctls that are managed.
-    pub sysctls: &'a [Sysctl],
+    /// What is managed.
+    pub scope: &'a Scope,
     /// How long to wait for ports that are closing, in all.
     pub patience: Duration,
     /// Where in the files a step comes from.
@@ -192,7 +192,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             failure: failure.at_step(positions[index], &steps[index], names),
             rest: rest.clone(),
         };
-        let now = match self.kernel.observe(self.options.sysctls) {
+        let now = match self.kernel.observe(self.options.scope) {
             Ok(now) => now,
             Err(error) => return Err(Failed { failure: error.into(), rest }),
         };
@@ -206,7 +206,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
                     self.kernel.pause(BREATH * plans as u32);
                     return self
                         .kernel
-                        .observe(self.options.sysctls)
+                        .observe(self.options.scope)
                         .map_err(|error| Failed { failure: error.into(), rest });
                 }
                 let failure = Failure::refused(&steps[index], &refusal, &now.state, locate(&steps[index]));
@@ -290,7 +290,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
         diagnostics.extend(self.subflows.lost().iter().map(|endpoint| {
             let message = format!("live connections did not get their subflows back from {endpoint}");
             let help = "new connections are not concerned; `ss -Htn` and the peer's limits may tell why";
-            let name = names.get(&endpoint.identity).cloned().unwrap_or_default();
+            let name = names.endpoints.get(&endpoint.identity).cloned().unwrap_or_default();
             Diagnostic::warning(code::SUBFLOWS_LOST, message).endpoint(name).help(help)
         }));
         let steps = reported(self.journal);
@@ -300,7 +300,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
     /// Undoes what was done, last step first, and reads back.
     fn roll_back(mut self, Failed { mut failure, rest }: Failed) -> Report {
         self.restore_lowered();
-        let now = self.kernel.observe(self.options.sysctls).map(|now| now.state).unwrap_or_else(|_| {
+        let now = self.kernel.observe(self.options.scope).map(|now| now.state).unwrap_or_else(|_| {
             let mut expected = self.before.clone();
             self.done().for_each(|entry| entry.step.replay(&mut expected));
             expected
@@ -326,7 +326,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
                 not_undone.push((undo, refusal));
             }
         }
-        let read = self.kernel.observe(self.options.sysctls).map(|now| now.state);
+        let read = self.kernel.observe(self.options.scope).map(|now| now.state);
         let restored = !lost && read.as_ref().is_ok_and(|after| after.agrees_with(&self.before));
         failure.diagnostics.push(failure::aftermath(carried_out, restored, &not_undone));
         let mut steps = reported(self.journal);

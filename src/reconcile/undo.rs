@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AddressId, EndpointNames, Identity, OwnedEndpoints, Reason, State, Step, Sysctl};
+use crate::model::{AddressId, DeclaredNames, Identity, OwnedEndpoints, Reason, State, Step, UplinkNames};
 use crate::plan::{self, Plan, TrialStage};
-use crate::system::{Observed, System};
+use crate::system::{Observed, Scope, System};
 
 use super::failure::Failure;
 use super::observe::Target;
@@ -20,23 +20,26 @@ pub struct Revert {
     pub goal: State,
     /// The state that it reached; none while its plan may have been carried out in part.
     pub reached: Option<State>,
-    /// The sysctls that are managed.
-    pub sysctls: Vec<Sysctl>,
+    /// What is managed.
+    pub scope: Scope,
     /// The names of endpoints. JSON has no keys that are no text.
-    names: Vec<(Identity, String)>,
+    endpoints: Vec<(Identity, String)>,
+    /// The names of uplinks.
+    uplinks: UplinkNames,
     /// The endpoints that this program had made before, if that is known.
     owned: Option<Vec<(Identity, Option<AddressId>)>>,
 }
 
 impl Revert {
     /// What leads back from `plan` to the state `before`, and to the endpoints that were this program's own then.
-    pub fn new(before: &State, plan: &Plan, sysctls: Vec<Sysctl>, owned: Option<OwnedEndpoints>) -> Revert {
+    pub fn new(before: &State, plan: &Plan, scope: Scope, owned: Option<OwnedEndpoints>) -> Revert {
         Revert {
             before: before.clone(),
             goal: plan.target.clone(),
             reached: None,
-            sysctls,
-            names: plan.names.clone().into_iter().collect(),
+            scope,
+            endpoints: plan.names.endpoints.clone().into_iter().collect(),
+            uplinks: plan.names.uplinks.clone(),
             owned: owned.map(|owned| owned.into_iter().collect()),
         }
     }
@@ -50,8 +53,8 @@ impl Revert {
 }
 
 impl Target for Revert {
-    fn sysctls(&self) -> Vec<Sysctl> {
-        self.sysctls.clone()
+    fn scope(&self) -> Scope {
+        self.scope.clone()
     }
 
     fn plan(
@@ -68,7 +71,8 @@ impl Target for Revert {
         let target = plan::taken_back(&self.before, tried, &now.state, &stage);
         let steps = plan::plan(&now.state, &target, now.capabilities)?;
         let steps = steps.into_iter().map(|step: Step| step.because(Reason::PutBack)).collect();
-        let names: EndpointNames = self.names.iter().cloned().collect();
+        let endpoints = self.endpoints.iter().cloned().collect();
+        let names = DeclaredNames { endpoints, uplinks: self.uplinks.clone() };
         Ok(Plan { target, names, steps, warnings: Vec::new() })
     }
 }

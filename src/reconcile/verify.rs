@@ -33,7 +33,7 @@ pub fn dropped_flags(steps: &[Step], now: &State) -> Option<(usize, Flags)> {
         let (endpoint, sent) = match step {
             Step::SetFlags { endpoint, to, .. } => (endpoint, *to),
             Step::AddAddr { endpoint, .. } => (endpoint, endpoint.flags),
-            Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::DelAddr { .. } => return None,
+            _ => return None,
         };
         let row = now.endpoint(endpoint.identity)?;
         let dropped = sent.without(row.flags).intersection(Flags::YOUNG);

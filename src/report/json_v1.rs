@@ -1,6 +1,7 @@
 //! Reports as JSON, version 1. Within a version, fields are added and never renamed.
 
 pub mod event;
+mod uplink;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,11 +10,14 @@ use serde::Serialize;
 
 use crate::config::{Config, Name, Selector};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::model::{AddressId, Endpoint, EndpointNames, Limits, Reason, State, Step, SysctlValue};
+use crate::model::{
+    AddressId, DeclaredNames, Endpoint, EndpointNames, Limits, Reason, State, Step, SysctlValue,
+};
 use crate::reconcile::{Failure, Report, ReportedStep, Verdict};
 use crate::source::SourceFile;
 
 use super::ReportContext;
+use uplink::{RouteStepJson, RuleStepJson, UplinksJson};
 
 /// The `version` of every document.
 pub const VERSION: u32 = 1;
@@ -130,6 +134,10 @@ enum StepJson<'a> {
     SetFlags(EndpointStepJson<'a>),
     DelAddr(EndpointStepJson<'a>),
     AddAddr(EndpointStepJson<'a>),
+    AddRule(RuleStepJson<'a>),
+    DelRule(RuleStepJson<'a>),
+    SetRoute(RouteStepJson<'a>),
+    DelRoute(RouteStepJson<'a>),
 }
 
 #[derive(Debug, Serialize)]
@@ -171,12 +179,14 @@ impl<'a> FailureJson<'a> {
     }
 }
 
-/// A state: limits, endpoints and sysctls.
+/// A state: limits, endpoints and sysctls, and uplinks where they are managed.
 #[derive(Debug, Serialize)]
 pub struct StateJson<'a> {
     limits: LimitsJson,
     endpoints: Vec<EndpointJson<'a>>,
     sysctls: BTreeMap<&'a str, &'a SysctlValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uplinks: Option<UplinksJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -260,10 +270,10 @@ impl<'a> ErrorJson<'a> {
 }
 
 impl<'a> StepJson<'a> {
-    fn new(step: &'a Step, names: &'a EndpointNames) -> StepJson<'a> {
+    fn new(step: &'a Step, names: &'a DeclaredNames) -> StepJson<'a> {
         let disruption = step.disruption().word();
         let of = |endpoint: &'a Endpoint, why: Reason| EndpointStepJson {
-            endpoint: names.get(&endpoint.identity).map(String::as_str),
+            endpoint: names.endpoints.get(&endpoint.identity).map(String::as_str),
             row: endpoint.into(),
             flags: None,
             from: None,
@@ -290,6 +300,19 @@ impl<'a> StepJson<'a> {
             Step::AddAddr { endpoint, why } => {
                 StepJson::AddAddr(EndpointStepJson { flags: flags(endpoint), ..of(endpoint, *why) })
             }
+            Step::AddRule { rule, why } => {
+                StepJson::AddRule(RuleStepJson::new(rule, &names.uplinks, disruption, *why))
+            }
+            Step::DelRule { rule, why } => {
+                StepJson::DelRule(RuleStepJson::new(rule, &names.uplinks, disruption, *why))
+            }
+            Step::SetRoute { from, to, why } => {
+                let step = RouteStepJson::new(to, &names.uplinks, disruption, *why);
+                StepJson::SetRoute(step.in_place_of(from.as_ref()))
+            }
+            Step::DelRoute { route, why } => {
+                StepJson::DelRoute(RouteStepJson::new(route, &names.uplinks, disruption, *why))
+            }
         }
     }
 }
@@ -301,12 +324,13 @@ impl From<Limits> for LimitsJson {
 }
 
 impl<'a> StateJson<'a> {
-    /// The state, with the names of its endpoints.
-    pub fn new(state: &'a State, names: &'a EndpointNames) -> StateJson<'a> {
+    /// The state, with the names of declarations.
+    pub fn new(state: &'a State, names: &'a DeclaredNames) -> StateJson<'a> {
         StateJson {
             limits: state.limits.into(),
-            endpoints: state.endpoints.iter().map(|row| EndpointJson::new(row, names)).collect(),
+            endpoints: state.endpoints.iter().map(|row| EndpointJson::new(row, &names.endpoints)).collect(),
             sysctls: state.sysctls.iter().map(|(sysctl, value)| (sysctl.name(), value)).collect(),
+            uplinks: state.uplinks.as_ref().map(|uplinks| UplinksJson::new(uplinks, &names.uplinks)),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::model::{Connection, Endpoint, EndpointNames, Identity, State, Subflow};
+use crate::model::{Connection, DeclaredNames, Endpoint, Identity, State, Subflow, UplinkNames, UplinkState};
 
 use super::json_v1::{StateJson, VERSION};
 use super::{Colour, Style};
@@ -22,7 +22,7 @@ pub struct ShowView<'a> {
     /// Limits, sysctls and endpoints.
     pub state: &'a State,
     /// The names that the configuration gives to endpoints.
-    pub names: &'a EndpointNames,
+    pub names: &'a DeclaredNames,
     /// The connections, with `--connections`.
     pub connections: Option<&'a [Connection]>,
     /// Returns the name of an interface that a subflow is bound to.
@@ -91,7 +91,7 @@ impl<'a> ShowJson<'a> {
                 flags: subflow.flags.words(),
                 dev: subflow.interface.map(interface),
                 endpoint_id: row.and_then(|row| row.id).map(|id| id.get()),
-                name: row.and_then(|row| names.get(&row.identity)).map(String::as_str),
+                name: row.and_then(|row| names.endpoints.get(&row.identity)).map(String::as_str),
                 remote_token: format!("{:08x}", subflow.remote_token),
                 map_sequence: subflow.map_sequence,
                 rtt_us: subflow.traffic.rtt.as_micros(),
@@ -111,8 +111,10 @@ impl<'a> ShowJson<'a> {
 }
 
 /// One line an endpoint, as `ip mptcp endpoint show` writes it, with its name.
-pub fn endpoints(state: &State, names: &EndpointNames) -> String {
-    let name = |row: &Endpoint| names.get(&row.identity).map_or(String::new(), |name| format!("   {name}"));
+pub fn endpoints(state: &State, names: &DeclaredNames) -> String {
+    let name = |row: &Endpoint| {
+        names.endpoints.get(&row.identity).map_or(String::new(), |name| format!("   {name}"))
+    };
     state.endpoints.iter().map(|row| format!("{row}{}\n", name(row))).collect()
 }
 
@@ -126,6 +128,7 @@ pub fn text(view: &ShowView<'_>, style: Style, screen: Option<usize>) -> String 
     for (sysctl, value) in &state.sysctls {
         let _ = writeln!(text, "sysctl {} {value}", sysctl.name());
     }
+    uplinks(&mut text, state.uplinks(), &names.uplinks);
     for connection in connections.iter().copied().flatten() {
         let fallback = if connection.is_plain() {
             style.paint(Colour::Yellow, "   fallback to TCP")
@@ -139,6 +142,17 @@ pub fn text(view: &ShowView<'_>, style: Style, screen: Option<usize>) -> String 
     text
 }
 
+/// One line a rule or route, as `ip` writes it, with its name.
+fn uplinks(text: &mut String, state: &UplinkState, names: &UplinkNames) {
+    let named = |name: Option<&str>| name.map_or(String::new(), |name| format!("   {name}"));
+    for route in &state.routes {
+        let _ = writeln!(text, "{route}{}", named(names.of_route(route)));
+    }
+    for rule in &state.rules {
+        let _ = writeln!(text, "{rule}{}", named(names.of_rule(rule)));
+    }
+}
+
 /// One subflow: state, ends, ids, round-trip time, bytes sent and received, the endpoint, and what is unusual.
 fn cells(subflow: &Subflow, ShowView { state, names, interface, .. }: &ShowView<'_>) -> Vec<Cell> {
     let row = endpoint_of(subflow, state);
@@ -149,6 +163,7 @@ fn cells(subflow: &Subflow, ShowView { state, names, interface, .. }: &ShowView<
     };
     let name = match row {
         Some(row) => names
+            .endpoints
             .get(&row.identity)
             .cloned()
             .unwrap_or_else(|| row.id.map_or("-".into(), |id| format!("id {id}"))),

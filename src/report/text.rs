@@ -4,7 +4,7 @@ pub mod event;
 
 use std::fmt::Write;
 
-use crate::model::{Disruption, EndpointNames, Limits, Reason, Step};
+use crate::model::{DeclaredNames, Disruption, Limits, Reason, Step, UplinkRoute};
 use crate::reconcile::Verdict;
 
 use super::{Colour, Style};
@@ -12,7 +12,7 @@ use super::{Colour, Style};
 /// One line a step, then one line that counts them; `no changes` if there are none.
 pub fn plan<'s>(
     steps: impl Iterator<Item = &'s Step> + Clone,
-    names: &EndpointNames,
+    names: &DeclaredNames,
     verdict: Verdict,
     style: Style,
 ) -> String {
@@ -30,11 +30,14 @@ fn summary<'s>(steps: impl Iterator<Item = &'s Step>, verdict: Verdict) -> Strin
     let (mut add, mut change, mut remove) = (0, 0, 0);
     for step in steps {
         match step {
-            Step::AddAddr { .. } => add += 1,
-            Step::DelAddr { .. } => remove += 1,
+            Step::AddAddr { .. } | Step::AddRule { .. } | Step::SetRoute { from: None, .. } => add += 1,
+            Step::DelAddr { .. } | Step::DelRule { .. } | Step::DelRoute { .. } => remove += 1,
             // It lasts until the row is removed.
             Step::SetFlags { why: Reason::Drained, .. } => {}
-            Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::SetFlags { .. } => change += 1,
+            Step::SetSysctl { .. }
+            | Step::SetLimits { .. }
+            | Step::SetFlags { .. }
+            | Step::SetRoute { from: Some(_), .. } => change += 1,
         }
     }
     match verdict {
@@ -50,11 +53,15 @@ fn summary<'s>(steps: impl Iterator<Item = &'s Step>, verdict: Verdict) -> Strin
     }
 }
 
-fn line(text: &mut String, step: &Step, names: &EndpointNames, style: Style) {
+fn line(text: &mut String, step: &Step, names: &DeclaredNames, style: Style) {
     let (sign, colour) = match step {
-        Step::AddAddr { .. } => ('+', Colour::Green),
-        Step::DelAddr { .. } => ('-', Colour::Red),
-        Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::SetFlags { .. } => ('~', Colour::Yellow),
+        Step::AddAddr { .. } | Step::AddRule { .. } | Step::SetRoute { from: None, .. } => {
+            ('+', Colour::Green)
+        }
+        Step::DelAddr { .. } | Step::DelRule { .. } | Step::DelRoute { .. } => ('-', Colour::Red),
+        Step::SetSysctl { .. } | Step::SetLimits { .. } | Step::SetFlags { .. } | Step::SetRoute { .. } => {
+            ('~', Colour::Yellow)
+        }
     };
     let note = note(step, names);
     let gap = if note.is_empty() { "" } else { "   " };
@@ -73,7 +80,18 @@ fn change(step: &Step) -> String {
             format!("{}{id} {} -> {to}{dev}", endpoint.identity, endpoint.flags)
         }
         Step::DelAddr { endpoint, .. } | Step::AddAddr { endpoint, .. } => endpoint.to_string(),
+        Step::AddRule { rule, .. } | Step::DelRule { rule, .. } => rule.to_string(),
+        Step::SetRoute { from: Some(from), to, .. } => {
+            let dev = to.dev.as_ref().map(|dev| format!(" dev {dev}")).unwrap_or_default();
+            format!("route default {} -> {}{dev} table {}", way(from), way(to), to.table)
+        }
+        Step::SetRoute { to: route, .. } | Step::DelRoute { route, .. } => route.to_string(),
     }
+}
+
+/// How packets reach what is behind a link.
+fn way(route: &UplinkRoute) -> String {
+    route.gateway.map_or("on link".to_owned(), |gateway| format!("via {gateway}"))
 }
 
 fn limits(from: Limits, to: Limits) -> String {
@@ -90,20 +108,28 @@ fn limits(from: Limits, to: Limits) -> String {
 }
 
 /// The name and the reason, and the effect on live connections.
-fn note(step: &Step, names: &EndpointNames) -> String {
-    let name = step.endpoint().and_then(|row| names.get(&row.identity)).map_or("", String::as_str);
+fn note(step: &Step, names: &DeclaredNames) -> String {
+    let name = match step {
+        // Several uplinks may have had the address.
+        Step::DelRule { .. } => "",
+        _ => names.of(step).unwrap_or_default(),
+    };
     let reason = match step {
+        Step::SetRoute { from: None, .. } => "",
         Step::AddAddr { why: why @ Reason::Adopted, .. }
         | Step::SetFlags { why: why @ Reason::Drained, .. }
-        | Step::DelAddr { why, .. } => why.words(),
+        | Step::DelAddr { why, .. }
+        | Step::SetRoute { why, .. }
+        | Step::DelRule { why, .. }
+        | Step::DelRoute { why, .. } => why.words(),
         _ => "",
     };
     let disruption = match step.disruption() {
         Disruption::None => "",
+        Disruption::MovesSubflows => "moves its subflows",
         Disruption::RecreatesSubflows => "re-creates its subflows",
         Disruption::ClosesSubflows => "closes its subflows",
     };
-    let rest: Vec<&str> = [reason, disruption].into_iter().filter(|part| !part.is_empty()).collect();
-    let colon = if name.is_empty() || rest.is_empty() { "" } else { ": " };
-    format!("{name}{colon}{}", rest.join(", "))
+    let parts = [name, reason, disruption].into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(", ")
 }

@@ -13,7 +13,7 @@ use similar::udiff::UnifiedHunkHeader;
 
 use crate::config::{self, NAME_MAX};
 use crate::model::diagnostic::Diagnostics;
-use crate::model::{self, Endpoint, EndpointNames, State, Sysctl};
+use crate::model::{self, DeclaredNames, Endpoint, EndpointNames, State, Sysctl, UplinkNames, UplinkState};
 
 #[derive(Serialize)]
 struct ConfigYaml {
@@ -23,7 +23,17 @@ struct ConfigYaml {
     limits: LimitsYaml,
     #[serde(skip_serializing_if = "Mapping::is_empty")]
     sysctls: Mapping,
+    #[serde(skip_serializing_if = "Mapping::is_empty")]
+    uplinks: Mapping,
     endpoints: Mapping,
+}
+
+#[derive(Serialize)]
+struct UplinkYaml {
+    dev: String,
+    /// None on a link without a router, which needs no word.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gateway: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -57,7 +67,7 @@ struct EndpointYaml {
 ///
 /// # Errors
 /// As [`state`].
-pub fn configuration(state: &State, names: &EndpointNames) -> Result<String, serde_yaml::Error> {
+pub fn configuration(state: &State, names: &DeclaredNames) -> Result<String, serde_yaml::Error> {
     let mut comments = Vec::new();
     let mut sysctls = Mapping::new();
     // The newer of the two words for one setting.
@@ -71,7 +81,7 @@ pub fn configuration(state: &State, names: &EndpointNames) -> Result<String, ser
         }
     }
     let (mut endpoints, mut prune) = (Mapping::new(), None);
-    for (name, row) in entries(state.endpoints.iter(), names).into_iter().zip(&state.endpoints) {
+    for (name, row) in entries(state.endpoints.iter(), &names.endpoints).into_iter().zip(&state.endpoints) {
         let entry = mapping(&name, serde_yaml::to_value(declaration(row))?);
         if !row.is_implicit() && is_valid(&mapping("endpoints", Value::Mapping(entry.clone())))? {
             endpoints.extend(entry);
@@ -81,8 +91,22 @@ pub fn configuration(state: &State, names: &EndpointNames) -> Result<String, ser
         }
     }
     let limits = state.limits.into();
-    let text = serde_yaml::to_string(&ConfigYaml { version: 1, prune, limits, sysctls, endpoints })?;
+    let uplinks = uplinks(state.uplinks(), &names.uplinks)?;
+    let text = serde_yaml::to_string(&ConfigYaml { version: 1, prune, limits, sysctls, uplinks, endpoints })?;
     Ok(comments.into_iter().fold(text, |text, comment| text + &format!("# cannot be declared: {comment}\n")))
+}
+
+/// The uplinks by name, or by the name of their interface.
+fn uplinks(state: &UplinkState, names: &UplinkNames) -> Result<Mapping, serde_yaml::Error> {
+    let mut uplinks: BTreeMap<String, UplinkYaml> = BTreeMap::new();
+    for route in state.routes.iter().filter(|route| route.raw.is_empty()) {
+        let Some(dev) = route.dev.as_ref().map(ToString::to_string) else { continue };
+        let name = names.of_route(route).unwrap_or(&dev).to_owned();
+        let uplink = uplinks.entry(name).or_insert_with(|| UplinkYaml { dev, gateway: Vec::new() });
+        uplink.gateway.extend(route.gateway.map(|gateway| gateway.to_string()));
+    }
+    let entry = |(name, uplink)| Ok((Value::String(name), serde_yaml::to_value(uplink)?));
+    uplinks.into_iter().map(entry).collect()
 }
 
 fn mapping(key: &str, value: Value) -> Mapping {
@@ -102,12 +126,12 @@ fn is_valid(keys: &Mapping) -> Result<bool, serde_yaml::Error> {
 ///
 /// # Errors
 /// Those of the serialiser, which no state causes.
-pub fn state(state: &State, names: &EndpointNames) -> Result<String, serde_yaml::Error> {
+pub fn state(state: &State, names: &DeclaredNames) -> Result<String, serde_yaml::Error> {
     let mut rows: Vec<&Endpoint> = state.endpoints.iter().collect();
     rows.sort_by_key(|row| row.identity);
     let declarable = || rows.iter().copied().filter(|row| !row.is_implicit());
     let mut endpoints = Mapping::new();
-    for (name, row) in entries(declarable(), names).into_iter().zip(declarable()) {
+    for (name, row) in entries(declarable(), &names.endpoints).into_iter().zip(declarable()) {
         endpoints.insert(Value::String(name), serde_yaml::to_value(declaration(row))?);
     }
     let mut sysctls = Mapping::new();
@@ -115,11 +139,16 @@ pub fn state(state: &State, names: &EndpointNames) -> Result<String, serde_yaml:
         sysctls.insert(Value::String(sysctl.name().to_owned()), serde_yaml::to_value(value)?);
     }
     let limits = state.limits.into();
-    let mut text =
-        serde_yaml::to_string(&ConfigYaml { version: 1, prune: None, limits, sysctls, endpoints })?;
+    let (prune, uplinks) = (None, uplinks(state.uplinks(), &names.uplinks)?);
+    let config = ConfigYaml { version: 1, prune, limits, sysctls, uplinks, endpoints };
+    let mut text = serde_yaml::to_string(&config)?;
     for row in rows.iter().filter(|row| row.is_implicit()) {
         text.push_str(&format!("# made by the kernel: {row}\n"));
     }
+    // These follow from the uplinks and their addresses.
+    let mut rules: Vec<String> = state.uplinks().rules.iter().map(|rule| format!("# {rule}\n")).collect();
+    rules.sort();
+    text.extend(rules);
     Ok(text)
 }
 
@@ -130,7 +159,7 @@ pub fn state(state: &State, names: &EndpointNames) -> Result<String, serde_yaml:
 pub fn diff(
     from: &State,
     to: &State,
-    names: &EndpointNames,
+    names: &DeclaredNames,
     titles: [&str; 2],
 ) -> Result<String, serde_yaml::Error> {
     Ok(unified(&state(from, names)?, &state(to, names)?, titles))

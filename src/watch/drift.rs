@@ -29,5 +29,19 @@ fn told(reached: &State, found: &State, step: &Step) -> Option<String> {
                 _ => None,
             }
         }
+        Step::AddRule { rule, .. } => reached
+            .uplinks()
+            .rules
+            .contains(rule)
+            .then(|| format!("drift: another program removed the {rule}")),
+        Step::SetRoute { from, to, .. } if reached.uplinks().routes.contains(to) => Some(match from {
+            None => format!("drift: another program removed the {to}"),
+            Some(from) => format!("drift: another program changed the {to} to {from}"),
+        }),
+        Step::DelRule { rule, .. } => (!reached.uplinks().rules.contains(rule))
+            .then(|| format!("drift: another program added the {rule}, with the protocol of mptcp-apply")),
+        Step::DelRoute { route, .. } => (!reached.uplinks().routes.contains(route))
+            .then(|| format!("drift: another program added the {route}, with the protocol of mptcp-apply")),
+        Step::SetRoute { .. } => None,
     }
 }

@@ -1,0 +1,231 @@
+//! Resolves `uplinks` to rules and routes: for each address of an interface that leads out, the rules by which its packets
+//! leave there.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
+use crate::config::{Located, Uplink};
+use crate::model::code::Code;
+use crate::model::diagnostic::Diagnostic;
+use crate::model::{
+    Device, Family, Interface, Reason, UplinkNames, UplinkRoute, UplinkRule, UplinkState, code, uplink_table,
+};
+use crate::system::HostFacts;
+
+use super::ResolveError;
+use super::declared::interface_hint;
+
+/// What the declarations mean on this host.
+#[derive(Default)]
+pub struct ResolvedUplinks {
+    /// The rules and routes; none where they are not managed.
+    pub state: Option<UplinkState>,
+    /// The names of declarations.
+    pub names: UplinkNames,
+    /// What waits.
+    pub warnings: Vec<Diagnostic>,
+    /// Why rules leave that a declaration covers.
+    pub rules: Vec<(UplinkRule, Reason)>,
+    /// Why routes do.
+    pub routes: BTreeMap<(Family, u32), Reason>,
+}
+
+impl ResolvedUplinks {
+    /// Resolves all declarations.
+    ///
+    /// # Errors
+    /// When they contradict each other on this host, and when the host cannot be read.
+    pub fn resolve(
+        uplinks: &[Uplink],
+        current: &UplinkState,
+        facts: &mut dyn HostFacts,
+    ) -> Result<ResolvedUplinks, ResolveError> {
+        let mut resolved = ResolvedUplinks { state: Some(UplinkState::default()), ..Default::default() };
+        if uplinks.is_empty() {
+            return Ok(resolved);
+        }
+        let interfaces = facts.interfaces()?.to_vec();
+        let owners = owners(uplinks, &interfaces)?;
+        for uplink in uplinks {
+            let own = || owners.iter().filter(|(owner, _)| std::ptr::eq(*owner, uplink));
+            for (_, interface) in own() {
+                resolved.names.tables.insert(uplink_table(interface.index), uplink.name.value.to_string());
+            }
+            let up: Vec<&Interface> = own().map(|(_, interface)| *interface).filter(|on| on.up).collect();
+            if up.is_empty() {
+                resolved.wait_for_interface(uplink, own().next().map(|(_, interface)| *interface), facts)?;
+            }
+            for interface in up {
+                resolved.interface(uplink, interface, facts)?;
+            }
+        }
+        resolved.give_reasons(current, &interfaces, facts)?;
+        Ok(resolved)
+    }
+
+    /// The rules and routes of one interface.
+    fn interface(
+        &mut self,
+        uplink: &Uplink,
+        interface: &Interface,
+        facts: &mut dyn HostFacts,
+    ) -> Result<(), ResolveError> {
+        let of_interface = facts.source_addresses()?.iter().filter(|(_, index)| *index == interface.index);
+        let addresses: Vec<IpAddr> = of_interface.map(|(address, _)| *address).collect();
+        let table = uplink_table(interface.index);
+        for family in Family::ALL {
+            let mut addresses = addresses.iter().filter(|address| Family::of(**address) == family).peekable();
+            if addresses.peek().is_none() {
+                continue;
+            }
+            let Some(gateway) = gateway(uplink, interface, family, facts)? else {
+                self.wait_for_gateway(uplink, interface, family);
+                continue;
+            };
+            let state = self.state.get_or_insert_default();
+            let dev = Some(Device::from(interface));
+            state.routes.push(UplinkRoute { family, table, gateway, dev, raw: Vec::new() });
+            for &address in addresses {
+                // An address on two interfaces leaves by the first.
+                if self.names.addresses.contains_key(&address) {
+                    continue;
+                }
+                self.names.addresses.insert(address, uplink.name.value.to_string());
+                state.rules.extend(UplinkRule::pair(address, table));
+            }
+        }
+        Ok(())
+    }
+
+    fn wait_for_interface(
+        &mut self,
+        uplink: &Uplink,
+        down: Option<&Interface>,
+        facts: &mut dyn HostFacts,
+    ) -> Result<(), ResolveError> {
+        let Located { value: dev, location } = &uplink.dev;
+        let (why, help) = match down {
+            Some(interface) => (format!("{} is down", Device::from(interface)), None),
+            None => {
+                let words: Vec<&str> = dev.globs.iter().map(String::as_str).collect();
+                (format!("there is no interface {dev}"), interface_hint(&words, facts)?)
+            }
+        };
+        let warning = self.waiting(uplink, code::DEV_MISSING, &why).at(*location, "");
+        self.warnings.push(Diagnostic { help, ..warning });
+        Ok(())
+    }
+
+    fn wait_for_gateway(&mut self, uplink: &Uplink, interface: &Interface, family: Family) {
+        let (family, dev) = (family.title(), Device::from(interface));
+        let why = format!("no {family} default route out of {dev} tells its router");
+        let warning = self.waiting(uplink, code::GATEWAY_UNKNOWN, &why).at(uplink.name.location, "");
+        let help = "give the uplink a `gateway`, or `gateway: none` on a link without a router";
+        self.warnings.push(warning.help(help));
+    }
+
+    fn waiting(&self, uplink: &Uplink, code: Code, why: &str) -> Diagnostic {
+        let name = &uplink.name.value;
+        Diagnostic::warning(code, format!("uplink `{name}` waits: {why}")).endpoint(name.as_str())
+    }
+
+    /// Says why the rules and routes of an interface leave that an uplink covers.
+    fn give_reasons(
+        &mut self,
+        current: &UplinkState,
+        interfaces: &[Interface],
+        facts: &mut dyn HostFacts,
+    ) -> Result<(), ResolveError> {
+        let sources = facts.source_addresses()?.to_vec();
+        let desired = self.state.clone().unwrap_or_default();
+        for route in current.routes.iter().filter(|route| !desired.routes.contains(route)) {
+            let reason = self.reason(route.table, None, interfaces, &sources);
+            self.routes.extend(reason.map(|reason| ((route.family, route.table), reason)));
+        }
+        for rule in current.rules.iter().filter(|rule| !desired.rules.contains(rule)) {
+            // A rule to the main table goes for the same reason as the one beside it.
+            let of_same = |other: &&UplinkRule| other.from == rule.from && other.leads_to_uplink();
+            let table = current.rules.iter().find(of_same).map_or(rule.table, |other| other.table);
+            let reason = self.reason(table, rule.from, interfaces, &sources);
+            self.rules.extend(reason.map(|reason| (rule.clone(), reason)));
+        }
+        Ok(())
+    }
+
+    /// Why the table of an interface, or a rule for packets with that address, is not needed any more; none where no
+    /// declaration covers the interface.
+    fn reason(
+        &self,
+        table: u32,
+        from: Option<IpAddr>,
+        interfaces: &[Interface],
+        sources: &[(IpAddr, NonZeroU32)],
+    ) -> Option<Reason> {
+        let Some(interface) = interfaces.iter().find(|on| uplink_table(on.index) == table) else {
+            return Some(Reason::DevGone);
+        };
+        self.names.tables.get(&table)?;
+        let is_there = |(address, index): &(IpAddr, NonZeroU32)| {
+            *index == interface.index && from.is_none_or(|from| from == *address)
+        };
+        Some(match () {
+            () if !interface.up => Reason::InterfaceDown,
+            () if !sources.iter().any(is_there) => Reason::AddressGone,
+            () => Reason::GatewayUnknown,
+        })
+    }
+}
+
+/// The interfaces with the uplinks that they are. A literal name counts before a glob, then the declared order.
+fn owners<'a>(
+    uplinks: &'a [Uplink],
+    interfaces: &'a [Interface],
+) -> Result<Vec<(&'a Uplink, &'a Interface)>, ResolveError> {
+    let mut owners: Vec<(&Uplink, &Interface)> = Vec::new();
+    for interface in interfaces.iter().filter(|interface| !interface.loopback) {
+        let best = uplinks.iter().filter_map(|uplink| Some((uplink.rank(interface)?, uplink)));
+        let mut best: Vec<_> = best.collect();
+        // Stable.
+        best.sort_by_key(|(is_literal, _)| !is_literal);
+        if let [(true, first), (true, second), ..] = best[..] {
+            return Err(ResolveError::Invalid(vec![named_twice(first, second, interface)]));
+        }
+        owners.extend(best.first().map(|(_, uplink)| (*uplink, interface)));
+    }
+    for uplink in uplinks {
+        let several = owners.iter().filter(|(owner, _)| std::ptr::eq(*owner, uplink)).count() > 1;
+        if let (Some(gateway), true) = (&uplink.gateway, several) {
+            let message = format!("uplink `{}` has a `gateway` and several interfaces", uplink.name.value);
+            let error = Diagnostic::error(code::CONFLICT, message).at(gateway.location, "");
+            let error = error.at(uplink.dev.location, "several interfaces match");
+            let help = "give each interface an uplink of its own";
+            return Err(ResolveError::Invalid(vec![error.help(help).endpoint(uplink.name.value.as_str())]));
+        }
+    }
+    Ok(owners)
+}
+
+fn named_twice(first: &Uplink, second: &Uplink, interface: &Interface) -> Diagnostic {
+    let message = format!("two uplinks name {}", Device::from(interface));
+    Diagnostic::error(code::CONFLICT, message)
+        .at(second.dev.location, format!("by `{}`", second.name.value))
+        .at(first.dev.location, format!("first by `{}`", first.name.value))
+        .endpoint(second.name.value.as_str())
+        .help("an interface is one uplink; keep one of the two")
+}
+
+/// The router of an interface: `Some(None)` on a link without one, none if nothing tells.
+fn gateway(
+    uplink: &Uplink,
+    interface: &Interface,
+    family: Family,
+    facts: &mut dyn HostFacts,
+) -> Result<Option<Option<IpAddr>>, ResolveError> {
+    if let Some(declared) = uplink.gateway.as_ref().and_then(|gateway| gateway.value.of(family)) {
+        return Ok(Some(declared));
+    }
+    let best = facts.default_routes(family, interface.index)?.into_iter().min();
+    let without = || interface.routerless.then_some(None);
+    Ok(best.map(|best| best.gateway).or_else(without))
+}
