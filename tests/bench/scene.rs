@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use mptcp_apply::linux::LinuxPathManager;
 use mptcp_apply::model::{AddressId, Device, Endpoint, Flags, Identity, Limits, State};
-use mptcp_apply::system::{HostFacts, PathManager};
+use mptcp_apply::system::{HostFacts, PathManager, Scope};
 use tempfile::TempDir;
 
 use super::Result;
@@ -116,7 +116,7 @@ impl Scene {
 
 /// What is in the kernel now.
 pub fn read() -> Result<State> {
-    Ok(LinuxPathManager::open()?.observe(&[])?.state)
+    Ok(LinuxPathManager::open()?.observe(&Scope::default())?.state)
 }
 
 /// The usual table: all kinds of flags, both families, half of the rows with a device.
@@ -143,7 +143,7 @@ pub fn plain(network: u8, count: u8) -> State {
 
 /// These rows, and the limits.
 pub fn table(endpoints: Vec<Endpoint>) -> State {
-    State { limits: LIMITS, sysctls: Default::default(), endpoints }
+    State { limits: LIMITS, sysctls: Default::default(), endpoints, uplinks: None }
 }
 
 fn endpoint(address: IpAddr, id: u8) -> Endpoint {

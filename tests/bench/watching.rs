@@ -13,7 +13,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use mptcp_apply::linux::LinuxPathManager;
-use mptcp_apply::system::PathManager;
+use mptcp_apply::system::{PathManager, Scope};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::Result;
@@ -88,7 +88,7 @@ fn wait_for(host: &mut LinuxPathManager, address: &str, comes: Comes) -> Result<
     let address: IpAddr = address.parse()?;
     let start = Instant::now();
     loop {
-        let state = host.observe(&[])?.state;
+        let state = host.observe(&Scope::default())?.state;
         let found = state.endpoints.iter().any(|row| row.identity.address == address);
         if found == (comes == Comes::In) {
             return Ok(());
@@ -187,7 +187,7 @@ fn script(scene: &Scene, host: &mut LinuxPathManager, ip: &mut Feed, rounds: usi
             // What comes before it listens is lost. Nobody else can tell when it does.
             std::thread::sleep(Duration::from_millis(20));
             listens = host
-                .observe(&[])?
+                .observe(&Scope::default())?
                 .state
                 .endpoints
                 .iter()

@@ -1,16 +1,19 @@
 //! A host in memory, for what resolves and plans without a kernel.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use mptcp_apply::model::{AddressState, Interface, Sysctl, SysctlValue};
-use mptcp_apply::system::{AssignedAddress, Error, HostFacts};
+use mptcp_apply::model::{AddressState, Family, Interface, Sysctl, SysctlValue};
+use mptcp_apply::system::{AssignedAddress, Error, HostFacts, MainDefault};
 
 /// A host with interfaces eth0 to eth9, and these addresses.
 pub struct Host {
     interfaces: Vec<Interface>,
     addresses: Vec<AssignedAddress>,
+    sources: Vec<(IpAddr, NonZeroU32)>,
+    defaults: BTreeMap<(Family, NonZeroU32), Vec<MainDefault>>,
 }
 
 impl Host {
@@ -29,6 +32,7 @@ impl Host {
             up: true,
             carrier: true,
             loopback: false,
+            routerless: false,
         };
         let addresses = vec![
             address(0, "192.0.2.10"),
@@ -37,7 +41,25 @@ impl Host {
             address(1, "10.1.1.1"),
             address(2, "2001:db8::12"),
         ];
-        Host { interfaces: (0..10).map(interface).collect(), addresses }
+        Host {
+            interfaces: (0..10).map(interface).collect(),
+            addresses,
+            sources: Vec::new(),
+            defaults: BTreeMap::new(),
+        }
+    }
+
+    /// Gives the interface of that number a default route in the main table, in the place of those of that family.
+    pub fn route(&mut self, number: u32, gateway: &str, metric: u32) {
+        let gateway: IpAddr = gateway.parse().expect("an address");
+        let index = NonZeroU32::new(number + 2).expect("not zero");
+        let default = MainDefault { metric, gateway: Some(gateway) };
+        self.defaults.insert((Family::of(gateway), index), vec![default]);
+    }
+
+    /// Takes the default routes of that interface away.
+    pub fn unroute(&mut self, number: u32) {
+        self.defaults.retain(|(_, index), _| index.get() != number + 2);
     }
 
     /// Gives the interface of that number an address in this state.
@@ -74,6 +96,20 @@ impl HostFacts for Host {
 
     fn addresses(&mut self) -> Result<&[AssignedAddress], Error> {
         Ok(&self.addresses)
+    }
+
+    fn source_addresses(&mut self) -> Result<&[(IpAddr, NonZeroU32)], Error> {
+        let usable = |there: &&AssignedAddress| {
+            matches!(there.state, AddressState::Settled | AddressState::Deprecated)
+                && self.interfaces.iter().any(|on| on.index == there.index && on.up)
+        };
+        self.sources =
+            self.addresses.iter().filter(usable).map(|there| (there.address, there.index)).collect();
+        Ok(&self.sources)
+    }
+
+    fn default_routes(&mut self, family: Family, out_of: NonZeroU32) -> Result<Vec<MainDefault>, Error> {
+        Ok(self.defaults.get(&(family, out_of)).cloned().unwrap_or_default())
     }
 
     fn has_address(&mut self, address: IpAddr, on: Option<NonZeroU32>) -> Result<bool, Error> {

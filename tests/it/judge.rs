@@ -7,7 +7,7 @@ use mptcp_apply::config::{self, Config, EndpointTarget, Name};
 use mptcp_apply::desired::{self, ResolveError};
 use mptcp_apply::model::diagnostic::{Diagnostic, Diagnostics, SourceId, lines};
 use mptcp_apply::model::{
-    AddressId, Capabilities, Endpoint, EndpointNames, Flags, Identity, Limits, State, Sysctl, SysctlValue,
+    AddressId, Capabilities, DeclaredNames, Endpoint, Flags, Identity, Limits, State, Sysctl, SysctlValue,
 };
 use mptcp_apply::plan::plan;
 use mptcp_apply::reconcile::{Report, ReportedStep, StepOutcome, Verdict};
@@ -131,14 +131,16 @@ fn planned(judged: &Judged, host: Before) {
         Before::InUse => (in_use(), Capabilities::SMALL),
     };
     let limits = Limits { subflows: 2, add_addr_accepted: 0 };
-    let current = State { limits, sysctls: sysctls(), endpoints };
+    let current = State { limits, sysctls: sysctls(), endpoints, uplinks: None };
     let owned = BTreeSet::from([row("10.1.1.1", 3, Flags::SUBFLOW).identity]);
     match desired::resolve(&judged.config, &current, capabilities, &owned, &mut Host::new()) {
         Ok(desired) => {
             drawn(desired.warnings.iter(), &judged.sources);
             carried_out(&current, &desired.state, &desired.names, capabilities);
         }
-        Err(ResolveError::Unsupported(found) | ResolveError::Conflict(found)) => {
+        Err(
+            ResolveError::Invalid(found) | ResolveError::Unsupported(found) | ResolveError::Conflict(found),
+        ) => {
             assert!(!found.is_empty(), "no reason");
             drawn(found.iter(), &judged.sources);
         }
@@ -146,7 +148,7 @@ fn planned(judged: &Judged, host: Before) {
     }
 }
 
-fn carried_out(current: &State, goal: &State, names: &EndpointNames, capabilities: Capabilities) {
+fn carried_out(current: &State, goal: &State, names: &DeclaredNames, capabilities: Capabilities) {
     let Ok(steps) = plan(current, goal, capabilities) else {
         assert!(goal.endpoints.len() > capabilities.endpoints_max, "{goal:#?}");
         return;
@@ -172,7 +174,7 @@ fn carried_out(current: &State, goal: &State, names: &EndpointNames, capabilitie
 }
 
 /// A state as YAML is a configuration under which there is nothing to do.
-fn written_and_read(state: &State, names: &EndpointNames, capabilities: Capabilities) {
+fn written_and_read(state: &State, names: &DeclaredNames, capabilities: Capabilities) {
     let text = yaml::state(state, names).expect("YAML");
     let judged = check(&[text.as_bytes()]);
     let errors: Vec<&str> = judged

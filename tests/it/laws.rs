@@ -277,6 +277,7 @@ fn situations_are_of_all_kinds() {
                 Step::SetFlags { .. } => meet("in place"),
                 Step::DelAddr { why, .. } => meet(&format!("removed: {}", why.words())),
                 Step::AddAddr { why, .. } => meet(&format!("added: {}", why.words())),
+                other => panic!("{other}"),
             }
         }
     }

@@ -7,12 +7,12 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use mptcp_apply::model::{
-    AddressId, Capabilities, Endpoint, EndpointNames, Flags, Identity, Limits, Reason, State, Step, Sysctl,
+    AddressId, Capabilities, DeclaredNames, Endpoint, Flags, Identity, Limits, Reason, State, Step,
 };
 use mptcp_apply::plan::{Plan, plan};
 use mptcp_apply::reconcile::{ApplyOptions, FailureKind, Report, StepOutcome, Verdict, apply};
 use mptcp_apply::system::{
-    DataProgress, Errno, Error, Joins, Observed, PathManager, Refusal, SubflowSummary,
+    DataProgress, Errno, Error, Joins, Observed, PathManager, Refusal, Scope, SubflowSummary,
 };
 
 use crate::model::{Model, Version};
@@ -175,8 +175,8 @@ impl Talking {
 }
 
 impl PathManager for Talking {
-    fn observe(&mut self, sysctls: &[Sysctl]) -> Result<Observed, Error> {
-        self.kernel.observe(sysctls)
+    fn observe(&mut self, scope: &Scope) -> Result<Observed, Error> {
+        self.kernel.observe(scope)
     }
 
     fn check(&mut self, step: &Step) -> Result<(), Refusal> {
@@ -314,7 +314,7 @@ fn state(subflows: u32, rows: &[u8], flags: Flags) -> State {
         flags,
     };
     let limits = Limits { subflows, add_addr_accepted: 0 };
-    State { limits, sysctls: Default::default(), endpoints: rows.iter().map(row).collect() }
+    State { limits, sysctls: Default::default(), endpoints: rows.iter().map(row).collect(), uplinks: None }
 }
 
 fn carry_out(kernel: &mut Talking, target: &State) -> Report {
@@ -326,16 +326,18 @@ fn carry_out(kernel: &mut Talking, target: &State) -> Report {
 
 fn attempt(kernel: &mut Talking, target: &State, patience: Duration) -> Report {
     let names = target.endpoints.iter().map(|row| (row.identity, format!("e{}", row.identity.address)));
-    attempt_named(kernel, target, names.collect(), patience)
+    let names = DeclaredNames { endpoints: names.collect(), ..DeclaredNames::default() };
+    attempt_named(kernel, target, names, patience)
 }
 
-fn attempt_named(kernel: &mut Talking, target: &State, names: EndpointNames, patience: Duration) -> Report {
-    let options = ApplyOptions { sysctls: &[], patience, locate: &|_| None };
+fn attempt_named(kernel: &mut Talking, target: &State, names: DeclaredNames, patience: Duration) -> Report {
+    let scope = Scope::default();
+    let options = ApplyOptions { scope: &scope, patience, locate: &|_| None };
     let goal = |now: &State| {
         let steps = plan(now, target, Capabilities::SMALL).expect("possible");
         Plan { target: target.clone(), names: names.clone(), steps, warnings: Vec::new() }
     };
-    let before = kernel.observe(&[]).expect("a state").state;
+    let before = kernel.observe(&Scope::default()).expect("a state").state;
     let first = goal(&before);
     apply(kernel, options, before, first, |_, now, _| Ok(goal(&now.state)), |_, _| ())
 }
@@ -553,7 +555,8 @@ fn subflows_come_while_connections_are_quiet() {
 fn only_declared_endpoints_are_made_quiet() {
     let before = state(8, &[1, 2, 3], SUBFLOW);
     let target = state(8, &[1, 4, 3], SUBFLOW);
-    let names = [(Identity { address: address(4), port: None }, "e4".to_owned())].into();
+    let endpoints = [(Identity { address: address(4), port: None }, "e4".to_owned())].into();
+    let names = DeclaredNames { endpoints, ..DeclaredNames::default() };
     let mut kernel = Talking::new(&before, 1, None, &[Answer::ResetWhenBusy]);
     let report = attempt_named(&mut kernel, &target, names, Duration::ZERO);
     assert_eq!(report.verdict, Verdict::Applied);

@@ -68,7 +68,11 @@ fn judge(folder: &Path) -> String {
     let Desired { state: desired, names, .. } =
         match desired(&parse(&read("desired.yaml")), &current, SMALL, &owned) {
             Ok(desired) => desired,
-            Err(ResolveError::Unsupported(found) | ResolveError::Conflict(found)) => {
+            Err(
+                ResolveError::Invalid(found)
+                | ResolveError::Unsupported(found)
+                | ResolveError::Conflict(found),
+            ) => {
                 return found.iter().map(|finding| format!("error: {}\n", finding.message)).collect();
             }
             Err(ResolveError::System(error)) => panic!("{error}"),

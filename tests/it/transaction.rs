@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mptcp_apply::desired::ResolveError;
 use mptcp_apply::model::{
-    AddressId, Capabilities, Endpoint, EndpointNames, Flags, Identity, Limits, Reason, State, Step, Sysctl,
+    AddressId, Capabilities, DeclaredNames, Endpoint, Flags, Identity, Limits, Reason, State, Step, Sysctl,
     SysctlValue,
 };
 use mptcp_apply::plan::{Plan, plan};
@@ -16,7 +16,7 @@ use mptcp_apply::reconcile::{
     ApplyOptions, Failure, FailureKind, Report, ReportedStep, StepOutcome, Verdict, apply,
 };
 use mptcp_apply::report::yaml;
-use mptcp_apply::system::{Errno, Observed, Refusal};
+use mptcp_apply::system::{Errno, Observed, Refusal, Scope};
 
 use crate::model::{Faulty, Model, Version};
 
@@ -52,7 +52,7 @@ fn stale_loss_cnt() -> Sysctl {
 
 fn state(subflows: u32, stale: u64, endpoints: Vec<Endpoint>) -> State {
     let sysctls = [(stale_loss_cnt(), SysctlValue::Number(stale))].into();
-    State { limits: Limits { subflows, add_addr_accepted: 0 }, sysctls, endpoints }
+    State { limits: Limits { subflows, add_addr_accepted: 0 }, sysctls, endpoints, uplinks: None }
 }
 
 fn before() -> State {
@@ -74,7 +74,7 @@ fn host(version: Version) -> Faulty<Model> {
 
 fn goal(now: &State, target: &State, capabilities: Capabilities) -> Result<Plan, ResolveError> {
     let steps = plan(now, target, capabilities).map_err(|_| ResolveError::Conflict(Vec::new()))?;
-    Ok(Plan { target: target.clone(), names: EndpointNames::new(), steps, warnings: Vec::new() })
+    Ok(Plan { target: target.clone(), names: DeclaredNames::default(), steps, warnings: Vec::new() })
 }
 
 /// Goes where `desired` says, in whatever state it finds the kernel.
@@ -87,7 +87,8 @@ fn carry_out(
     let before = kernel.kernel.state();
     let first = plan(&before)?;
     let sysctls: Vec<Sysctl> = before.sysctls.keys().copied().collect();
-    let options = ApplyOptions { sysctls: &sysctls, patience: Duration::ZERO, locate: &|_| None };
+    let scope = Scope { sysctls, uplinks: false };
+    let options = ApplyOptions { scope: &scope, patience: Duration::ZERO, locate: &|_| None };
     let replan = |_: &mut _, now: &Observed, _: &_| Ok(plan(&now.state)?);
     Ok(apply(kernel, options, before, first, replan, |_, _| ()))
 }
@@ -233,8 +234,8 @@ fn every_refused_undo_is_told() {
                 assert!(later.iter().all(|(other, _)| identity(other) == identity(step)), "{later:?}");
                 assert_eq!(kernel.calls, call + 1 + call, "all others are tried");
                 assert_eq!(after, kernel.kernel.state(), "what is there is told");
-                let diff =
-                    yaml::diff(&start, &after, &EndpointNames::new(), ["before", "after"]).expect("a diff");
+                let diff = yaml::diff(&start, &after, &DeclaredNames::default(), ["before", "after"])
+                    .expect("a diff");
                 assert!(shows(&diff, step), "{step}\n{diff}");
             }
         }
@@ -256,6 +257,10 @@ fn shows(diff: &str, undo: &Step) -> bool {
             // Three lines are shown above a change, so that above flags the id may be all that is seen.
             let id = endpoint.id.map(|id| format!("id: {id}"));
             id.into_iter().chain([format!("address: {}", endpoint.identity.address)]).collect()
+        }
+        Step::AddRule { rule, .. } | Step::DelRule { rule, .. } => vec![rule.to_string()],
+        Step::SetRoute { to: route, .. } | Step::DelRoute { route, .. } => {
+            route.gateway.map(|gateway| format!("- {gateway}")).into_iter().collect()
         }
     };
     let is_about = |line: &str| about.iter().any(|words| line[1..].trim_start().starts_with(words));

@@ -15,7 +15,12 @@ pub fn initial() -> State {
         (Sysctl::ENABLED, SysctlValue::Number(1)),
         (Sysctl::SCHEDULER, SysctlValue::Word("default".into())),
     ]);
-    State { limits: Limits { subflows: 2, add_addr_accepted: 0 }, sysctls, endpoints: Vec::new() }
+    State {
+        limits: Limits { subflows: 2, add_addr_accepted: 0 },
+        sysctls,
+        endpoints: Vec::new(),
+        uplinks: None,
+    }
 }
 
 /// A configuration without errors.

@@ -30,6 +30,7 @@ fn globs_and_exclusions() {
             up: true,
             carrier: true,
             loopback: false,
+            routerless: false,
         })
     };
     assert!(means(&["wwan*", "!wwan9"], "wwan0"));

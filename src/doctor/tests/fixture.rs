@@ -24,6 +24,7 @@ pub fn healthy() -> Evidence {
         up: true,
         carrier: true,
         loopback: false,
+        routerless: false,
     };
     let own = |number| HostAddress {
         address: address(number),
@@ -40,7 +41,7 @@ pub fn healthy() -> Evidence {
     let counters =
         [("MPCapableSYNTX", 1), ("MPCapableSYNACKRX", 1), ("MPJoinSynTx", 1), ("MPJoinSynAckRx", 1)];
     Evidence {
-        path_manager: Table::Read(State { limits, sysctls, endpoints }),
+        path_manager: Table::Read(State { limits, sysctls, endpoints, uplinks: None }),
         names: EndpointNames::new(),
         capabilities: Capabilities::SMALL,
         interfaces: vec![interface(1), interface(2)],

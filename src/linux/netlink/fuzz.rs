@@ -154,7 +154,7 @@ fn reply(reply: &[u8]) {
         let request = rtnl::add_link(&link.name, "dummy", Some(link.index));
         assert_eq!(
             rtnl::link(&request.body),
-            Some(Interface { up: false, carrier: false, loopback: false, ..link })
+            Some(Interface { up: false, carrier: false, loopback: false, routerless: false, ..link })
         );
     }
     if let Some(subflow) = sock_diag::subflow(reply) {

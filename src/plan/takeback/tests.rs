@@ -8,7 +8,7 @@ fn state(subflows: u32, rows: &[(u8, u8, Flags)]) -> State {
         flags: *flags,
     };
     let limits = Limits { subflows, add_addr_accepted: 0 };
-    State { limits, sysctls: Default::default(), endpoints: rows.iter().map(row).collect() }
+    State { limits, sysctls: Default::default(), endpoints: rows.iter().map(row).collect(), uplinks: None }
 }
 
 const REACHED: TrialStage = TrialStage::Reached { removed: BTreeSet::new() };

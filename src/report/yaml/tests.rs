@@ -16,9 +16,11 @@ fn no_row_hides_another() {
     };
     let endpoints: Vec<Endpoint> = rows().map(row).collect();
     let named = endpoints.iter().zip(rows());
-    let names = named.filter_map(|(row, (_, (name, _)))| Some((row.identity, name?.to_owned()))).collect();
+    let names = named.filter_map(|(row, (_, (name, _)))| Some((row.identity, name?.to_owned())));
+    let names = DeclaredNames { endpoints: names.collect(), ..DeclaredNames::default() };
     let limits = Numbers { subflows: 2, add_addr_accepted: 0 };
-    let text = state(&State { limits, sysctls: Default::default(), endpoints }, &names).unwrap();
+    let text =
+        state(&State { limits, sysctls: Default::default(), endpoints, uplinks: None }, &names).unwrap();
     let is_name = |line: &&str| !line.starts_with(' ') && line.ends_with(':');
     let entries = text.split_once("endpoints:\n").unwrap().1.lines().map(|line| &line[2..]);
     let names: Vec<&str> = entries.filter(is_name).map(|line| line.trim_end_matches(':')).collect();

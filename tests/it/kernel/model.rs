@@ -10,7 +10,7 @@ use mptcp_apply::linux::LinuxPathManager;
 use mptcp_apply::model::{
     AddressId, Device, Endpoint, Flags, Identity, Limits, Reason, Step, Sysctl, SysctlValue,
 };
-use mptcp_apply::system::{PathManager, Refusal};
+use mptcp_apply::system::{PathManager, Refusal, Scope};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -169,7 +169,7 @@ fn managed() -> Vec<Sysctl> {
 
 /// A model of what is there.
 fn model_of(host: &mut LinuxPathManager, own_addresses: &[&str]) -> Model {
-    let state = host.observe(&managed()).expect("a state").state;
+    let state = host.observe(&Scope { sysctls: managed(), uplinks: false }).expect("a state").state;
     let mut model = Model::holding(Version::of(kernel_release()), &state);
     own_addresses.iter().for_each(|address| model.assign(ip(address)));
     model.link(1, "lo");
@@ -207,7 +207,10 @@ fn carry_out_both(
             so_far.push(format!("{step} -> {:?}", answers[0]));
             prop_assert_eq!(&answers[0], &answers[1], "the kernel, then the model; {:#?}", so_far);
         }
-        let now = host.observe(&managed()).map_err(|error| TestCaseError::fail(error.to_string()))?.state;
+        let now = host
+            .observe(&Scope { sysctls: managed(), uplinks: false })
+            .map_err(|error| TestCaseError::fail(error.to_string()))?
+            .state;
         prop_assert_eq!(now, model.state(), "the kernel, then the model; {:#?}", so_far);
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::process::Command;
 use mptcp_apply::linux::LinuxPathManager;
 use mptcp_apply::model::{AddressId, Endpoint, Flags, Identity, Limits, Reason, Step};
 use mptcp_apply::reconcile::{self, Explanation, FailureKind};
-use mptcp_apply::system::{Errno, PathManager};
+use mptcp_apply::system::{Errno, PathManager, Scope};
 
 use crate::support::{Namespace, kernel_release, limits_max, run, table_size};
 
@@ -37,7 +37,7 @@ fn explained(step: &Step, errno: Errno) -> Explanation {
     let mut host = LinuxPathManager::open().expect("a path manager");
     let refusal = host.execute(step).expect_err("refused");
     assert_eq!(refusal.errno, errno, "{step}: {refusal}");
-    reconcile::explain(step, &refusal, &host.observe(&[]).expect("a state").state)
+    reconcile::explain(step, &refusal, &host.observe(&Scope::default()).expect("a state").state)
 }
 
 #[track_caller]

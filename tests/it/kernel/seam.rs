@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 use mptcp_apply::linux::LinuxPathManager;
 use mptcp_apply::model::{AddressId, Endpoint, Flags, Identity, Limits, Reason, Step};
-use mptcp_apply::system::{Errno, PathManager, Refusal};
+use mptcp_apply::system::{Errno, PathManager, Refusal, Scope};
 
 use crate::peer::Peer;
 use crate::support::{Namespace, Ran, kernel_release, run, seed};
@@ -72,14 +72,14 @@ fn exceed_a_limit() {
         return;
     }
     let mut host = LinuxPathManager::open().expect("a path manager");
-    let from = host.observe(&[]).expect("a state").state.limits;
+    let from = host.observe(&Scope::default()).expect("a state").state.limits;
     let to = Limits { subflows: 100_000, ..from };
     let refusal = host.execute(&Step::SetLimits { from, to }).expect_err("too many");
     assert_eq!(refusal.errno, Errno::EINVAL);
     assert!(refusal.text.is_some_and(|text| text.starts_with("limit greater than maximum")));
     let named = Some(mptcp_apply::system::ATTR_SUBFLOWS);
     assert!(refusal.attribute == named || (refusal.attribute.is_none() && kernel_release() < (6, 18)));
-    assert_eq!(host.observe(&[]).expect("a state").state.limits, from);
+    assert_eq!(host.observe(&Scope::default()).expect("a state").state.limits, from);
 }
 
 /// Who does not see what is live would interrupt it. Both ends of the one connection are here.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mptcp_apply::model::{Identity, State, Step, Sysctl};
+use mptcp_apply::model::{Identity, State, Step};
 use mptcp_apply::system::{
-    DataProgress, Errno, Error, Joins, Observed, PathManager, Refusal, SubflowSummary,
+    DataProgress, Errno, Error, Joins, Observed, PathManager, Refusal, Scope, SubflowSummary,
 };
 
 /// When somebody else acts. Calls of `execute` and `read` are counted from 0, each for itself.
@@ -89,7 +89,7 @@ impl<K: PathManager> Faulty<K> {
 }
 
 impl<K: PathManager> PathManager for Faulty<K> {
-    fn observe(&mut self, sysctls: &[Sysctl]) -> Result<Observed, Error> {
+    fn observe(&mut self, scope: &Scope) -> Result<Observed, Error> {
         let read = self.reads;
         self.reads += 1;
         self.let_others_act(Moment::BeforeRead(read));
@@ -99,7 +99,7 @@ impl<K: PathManager> PathManager for Faulty<K> {
         if read >= self.unreadable_from {
             return Err(Error::Protocol("the kernel says nothing".into()));
         }
-        self.kernel.observe(sysctls)
+        self.kernel.observe(scope)
     }
 
     fn check(&mut self, step: &Step) -> Result<(), Refusal> {
@@ -142,7 +142,7 @@ impl<K: PathManager> PathManager for Faulty<K> {
         if let Some(errno) = self.refused.get(&call).copied().or(late) {
             return Err(Refusal::new(errno));
         }
-        let before = self.kernel.observe(&[]).map_err(Refusal::from)?.state;
+        let before = self.kernel.observe(&Scope::default()).map_err(Refusal::from)?.state;
         self.kernel.execute(step)?;
         self.carried_out.push((step.clone(), before));
         Ok(())

@@ -5,6 +5,7 @@
 //! and connections with what they leave behind, implicit endpoints excepted, which [`Model::make_implicit`] makes.
 
 mod faulty;
+pub mod routing;
 mod seam;
 pub mod situation;
 mod version;
@@ -16,10 +17,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use mptcp_apply::model::{
-    AddressId, Device, Endpoint, Flags, Identity, Limits, State, Sysctl, SysctlValue, canonical,
+    AddressId, Device, Endpoint, Flags, Identity, Limits, State, Sysctl, SysctlValue, UPLINK_PROTOCOL,
+    canonical,
 };
 use mptcp_apply::system::{Errno, Refusal};
 
+use routing::Routing;
 use version::refusal;
 
 /// One network namespace's path manager.
@@ -37,6 +40,7 @@ pub struct Model {
     local: BTreeSet<IpAddr>,
     /// The interfaces that there are, by index.
     links: BTreeMap<u32, String>,
+    routing: Routing,
 }
 
 impl Model {
@@ -53,6 +57,7 @@ impl Model {
             next_id: 1,
             local: BTreeSet::new(),
             links: BTreeMap::new(),
+            routing: Routing::default(),
         }
     }
 
@@ -67,6 +72,15 @@ impl Model {
             let id = row.id.expect("every row of the kernel's has an id").get();
             model.next_id = model.next_id.max(id);
             model.insert(row.clone());
+        }
+        let uplinks = state.uplinks().clone();
+        for route in uplinks.routes {
+            let dev = route.dev.as_ref().and_then(|dev| Some((dev.index.get(), dev.name.clone()?)));
+            model.links.extend(dev);
+            model.add_route(UPLINK_PROTOCOL, route).expect("one route a key");
+        }
+        for rule in uplinks.rules {
+            model.add_rule(UPLINK_PROTOCOL, rule).expect("no rule twice");
         }
         model
     }
@@ -105,7 +119,8 @@ impl Model {
     pub fn state(&self) -> State {
         let mut endpoints = self.dump();
         endpoints.iter_mut().for_each(|row| row.identity.address = canonical(row.identity.address));
-        State { limits: self.limits, sysctls: self.sysctls.clone(), endpoints }
+        let uplinks = Some(self.routing.own());
+        State { limits: self.limits, sysctls: self.sysctls.clone(), endpoints, uplinks }
     }
 
     /// Where the search for the next free id begins, which no dump shows.

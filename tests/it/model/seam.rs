@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use mptcp_apply::model::{AddressId, Endpoint, Identity, Reason, Step, Sysctl, SysctlValue};
+use mptcp_apply::model::{AddressId, Endpoint, Identity, Reason, Step, Sysctl, SysctlValue, UPLINK_PROTOCOL};
 use mptcp_apply::system::{
-    DataProgress, Errno, Error, Joins, Observed, PathManager, Refusal, SubflowSummary,
+    DataProgress, Errno, Error, Joins, Observed, PathManager, Refusal, Scope, SubflowSummary,
 };
 
 use super::Model;
@@ -26,9 +26,10 @@ impl Model {
 }
 
 impl PathManager for Model {
-    fn observe(&mut self, sysctls: &[Sysctl]) -> Result<Observed, Error> {
+    fn observe(&mut self, scope: &Scope) -> Result<Observed, Error> {
         let mut state = self.state();
-        state.sysctls.retain(|name, _| sysctls.contains(name));
+        state.sysctls.retain(|name, _| scope.sysctls.contains(name));
+        state.uplinks = state.uplinks.filter(|_| scope.uplinks);
         Ok(Observed { state, capabilities: self.version.capabilities })
     }
 
@@ -82,6 +83,11 @@ impl PathManager for Model {
                 let id = endpoint.id.filter(|_| *why != Reason::Adopted);
                 self.add(Endpoint { id, ..endpoint.clone() })
             }
+            Step::AddRule { rule, why: _ } => self.add_rule(UPLINK_PROTOCOL, rule.clone()),
+            Step::DelRule { rule, why: _ } => self.delete_rule(rule),
+            Step::SetRoute { from: None, to, why: _ } => self.add_route(UPLINK_PROTOCOL, to.clone()),
+            Step::SetRoute { from: Some(_), to, why: _ } => self.replace_route(to.clone()),
+            Step::DelRoute { route, why: _ } => self.delete_route(route),
         };
         self.assert_possible();
         result
