@@ -52,7 +52,7 @@ fn stale_loss_cnt() -> Sysctl {
 
 fn state(subflows: u32, stale: u64, endpoints: Vec<Endpoint>) -> State {
     let sysctls = [(stale_loss_cnt(), SysctlValue::Number(stale))].into();
-    State { limits: Limits { subflows, add_addr_accepted: 0 }, sysctls, endpoints, uplinks: None }
+    State { limits: Limits { subflows, add_addr_accepted: 0 }, sysctls, endpoints, uplinks: Some(Default::default()) }
 }
 
 fn before() -> State {
@@ -87,7 +87,7 @@ fn carry_out(
     let before = kernel.kernel.state();
     let first = plan(&before)?;
     let sysctls: Vec<Sysctl> = before.sysctls.keys().copied().collect();
-    let scope = Scope { sysctls, uplinks: false };
+    let scope = Scope { sysctls, uplinks: true };
     let options = ApplyOptions { scope: &scope, patience: Duration::ZERO, locate: &|_| None };
     let replan = |_: &mut _, now: &Observed, _: &_| Ok(plan(&now.state)?);
     Ok(apply(kernel, options, before, first, replan, |_, _| ()))

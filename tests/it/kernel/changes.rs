@@ -31,7 +31,7 @@ fn flags_change_in_place_without_moving_ids() {
     assert_eq!(
         ran.stdout,
         "\
-~ 10.0.0.1 id 5 subflow backup -> subflow fullmesh   e0: re-creates its subflows
+~ 10.0.0.1 id 5 subflow backup -> subflow fullmesh   e0, re-creates its subflows
 ~ 10.0.0.2 id 3 subflow backup -> subflow   e1
 applied: 0 added, 2 changed, 0 removed
 "
@@ -136,9 +136,9 @@ fn only_the_endpoint_that_differs_is_replaced() {
     assert_eq!(
         ran.stdout,
         "\
-- 10.0.0.1 id 1 subflow dev v0   e0: dev differs, closes its subflows
+- 10.0.0.1 id 1 subflow dev v0   e0, dev differs, closes its subflows
 + 10.0.0.1 id 1 subflow dev v1   e0
-- 10.0.0.3 id 3 signal   e2: flags differ, closes its subflows
+- 10.0.0.3 id 3 signal   e2, flags differ, closes its subflows
 + 10.0.0.3 id 3 subflow backup   e2
 applied: 2 added, 0 changed, 2 removed
 "
@@ -159,7 +159,7 @@ fn an_interface_that_was_recreated_is_drift() {
     namespace.links(&[("w0", "w1"), ("v0", "v1")]);
     let ran = namespace.apply(&config, &[]).expect(0);
     assert_eq!(signs(&ran.stdout), "-+");
-    assert!(ran.stdout.contains("e0: its interface is gone, closes its subflows"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("e0, its interface is gone, closes its subflows"), "{}", ran.stdout);
     assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow dev v0"]);
     // A new name for the same interface is none.
     namespace.ip("link set v0 down");

@@ -58,7 +58,7 @@ fn an_implicit_endpoint_is_adopted_with_its_subflow() {
     assert_eq!(
         ran.stdout,
         "\
-+ 10.1.2.1 id 1 subflow   second: adopts the implicit endpoint
++ 10.1.2.1 id 1 subflow   second, adopts the implicit endpoint
 applied: 1 added, 0 changed, 0 removed
 "
     );
@@ -84,7 +84,7 @@ fn an_implicit_endpoint_with_another_id_is_replaced() {
     let config = "{version: 1, endpoints: {second: {address: 10.1.2.1, id: 9, flags: [subflow]}}}";
     let ran = host.client.apply(config, &[]).expect(0);
     assert!(
-        ran.stdout.contains("- 10.1.2.1 id 1 implicit   second: id differs, closes its subflows"),
+        ran.stdout.contains("- 10.1.2.1 id 1 implicit   second, id differs, closes its subflows"),
         "{}",
         ran.stdout
     );

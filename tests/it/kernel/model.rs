@@ -169,7 +169,7 @@ fn managed() -> Vec<Sysctl> {
 
 /// A model of what is there.
 fn model_of(host: &mut LinuxPathManager, own_addresses: &[&str]) -> Model {
-    let state = host.observe(&Scope { sysctls: managed(), uplinks: false }).expect("a state").state;
+    let state = host.observe(&Scope { sysctls: managed(), uplinks: true }).expect("a state").state;
     let mut model = Model::holding(Version::of(kernel_release()), &state);
     own_addresses.iter().for_each(|address| model.assign(ip(address)));
     model.link(1, "lo");
@@ -208,7 +208,7 @@ fn carry_out_both(
             prop_assert_eq!(&answers[0], &answers[1], "the kernel, then the model; {:#?}", so_far);
         }
         let now = host
-            .observe(&Scope { sysctls: managed(), uplinks: false })
+            .observe(&Scope { sysctls: managed(), uplinks: true })
             .map_err(|error| TestCaseError::fail(error.to_string()))?
             .state;
         prop_assert_eq!(now, model.state(), "the kernel, then the model; {:#?}", so_far);

@@ -86,7 +86,7 @@ fn nobody_says_anything() {
     assert!(ran.stdout.contains("applied: 1 added, 1 changed, 1 removed\n"), "{}", ran.stdout);
     assert!(ran.stdout.ends_with("taken back: 1 added, 1 changed, 1 removed\n"), "{}", ran.stdout);
     assert!(
-        ran.stdout.contains("- 10.0.0.1 id 2 subflow   a: put back, closes its subflows\n"),
+        ran.stdout.contains("- 10.0.0.1 id 2 subflow   a, put back, closes its subflows\n"),
         "{}",
         ran.stdout
     );
