@@ -142,7 +142,15 @@ impl LinuxPathManager {
     /// # Errors
     /// When the kernel does not answer.
     pub fn live_connections(&self) -> Result<Vec<Connection>, Error> {
-        sock_diag::connections()
+        if sock_diag::has_connections() { sock_diag::connections() } else { Ok(Vec::new()) }
+    }
+
+    /// Whether packets of a subflow from this endpoint find a way to a peer.
+    pub fn reaches(&mut self, endpoint: &Endpoint, peer: IpAddr) -> bool {
+        let (from, dev) = (endpoint.identity.address, endpoint.dev.as_ref().map(|dev| dev.index));
+        let is_here = self.has_address(from, dev).unwrap_or(false);
+        let routes = kept(&mut self.routes, Routes::open);
+        is_here && routes.is_ok_and(|routes| matches!(routes.get(peer, Some(from), dev), Ok(Ok(_))))
     }
 
     fn with_device_name(&mut self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {

@@ -113,6 +113,8 @@ pub enum Reason {
     Renewed,
     /// It was added before its address could be used, so that live connections have no subflow from it.
     AddedTooEarly,
+    /// Live connections could have subflows from it, and none has one.
+    SubflowLost,
     /// The default route of the interface has another router now.
     RouterChanged,
     /// Nothing tells the router of the interface any more.
@@ -139,6 +141,7 @@ impl Reason {
             Reason::PutBack => "put back",
             Reason::Renewed => "renewed",
             Reason::AddedTooEarly => "added before its address could be used",
+            Reason::SubflowLost => "subflow lost",
             Reason::RouterChanged => "the router changed",
             Reason::GatewayUnknown => "gateway unknown",
         }

@@ -76,14 +76,13 @@ pub fn give_reasons(steps: &mut [Step], reasons: &Reasons) {
     }
 }
 
-/// Adds steps to a plan that remove these rows of its target and add them again: the kernel opens subflows on live
-/// connections only when an endpoint is added.
-pub fn renew(steps: &mut Vec<Step>, target: &State, renewed: &BTreeSet<Identity>) {
-    let why = Reason::AddedTooEarly;
+/// Adds steps to a plan that remove these rows of its target and add them again, for these reasons: the kernel opens
+/// subflows on live connections only when an endpoint is added.
+pub fn renew(steps: &mut Vec<Step>, target: &State, renewed: &BTreeMap<Identity, Reason>) {
     let touched: BTreeSet<Identity> =
         steps.iter().filter_map(Step::endpoint).map(|endpoint| endpoint.identity).collect();
-    let rows = target.endpoints.iter().filter(|row| renewed.contains(&row.identity));
-    for row in rows.filter(|row| !touched.contains(&row.identity)) {
+    let rows = target.endpoints.iter().filter_map(|row| Some((row, *renewed.get(&row.identity)?)));
+    for (row, why) in rows.filter(|(row, _)| !touched.contains(&row.identity)) {
         steps.push(Step::DelAddr { endpoint: row.clone(), why });
         steps.push(Step::AddAddr { endpoint: row.clone(), why });
     }

@@ -30,12 +30,12 @@ pub use transaction::{ApplyOptions, apply};
 pub use undo::Revert;
 pub use wait::Wait;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
-use crate::model::{DeclaredNames, Identity, State, Step, code};
+use crate::model::{DeclaredNames, Identity, Reason, State, Step, code};
 use crate::plan::{self, Plan};
 use crate::system::System;
 
@@ -52,7 +52,7 @@ pub enum Mode<'m> {
     /// Put a trial back, and the record with it.
     Revert(&'m Revert),
     /// Carry the plan out, and add these endpoints again, for connections that have no subflow from them.
-    Watch(&'m BTreeSet<Identity>),
+    Watch(&'m BTreeMap<Identity, Reason>),
 }
 
 /// Puts a trial back, whatever becomes of this process.

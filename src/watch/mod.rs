@@ -7,6 +7,7 @@ mod debounce;
 pub mod drift;
 mod events;
 mod files;
+mod healing;
 pub mod namespace;
 mod systemd;
 mod watch_set;

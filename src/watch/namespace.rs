@@ -1,6 +1,6 @@
 //! One network namespace that a watch keeps as declared.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -9,12 +9,13 @@ use crate::config::{Config, LoadedConfig};
 use crate::desired::{Need, needs};
 use crate::linux::{Changes, LinuxPathManager, netns};
 use crate::model::diagnostic::{Diagnostic, Severity};
-use crate::model::{Exit, Identity, State, escaped};
+use crate::model::{Endpoint, Exit, Identity, Reason, State, counted, escaped};
 use crate::reconcile::{self, Failure, LockError, Mode, Record, Report, Verdict};
 use crate::rundir::RunDir;
 use crate::system::{Error, HostFacts, PathManager};
 
 use super::drift;
+use super::healing::Healing;
 
 /// The longest pause before a failed pass is tried again.
 const RETRY_MAX: Duration = Duration::from_secs(60);
@@ -32,6 +33,8 @@ pub enum Trigger {
     Resync,
     /// The one before failed.
     Retry,
+    /// Connections may have lost subflows.
+    Subflows,
 }
 
 impl Trigger {
@@ -43,6 +46,7 @@ impl Trigger {
             Trigger::Host => "host",
             Trigger::Resync => "resync",
             Trigger::Retry => "retry",
+            Trigger::Subflows => "subflows",
         }
     }
 }
@@ -64,6 +68,7 @@ pub struct WatchedNamespace {
     entered: Option<Entered>,
     /// Endpoints that were added before their address could be used.
     early: BTreeSet<Identity>,
+    healing: Healing,
     /// The state after the last pass that reached its goal.
     reached: Option<State>,
     failures: u32,
@@ -88,6 +93,7 @@ impl WatchedNamespace {
             name,
             entered: None,
             early: BTreeSet::new(),
+            healing: Healing::default(),
             reached: None,
             failures: 0,
             retry_at: None,
@@ -112,16 +118,22 @@ impl WatchedNamespace {
         (!self.hopeless).then(|| Duration::from_secs(1 << doublings).min(RETRY_MAX))
     }
 
+    /// When to look for lost subflows again.
+    pub fn heal_at(&self) -> Option<Duration> {
+        self.healing.next().filter(|_| self.entered.is_some() && !self.hopeless)
+    }
+
     /// How many endpoints the namespace has.
     pub fn endpoints(&self) -> usize {
         self.reached.as_ref().map_or(0, |state| state.endpoints.len())
     }
 
-    /// Makes a pass; none where the last one failed for good. `ending` ends its pauses.
+    /// Makes a pass; none where the last one failed for good. `ending` ends its pauses, `now` is the time by the clock of
+    /// the watch.
     pub fn pass(
         &mut self,
         config: &LoadedConfig,
-        trigger: Trigger,
+        (trigger, now): (Trigger, Duration),
         ending: &Arc<AtomicBool>,
     ) -> Option<Pass> {
         let mut warnings = Vec::new();
@@ -131,7 +143,7 @@ impl WatchedNamespace {
             return None;
         }
         log::info!("{}looking: {}", self.prefix(), trigger.word());
-        let result = entered.and_then(|()| self.reconcile(config, trigger, ending));
+        let result = entered.and_then(|()| self.reconcile(config, (trigger, now), ending));
         let is_news = match &result {
             Ok(report) => {
                 self.reached.is_none()
@@ -163,6 +175,7 @@ impl WatchedNamespace {
         }
         self.entered = None;
         (self.reached, self.early, self.hopeless) = (None, BTreeSet::new(), false);
+        self.healing = Healing::default();
         let changes = Changes::subscribe()?;
         match rundir.claim() {
             Ok(()) => {}
@@ -176,7 +189,7 @@ impl WatchedNamespace {
     fn reconcile(
         &mut self,
         loaded: &LoadedConfig,
-        trigger: Trigger,
+        (trigger, now): (Trigger, Duration),
         ending: &Arc<AtomicBool>,
     ) -> Result<Report, Failure> {
         let prefix = self.prefix();
@@ -188,7 +201,12 @@ impl WatchedNamespace {
         let mut system = LinuxPathManager::open()?;
         system.hurry_when(Arc::clone(ending));
         let ready = ready(&self.early, &loaded.config, &mut system)?;
-        let renewed = without_subflows(&ready, &mut system);
+        let mut renewed = BTreeMap::new();
+        if let Some(reached) = &self.reached {
+            renewed = lost_subflows(&mut self.healing, reached, now, &mut system, &prefix);
+        }
+        let ready_now = without_subflows(&ready, &mut system).into_iter();
+        renewed.extend(ready_now.map(|identity| (identity, Reason::AddedTooEarly)));
         let report = reconcile::reconcile(loaded, &mut system, rundir, Mode::Watch(&renewed))?;
         if let Some(reached) = self.reached.as_ref().filter(|_| trigger != Trigger::Files) {
             for what in drift::between(reached, &report.before, report.steps()) {
@@ -231,6 +249,27 @@ impl WatchedNamespace {
         }
         self.trouble = trouble;
     }
+}
+
+/// The endpoints from which no connection has a subflow though some could have one.
+fn lost_subflows(
+    healing: &mut Healing,
+    table: &State,
+    now: Duration,
+    system: &mut LinuxPathManager,
+    prefix: &str,
+) -> BTreeMap<Identity, Reason> {
+    let connections = system.live_connections().unwrap_or_else(|error| {
+        log::debug!("{error}");
+        Vec::new()
+    });
+    let reaches = |row: &Endpoint, peer| system.reaches(row, peer);
+    let due = healing.due(table, &connections, now, reaches);
+    for (identity, lacking) in &due {
+        let connections = counted(*lacking, "connection");
+        log::warn!("{prefix}{identity} has lost its subflow on {connections}; adding it again");
+    }
+    due.into_keys().map(|identity| (identity, Reason::SubflowLost)).collect()
 }
 
 /// The needs of exact declarations without a port. One with a port needs its address to be added at all.

@@ -163,7 +163,8 @@ impl Watch<'_> {
 
     /// The time of the next pass or heartbeat, if no event comes before.
     fn due(&self) -> Option<Duration> {
-        let retries = self.namespaces.iter().filter_map(|namespace| namespace.retry_at);
+        let namespaces = self.namespaces.iter();
+        let retries = namespaces.flat_map(|namespace| [namespace.retry_at, namespace.heal_at()]).flatten();
         let unsent = self.systemd.has_unsent().then(|| self.events.elapsed() + Systemd::RETRY);
         let others =
             [self.debounce.due(), self.resync_at(), self.heartbeat_at(), unsent, self.unfinished_until];
@@ -204,9 +205,11 @@ impl Watch<'_> {
             self.systemd.alive();
             self.last_heartbeat = now;
         }
-        let namespaces = (0..).zip(&self.namespaces);
-        let retries = namespaces.filter(|(_, namespace)| is_due(namespace.retry_at));
-        let retries: BTreeSet<usize> = retries.map(|(number, _)| number).collect();
+        let due = |at: fn(&WatchedNamespace) -> Option<Duration>| -> BTreeSet<usize> {
+            let namespaces = (0..).zip(&self.namespaces);
+            namespaces.filter(|(_, namespace)| is_due(at(namespace))).map(|(number, _)| number).collect()
+        };
+        let (retries, healings) = (due(|it| it.retry_at), due(WatchedNamespace::heal_at));
         if is_due(self.resync_at()) {
             self.read_and_pass(Trigger::Resync);
         } else if is_due(self.unfinished_until) || (is_due(self.debounce.due()) && self.pending.files) {
@@ -217,6 +220,8 @@ impl Watch<'_> {
             self.pass(&numbers, Trigger::Host);
         } else if !retries.is_empty() {
             self.pass(&retries, Trigger::Retry);
+        } else if !healings.is_empty() {
+            self.pass(&healings, Trigger::Subflows);
         } else {
             return;
         }

@@ -34,7 +34,7 @@ impl Watch<'_> {
                 break;
             }
             let namespace = &mut namespaces[*number];
-            let exit = match namespace.pass(config, trigger, &ending) {
+            let exit = match namespace.pass(config, (trigger, events.elapsed()), &ending) {
                 Some(pass) => report(output, config, namespace.name.as_deref(), trigger, &pass),
                 None => Exit::Unsupported,
             };
