@@ -2,10 +2,14 @@
 //! test there fails when the file in `schema/` is stale.
 
 use std::fmt;
+use std::num::NonZeroU16;
 
 use crate::model::diagnostic::Location;
-use crate::model::{AddressId, Flags, Sysctl, SysctlValue};
+use crate::model::{AddressId, Flags, Sysctl, SysctlValue, code};
 
+use super::body::{Body, DeclarationKind, body};
+use super::decode::Decoder;
+use super::node::Node;
 use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
 
 /// A value and where it was written.
@@ -54,9 +58,12 @@ pub struct Document {
     pub limits: LimitsDocument,
     /// `sysctls`, each with the location of its key
     pub sysctls: Vec<(Sysctl, Location, Located<SysctlValue>)>,
-    /// `endpoints`; an entry without a body withdraws an earlier declaration
-    pub endpoints: Option<Vec<(Located<Name>, Option<EndpointDocument>)>>,
+    /// `endpoints`
+    pub endpoints: Option<Entries<EndpointDocument>>,
 }
+
+/// The declarations of one kind in one file, in its order. A name without a body withdraws an earlier declaration.
+pub type Entries<B> = Vec<(Located<Name>, Option<B>)>;
 
 impl Document {
     /// Its keys.
@@ -88,33 +95,21 @@ impl LimitsDocument {
     pub const KEYS: [&'static str; 2] = ["subflows", "add-addr-accepted"];
 }
 
-/// The keys of one endpoint in one file; another file may have the rest.
-#[derive(Clone, Debug, Default)]
-pub struct EndpointDocument {
-    /// `address`
-    pub address: Option<Located<AddressPattern>>,
-    /// `port`, 1 to 65535
-    pub port: Option<Located<std::num::NonZeroU16>>,
-    /// `dev`
-    pub dev: Option<Located<DevicePattern>>,
-    /// `family`
-    pub family: Option<Located<AddressFamily>>,
-    /// `id`, 1 to 255
-    pub id: Option<Located<AddressId>>,
-    /// `flags`
-    pub flags: Option<Located<Flags>>,
-    /// `required`
-    pub required: Option<Located<bool>>,
-    /// Keys that are absent here only because their values were wrong.
-    pub invalid: Vec<&'static str>,
-}
-
-impl EndpointDocument {
-    /// Its keys.
-    pub const KEYS: [&'static str; 7] = ["address", "port", "dev", "family", "id", "flags", "required"];
-
-    /// Whether the value of this key was wrong, so that its absence has no meaning.
-    pub fn has_invalid(&self, key: &str) -> bool {
-        self.invalid.contains(&key)
-    }
+body! {
+    /// The keys of one endpoint.
+    EndpointDocument = DeclarationKind {
+        word: "endpoint",
+        section: "endpoints",
+        subject: "address",
+        empty_help: "write `endpoints: {}` for no endpoints, or remove the key to leave the kernel's table alone",
+        too_many: (code::TOO_MANY_ENDPOINTS, "a selector (`dev` or a prefix) stands for many addresses"),
+        foreign_keys: &[],
+    };
+    "address" => address: AddressPattern = Decoder::address;
+    "port" => port: NonZeroU16 = Decoder::port;
+    "dev" => dev: DevicePattern = Decoder::dev;
+    "family" => family: AddressFamily = Decoder::family;
+    "id" => id: AddressId = Decoder::id;
+    "flags" => flags: Flags = Decoder::flags;
+    "required" => required: bool = Decoder::required;
 }
