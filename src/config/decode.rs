@@ -3,6 +3,7 @@
 
 mod declaration;
 mod endpoint;
+mod uplink;
 mod value;
 
 pub use value::suggestion;
@@ -38,6 +39,7 @@ impl Decoder<'_> {
                 "prune" => document.prune = self.boolean(value, "prune"),
                 "limits" => document.limits = self.limits(value),
                 "sysctls" => document.sysctls = self.sysctls(value),
+                "uplinks" => document.uplinks = self.declarations(value),
                 "endpoints" => document.endpoints = self.declarations(value),
                 _ => self.unknown_key(key, &Document::KEYS, &[]),
             }

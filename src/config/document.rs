@@ -9,6 +9,7 @@ use crate::model::{AddressId, Flags, Sysctl, SysctlValue, code};
 
 use super::body::{Body, DeclarationKind, body};
 use super::decode::Decoder;
+use super::gateway::Gateway;
 use super::node::Node;
 use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
 
@@ -58,6 +59,8 @@ pub struct Document {
     pub limits: LimitsDocument,
     /// `sysctls`, each with the location of its key
     pub sysctls: Vec<(Sysctl, Location, Located<SysctlValue>)>,
+    /// `uplinks`
+    pub uplinks: Option<Entries<UplinkDocument>>,
     /// `endpoints`
     pub endpoints: Option<Entries<EndpointDocument>>,
 }
@@ -67,7 +70,7 @@ pub type Entries<B> = Vec<(Located<Name>, Option<B>)>;
 
 impl Document {
     /// Its keys.
-    pub const KEYS: [&'static str; 5] = ["version", "prune", "limits", "sysctls", "endpoints"];
+    pub const KEYS: [&'static str; 6] = ["version", "prune", "limits", "sysctls", "uplinks", "endpoints"];
     /// The one value of `version`.
     pub const VERSION: i128 = 1;
 }
@@ -103,7 +106,12 @@ body! {
         subject: "address",
         empty_help: "write `endpoints: {}` for no endpoints, or remove the key to leave the kernel's table alone",
         too_many: (code::TOO_MANY_ENDPOINTS, "a selector (`dev` or a prefix) stands for many addresses"),
-        foreign_keys: &[],
+        foreign_keys: &[
+            ("gateway", ROUTER_OF_ENDPOINT),
+            ("interface", "write it as `dev`"),
+            ("table", ROUTER_OF_ENDPOINT),
+            ("via", ROUTER_OF_ENDPOINT),
+        ],
     };
     "address" => address: AddressPattern = Decoder::address;
     "port" => port: NonZeroU16 = Decoder::port;
@@ -113,3 +121,44 @@ body! {
     "flags" => flags: Flags = Decoder::flags;
     "required" => required: bool = Decoder::required;
 }
+
+const ROUTER_OF_ENDPOINT: &str =
+    "routes belong to an uplink, under the top-level key `uplinks`: `NAME: {dev: ..., gateway: ...}`";
+
+body! {
+    /// The keys of one uplink.
+    UplinkDocument = DeclarationKind {
+        word: "uplink",
+        section: "uplinks",
+        subject: "dev",
+        empty_help: "write `uplinks: {}` for no uplinks, or remove the key to leave rules and routes alone",
+        too_many: (code::TOO_MANY_UPLINKS, "a glob in `dev` stands for many interfaces"),
+        foreign_keys: &[
+            ("address", ADDRESSES_OF_UPLINK),
+            ("addresses", ADDRESSES_OF_UPLINK),
+            ("device", DEV_OF_UPLINK),
+            ("family", ADDRESSES_OF_UPLINK),
+            ("flags", "leave it out; what the path manager does with an address is declared under `endpoints`"),
+            ("gateway4", GATEWAY_OF_UPLINK),
+            ("gateway6", GATEWAY_OF_UPLINK),
+            ("iface", DEV_OF_UPLINK),
+            ("interface", DEV_OF_UPLINK),
+            ("interfaces", DEV_OF_UPLINK),
+            ("metric", RULES_OF_UPLINK),
+            ("priority", RULES_OF_UPLINK),
+            ("router", GATEWAY_OF_UPLINK),
+            ("routes", RULES_OF_UPLINK),
+            ("routing-policy", RULES_OF_UPLINK),
+            ("table", RULES_OF_UPLINK),
+            ("via", GATEWAY_OF_UPLINK),
+        ],
+    };
+    "dev" => dev: DevicePattern = Decoder::dev;
+    "gateway" => gateway: Gateway = Decoder::gateway;
+}
+
+const ADDRESSES_OF_UPLINK: &str = "leave it out; an uplink has every global address of its interfaces";
+const DEV_OF_UPLINK: &str = "write it as `dev`";
+const GATEWAY_OF_UPLINK: &str = "write it as `gateway`: an address, or a list with one address per family";
+const RULES_OF_UPLINK: &str =
+    "leave it out; rules and routes follow from `dev` and `gateway`, with numbers of their own";

@@ -8,7 +8,7 @@ use crate::model::{Sysctl, SysctlValue, code};
 
 use super::DECLARATIONS_MAX;
 use super::body::{Body, DeclarationKind};
-use super::document::{Document, EndpointDocument, Entries, LimitValue, Located, Name};
+use super::document::{Document, EndpointDocument, Entries, LimitValue, Located, Name, UplinkDocument};
 
 /// The limits that a configuration manages. An absent limit keeps its current value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct Merged {
     pub limits: ManagedLimits,
     /// `sysctls`, each with the location of its key
     pub sysctls: BTreeMap<Sysctl, (Location, Located<SysctlValue>)>,
+    /// `uplinks`; `None` if no file has the key
+    pub uplinks: Option<Declarations<UplinkDocument>>,
     /// `endpoints`; `None` if no file has the key
     pub endpoints: Option<Declarations<EndpointDocument>>,
     /// Whether keys may be absent here only because a file could not be parsed.
@@ -62,13 +64,14 @@ impl<B> Default for Declarations<B> {
 impl Merged {
     /// Merges one more file over the earlier ones.
     pub fn add(&mut self, document: Document) {
-        let Document { prune, limits, sysctls, endpoints } = document;
+        let Document { prune, limits, sysctls, uplinks, endpoints } = document;
         self.prune = prune.or(self.prune);
         self.limits.subflows = limits.subflows.or(self.limits.subflows);
         self.limits.add_addr_accepted = limits.add_addr_accepted.or(self.limits.add_addr_accepted);
         for (sysctl, key, value) in sysctls {
             self.sysctls.insert(sysctl, (key, value));
         }
+        merge(&mut self.uplinks, uplinks);
         merge(&mut self.endpoints, endpoints);
     }
 }

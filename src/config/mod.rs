@@ -14,6 +14,7 @@
 mod body;
 mod decode;
 mod document;
+mod gateway;
 mod load;
 mod merge;
 mod node;
@@ -29,11 +30,12 @@ mod yaml;
 
 pub use decode::suggestion;
 pub use document::{LimitValue, Located, NAME_MAX, Name};
+pub use gateway::Gateway;
 pub use load::{LoadedConfig, NoConfig, Trust};
 pub use merge::ManagedLimits;
 pub use pattern::{AddressFamily, AddressPattern, DevicePattern, INTERFACE_NAME_MAX, list_hint};
 pub use selector::Selector;
-pub use uplink::{Gateway, Uplink};
+pub use uplink::Uplink;
 pub use validate::{Config, Declaration, EndpointTarget};
 
 use crate::model::diagnostic::{Diagnostics, SourceId};

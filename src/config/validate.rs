@@ -12,7 +12,7 @@ use super::merge::{ManagedLimits, Merged};
 use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
 use super::selector::Selector;
 use super::unique::{Claim, check_unique};
-use super::uplink::Uplink;
+use super::uplink::{self, Uplink};
 
 /// The flags of which an endpoint needs at least one.
 pub(super) const PURPOSES: Flags =
@@ -74,8 +74,10 @@ pub enum EndpointTarget {
 
 /// Checks the merged files. Declarations with errors are left out.
 pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
-    let Merged { prune, limits, sysctls, endpoints, completeness } = merged;
+    let Merged { prune, limits, sysctls, uplinks, endpoints, completeness } = merged;
     check_path_manager(&sysctls, diagnostics);
+    let uplinks = uplinks.map(|uplinks| uplinks.remaining(completeness, diagnostics));
+    let uplinks = uplinks.map(|remaining| uplink::uplinks(remaining, diagnostics));
     let endpoints = endpoints.map(|endpoints| {
         let endpoints = endpoints.remaining(completeness, diagnostics);
         let mut claims = Vec::new();
@@ -94,7 +96,7 @@ pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
         prune: prune.is_none_or(|prune| prune.value),
         limits,
         sysctls: sysctls.into_iter().map(|(sysctl, (_, value))| (sysctl, value)).collect(),
-        uplinks: None,
+        uplinks,
         endpoints,
     }
 }
