@@ -37,9 +37,13 @@ pub fn run(paths: &[PathBuf], strict: bool, common: &Common) -> io::Result<Exit>
             Some(declarations) => counted(declarations.len(), "endpoint"),
             None => "endpoints not managed".to_owned(),
         };
+        let uplinks = config
+            .uplinks
+            .as_ref()
+            .map_or(String::new(), |uplinks| format!(", {}", counted(uplinks.len(), "uplink")));
         let selectors: String =
             config.selectors().map(|(name, selector)| format!("  {name}: {selector}\n")).collect();
-        output.print(&format!("valid: {files}, {endpoints}\n{selectors}"))?;
+        output.print(&format!("valid: {files}, {endpoints}{uplinks}\n{selectors}"))?;
     }
     Ok(Exit::Success)
 }

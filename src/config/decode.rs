@@ -1,7 +1,9 @@
 //! Decodes the YAML tree of one file to a [`Document`]: known keys, correct types, values in range. Every error is
 //! reported, and wrong values are left out.
 
+mod declaration;
 mod endpoint;
+mod uplink;
 mod value;
 
 pub use value::suggestion;
@@ -18,7 +20,8 @@ pub fn document(node: &Node, diagnostics: &mut Diagnostics) -> Document {
     Decoder { diagnostics, refused: 0 }.document(node)
 }
 
-struct Decoder<'d> {
+/// Decodes one file.
+pub struct Decoder<'d> {
     diagnostics: &'d mut Diagnostics,
     /// The number of values whose error the YAML parser has already reported.
     refused: usize,
@@ -36,8 +39,9 @@ impl Decoder<'_> {
                 "prune" => document.prune = self.boolean(value, "prune"),
                 "limits" => document.limits = self.limits(value),
                 "sysctls" => document.sysctls = self.sysctls(value),
-                "endpoints" => document.endpoints = self.endpoints(value),
-                _ => self.unknown_key(key, &Document::KEYS),
+                "uplinks" => document.uplinks = self.declarations(value),
+                "endpoints" => document.endpoints = self.declarations(value),
+                _ => self.unknown_key(key, &Document::KEYS, &[]),
             }
         }
         if complete || version.is_some() {
@@ -69,7 +73,7 @@ impl Decoder<'_> {
             match key.text.as_str() {
                 "subflows" => limits.subflows = self.limit(value, "subflows"),
                 "add-addr-accepted" => limits.add_addr_accepted = self.limit(value, "add-addr-accepted"),
-                _ => self.unknown_key(key, &LimitsDocument::KEYS),
+                _ => self.unknown_key(key, &LimitsDocument::KEYS, &[]),
             }
         }
         limits

@@ -2,10 +2,15 @@
 //! test there fails when the file in `schema/` is stale.
 
 use std::fmt;
+use std::num::NonZeroU16;
 
 use crate::model::diagnostic::Location;
-use crate::model::{AddressId, Flags, Sysctl, SysctlValue};
+use crate::model::{AddressId, Flags, Sysctl, SysctlValue, code};
 
+use super::body::{Body, DeclarationKind, body};
+use super::decode::Decoder;
+use super::gateway::Gateway;
+use super::node::Node;
 use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
 
 /// A value and where it was written.
@@ -54,13 +59,18 @@ pub struct Document {
     pub limits: LimitsDocument,
     /// `sysctls`, each with the location of its key
     pub sysctls: Vec<(Sysctl, Location, Located<SysctlValue>)>,
-    /// `endpoints`; an entry without a body withdraws an earlier declaration
-    pub endpoints: Option<Vec<(Located<Name>, Option<EndpointDocument>)>>,
+    /// `uplinks`
+    pub uplinks: Option<Entries<UplinkDocument>>,
+    /// `endpoints`
+    pub endpoints: Option<Entries<EndpointDocument>>,
 }
+
+/// The declarations of one kind in one file, in its order. A name without a body withdraws an earlier declaration.
+pub type Entries<B> = Vec<(Located<Name>, Option<B>)>;
 
 impl Document {
     /// Its keys.
-    pub const KEYS: [&'static str; 5] = ["version", "prune", "limits", "sysctls", "endpoints"];
+    pub const KEYS: [&'static str; 6] = ["version", "prune", "limits", "sysctls", "uplinks", "endpoints"];
     /// The one value of `version`.
     pub const VERSION: i128 = 1;
 }
@@ -88,33 +98,67 @@ impl LimitsDocument {
     pub const KEYS: [&'static str; 2] = ["subflows", "add-addr-accepted"];
 }
 
-/// The keys of one endpoint in one file; another file may have the rest.
-#[derive(Clone, Debug, Default)]
-pub struct EndpointDocument {
-    /// `address`
-    pub address: Option<Located<AddressPattern>>,
-    /// `port`, 1 to 65535
-    pub port: Option<Located<std::num::NonZeroU16>>,
-    /// `dev`
-    pub dev: Option<Located<DevicePattern>>,
-    /// `family`
-    pub family: Option<Located<AddressFamily>>,
-    /// `id`, 1 to 255
-    pub id: Option<Located<AddressId>>,
-    /// `flags`
-    pub flags: Option<Located<Flags>>,
-    /// `required`
-    pub required: Option<Located<bool>>,
-    /// Keys that are absent here only because their values were wrong.
-    pub invalid: Vec<&'static str>,
+body! {
+    /// The keys of one endpoint.
+    EndpointDocument = DeclarationKind {
+        word: "endpoint",
+        section: "endpoints",
+        subject: "address",
+        empty_help: "write `endpoints: {}` for no endpoints, or remove the key to leave the kernel's table alone",
+        too_many: (code::TOO_MANY_ENDPOINTS, "a selector (`dev` or a prefix) stands for many addresses"),
+        foreign_keys: &[
+            ("gateway", ROUTER_OF_ENDPOINT),
+            ("interface", "write it as `dev`"),
+            ("table", ROUTER_OF_ENDPOINT),
+            ("via", ROUTER_OF_ENDPOINT),
+        ],
+    };
+    "address" => address: AddressPattern = Decoder::address;
+    "port" => port: NonZeroU16 = Decoder::port;
+    "dev" => dev: DevicePattern = Decoder::dev;
+    "family" => family: AddressFamily = Decoder::family;
+    "id" => id: AddressId = Decoder::id;
+    "flags" => flags: Flags = Decoder::flags;
+    "required" => required: bool = Decoder::required;
 }
 
-impl EndpointDocument {
-    /// Its keys.
-    pub const KEYS: [&'static str; 7] = ["address", "port", "dev", "family", "id", "flags", "required"];
+const ROUTER_OF_ENDPOINT: &str =
+    "routes belong to an uplink, under the top-level key `uplinks`: `NAME: {dev: ..., gateway: ...}`";
 
-    /// Whether the value of this key was wrong, so that its absence has no meaning.
-    pub fn has_invalid(&self, key: &str) -> bool {
-        self.invalid.contains(&key)
-    }
+body! {
+    /// The keys of one uplink.
+    UplinkDocument = DeclarationKind {
+        word: "uplink",
+        section: "uplinks",
+        subject: "dev",
+        empty_help: "write `uplinks: {}` for no uplinks, or remove the key to leave rules and routes alone",
+        too_many: (code::TOO_MANY_UPLINKS, "a glob in `dev` stands for many interfaces"),
+        foreign_keys: &[
+            ("address", ADDRESSES_OF_UPLINK),
+            ("addresses", ADDRESSES_OF_UPLINK),
+            ("device", DEV_OF_UPLINK),
+            ("family", ADDRESSES_OF_UPLINK),
+            ("flags", "leave it out; what the path manager does with an address is declared under `endpoints`"),
+            ("gateway4", GATEWAY_OF_UPLINK),
+            ("gateway6", GATEWAY_OF_UPLINK),
+            ("iface", DEV_OF_UPLINK),
+            ("interface", DEV_OF_UPLINK),
+            ("interfaces", DEV_OF_UPLINK),
+            ("metric", RULES_OF_UPLINK),
+            ("priority", RULES_OF_UPLINK),
+            ("router", GATEWAY_OF_UPLINK),
+            ("routes", RULES_OF_UPLINK),
+            ("routing-policy", RULES_OF_UPLINK),
+            ("table", RULES_OF_UPLINK),
+            ("via", GATEWAY_OF_UPLINK),
+        ],
+    };
+    "dev" => dev: DevicePattern = Decoder::dev;
+    "gateway" => gateway: Gateway = Decoder::gateway;
 }
+
+const ADDRESSES_OF_UPLINK: &str = "leave it out; an uplink has every global address of its interfaces";
+const DEV_OF_UPLINK: &str = "write it as `dev`";
+const GATEWAY_OF_UPLINK: &str = "write it as `gateway`: an address, or a list with one address per family";
+const RULES_OF_UPLINK: &str =
+    "leave it out; rules and routes follow from `dev` and `gateway`, with numbers of their own";

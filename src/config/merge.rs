@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::diagnostic::Location;
-use crate::model::{Sysctl, SysctlValue};
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Location};
+use crate::model::{Sysctl, SysctlValue, code};
 
-use super::document::{Document, EndpointDocument, LimitValue, Located, Name};
+use super::DECLARATIONS_MAX;
+use super::body::{Body, DeclarationKind};
+use super::document::{Document, EndpointDocument, Entries, LimitValue, Located, Name, UplinkDocument};
 
 /// The limits that a configuration manages. An absent limit keeps its current value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,42 +28,62 @@ pub struct Merged {
     pub limits: ManagedLimits,
     /// `sysctls`, each with the location of its key
     pub sysctls: BTreeMap<Sysctl, (Location, Located<SysctlValue>)>,
+    /// `uplinks`; `None` if no file has the key
+    pub uplinks: Option<Declarations<UplinkDocument>>,
     /// `endpoints`; `None` if no file has the key
-    pub endpoints: Option<Endpoints>,
-    /// Whether a file could not be parsed, which may have the keys that are absent here.
-    pub incomplete: bool,
+    pub endpoints: Option<Declarations<EndpointDocument>>,
+    /// Whether keys may be absent here only because a file could not be parsed.
+    pub completeness: Completeness,
 }
 
-/// Declarations by name, in the order in which they were first declared.
-#[derive(Debug, Default)]
-pub struct Endpoints {
-    slots: Vec<Option<(Located<Name>, EndpointDocument)>>,
+/// Whether all files could be parsed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Completeness {
+    /// All of them.
+    #[default]
+    Complete,
+    /// One could not, which may have the keys that are absent here.
+    Incomplete,
+}
+
+/// Declarations of one kind by name, in the order in which they were first declared.
+#[derive(Debug)]
+pub struct Declarations<B> {
+    slots: Vec<Option<(Located<Name>, B)>>,
     by_name: BTreeMap<Name, usize>,
     /// Names without a body that withdraw nothing.
     idle: Vec<Located<Name>>,
 }
 
+impl<B> Default for Declarations<B> {
+    fn default() -> Declarations<B> {
+        Declarations { slots: Vec::new(), by_name: BTreeMap::new(), idle: Vec::new() }
+    }
+}
+
 impl Merged {
     /// Merges one more file over the earlier ones.
     pub fn add(&mut self, document: Document) {
-        let Document { prune, limits, sysctls, endpoints } = document;
+        let Document { prune, limits, sysctls, uplinks, endpoints } = document;
         self.prune = prune.or(self.prune);
         self.limits.subflows = limits.subflows.or(self.limits.subflows);
         self.limits.add_addr_accepted = limits.add_addr_accepted.or(self.limits.add_addr_accepted);
         for (sysctl, key, value) in sysctls {
             self.sysctls.insert(sysctl, (key, value));
         }
-        if let Some(declarations) = endpoints {
-            let merged = self.endpoints.get_or_insert_default();
-            for (name, body) in declarations {
-                merged.add(name, body);
-            }
-        }
+        merge(&mut self.uplinks, uplinks);
+        merge(&mut self.endpoints, endpoints);
     }
 }
 
-impl Endpoints {
-    fn add(&mut self, name: Located<Name>, body: Option<EndpointDocument>) {
+fn merge<B: Body>(merged: &mut Option<Declarations<B>>, later: Option<Entries<B>>) {
+    let Some(later) = later else { return };
+    let merged = merged.get_or_insert_default();
+    later.into_iter().for_each(|(name, body)| merged.add(name, body));
+}
+
+impl<B: Body> Declarations<B> {
+    fn add(&mut self, name: Located<Name>, body: Option<B>) {
         let Some(body) = body else {
             match self.by_name.remove(&name.value) {
                 Some(slot) => self.slots[slot] = None,
@@ -78,27 +100,34 @@ impl Endpoints {
         self.slots.push(Some((name, body)));
     }
 
-    /// Names without a body that withdraw nothing.
-    pub fn take_idle(&mut self) -> Vec<Located<Name>> {
-        std::mem::take(&mut self.idle)
-    }
-
-    /// The declarations that are not withdrawn, in order.
-    pub fn into_declarations(self) -> impl Iterator<Item = (Located<Name>, EndpointDocument)> {
-        self.slots.into_iter().flatten()
+    /// The declarations that are not withdrawn, in order, as many as are allowed. Reports what is wrong with their names.
+    pub fn remaining(
+        self,
+        completeness: Completeness,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<(Located<Name>, B)> {
+        let DeclarationKind { word, section, too_many: (too_many, instead), .. } = B::KIND;
+        for name in self.idle.iter().filter(|_| completeness == Completeness::Complete) {
+            diagnostics.push(withdraws_nothing(word, name));
+        }
+        let mut remaining: Vec<(Located<Name>, B)> = self.slots.into_iter().flatten().collect();
+        if let Some((name, _)) = remaining.get(DECLARATIONS_MAX) {
+            let message = format!("more than {DECLARATIONS_MAX} {section} are declared");
+            let error = Diagnostic::error(too_many, message).at(name.location, "the first one too many");
+            diagnostics.push(error.help(instead));
+            remaining.truncate(DECLARATIONS_MAX);
+        }
+        if completeness == Completeness::Incomplete {
+            remaining.iter_mut().for_each(|(_, body)| body.invalid().extend(B::KEYS));
+        }
+        remaining
     }
 }
 
-impl EndpointDocument {
-    fn overlay(&mut self, later: EndpointDocument) {
-        let EndpointDocument { address, port, dev, family, id, flags, required, invalid } = later;
-        self.address = address.or(self.address.take());
-        self.port = port.or(self.port);
-        self.dev = dev.or(self.dev.take());
-        self.family = family.or(self.family);
-        self.id = id.or(self.id);
-        self.flags = flags.or(self.flags);
-        self.required = required.or(self.required);
-        self.invalid.extend(invalid);
-    }
+fn withdraws_nothing(word: &str, name: &Located<Name>) -> Diagnostic {
+    let message = format!("{word} `{}` has no value, and no earlier file declares it", name.value);
+    Diagnostic::error(code::WITHDRAWS_NOTHING, message)
+        .at(name.location, "")
+        .endpoint(name.value.as_str())
+        .help("the lines below it may be commented out; write them, or remove the name")
 }

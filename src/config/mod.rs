@@ -11,8 +11,10 @@
 //! at once and needs the location of each value later. Parsing the text once for both is simpler than matching the
 //! results of two parsers.
 
+mod body;
 mod decode;
 mod document;
+mod gateway;
 mod load;
 mod merge;
 mod node;
@@ -28,17 +30,20 @@ mod yaml;
 
 pub use decode::suggestion;
 pub use document::{LimitValue, Located, NAME_MAX, Name};
+pub use gateway::Gateway;
 pub use load::{LoadedConfig, NoConfig, Trust};
 pub use merge::ManagedLimits;
 pub use pattern::{AddressFamily, AddressPattern, DevicePattern, INTERFACE_NAME_MAX, list_hint};
 pub use selector::Selector;
-pub use uplink::{Gateway, Uplink};
+pub use uplink::Uplink;
 pub use validate::{Config, Declaration, EndpointTarget};
 
 use crate::model::diagnostic::{Diagnostics, SourceId};
 
-/// The most endpoints that one configuration may declare.
-pub const ENDPOINTS_MAX: usize = 4096;
+use merge::Completeness;
+
+/// The most endpoints, and the most uplinks, that one configuration may declare.
+pub const DECLARATIONS_MAX: usize = 4096;
 
 /// Parses and checks the texts of all files, given in the order in which later ones win.
 ///
@@ -49,13 +54,13 @@ pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>, diagnostics: &mut Dia
         let source = SourceId(index);
         // A file that is too large or not UTF-8 has its error already, and the rest of it would cause others.
         if diagnostics.concern(source) {
-            merged.incomplete = true;
+            merged.completeness = Completeness::Incomplete;
             continue;
         }
         match yaml::parse(text, source, diagnostics) {
             Ok(Some(node)) => merged.add(decode::document(&node, diagnostics)),
             Ok(None) => {}
-            Err(yaml::Unreadable) => merged.incomplete = true,
+            Err(yaml::Unreadable) => merged.completeness = Completeness::Incomplete,
         }
     }
     let config = validate::config(merged, diagnostics);

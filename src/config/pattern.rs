@@ -143,24 +143,28 @@ fn address(text: &str) -> Result<IpAddr, AddressError> {
 
 /// The remedy for a text that is almost an address.
 fn address_help(text: &str) -> Option<String> {
+    if let Ok(socket) = text.parse::<SocketAddr>() {
+        return Some(format!("write `address: {}` and `port: {}`", socket.ip(), socket.port()));
+    }
+    let is_host_name = !text.contains(':') && text.contains(|c: char| c.is_ascii_alphabetic());
+    let host_name = || is_host_name.then(|| "host names are not looked up; write the address".to_owned());
+    spelling_help(text).or_else(host_name)
+}
+
+/// The remedy for an address that is written in a way of its own.
+pub fn spelling_help(text: &str) -> Option<String> {
     let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
     let bare = text.trim().trim_start_matches('[').trim_end_matches(']');
     if is_address(bare) {
         return Some(format!("write it as `{bare}`"));
-    }
-    if let Ok(socket) = text.parse::<SocketAddr>() {
-        return Some(format!("write `address: {}` and `port: {}`", socket.ip(), socket.port()));
     }
     let without_zeros = |part: &str| match part.trim_start_matches('0') {
         "" => "0".to_owned(),
         rest => rest.to_owned(),
     };
     let decimal = text.split('.').map(without_zeros).collect::<Vec<_>>().join(".");
-    if decimal != text && is_address(&decimal) {
-        return Some("write the numbers without leading zeros, which some programs read as octal".to_owned());
-    }
-    let is_host_name = !text.contains(':') && text.contains(|c: char| c.is_ascii_alphabetic());
-    is_host_name.then(|| "host names are not looked up; write the address".to_owned())
+    let is_padded = decimal != text && is_address(&decimal);
+    is_padded.then(|| "write the numbers without leading zeros, which some programs read as octal".to_owned())
 }
 
 fn prefix(address_text: &str, length: &str) -> Result<(IpAddr, u8), AddressError> {
@@ -258,6 +262,12 @@ impl DevicePattern {
             [name] if !name.starts_with('!') && !is_glob(name) => Some(name),
             _ => None,
         }
+    }
+
+    /// The words that name one interface each. None where the list excludes some: the host alone knows what is left.
+    pub fn literals(&self) -> impl Iterator<Item = &str> {
+        let excludes = self.globs.iter().any(|word| word.starts_with('!'));
+        self.globs.iter().filter(move |word| !excludes && !is_glob(word)).map(String::as_str)
     }
 
     /// Whether an interface matches by one of its names, and none of them is excluded.

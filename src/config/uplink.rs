@@ -1,10 +1,13 @@
 //! Uplinks: interfaces that lead out by a router of their own.
 
-use std::net::IpAddr;
+use std::collections::BTreeMap;
+use std::fmt;
 
-use crate::model::{Family, Interface};
+use crate::model::diagnostic::{Diagnostic, Diagnostics};
+use crate::model::{Interface, code};
 
-use super::document::{Located, Name};
+use super::document::{Located, Name, UplinkDocument};
+use super::gateway::Gateway;
 use super::pattern::DevicePattern;
 
 /// One entry of `uplinks`.
@@ -18,30 +21,73 @@ pub struct Uplink {
     pub gateway: Option<Located<Gateway>>,
 }
 
-/// The routers of an uplink.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gateway {
-    /// `none`: a link without a router.
-    OnLink,
-    /// At most one a family.
-    Routers(Vec<IpAddr>),
-}
-
-impl Gateway {
-    /// The declared router of a family, `Some(None)` on a link without one; none where it is not declared.
-    pub fn of(&self, family: Family) -> Option<Option<IpAddr>> {
-        match self {
-            Gateway::OnLink => Some(None),
-            Gateway::Routers(routers) => {
-                routers.iter().find(|router| Family::of(**router) == family).map(|router| Some(*router))
-            }
-        }
-    }
-}
-
 impl Uplink {
     /// How specific it is for an interface; none where it does not match. A literal name counts more than a glob.
     pub fn rank(&self, interface: &Interface) -> Option<bool> {
         self.dev.value.matches(interface).then(|| self.dev.value.names(interface))
+    }
+
+    /// The error for a gateway that several interfaces would have.
+    pub fn shared_gateway(&self) -> Option<Diagnostic> {
+        let gateway = self.gateway.as_ref()?;
+        let message = format!("uplink `{}` has a `gateway` and several interfaces", self.name.value);
+        let error = Diagnostic::error(code::CONFLICT, message).at(gateway.location, "");
+        let error = error.at(self.dev.location, "several interfaces");
+        Some(error.help("give each interface an uplink of its own").endpoint(self.name.value.as_str()))
+    }
+
+    /// The error for an interface that another uplink names too.
+    pub fn also_names(&self, interface: impl fmt::Display, first: &Uplink) -> Diagnostic {
+        Diagnostic::error(code::CONFLICT, format!("two uplinks name {interface}"))
+            .at(self.dev.location, format!("by `{}`", self.name.value))
+            .at(first.dev.location, format!("first by `{}`", first.name.value))
+            .endpoint(self.name.value.as_str())
+            .help("an interface is one uplink; keep one of the two")
+    }
+}
+
+/// Checks the uplinks. They are complete and valid only if no error was reported.
+pub fn uplinks(
+    declarations: Vec<(Located<Name>, UplinkDocument)>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Uplink> {
+    let mut uplinks = Vec::new();
+    for (name, body) in declarations {
+        let is_absent = !body.has_invalid("dev");
+        let UplinkDocument { dev, gateway, invalid: _ } = body;
+        match dev {
+            Some(dev) => uplinks.push(Uplink { name, dev, gateway }),
+            None if is_absent => diagnostics.push(without_dev(&name)),
+            None => {}
+        }
+    }
+    for uplink in &uplinks {
+        let mut names = uplink.dev.value.literals();
+        let first = names.next();
+        if names.any(|name| Some(name) != first) {
+            diagnostics.extend(uplink.shared_gateway());
+        }
+    }
+    check_interfaces(&uplinks, diagnostics);
+    uplinks
+}
+
+fn without_dev(name: &Located<Name>) -> Diagnostic {
+    Diagnostic::error(code::NO_TARGET, format!("uplink `{}` has no `dev`", name.value))
+        .at(name.location, "")
+        .endpoint(name.value.as_str())
+        .help("add `dev` with the interface that leads out")
+}
+
+/// Reports every interface that two uplinks name letter by letter. What globs match is known on the host alone.
+fn check_interfaces(uplinks: &[Uplink], diagnostics: &mut Diagnostics) {
+    let mut owners: BTreeMap<&str, &Uplink> = BTreeMap::new();
+    for uplink in uplinks {
+        for literal in uplink.dev.value.literals() {
+            let first = *owners.entry(literal).or_insert(uplink);
+            if !std::ptr::eq(first, uplink) {
+                diagnostics.push(uplink.also_names(literal, first));
+            }
+        }
     }
 }

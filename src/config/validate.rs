@@ -7,13 +7,12 @@ use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::model::{AddressId, Flags, Identity, Sysctl, SysctlValue};
 
-use super::ENDPOINTS_MAX;
 use super::document::{EndpointDocument, LimitValue, Located, Name};
 use super::merge::{ManagedLimits, Merged};
 use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
 use super::selector::Selector;
 use super::unique::{Claim, check_unique};
-use super::uplink::Uplink;
+use super::uplink::{self, Uplink};
 
 /// The flags of which an endpoint needs at least one.
 pub(super) const PURPOSES: Flags =
@@ -75,29 +74,16 @@ pub enum EndpointTarget {
 
 /// Checks the merged files. Declarations with errors are left out.
 pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
-    let Merged { prune, limits, sysctls, endpoints, incomplete } = merged;
+    let Merged { prune, limits, sysctls, uplinks, endpoints, completeness } = merged;
     check_path_manager(&sysctls, diagnostics);
-    let endpoints = endpoints.map(|mut endpoints| {
-        for name in endpoints.take_idle().iter().filter(|_| !incomplete) {
-            diagnostics.push(withdraws_nothing(name));
-        }
-        let mut declarations = Vec::new();
+    let uplinks = uplinks.map(|uplinks| uplinks.remaining(completeness, diagnostics));
+    let uplinks = uplinks.map(|remaining| uplink::uplinks(remaining, diagnostics));
+    let endpoints = endpoints.map(|endpoints| {
+        let endpoints = endpoints.remaining(completeness, diagnostics);
         let mut claims = Vec::new();
         let mut bodies = Vec::new();
-        for (name, mut body) in endpoints.into_declarations() {
-            if claims.len() == ENDPOINTS_MAX {
-                let message = format!("more than {ENDPOINTS_MAX} endpoints are declared");
-                let help = "a selector (`dev` or a prefix) stands for many addresses";
-                diagnostics.push(
-                    Diagnostic::error(code::TOO_MANY_ENDPOINTS, message)
-                        .at(name.location, "the first one too many")
-                        .help(help),
-                );
-                break;
-            }
-            if incomplete {
-                body.invalid.extend(EndpointDocument::KEYS);
-            }
+        let mut declarations = Vec::new();
+        for (name, body) in endpoints {
             claims.push(Claim::new(&name, &body));
             bodies.push(body.clone());
             declarations.extend(declaration(name, body, diagnostics));
@@ -110,17 +96,9 @@ pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
         prune: prune.is_none_or(|prune| prune.value),
         limits,
         sysctls: sysctls.into_iter().map(|(sysctl, (_, value))| (sysctl, value)).collect(),
-        uplinks: None,
+        uplinks,
         endpoints,
     }
-}
-
-fn withdraws_nothing(name: &Located<Name>) -> Diagnostic {
-    let message = format!("endpoint `{}` has no value, and no earlier file declares it", name.value);
-    Diagnostic::error(code::WITHDRAWS_NOTHING, message)
-        .at(name.location, "")
-        .endpoint(name.value.as_str())
-        .help("the lines below it may be commented out; write them, or remove the name")
 }
 
 fn check_path_manager(

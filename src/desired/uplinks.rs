@@ -189,30 +189,18 @@ fn owners<'a>(
         // Stable.
         best.sort_by_key(|(is_literal, _)| !is_literal);
         if let [(true, first), (true, second), ..] = best[..] {
-            return Err(ResolveError::Invalid(vec![named_twice(first, second, interface)]));
+            return Err(ResolveError::Invalid(vec![second.also_names(Device::from(interface), first)]));
         }
         owners.extend(best.first().map(|(_, uplink)| (*uplink, interface)));
     }
     for uplink in uplinks {
-        let several = owners.iter().filter(|(owner, _)| std::ptr::eq(*owner, uplink)).count() > 1;
-        if let (Some(gateway), true) = (&uplink.gateway, several) {
-            let message = format!("uplink `{}` has a `gateway` and several interfaces", uplink.name.value);
-            let error = Diagnostic::error(code::CONFLICT, message).at(gateway.location, "");
-            let error = error.at(uplink.dev.location, "several interfaces match");
-            let help = "give each interface an uplink of its own";
-            return Err(ResolveError::Invalid(vec![error.help(help).endpoint(uplink.name.value.as_str())]));
+        let own = owners.iter().filter(|(owner, _)| std::ptr::eq(*owner, uplink));
+        let error = if own.count() > 1 { uplink.shared_gateway() } else { None };
+        if let Some(error) = error {
+            return Err(ResolveError::Invalid(vec![error]));
         }
     }
     Ok(owners)
-}
-
-fn named_twice(first: &Uplink, second: &Uplink, interface: &Interface) -> Diagnostic {
-    let message = format!("two uplinks name {}", Device::from(interface));
-    Diagnostic::error(code::CONFLICT, message)
-        .at(second.dev.location, format!("by `{}`", second.name.value))
-        .at(first.dev.location, format!("first by `{}`", first.name.value))
-        .endpoint(second.name.value.as_str())
-        .help("an interface is one uplink; keep one of the two")
 }
 
 /// The router of an interface: `Some(None)` on a link without one, none if nothing tells.

@@ -108,9 +108,9 @@ codes! {
     VALUE = "value": Error;
     /// A sysctl that this version does not know, or that can only be read.
     UNKNOWN_SYSCTL = "unknown-sysctl": Error;
-    /// The name of an endpoint has characters that are not allowed, or is too long.
+    /// The name of a declaration has characters that are not allowed, or is too long.
     NAME = "name": Error;
-    /// Not an IP address or prefix, or one that no endpoint can have.
+    /// Not an IP address or prefix, or one that no endpoint, or no router, can have.
     ADDRESS = "address": Error;
     /// `dev` has an invalid interface name, is empty, or stands for several interfaces beside an exact address.
     DEV = "dev": Error;
@@ -126,9 +126,11 @@ codes! {
     DUPLICATE_ENDPOINT = "duplicate-endpoint": Error;
     /// More than 4096 endpoints are declared.
     TOO_MANY_ENDPOINTS = "too-many-endpoints": Error;
-    /// The name of an endpoint has no value, and no earlier file declares it.
+    /// More than 4096 uplinks are declared.
+    TOO_MANY_UPLINKS = "too-many-uplinks": Error;
+    /// The name of a declaration has no value, and no earlier file declares it.
     WITHDRAWS_NOTHING = "withdraws-nothing": Error;
-    /// An endpoint has neither `address` nor `dev`.
+    /// An endpoint has neither `address` nor `dev`, or an uplink has no `dev`.
     NO_TARGET = "no-target": Error;
     /// An endpoint has none of the flags signal, subflow, fullmesh and laminar.
     NO_PURPOSE = "no-purpose": Error;
@@ -154,7 +156,7 @@ codes! {
     TABLE = "table": Error;
     /// An endpoint that `prune: false` leaves alone has the id that the file declares.
     ID_HELD = "id-held": Error;
-    /// The interface of an endpoint does not exist; the endpoint waits.
+    /// The interface of a declaration does not exist, or that of an uplink is down; the declaration waits.
     DEV_MISSING = "dev-missing": Warning | Fault;
     /// Nothing tells the router of an uplink; it waits.
     GATEWAY_UNKNOWN = "gateway-unknown": Warning;

@@ -37,13 +37,13 @@ fn endpoints(count: usize) -> String {
 
 #[test]
 fn as_many_endpoints_as_allowed() {
-    let ran = check(&endpoints(config::ENDPOINTS_MAX)).expect(0);
+    let ran = check(&endpoints(config::DECLARATIONS_MAX)).expect(0);
     assert_eq!(ran.stdout, "valid: 1 file, 4096 endpoints\n");
 }
 
 #[test]
 fn one_endpoint_too_many() {
-    let ran = check(&endpoints(config::ENDPOINTS_MAX + 1)).expect(78);
+    let ran = check(&endpoints(config::DECLARATIONS_MAX + 1)).expect(78);
     let expected = "\
 error: more than 4096 endpoints are declared
     --> <stdin>:4099:3

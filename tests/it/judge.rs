@@ -107,7 +107,7 @@ fn drawn<'d>(diagnostics: impl Iterator<Item = &'d Diagnostic>, sources: &[Sourc
 /// What later stations take for granted of a configuration without errors.
 fn sound(config: &Config) {
     let declarations = config.endpoints.as_deref().unwrap_or_default();
-    assert!(declarations.len() <= config::ENDPOINTS_MAX);
+    assert!(declarations.len() <= config::DECLARATIONS_MAX);
     let (mut names, mut identities, mut ids) = (HashSet::new(), HashSet::new(), HashSet::new());
     let purposes = [Flags::SIGNAL, Flags::SUBFLOW, Flags::FULLMESH, Flags::LAMINAR];
     for declaration in declarations {

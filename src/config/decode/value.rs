@@ -107,10 +107,13 @@ impl Decoder<'_> {
         None
     }
 
-    pub(super) fn unknown_key(&mut self, key: &Key, known: &[&str]) {
+    /// `foreign` has remedies for keys that people bring from elsewhere.
+    pub(super) fn unknown_key(&mut self, key: &Key, known: &[&str], foreign: &[(&str, &str)]) {
         self.diagnostics.push_with(Severity::Error, || {
             let message = format!("unknown key {}", quoted(&key.text));
-            let near = suggestion(&key.text, known);
+            let remedy = foreign.iter().find(|(word, _)| *word == key.text);
+            let remedy = remedy.map(|(_, remedy)| (*remedy).to_owned());
+            let near = remedy.or_else(|| suggestion(&key.text, known));
             let help = near.unwrap_or_else(|| format!("known keys are {}", known.join(", ")));
             Diagnostic::error(code::UNKNOWN_KEY, message).at(key.location, "").help(help)
         });
