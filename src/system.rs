@@ -121,6 +121,9 @@ pub trait HostFacts {
     /// When the kernel does not tell of changes.
     fn await_change(&mut self, at_most: Duration) -> Result<(), Error>;
 
+    /// Whether systemd-networkd manages this network namespace and removes rules and routes that it did not make.
+    fn has_foreign_routing_removed(&mut self) -> bool;
+
     /// The packet schedulers that there are; none where the kernel does not tell.
     ///
     /// # Errors

@@ -60,6 +60,9 @@ impl ResolvedUplinks {
                 resolved.interface(uplink, interface, facts)?;
             }
         }
+        if facts.has_foreign_routing_removed() {
+            resolved.warnings.push(networkd());
+        }
         resolved.give_reasons(current, &interfaces, facts)?;
         Ok(resolved)
     }
@@ -201,6 +204,13 @@ fn owners<'a>(
         }
     }
     Ok(owners)
+}
+
+fn networkd() -> Diagnostic {
+    let message = "systemd-networkd removes rules and routes that it did not make, those of uplinks too";
+    let help = "write `[Network]`, `ManageForeignRoutes=no` and `ManageForeignRoutingPolicyRules=no`, a line each, to \
+                /etc/systemd/networkd.conf.d/mptcp-apply.conf, and run `systemctl restart systemd-networkd`";
+    Diagnostic::warning(code::NETWORKD_FOREIGN_RULES, message).help(help)
 }
 
 /// The router of an interface: `Some(None)` on a link without one, none if nothing tells.

@@ -13,6 +13,7 @@ pub mod mptcp_events;
 mod mptcp_pm;
 pub mod netlink;
 pub mod netns;
+mod networkd;
 mod path_manager;
 pub mod probe;
 mod probe_socket;

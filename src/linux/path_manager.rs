@@ -17,7 +17,7 @@ use crate::linux::netlink::{Netlink, Request};
 use crate::linux::probe_socket::{self, ProbeSocket};
 use crate::linux::routes::Routes;
 use crate::linux::signals::Interruption;
-use crate::linux::{Changes, kept, mptcp_diag, sock_diag, sysctl};
+use crate::linux::{Changes, kept, mptcp_diag, networkd, sock_diag, sysctl};
 use crate::model::{
     Capabilities, Connection, Endpoint, Family, Identity, Interface, Reason, State, Step, Sysctl,
     SysctlValue, UplinkState,
@@ -374,6 +374,10 @@ impl HostFacts for LinuxPathManager {
             bindable.iter().any(|(address, index)| *address == wanted && on.is_none_or(|on| on == *index));
         // Local routes and sysctls make more addresses usable than interfaces have.
         Ok(is_there || (on.is_none() && matches!(probe_socket::try_bind((wanted, 0).into()), Some(Ok(())))))
+    }
+
+    fn has_foreign_routing_removed(&mut self) -> bool {
+        networkd::removes_foreign_routing()
     }
 
     fn await_change(&mut self, at_most: Duration) -> Result<(), Error> {

@@ -160,6 +160,8 @@ codes! {
     DEV_MISSING = "dev-missing": Warning | Fault;
     /// Nothing tells the router of an uplink; it waits.
     GATEWAY_UNKNOWN = "gateway-unknown": Warning;
+    /// systemd-networkd removes the rules and routes of uplinks.
+    NETWORKD_FOREIGN_RULES = "networkd-foreign-rules": Warning;
     /// A selector matches no usable address; it waits.
     NO_MATCH = "no-match": Warning | Fault;
     /// The address of an endpoint is not on this host, or not usable yet.

@@ -13,6 +13,8 @@ pub struct Host {
     interfaces: Vec<Interface>,
     addresses: Vec<AssignedAddress>,
     sources: Vec<(IpAddr, NonZeroU32)>,
+    /// Whether systemd-networkd removes rules that it did not make.
+    pub has_networkd: bool,
     defaults: BTreeMap<(Family, NonZeroU32), Vec<MainDefault>>,
 }
 
@@ -45,6 +47,7 @@ impl Host {
             interfaces: (0..10).map(interface).collect(),
             addresses,
             sources: Vec::new(),
+            has_networkd: false,
             defaults: BTreeMap::new(),
         }
     }
@@ -118,6 +121,10 @@ impl HostFacts for Host {
             there.address == address && on.is_none_or(|on| on == there.index) && is_up(there.index)
         };
         Ok(self.addresses.iter().any(has))
+    }
+
+    fn has_foreign_routing_removed(&mut self) -> bool {
+        self.has_networkd
     }
 
     fn await_change(&mut self, _: Duration) -> Result<(), Error> {

@@ -1,0 +1,68 @@
+//! What systemd-networkd does to rules and routes that it did not make: unless its configuration says otherwise, it removes
+//! them when it starts, and whenever it configures a link again (`networkd.conf`(5)).
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::stat;
+
+/// Where a service's processes are, with the unified hierarchy of control groups and with the older one.
+const CGROUPS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/systemd"];
+
+/// The folders of configuration files. Of files with the same name the first counts.
+const FOLDERS: [&str; 4] = ["etc", "run", "usr/local/lib", "usr/lib"];
+
+/// The settings that let other programs' routes and rules alone when they are off.
+const SETTINGS: [&str; 2] = ["ManageForeignRoutes", "ManageForeignRoutingPolicyRules"];
+
+/// Whether it runs in this network namespace, and removes what others made.
+pub fn removes_foreign_routing() -> bool {
+    runs_here() && !spares_foreign(Path::new("/"))
+}
+
+fn runs_here() -> bool {
+    let processes = CGROUPS.iter().find_map(|folder| {
+        fs::read_to_string(format!("{folder}/system.slice/systemd-networkd.service/cgroup.procs")).ok()
+    });
+    let namespace = |path: &str| stat(path).ok().map(|found| (found.st_dev, found.st_ino));
+    let Some(own) = namespace("/proc/thread-self/ns/net") else { return false };
+    let mut processes = processes.iter().flat_map(|text| text.lines());
+    processes.any(|process| namespace(&format!("/proc/{process}/ns/net")) == Some(own))
+}
+
+/// Whether the configuration files below `root` say that both are to be left alone.
+fn spares_foreign(root: &Path) -> bool {
+    let mut settings = BTreeMap::new();
+    for file in files(root) {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let lines = text.lines().filter_map(|line| line.split_once('='));
+        for (key, value) in lines.map(|(key, value)| (key.trim(), value.trim())) {
+            let known = SETTINGS.iter().find(|setting| **setting == key);
+            settings.extend(known.map(|setting| (*setting, is_off(value))));
+        }
+    }
+    SETTINGS.iter().all(|setting| settings.get(setting) == Some(&true))
+}
+
+/// `networkd.conf`, then what is added to it by file name, whatever the folder.
+fn files(root: &Path) -> Vec<PathBuf> {
+    let folder = |name: &str| root.join(name).join("systemd");
+    let main = FOLDERS.iter().map(|name| folder(name).join("networkd.conf")).find(|path| path.exists());
+    let mut additions = BTreeMap::new();
+    for name in FOLDERS {
+        let entries = fs::read_dir(folder(name).join("networkd.conf.d")).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(".conf")) {
+            additions.entry(entry.file_name()).or_insert_with(|| entry.path());
+        }
+    }
+    main.into_iter().chain(additions.into_values()).collect()
+}
+
+/// Whether systemd takes the word for "no" (`parse_boolean`).
+fn is_off(word: &str) -> bool {
+    ["0", "no", "n", "false", "f", "off"].contains(&word.to_ascii_lowercase().as_str())
+}
