@@ -1,6 +1,6 @@
-//! Notices of rtnetlink that links or addresses changed.
+//! Notices of rtnetlink that links, addresses, routes or rules changed.
 //!
-//! Their content is never read, since notices can be lost: the caller reads links and addresses again. A lost notice
+//! Their content is never read, since notices can be lost: the caller reads all of it again. A lost notice
 //! counts as a change.
 
 use std::io;
@@ -13,8 +13,8 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv,
 use crate::linux::wait;
 use crate::system::Error;
 
-/// `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR`
-const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+/// `RTMGRP_LINK`, and for either family `RTMGRP_*_IFADDR`, `RTMGRP_*_ROUTE` and `RTNLGRP_*_RULE`
+const GROUPS: u32 = 0x1 | 0x10 | 0x100 | 0x40 | 0x400 | 0x80 | 0x4_0000;
 
 /// A socket that receives the notices of one network namespace.
 pub struct Changes {
@@ -33,7 +33,7 @@ impl Changes {
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None);
         let socket = socket.map_err(|error| failed("open a netlink socket", error))?;
         bind(&socket, &SocketAddrNetlink::new(0, GROUPS))
-            .map_err(|error| failed("subscribe to links and addresses", error))?;
+            .map_err(|error| failed("subscribe to changes of links and routes", error))?;
         Ok(Changes { socket, since: Instant::now() })
     }
 
@@ -48,7 +48,7 @@ impl Changes {
     /// When the socket does not work.
     pub fn wait(&mut self, at_most: Duration) -> Result<(), Error> {
         let waited = wait::readable([self.socket.as_fd()], Some(at_most));
-        waited.map_err(|error| Error::Io("wait for links and addresses".to_owned(), error))?;
+        waited.map_err(|error| Error::Io("wait for changes of links and routes".to_owned(), error))?;
         self.hear()
     }
 
@@ -63,7 +63,7 @@ impl Changes {
                 // ENOBUFS: more notices came than the socket holds.
                 Ok(_) | Err(rustix::io::Errno::INTR | rustix::io::Errno::NOBUFS) => {}
                 Err(rustix::io::Errno::AGAIN) => return Ok(()),
-                Err(error) => return Err(failed("read notices of links and addresses", error)),
+                Err(error) => return Err(failed("read notices of links and routes", error)),
             }
         }
     }

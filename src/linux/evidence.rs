@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use crate::doctor::{Configuration, Evidence, RouteCheck, Table};
-use crate::linux::routes::{Route, Routes};
+use crate::linux::routes::{FoundRoute, Routes};
 use crate::linux::rtnl::Rtnl;
 use crate::linux::{LinuxPathManager, mptcp_diag, probe_socket, processes, sock_diag};
 use crate::model::shell_word;
@@ -177,9 +177,9 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
     Ok(())
 }
 
-fn answer(route: Result<Route, Errno>) -> Result<NonZeroU32, String> {
+fn answer(route: Result<FoundRoute, Errno>) -> Result<NonZeroU32, String> {
     match route {
-        Ok(Route { interface: Some(interface), .. }) => Ok(interface),
+        Ok(FoundRoute { interface: Some(interface), .. }) => Ok(interface),
         Ok(_) => Err("a route without an interface".to_owned()),
         Err(errno) => Err(errno.desc().to_owned()),
     }

@@ -20,12 +20,14 @@ mod probe_socket;
 mod processes;
 pub mod rlimit;
 mod routes;
+mod rtmsg;
 mod rtnl;
 pub mod sandbox;
 pub mod signals;
 mod sock_diag;
 pub mod stream;
 mod sysctl;
+mod uplinks;
 pub mod wait;
 
 pub use changes::Changes;

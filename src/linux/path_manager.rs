@@ -12,7 +12,7 @@ use neli::consts::socket::NlFamily;
 use crate::linux::addresses::Addresses;
 use crate::linux::interfaces::{self, Interfaces};
 use crate::linux::mptcp_pm::{self, GenlFamily};
-use crate::linux::netlink::decode::Payloads;
+use crate::linux::netlink::decode::{Payloads, Verdict};
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::probe_socket::{self, ProbeSocket};
 use crate::linux::routes::Routes;
@@ -20,7 +20,7 @@ use crate::linux::signals::Interruption;
 use crate::linux::{Changes, kept, mptcp_diag, networkd, sock_diag, sysctl};
 use crate::model::{
     Capabilities, Connection, Endpoint, Family, Identity, Interface, Reason, State, Step, Sysctl,
-    SysctlValue, UplinkState,
+    SysctlValue, UplinkRoute, UplinkState,
 };
 use crate::system::{
     AssignedAddress, DataProgress, Errno, Error, HostFacts, Joins, MainDefault, Observed, PathManager,
@@ -192,10 +192,16 @@ impl LinuxPathManager {
         Ok(row.as_ref() == Some(expected))
     }
 
-    /// Sends the request of a step. After a lost answer the table shows whether the step was carried out: if it were taken
-    /// for refused, it would be neither undone nor recorded as this program's row.
+    /// Sends the request of a step about the path manager.
     fn write(&mut self, step: &Step, request: Request) -> Result<(), Refusal> {
-        match self.netlink.request(request) {
+        let answer = self.netlink.request(request);
+        self.verdict(step, answer)
+    }
+
+    /// What came of a step. After a lost answer the state shows whether it was carried out: if it were taken for refused, it
+    /// would be neither undone nor recorded as this program's row.
+    fn verdict(&mut self, step: &Step, answer: Result<Verdict, Error>) -> Result<(), Refusal> {
+        match answer {
             Ok(verdict) => verdict.map(|_| ()),
             Err(error) => {
                 log::info!("the answer is lost: {error}");
@@ -257,13 +263,16 @@ impl PathManager for LinuxPathManager {
     }
 
     /// For an endpoint with a port the kernel listens there, which it can refuse for reasons that no table shows. Binding
-    /// a socket there finds them beforehand.
+    /// a socket there finds them beforehand. A router has to be on the link.
     fn check(&mut self, step: &Step) -> Result<(), Refusal> {
         match step {
             Step::AddAddr {
                 endpoint: Endpoint { identity: Identity { address, port: Some(port) }, .. },
                 ..
             } => probe_socket::try_bind((*address, port.get()).into()).unwrap_or(Ok(())),
+            Step::SetRoute {
+                to: UplinkRoute { gateway: Some(gateway), dev: Some(dev), raw, .. }, ..
+            } if raw.is_empty() => kept(&mut self.routes, Routes::open)?.check_router(*gateway, dev.index),
             _ => Ok(()),
         }
     }
@@ -341,7 +350,8 @@ impl PathManager for LinuxPathManager {
                 self.write(step, self.family.add(endpoint, id))
             }
             Step::AddRule { .. } | Step::DelRule { .. } | Step::SetRoute { .. } | Step::DelRoute { .. } => {
-                kept(&mut self.routes, Routes::open)?.execute(step)
+                let answer = kept(&mut self.routes, Routes::open)?.execute(step);
+                self.verdict(step, answer)
             }
         }
     }

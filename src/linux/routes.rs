@@ -1,46 +1,44 @@
-//! rtnetlink: routes, as `ip route get DST from SRC oif DEV` looks them up, and the default routes of all tables.
+//! rtnetlink: routes, as `ip route get DST from SRC oif DEV` looks them up, and lists of them. [`Routes`] does for rules and
+//! routes of uplinks, in `uplinks.rs`, what the path manager does for endpoints.
+//!
+//! Lists are filtered in the kernel where it can (NETLINK_GET_STRICT_CHK), since a router can have a million routes. They
+//! are filtered here too, since a kernel that does not check strictly ignores what it is asked for.
 
+use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use neli::consts::rtnl::{Rtm, Rtn};
 use neli::consts::socket::NlFamily;
 
-use crate::linux::netlink::decode::{address, attributes, number};
 use crate::linux::netlink::{Netlink, Request};
-use crate::model::{DefaultRoute, Family, Routing, Step, UplinkState};
+use crate::linux::rtmsg::{self, HEADER, Hop, Nexthop, Route, nha, rta};
+use crate::model::{DefaultRoute, Family, MAIN_TABLE, Routing, UPLINK_PROTOCOL};
 use crate::system::{Errno, Error, MainDefault, Refusal};
 
-/// `RTA_*` of `include/uapi/linux/rtnetlink.h`
-const DST: u16 = 1;
-const SRC: u16 = 2;
-const OIF: u16 = 4;
-const GATEWAY: u16 = 5;
-const PREFSRC: u16 = 7;
-const TABLE: u16 = 15;
-const VIA: u16 = 18;
-/// The length of `struct rtmsg`
-const HEADER: usize = 12;
+/// `AF_UNSPEC`, which stands for all families
+pub const ALL_FAMILIES: u8 = 0;
+/// `RTPROT_UNSPEC`, which stands for all protocols
+const ALL_PROTOCOLS: u8 = 0;
 /// `RTM_F_FIB_MATCH`
 const FIB_MATCH: u32 = 0x2000;
+/// `RTM_GETNEXTHOP`
+const GETNEXTHOP: u16 = 106;
+/// The length of `struct nhmsg`
+const NEXTHOP_HEADER: usize = 8;
 
-/// A route, as far as one reply describes it.
+/// Where packets go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Route {
-    kind: Rtn,
-    prefix_length: u8,
-    ipv4: bool,
-    table: u32,
-    gateway: Option<IpAddr>,
-    /// The interface that it leaves by.
+pub struct FoundRoute {
+    /// The interface that they leave by.
     pub interface: Option<NonZeroU32>,
     /// The source address that the route prefers (RTA_PREFSRC).
     pub source: Option<IpAddr>,
 }
 
-/// Looks routes up in one network namespace.
+/// Rules and routes of one network namespace.
 pub struct Routes {
-    netlink: Netlink,
+    pub(super) netlink: Netlink,
 }
 
 impl Routes {
@@ -49,7 +47,7 @@ impl Routes {
     /// # Errors
     /// When the kernel does not open it.
     pub fn open() -> Result<Routes, Error> {
-        Ok(Routes { netlink: Netlink::open(NlFamily::Route)? })
+        Ok(Routes { netlink: Netlink::open_strict(NlFamily::Route)? })
     }
 
     /// The route of packets from `source` to `destination`, bound to the interface `out_of`; the kernel's error number when
@@ -66,27 +64,29 @@ impl Routes {
         destination: IpAddr,
         source: Option<IpAddr>,
         out_of: Option<NonZeroU32>,
-    ) -> Result<Result<Route, Errno>, Error> {
+    ) -> Result<Result<FoundRoute, Errno>, Error> {
         let flags = if out_of.is_some() && destination.is_ipv4() { FIB_MATCH } else { 0 };
         let mut request = Request::get(Rtm::Getroute, &header(destination, source, flags));
-        request.put_address(DST, destination);
+        request.put_address(rta::DST, destination);
         if let Some(source) = source {
-            request.put_address(SRC, source);
+            request.put_address(rta::SRC, source);
         }
         if let Some(index) = out_of {
-            request.put(OIF, index.get().to_ne_bytes());
+            request.put(rta::OIF, index.get().to_ne_bytes());
         }
-        Ok(match self.netlink.request(request)? {
-            Err(refusal) => Err(refusal.errno),
-            Ok(replies) => match replies.iter().find_map(|reply| route(reply)) {
-                Some(found) if !matches!(found.kind, Rtn::Unicast | Rtn::Local) => Err(Errno::ENETUNREACH),
-                // The entry can have several next hops. The kernel found the one out of this interface.
-                Some(found) if flags == FIB_MATCH => Ok(Route { interface: out_of, ..found }),
-                Some(found) if out_of.is_some() && found.interface != out_of => Err(Errno::ENETUNREACH),
-                Some(found) => Ok(found),
-                None => Err(Errno::ENODATA),
-            },
-        })
+        let replies = match self.netlink.request(request)? {
+            Ok(replies) => replies,
+            Err(refusal) => return Ok(Err(refusal.errno)),
+        };
+        let Some(found) = replies.iter().find_map(|reply| rtmsg::route(reply)) else {
+            return Ok(Err(Errno::ENODATA));
+        };
+        let interface = found.hops.first().and_then(|hop| hop.interface);
+        // The entry can have several next hops. The kernel found the one out of this interface.
+        let interface = if flags == FIB_MATCH { out_of } else { interface };
+        let is_elsewhere = out_of.is_some() && interface != out_of;
+        let is_usable = matches!(found.kind, Rtn::Unicast | Rtn::Local) && !is_elsewhere;
+        Ok(is_usable.then_some(FoundRoute { interface, source: found.source }).ok_or(Errno::ENETUNREACH))
     }
 
     /// The default routes, the interfaces with other routes by a router, and the tables that are in use.
@@ -95,78 +95,164 @@ impl Routes {
     /// When they cannot be listed.
     pub fn routing(&mut self) -> Result<Routing, Error> {
         let mut routing = Routing::default();
-        for family in Family::ALL {
-            for found in self.dump(Rtm::Getroute, family)? {
-                routing.tables.insert(found.table);
-                let Route { ipv4, table, gateway, interface, .. } = found;
-                if found.prefix_length == 0 && found.kind == Rtn::Unicast {
-                    routing.defaults.push(DefaultRoute { ipv4, table, gateway, interface });
-                } else if let (Some(_), Some(interface)) = (gateway, interface) {
-                    routing.partial.insert((ipv4, interface));
-                }
+        for route in self.list(list(ALL_FAMILIES, ALL_PROTOCOLS))? {
+            routing.tables.insert(route.table);
+            let (ipv4, table) = (route.family == Family::Ipv4, route.table);
+            if route.is_default() {
+                let of_hop = |Hop { interface, gateway }| DefaultRoute { ipv4, table, gateway, interface };
+                routing.defaults.extend(self.hops(&route)?.into_iter().map(of_hop));
+            } else {
+                let by_router = route.hops.iter().filter(|hop| hop.gateway.is_some());
+                routing.partial.extend(by_router.filter_map(|hop| Some((ipv4, hop.interface?))));
             }
-            // The table of a rule is in use even when it is empty. Rules have the header of routes, and the same attribute
-            // for the table.
-            routing.tables.extend(self.dump(Rtm::Getrule, family)?.iter().map(|rule| rule.table));
         }
+        // The table of a rule is in use even when it is empty.
+        routing.tables.extend(self.rules(rtmsg::rule)?.iter().map(|rule| rule.rule.table));
         Ok(routing)
     }
 
-    /// The rules and routes of uplinks, without the names of their interfaces.
+    /// The default routes of the main table out of an interface that this program did not make. Of several with one metric,
+    /// the kernel uses those whose router announces itself with the highest preference (RFC 4191).
     ///
     /// # Errors
     /// When they cannot be listed.
-    pub fn uplinks(&mut self) -> Result<UplinkState, Error> {
-        Ok(UplinkState::default())
+    pub fn main_defaults(&mut self, family: Family, out_of: NonZeroU32) -> Result<Vec<MainDefault>, Error> {
+        let mut request = list_main(family);
+        request.put(rta::OIF, out_of.get().to_ne_bytes());
+        let mut defaults = self.list(request)?;
+        defaults.retain(|route| route.is_default() && is_foreign_in_main(route, family));
+        let best = |metric| {
+            let same = defaults.iter().filter(|route| route.metric == metric);
+            same.map(|route| route.preference).max()
+        };
+        let preferred = |route: &&Route| best(route.metric) == Some(route.preference);
+        let mut found = Vec::new();
+        for route in defaults.iter().filter(preferred) {
+            let hops = self.hops(route)?.into_iter().filter(|hop| hop.interface == Some(out_of));
+            found.extend(hops.map(|hop| MainDefault { metric: route.metric, gateway: hop.gateway }));
+        }
+        Ok(found)
     }
 
-    /// The default routes of the main table out of an interface that this program did not make.
+    /// The routes of the main table by which routers are found, without those that this program made: the default routes,
+    /// and those to what is on a link. Preferred ones come first.
     ///
     /// # Errors
     /// When they cannot be listed.
-    pub fn main_defaults(&mut self, _: Family, _: NonZeroU32) -> Result<Vec<MainDefault>, Error> {
-        Ok(Vec::new())
+    pub fn ways_out(&mut self, family: Family) -> Result<Vec<Route>, Error> {
+        let mut routes = self.list(list_main(family))?;
+        routes.retain(|route| route.kind == Rtn::Unicast && is_foreign_in_main(route, family));
+        for route in &mut routes {
+            route.hops = self.hops(route)?;
+        }
+        let is_on_link = |route: &Route| route.hops.iter().all(|hop| hop.gateway.is_none());
+        routes.retain(|route| route.is_default() || is_on_link(route));
+        routes.sort_by_key(|route| Reverse(route.preference));
+        Ok(routes)
     }
 
-    /// Adds, removes or replaces the rule or route of a step.
+    /// Whether a router is on the link of an interface, as the kernel will ask itself when a route by that router is added
+    /// (`fib_check_nh`, `ip6_route_check_nh`): whether some route leads there without another router.
+    ///
+    /// A lookup of the router (`ip route get`) does not tell: where a rule leads to a table with nothing but a default
+    /// route, it finds that one, which the kernel passes over here.
     ///
     /// # Errors
-    /// When the kernel refuses.
-    pub fn execute(&mut self, _: &Step) -> Result<(), Refusal> {
-        Ok(())
+    /// As the kernel will refuse the route.
+    pub fn check_router(&mut self, router: IpAddr, out_of: NonZeroU32) -> Result<(), Refusal> {
+        if let IpAddr::V6(v6) = router
+            && v6.is_unicast_link_local()
+        {
+            return Ok(());
+        }
+        let mut request = list(Family::of(router).number(), ALL_PROTOCOLS);
+        request.put(rta::OIF, out_of.get().to_ne_bytes());
+        for route in self.list(request)?.into_iter().filter(|route| route.covers(router)) {
+            let is_usable = matches!(route.kind, Rtn::Unicast | Rtn::Local);
+            let on_link = Hop { interface: Some(out_of), gateway: None };
+            if is_usable && self.hops(&route)?.contains(&on_link) {
+                return Ok(());
+            }
+        }
+        Err(match Family::of(router) {
+            Family::Ipv4 => Refusal {
+                text: Some("Nexthop has invalid gateway".to_owned()),
+                ..Refusal::new(Errno::ENETUNREACH)
+            },
+            Family::Ipv6 => Refusal::new(Errno::EHOSTUNREACH),
+        })
     }
 
-    fn dump(&mut self, what: Rtm, family: Family) -> Result<Vec<Route>, Error> {
-        let mut header = [0; HEADER];
-        header[0] = family.number();
-        self.netlink.dump("list the routes and rules", Request::dump(what, &header), route)
+    /// The next hops of a route, those of its nexthop object if it has one.
+    fn hops(&mut self, route: &Route) -> Result<Vec<Hop>, Error> {
+        let Some(object) = route.nexthop.filter(|_| route.hops.is_empty()) else {
+            return Ok(route.hops.clone());
+        };
+        let members = match self.nexthop(object)? {
+            Some(Nexthop::Group(members)) => members,
+            Some(Nexthop::Hop(hop)) => return Ok(vec![hop]),
+            None => return Ok(Vec::new()),
+        };
+        let mut hops = Vec::new();
+        for member in members {
+            // A group has no groups.
+            if let Some(Nexthop::Hop(hop)) = self.nexthop(member)? {
+                hops.push(hop);
+            }
+        }
+        Ok(hops)
+    }
+
+    fn nexthop(&mut self, id: u32) -> Result<Option<Nexthop>, Error> {
+        let mut request = Request::get(GETNEXTHOP, &[0; NEXTHOP_HEADER]);
+        request.put(nha::ID, id.to_ne_bytes());
+        match self.netlink.request(request)? {
+            Ok(replies) => Ok(replies.iter().find_map(|reply| rtmsg::nexthop(reply))),
+            Err(refusal) if refusal.errno == Errno::ENOENT => Ok(None),
+            Err(refusal) => Err(Error::Refused("look up a nexthop object", refusal)),
+        }
+    }
+
+    fn list(&mut self, request: Request) -> Result<Vec<Route>, Error> {
+        self.routes(request, rtmsg::route)
+    }
+
+    /// The routes that a request of [`list`] asks for.
+    pub(super) fn routes<T>(
+        &mut self,
+        request: Request,
+        parse: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        match self.netlink.dump("list the routes", request, parse) {
+            // The table, or the interface that routes lead out of, does not exist.
+            Err(Error::Refused(_, refusal)) if matches!(refusal.errno, Errno::ENOENT | Errno::ENODEV) => {
+                Ok(Vec::new())
+            }
+            routes => routes,
+        }
+    }
+
+    /// All rules, in the order in which packets meet them. The kernel cannot filter them.
+    pub(super) fn rules<T>(&mut self, parse: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Error> {
+        self.netlink.dump("list the rules", Request::dump(Rtm::Getrule, &[0; HEADER]), parse)
     }
 }
 
-/// Reads `struct rtmsg` and its attributes.
-pub fn route(reply: &[u8]) -> Option<Route> {
-    let [family, prefix_length, _, _, table, _, _, kind, ..] = *reply.first_chunk::<HEADER>()?;
-    let mut route = Route {
-        kind: kind.into(),
-        prefix_length,
-        ipv4: family == Family::Ipv4.number(),
-        table: table.into(),
-        gateway: None,
-        interface: None,
-        source: None,
-    };
-    for (attribute, value) in attributes(reply.get(HEADER..)?) {
-        match attribute {
-            OIF => route.interface = number(value).and_then(NonZeroU32::new),
-            GATEWAY => route.gateway = address(value),
-            // A router of the other family: `sa_family_t`, then the address.
-            VIA => route.gateway = value.get(2..).and_then(address),
-            PREFSRC => route.source = address(value),
-            TABLE => route.table = number(value).unwrap_or(route.table),
-            _ => {}
-        }
-    }
-    Some(route)
+/// A request for the routes of a family that have this protocol.
+pub(super) fn list(family: u8, protocol: u8) -> Request {
+    let mut header = [0; HEADER];
+    (header[0], header[5]) = (family, protocol);
+    Request::dump(Rtm::Getroute, &header)
+}
+
+fn list_main(family: Family) -> Request {
+    let mut request = list(family.number(), ALL_PROTOCOLS);
+    request.put(rta::TABLE, MAIN_TABLE.to_ne_bytes());
+    request
+}
+
+fn is_foreign_in_main(route: &Route, family: Family) -> bool {
+    route.family == family && route.table == MAIN_TABLE && route.protocol != UPLINK_PROTOCOL
 }
 
 fn header(destination: IpAddr, source: Option<IpAddr>, flags: u32) -> Vec<u8> {

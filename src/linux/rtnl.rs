@@ -177,9 +177,9 @@ pub fn add_link(name: &str, kind: &str, index: Option<NonZeroU32>) -> Request {
     request
 }
 
-/// Sets an interface up.
-pub fn set_up(index: NonZeroU32) -> Request {
-    Request::change(Rtm::Newlink, NlmF::empty(), &link_header(Some(index), Iff::UP))
+/// Sets an interface up, and these flags.
+pub fn set_up(index: NonZeroU32, flags: Iff) -> Request {
+    Request::change(Rtm::Newlink, NlmF::empty(), &link_header(Some(index), Iff::UP | flags))
 }
 
 /// Gives an interface an address, without duplicate address detection, so that it is usable at once. A temporary address

@@ -1,5 +1,5 @@
 //! A throw-away copy of this host: a new user and network namespace with the same interfaces, addresses, sysctls,
-//! limits and endpoints, in which the real kernel judges a plan.
+//! limits, endpoints and ways out of uplinks, in which the real kernel judges a plan.
 //!
 //! The process itself moves there and never comes back, so that nothing afterwards can touch the host. A process that
 //! makes a user namespace holds all capabilities in it, so that this works for ordinary users. Where the kernel forbids
@@ -10,14 +10,22 @@ use std::io;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+use neli::consts::nl::NlmF;
+use neli::consts::rtnl::{Iff, Rtm};
 use nix::sched::{CloneFlags, unshare};
 
-use crate::config::Config;
+use crate::config::{Config, Uplink};
 use crate::desired::{Need, needs};
 use crate::linux::LinuxPathManager;
+use crate::linux::netlink::Request;
+use crate::linux::routes::Routes;
+use crate::linux::rtmsg::{Hop, ONLINK, Route};
 use crate::linux::rtnl::{self, Address, Rtnl};
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{Device, Endpoint, Interface, Reason, State, Step, code};
+use crate::model::{
+    Device, Endpoint, Family, Interface, MAIN_TABLE, Reason, State, Step, UplinkRoute, UplinkRule,
+    UplinkState, code, uplink_table,
+};
 use crate::system::{Errno, Error, PathManager, Scope};
 
 /// Kinds of interfaces that need no other interface; the first that the kernel has is used for all. The kernel may load a
@@ -30,9 +38,14 @@ const LINK_KINDS: [&str; 3] = ["bridge", "veth", "dummy"];
 /// # Errors
 /// When the host cannot be read, and when no namespace can be made.
 pub fn enter(config: &Config) -> Result<(LinuxPathManager, Vec<Diagnostic>), Error> {
-    let state = LinuxPathManager::open()?.observe(&Scope::everything())?.state;
+    let scope = Scope { uplinks: config.uplinks.is_some(), ..Scope::everything() };
+    let state = LinuxPathManager::open()?.observe(&scope)?.state;
     let mut rtnl = Rtnl::open()?;
     let (links, addresses) = (rtnl.links()?, rtnl.addresses()?);
+    let mut ways_out = Vec::new();
+    for family in Family::ALL.into_iter().filter(|_| scope.uplinks) {
+        ways_out.extend(Routes::open()?.ways_out(family)?);
+    }
     new_namespace().map_err(Error::NoSandbox)?;
     let mut copy = Copy { rtnl: Rtnl::open()?, indexes: BTreeMap::new(), kind: None, warnings: Vec::new() };
     copy.links(&links)?;
@@ -44,8 +57,10 @@ pub fn enter(config: &Config) -> Result<(LinuxPathManager, Vec<Diagnostic>), Err
         }
     }
     copy.declared_only(&declared, &links)?;
+    copy.ways_out(ways_out, &links)?;
+    copy.declared_routers(config.uplinks.as_deref().unwrap_or_default(), &links)?;
     let mut host = LinuxPathManager::open()?;
-    copy.path_manager(&mut host, state)?;
+    copy.path_manager(&mut host, state, &links)?;
     Ok((host, copy.warnings))
 }
 
@@ -70,8 +85,13 @@ impl Copy {
             self.link(&link.name, Some(link.index))?;
         }
         self.refresh()?;
-        let up = links.iter().filter(|link| link.up).filter_map(|link| self.indexes.get(&link.name));
-        let requests: Vec<_> = up.map(|index| rtnl::set_up(*index)).collect();
+        let up = links.iter().filter(|link| link.up);
+        let set_up = |link: &Interface| {
+            // Whether packets need a router does not depend on the kind of interface.
+            let flags = if link.routerless { Iff::NOARP } else { Iff::empty() };
+            Some(rtnl::set_up(*self.indexes.get(&link.name)?, flags))
+        };
+        let requests: Vec<_> = up.filter_map(set_up).collect();
         self.send(&requests, "an interface could not be set up")
     }
 
@@ -104,12 +124,10 @@ impl Copy {
     }
 
     fn addresses(&mut self, links: &[Interface], addresses: &[Address]) -> Result<(), Error> {
-        let names: BTreeMap<NonZeroU32, &str> =
-            links.iter().map(|link| (link.index, link.name.as_str())).collect();
-        let here = |address: &Address| self.indexes.get(*names.get(&address.index)?).copied();
+        let here = self.translation(links);
         let usable = addresses.iter().filter(|address| address.can_be_bound());
-        let requests: Vec<_> =
-            usable.filter_map(|address| Some(rtnl::add_address(here(address)?, address))).collect();
+        let add = |address: &Address| Some(rtnl::add_address(*here.get(&address.index)?, address));
+        let requests: Vec<_> = usable.filter_map(add).collect();
         self.send(&requests, "an address could not be copied")
     }
 
@@ -136,7 +154,7 @@ impl Copy {
         let mut requests = Vec::new();
         for (name, addresses) in missing {
             let Some(index) = self.indexes.get(name) else { continue };
-            requests.push(rtnl::set_up(*index));
+            requests.push(rtnl::set_up(*index, Iff::empty()));
             for &address in addresses {
                 requests.push(rtnl::add_address(*index, &Address::single(*index, address)));
             }
@@ -144,8 +162,51 @@ impl Copy {
         self.send(&requests, "an interface that only the configuration names could not be created")
     }
 
-    /// Copies sysctls, limits and endpoints by the steps that a plan is made of.
-    fn path_manager(&mut self, host: &mut LinuxPathManager, state: State) -> Result<(), Error> {
+    /// Copies the routes of the main table by which uplinks find their routers, as far as their interfaces were copied. That
+    /// a router is on the link is taken from the host.
+    fn ways_out(&mut self, routes: Vec<Route>, links: &[Interface]) -> Result<(), Error> {
+        let here = self.translation(links);
+        let mut requests = Vec::new();
+        for mut route in routes {
+            route.hops.retain_mut(|hop| {
+                hop.interface = hop.interface.and_then(|index| here.get(&index).copied());
+                hop.interface.is_some()
+            });
+            if !route.hops.is_empty() {
+                requests.push(add_route(&route));
+            }
+        }
+        self.send(&requests, "a route could not be copied")
+    }
+
+    /// Puts the routers of uplinks on the links that only the configuration names.
+    fn declared_routers(&mut self, uplinks: &[Uplink], links: &[Interface]) -> Result<(), Error> {
+        let mut requests = Vec::new();
+        let made = self.rtnl.links()?;
+        for link in made.iter().filter(|made| !links.iter().any(|link| link.name == made.name)) {
+            for uplink in uplinks.iter().filter(|uplink| uplink.rank(link).is_some()) {
+                let declared = |family| uplink.gateway.as_ref()?.value.of(family).flatten();
+                for router in Family::ALL.into_iter().filter_map(declared) {
+                    let family = Family::of(router);
+                    requests.push(add_route(&Route {
+                        destination: Some(router),
+                        prefix_length: family.bits(),
+                        hops: vec![Hop { interface: Some(link.index), gateway: None }],
+                        ..Route::to_everywhere(family, MAIN_TABLE)
+                    }));
+                }
+            }
+        }
+        self.send(&requests, "a router that only the configuration names could not be put on its link")
+    }
+
+    /// Copies sysctls, limits, endpoints, and rules and routes of uplinks by the steps that a plan is made of.
+    fn path_manager(
+        &mut self,
+        host: &mut LinuxPathManager,
+        state: State,
+        links: &[Interface],
+    ) -> Result<(), Error> {
         let sysctls = state.sysctls.keys().copied().collect();
         let fresh = host.observe(&Scope { sysctls, uplinks: false })?.state;
         let mut steps: Vec<Step> = Vec::new();
@@ -164,12 +225,41 @@ impl Copy {
                 steps.push(Step::AddAddr { endpoint: self.translate(row), why: Reason::Declared });
             }
         }
+        steps.extend(self.uplink_steps(state.uplinks.unwrap_or_default(), links));
         for step in steps {
             if let Err(refusal) = host.execute(&step) {
                 self.warn(format!("the copy differs from this host: could not {step} ({refusal})"));
             }
         }
         Ok(())
+    }
+
+    /// The steps that make these rules and routes, with the indexes and tables that interfaces have in the copy.
+    fn uplink_steps(&mut self, uplinks: UplinkState, links: &[Interface]) -> Vec<Step> {
+        let here = self.translation(links);
+        let moved: BTreeMap<u32, u32> =
+            here.iter().map(|(there, here)| (uplink_table(*there), uplink_table(*here))).collect();
+        let table = |table: u32| moved.get(&table).copied().unwrap_or(table);
+        let index = |dev: Device| Device { index: here.get(&dev.index).copied().unwrap_or(dev.index), ..dev };
+        let mut steps = Vec::new();
+        for route in uplinks.routes {
+            let dev = route.dev.clone().map(index);
+            let to = UplinkRoute { dev, table: table(route.table), ..route.clone() };
+            if to != route && !to.raw.is_empty() {
+                self.warn(format!("the copy differs from this host: it lacks {route}"));
+            } else {
+                steps.push(Step::SetRoute { from: None, to, why: Reason::Declared });
+            }
+        }
+        for rule in uplinks.rules {
+            let to = UplinkRule { table: table(rule.table), ..rule.clone() };
+            if to != rule && !to.raw.is_empty() {
+                self.warn(format!("the copy differs from this host: it lacks {rule}"));
+            } else {
+                steps.push(Step::AddRule { rule: to, why: Reason::Declared });
+            }
+        }
+        steps
     }
 
     /// The same row with the index that its interface has in the copy. An index without an interface stays as it is.
@@ -181,13 +271,18 @@ impl Copy {
         Endpoint { dev, ..row }
     }
 
+    /// The index in the copy of each interface that was copied, by that on the host.
+    fn translation(&self, links: &[Interface]) -> BTreeMap<NonZeroU32, NonZeroU32> {
+        links.iter().filter_map(|link| Some((link.index, *self.indexes.get(&link.name)?))).collect()
+    }
+
     fn refresh(&mut self) -> Result<(), Error> {
         self.indexes = self.rtnl.links()?.into_iter().map(|link| (link.name, link.index)).collect();
         Ok(())
     }
 
     /// Sends requests. What exists already (EEXIST) counts as done.
-    fn send(&mut self, requests: &[super::netlink::Request], complaint: &str) -> Result<(), Error> {
+    fn send(&mut self, requests: &[Request], complaint: &str) -> Result<(), Error> {
         for verdict in self.rtnl.transact(requests)? {
             match verdict {
                 Err(refusal) if refusal.errno == Errno::EPERM => {
@@ -205,4 +300,8 @@ impl Copy {
     fn warn(&mut self, message: String) {
         self.warnings.push(Diagnostic::warning(code::REHEARSAL, message));
     }
+}
+
+fn add_route(route: &Route) -> Request {
+    route.request(Rtm::Newroute, NlmF::CREATE | NlmF::EXCL, ONLINK)
 }

@@ -1,4 +1,4 @@
-//! What a watch waits for: files, signals, and notices of links and addresses.
+//! What a watch waits for: files, signals, and notices of links, addresses, routes and rules.
 
 use std::fs;
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! Waits for anything that calls for another pass: changes of files, links and addresses, and signals.
+//! Waits for anything that calls for another pass: changes of files, links, addresses, routes and rules, and signals.
 //!
 //! A wakeup only says where to look. There can be too many or too few: the caller reads everything again, and does so from
 //! time to time anyway.

@@ -107,7 +107,7 @@ impl WatchedNamespace {
         self.entered = None;
     }
 
-    /// Notices of links and addresses, if the namespace is there.
+    /// Notices of links, addresses, routes and rules, if the namespace is there.
     pub fn changes(&self) -> Option<&Changes> {
         self.entered.as_ref().map(|entered| &entered.changes)
     }

@@ -28,9 +28,19 @@ const BUFFER_SIZE: usize = 16 * 1024;
 /// names. From this size on malloc maps fresh memory, which is zero already.
 const BUFFER_SIZE_OF_ROWS: usize = 128 * 1024;
 
+/// How the kernel takes requests for all objects of a kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Checking {
+    /// It ignores what they ask for beyond the kind.
+    Lenient,
+    /// It filters by it (NETLINK_GET_STRICT_CHK).
+    Strict,
+}
+
 /// A netlink socket.
 pub struct Netlink {
     family: NlFamily,
+    checking: Checking,
     socket: NlSocket,
     /// Whether the kernel was asked for extended acknowledgements.
     explains: bool,
@@ -44,8 +54,21 @@ impl Netlink {
     /// # Errors
     /// When the kernel does not open it.
     pub fn open(family: NlFamily) -> Result<Netlink, Error> {
+        Netlink::checked(family, Checking::Lenient)
+    }
+
+    /// The same, for requests that the kernel is to filter by. A kernel that cannot answers as it answers others.
+    ///
+    /// # Errors
+    /// As [`Netlink::open`].
+    pub fn open_strict(family: NlFamily) -> Result<Netlink, Error> {
+        Netlink::checked(family, Checking::Strict)
+    }
+
+    fn checked(family: NlFamily, checking: Checking) -> Result<Netlink, Error> {
         let buffer = vec![0; if family == NlFamily::Generic { BUFFER_SIZE } else { BUFFER_SIZE_OF_ROWS }];
-        Ok(Netlink { family, socket: socket(family)?, explains: false, sequence: 0, buffer })
+        let socket = socket(family, checking)?;
+        Ok(Netlink { family, checking, socket, explains: false, sequence: 0, buffer })
     }
 
     /// Sends requests, and returns one verdict each, in their order. The kernel carries out all of them, also those after a
@@ -62,7 +85,7 @@ impl Netlink {
             let answers = self.send(batch).and_then(|first| self.receive(first, batch));
             if answers.is_err() {
                 // Late answers would be taken for those to the next requests.
-                self.socket = socket(self.family)?;
+                self.socket = socket(self.family, self.checking)?;
                 self.explains = false;
             }
             verdicts.extend(answers?);
@@ -163,6 +186,12 @@ impl Netlink {
     }
 }
 
-fn socket(family: NlFamily) -> Result<NlSocket, Error> {
-    NlSocket::new(family).map_err(|error| Error::Io("open a netlink socket".into(), error))
+fn socket(family: NlFamily, checking: Checking) -> Result<NlSocket, Error> {
+    let socket = NlSocket::new(family).map_err(|error| Error::Io("open a netlink socket".into(), error))?;
+    if checking == Checking::Strict
+        && let Err(error) = socket.enable_strict_checking(true)
+    {
+        log::debug!("the kernel does not filter what it lists: {error}");
+    }
+    Ok(socket)
 }
