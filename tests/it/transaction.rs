@@ -52,7 +52,12 @@ fn stale_loss_cnt() -> Sysctl {
 
 fn state(subflows: u32, stale: u64, endpoints: Vec<Endpoint>) -> State {
     let sysctls = [(stale_loss_cnt(), SysctlValue::Number(stale))].into();
-    State { limits: Limits { subflows, add_addr_accepted: 0 }, sysctls, endpoints, uplinks: Some(Default::default()) }
+    State {
+        limits: Limits { subflows, add_addr_accepted: 0 },
+        sysctls,
+        endpoints,
+        uplinks: Some(Default::default()),
+    }
 }
 
 fn before() -> State {
