@@ -44,12 +44,14 @@ impl Gateway {
         };
         match address {
             _ if address.is_unspecified() => Err(error(
-                "the unspecified address is no router",
+                "the unspecified address cannot be a router",
                 Some("write `gateway: none` on a link without a router".to_owned()),
             )),
-            _ if address.is_multicast() => Err(error("a multicast address is no router", None)),
-            _ if address.is_loopback() => Err(error("a loopback address is no router", None)),
-            IpAddr::V4(v4) if v4.is_broadcast() => Err(error("the broadcast address is no router", None)),
+            _ if address.is_multicast() => Err(error("a multicast address cannot be a router", None)),
+            _ if address.is_loopback() => Err(error("a loopback address cannot be a router", None)),
+            IpAddr::V4(v4) if v4.is_broadcast() => {
+                Err(error("the broadcast address cannot be a router", None))
+            }
             _ => Ok(address),
         }
     }
@@ -75,7 +77,7 @@ fn misspelt(text: &str) -> (&'static str, Option<String>) {
         return (NOT_AN_ADDRESS, Some("write `gateway: none` on a link without a router".to_owned()));
     }
     if LEARNT.contains(&word.as_str()) {
-        let help = "leave `gateway` out; a default route out of the interface tells the router";
+        let help = "leave `gateway` out; the router is that of the default route of the interface";
         return (NOT_AN_ADDRESS, Some(help.to_owned()));
     }
     match (text.split_once('/'), text.split_once('%')) {

@@ -1,5 +1,8 @@
 //! Uplinks: interfaces that lead out by a router of their own.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -11,10 +11,11 @@ use super::cases::{folder, samples};
 use super::support::{program, project, run};
 
 /// Invalid samples that the schema accepts, and why it cannot do better.
-const BEYOND_A_SCHEMA: [(&str, &str); 30] = [
+const BEYOND_A_SCHEMA: [(&str, &str); 35] = [
     ("across-address", "across files"),
     ("across-id", "across files"),
     ("across-path-manager", "across files"),
+    ("across-uplink-dev", "across files"),
     ("endpoint-empty-mapping", "another file may say it"),
     ("family-against-prefix", "arithmetic"),
     ("id-on-selector", "another file may say it"),
@@ -36,8 +37,12 @@ const BEYOND_A_SCHEMA: [(&str, &str); 30] = [
     ("twice-id", "across endpoints"),
     ("twice-id-thrice", "across endpoints"),
     ("twice-on-a-long-line", "across endpoints"),
+    ("uplink-dev-twice", "across uplinks"),
+    ("uplink-gateway-of-several", "another file may say it"),
+    ("uplink-of-two-files", "across files"),
     ("version-float", "1.0 is 1 in JSON Schema"),
     ("withdrawn-then-bare", "across files"),
+    ("withdrawn-uplink-nothing", "across files"),
     ("yaml-alias", "YAML only"),
     ("yaml-comment-in-word", "YAML only"),
     ("yaml-tag-standard", "YAML only"),

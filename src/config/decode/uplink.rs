@@ -61,10 +61,10 @@ impl Decoder<'_> {
                     shown(node)
                 );
                 let help = match other {
-                    Value::Mapping(_) => "write a list with one address per family",
+                    Value::Mapping(_) | Value::Sequence(_) => "write a list with one address per family",
                     _ => {
-                        "write `gateway: none` on a link without a router, or leave the key out where a default \
-                         route tells the router"
+                        "write `gateway: none` on a link without a router, or leave the key out where the \
+                         interface has a default route"
                     }
                 };
                 self.report_value(node, code::TYPE, message, Some(help.to_owned()));

@@ -3,6 +3,8 @@
 //!
 //! A schema applies to one file, which another file may complete, so no key of an endpoint is required.
 
+mod uplink;
+
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
@@ -12,7 +14,9 @@ use crate::model::{AddressId, Flags, Sysctl, SysctlKind};
 
 use super::super::DECLARATIONS_MAX;
 use super::super::body::Body;
-use super::super::document::{Document, EndpointDocument, LimitValue, LimitsDocument, NAME_MAX, Name};
+use super::super::document::{
+    Document, EndpointDocument, LimitValue, LimitsDocument, NAME_MAX, Name, UplinkDocument,
+};
 use super::super::pattern::{ALTNAME_MAX, AddressFamily, AddressPattern, DevicePattern};
 use super::super::validate::PURPOSES;
 
@@ -44,6 +48,17 @@ impl JsonSchema for Document {
                 },
                 "limits": generator.subschema_for::<LimitsDocument>(),
                 "sysctls": sysctls(),
+                "uplinks": {
+                    "description": "The interfaces that lead out by a router of their own, by name: packets leave where their source address is. Absent: rules and routes are left alone. `{}`: those that mptcp-apply made are removed.",
+                    "type": "object",
+                    "maxProperties": DECLARATIONS_MAX,
+                    "propertyNames": generator.subschema_for::<Name>(),
+                    "additionalProperties": generator.subschema_for::<UplinkDocument>(),
+                    "examples": [
+                        { "fiber": { "dev": "eth0" }, "lte": { "dev": "wwan0", "gateway": "10.64.64.1" } },
+                        {},
+                    ],
+                },
                 "endpoints": {
                     "description": "The endpoints by name, in order of preference: the kernel uses earlier ones first when limits are tight. Absent: the table is left alone. `{}`: no endpoints.",
                     "type": "object",
@@ -57,6 +72,7 @@ impl JsonSchema for Document {
                 {
                     "version": 1,
                     "limits": { "subflows": 4, "add-addr-accepted": "max" },
+                    "uplinks": { "fiber": { "dev": "eth0" }, "lte": { "dev": ["wwan*", "!wwan9"] } },
                     "endpoints": {
                         "fiber": { "address": "192.0.2.10", "dev": "eth0", "id": 1, "flags": ["subflow", "fullmesh"] },
                         "lte": { "dev": ["wwan*", "!wwan9"], "family": "ipv4", "flags": ["subflow", "backup"] },
@@ -215,19 +231,40 @@ impl JsonSchema for AddressPattern {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let octet = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
-        let ipv4 = format!("{octet}(?:\\.{octet}){{3}}(?:/(?:3[0-2]|[12]?[0-9]))?");
-        let ipv6 = "[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?";
-        let unspecified = "0\\.0\\.0\\.0|[0:]+";
-        let multicast = "(?:22[4-9]|23[0-9])\\..*|[Ff][Ff][0-9A-Fa-f]{2}:.*";
-        let broadcast = "255\\.255\\.255\\.255";
-        let word = json!({
-            "type": "string",
-            "pattern": format!("^!?(?:{ipv4}|{ipv6})$"),
-            "not": { "pattern": format!("^!?(?:{unspecified}|{multicast}|{broadcast})$") },
-        });
+        let word = addresses(AddressForm::Prefix, &[UNSPECIFIED, MULTICAST, BROADCAST]);
         json_schema!({ "anyOf": [word, { "type": "array", "minItems": 1, "items": word }] })
     }
+}
+
+/// Patterns of addresses that are no endpoint or no router.
+const UNSPECIFIED: &str = "0\\.0\\.0\\.0|[0:]+";
+const MULTICAST: &str = "(?:22[4-9]|23[0-9])\\..*|[Ff][Ff][0-9A-Fa-f]{2}:.*";
+const BROADCAST: &str = "255\\.255\\.255\\.255";
+
+/// What a text may be beside an address.
+enum AddressForm {
+    /// Nothing else.
+    Exact,
+    /// A prefix, or an exclusion.
+    Prefix,
+}
+
+/// Texts that are an address in this form, and none of the forbidden ones.
+fn addresses(form: AddressForm, forbidden: &[&str]) -> Value {
+    let (mark, length4, length6) = match form {
+        AddressForm::Exact => ("", "", ""),
+        AddressForm::Prefix => {
+            ("!?", "(?:/(?:3[0-2]|[12]?[0-9]))?", "(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?")
+        }
+    };
+    let octet = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+    let ipv4 = format!("{octet}(?:\\.{octet}){{3}}{length4}");
+    let ipv6 = format!("[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*{length6}");
+    json!({
+        "type": "string",
+        "pattern": format!("^{mark}(?:{ipv4}|{ipv6})$"),
+        "not": { "pattern": format!("^{mark}(?:{})$", forbidden.join("|")) },
+    })
 }
 
 impl JsonSchema for DevicePattern {
@@ -362,4 +399,5 @@ fn the_schema_knows_every_key() {
     assert_eq!(keys(Document::json_schema(&mut generator)), sorted(&Document::KEYS));
     assert_eq!(keys(LimitsDocument::json_schema(&mut generator)), sorted(&LimitsDocument::KEYS));
     assert_eq!(keys(EndpointDocument::json_schema(&mut generator)), sorted(EndpointDocument::KEYS));
+    assert_eq!(keys(UplinkDocument::json_schema(&mut generator)), sorted(UplinkDocument::KEYS));
 }
