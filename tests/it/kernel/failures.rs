@@ -11,7 +11,8 @@ fn a_refused_step_undoes_those_before_it() {
     let namespace = Namespace::new();
     namespace.links(&[("v0", "v1")]);
     namespace.ip("mptcp limits set subflows 1 add_addr_accepted 1");
-    for row in ["10.0.0.1 id 1 subflow dev v0", "10.0.0.2 id 2 subflow backup", "10.0.0.3 id 3 signal"] {
+    for row in ["10.0.0.1 id 1 subflow dev v0", "10.0.0.2 id 2 subflow backup dev v0", "10.0.0.3 id 3 signal"]
+    {
         namespace.ip(&format!("mptcp endpoint add {row}"));
     }
     namespace.ip("address add 10.0.0.4/32 dev v0");
@@ -24,8 +25,8 @@ limits: {subflows: 7, add-addr-accepted: 7}
 sysctls: {stale_loss_cnt: 9}
 prune: false
 endpoints:
-  new: {address: 10.0.0.4, flags: [subflow]}
-  changed: {address: 10.0.0.2, flags: [subflow]}
+  new: {address: 10.0.0.4, dev: v0, flags: [subflow]}
+  changed: {address: 10.0.0.2, dev: v0, flags: [subflow]}
   ported: {address: 203.0.113.1, port: 8443, flags: [signal]}
 ";
     let ran = namespace.apply(config, &[]).expect(1);
