@@ -72,6 +72,13 @@ endpoints:
     assert!(!ran.stderr.contains("remove 10.0.0.1"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("set limits"), "{}", ran.stderr);
     assert!(ran.stderr.ends_with("\n\nnote: nothing was changed\n"), "{}", ran.stderr);
+    // Nothing reached the kernel, so it has refused nothing.
+    let words = "error: the kernel would refuse to add 203.0.113.1 port 8443 signal: 203.0.113.1 is on no";
+    assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    let ran = namespace.apply(config, &["--format=json"]).expect(1);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).expect("a document");
+    let step = &document["steps"][document["error"]["step"].as_u64().expect("a step") as usize];
+    assert_eq!((&step["endpoint"], &step["outcome"]), (&"ported".into(), &"not-tried".into()));
     // A note stays with its error, also where only errors are wanted.
     let quiet = namespace.apply(config, &["--quiet"]).expect(1);
     assert!(quiet.stderr.starts_with("error: "), "{}", quiet.stderr);
