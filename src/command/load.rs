@@ -49,7 +49,7 @@ pub fn accept(
     };
     output.diagnose(&loaded.diagnostics, &loaded.sources);
     match loaded.rejection {
-        Some(exit) => output.rejected(&loaded, exit).map(Err),
+        Some(exit) => output.rejected(&loaded, exit, None).map(Err),
         None => Ok(Ok(loaded)),
     }
 }

@@ -205,14 +205,20 @@ impl Output {
         }
     }
 
-    /// Writes the document of a configuration that must not be applied, after its diagnostics.
+    /// Writes the document of a configuration that must not be applied, after its diagnostics. `trigger` is why a watch read
+    /// it.
     ///
     /// # Errors
     /// When the document cannot be written.
-    pub fn rejected(&self, loaded: &LoadedConfig, exit: Exit) -> io::Result<Exit> {
+    pub fn rejected(
+        &self,
+        loaded: &LoadedConfig,
+        exit: Exit,
+        trigger: Option<&'static str>,
+    ) -> io::Result<Exit> {
         let kind = if exit == Exit::NotPermitted { FailureKind::NotPermitted } else { FailureKind::Invalid };
         let failure = Failure::new(kind, loaded.first_error().into_iter().cloned().collect());
-        let context = ReportContext { loaded: Some(loaded), netns: None, trigger: None };
+        let context = ReportContext { loaded: Some(loaded), netns: None, trigger };
         self.not_started(&context, &failure)?;
         Ok(exit)
     }
@@ -222,10 +228,17 @@ impl Output {
     /// # Errors
     /// When the document cannot be written.
     pub fn no_config(&self, none: NoConfig) -> io::Result<Exit> {
+        self.diagnose_in(None, [&*none.diagnostic], &[]);
+        self.absent(none, None)
+    }
+
+    /// Writes the document of a configuration that is not there, after its diagnostic. `trigger` is why a watch read it.
+    ///
+    /// # Errors
+    /// When the document cannot be written.
+    pub fn absent(&self, none: NoConfig, trigger: Option<&'static str>) -> io::Result<Exit> {
         let exit = none.exit;
-        let failure = Failure::from(none);
-        self.diagnose_in(None, &failure.diagnostics, &[]);
-        self.not_started(&ReportContext { loaded: None, netns: None, trigger: None }, &failure)?;
+        self.not_started(&ReportContext { loaded: None, netns: None, trigger }, &none.into())?;
         Ok(exit)
     }
 

@@ -127,6 +127,7 @@ fn declaration(
     let complete = body.invalid.is_empty();
     let validator = Validator { name: &name, diagnostics };
     let flags = validator.flags(&body);
+    Validator { name: &name, diagnostics }.binding(&body);
     let required = body.required.is_some_and(|required| required.value);
     let target = Validator { name: &name, diagnostics }.target(body);
     let valid = complete && diagnostics.errors() == errors;
@@ -193,6 +194,17 @@ impl Validator<'_> {
             self.warning(code::FULLMESH_WITHOUT_SUBFLOW, message, location, help);
         }
         Some(value)
+    }
+
+    /// Warns of subflows that no interface is named for.
+    fn binding(mut self, body: &EndpointDocument) {
+        let Some((address, location)) = body.unbound_address() else { return };
+        let message = format!(
+            "endpoint `{}` has no `dev`: the kernel may send its subflows by another interface than the one that has {address}",
+            self.name.value
+        );
+        let help = "add `dev` with the interface that has the address";
+        self.warning(code::DEV_UNSET, message, location, help);
     }
 
     fn target(mut self, body: EndpointDocument) -> Option<EndpointTarget> {
@@ -264,12 +276,11 @@ impl Validator<'_> {
             let message = format!("{address} is a loopback address; no other host can reach it");
             self.warning(code::LOOPBACK_ADDRESS, message, location, "use the address of a network interface");
         }
-        let link_local = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
-        if link_local && has_port {
+        if is_link_local(address) && has_port {
             let message = "the kernel cannot listen on a link-local address: it would need a scope, which endpoints do not have";
             self.error(code::PORT, message, &[(location, "")], "use a global address, or leave the port out");
         }
-        if link_local && !has_dev {
+        if is_link_local(address) && !has_dev {
             let message = format!("{address} is a link-local address, which needs an interface");
             self.error(
                 code::DEV,
@@ -306,6 +317,16 @@ impl Validator<'_> {
 }
 
 impl EndpointDocument {
+    /// Its exact address, if it opens subflows from there without naming the interface. The kernel then chooses that by the
+    /// route to the peer alone. Addresses that get a diagnostic of their own are left out.
+    fn unbound_address(&self) -> Option<(IpAddr, Location)> {
+        let AddressPattern::Exact(address) = self.address.as_ref()?.value else { return None };
+        let is_bound = self.dev.is_some() || self.has_invalid("dev");
+        let opens = self.flags?.value.intersects(Flags::OPENING);
+        let is_judged = address.is_loopback() || is_link_local(address);
+        (opens && !is_bound && !is_judged).then_some((address, self.address.as_ref()?.location))
+    }
+
     /// Whether it opens subflows from addresses of this family; a selector may have addresses of both.
     fn may_open_subflows(&self, family: AddressFamily) -> bool {
         let opens =
@@ -320,6 +341,11 @@ impl EndpointDocument {
         };
         opens && has_address && self.family.is_none_or(|only| only.value == family)
     }
+}
+
+/// Whether it needs an interface to have a meaning.
+fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
 fn check_limits(limits: &ManagedLimits, bodies: &[EndpointDocument], diagnostics: &mut Diagnostics) {

@@ -140,6 +140,8 @@ codes! {
     SELECTOR = "selector": Error;
     /// `fullmesh` without `subflow` opens subflows only to addresses that the peer announces.
     FULLMESH_WITHOUT_SUBFLOW = "fullmesh-without-subflow": Warning;
+    /// An endpoint with an exact address opens subflows and names no interface; they may leave by another one.
+    DEV_UNSET = "dev-unset": Warning;
     /// A loopback address, which no other host can reach.
     LOOPBACK_ADDRESS = "loopback-address": Warning;
     /// More endpoints of one family that open subflows are declared than `limits.subflows` lets a connection use.

@@ -82,7 +82,22 @@ impl Failure {
 
     /// The kernel refused `step` in the state `now`.
     pub fn refused(step: &Step, refusal: &Refusal, now: &State, at: Option<Location>) -> Failure {
-        let (message, words) = (format!("the kernel refused to {step}"), refusal.to_string());
+        Failure::by_kernel(format!("the kernel refused to {step}"), step, refusal, now, at)
+    }
+
+    /// The kernel would refuse `step`, as a test showed: none of the plan was carried out.
+    pub fn foreseen(step: &Step, refusal: &Refusal, now: &State, at: Option<Location>) -> Failure {
+        Failure::by_kernel(format!("the kernel would refuse to {step}"), step, refusal, now, at)
+    }
+
+    fn by_kernel(
+        message: String,
+        step: &Step,
+        refusal: &Refusal,
+        now: &State,
+        at: Option<Location>,
+    ) -> Failure {
+        let words = refusal.to_string();
         let failure = Failure::explained(message, refusal::explain(step, refusal, now), at, &words);
         Failure { errno: Some(refusal.errno), kernel: refusal.text.clone(), ..failure }
     }

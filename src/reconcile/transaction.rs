@@ -153,7 +153,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
         };
         let (start, locate) = (self.journal.len(), self.options.locate);
         if let Some((index, refusal)) = ports::foreseen(self.kernel, &steps) {
-            let failure = Failure::refused(&steps[index], &refusal, current, locate(&steps[index]));
+            let failure = Failure::foreseen(&steps[index], &refusal, current, locate(&steps[index]));
             return Err(failed(start, index, failure, &self.plan.names));
         }
         let closing = closing(self.kernel, &steps);

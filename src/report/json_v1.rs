@@ -106,6 +106,9 @@ pub struct PlanJson<'a> {
     diff: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorJson<'a>>,
+    /// Also without `error`: in the watch, what is declared beside a required endpoint that waits is applied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<DiagnosticJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -170,12 +173,19 @@ pub struct FailureJson<'a> {
     version: u32,
     netns: Option<&'a str>,
     error: ErrorJson<'a>,
+    errors: Vec<DiagnosticJson<'a>>,
 }
 
 impl<'a> FailureJson<'a> {
     /// The document of a failure in this namespace.
     pub fn new(netns: Option<&'a str>, failure: &'a Failure) -> FailureJson<'a> {
-        FailureJson { version: VERSION, netns, error: ErrorJson::new(failure, &[]) }
+        let context = ReportContext { loaded: None, netns, trigger: None };
+        FailureJson {
+            version: VERSION,
+            netns,
+            error: ErrorJson::new(failure, context.sources()),
+            errors: of_severity(Severity::Error, &context, &failure.diagnostics),
+        }
     }
 }
 
@@ -225,6 +235,7 @@ impl<'a> PlanJson<'a> {
             after: Some(StateJson::new(after, names)),
             diff,
             error: failure.as_ref().map(|failure| ErrorJson::new(failure, context.sources())),
+            errors: of_severity(Severity::Error, context, diagnostics),
         }
     }
 
@@ -243,17 +254,21 @@ impl<'a> PlanJson<'a> {
             after: None,
             diff: "",
             error: Some(ErrorJson::new(failure, context.sources())),
+            errors: of_severity(Severity::Error, context, &failure.diagnostics),
         }
     }
 }
 
+/// Those of the configuration, then those of the pass. A pass that failed since the configuration is invalid has the first
+/// error from there.
 fn of_severity<'a>(
     severity: Severity,
     context: &ReportContext<'a>,
     diagnostics: &'a [Diagnostic],
 ) -> Vec<DiagnosticJson<'a>> {
-    let loaded = context.loaded.into_iter().flat_map(|loaded| loaded.diagnostics.iter());
-    let matching = loaded.chain(diagnostics).filter(|found| found.severity == severity);
+    let loaded = || context.loaded.into_iter().flat_map(|loaded| loaded.diagnostics.iter());
+    let own = diagnostics.iter().filter(|found| loaded().all(|known| known != *found));
+    let matching = loaded().chain(own).filter(|found| found.severity == severity);
     matching.map(|found| DiagnosticJson::new(found, context.sources())).collect()
 }
 

@@ -109,8 +109,8 @@ fn watch(scene: &Scene, programs: &Programs, yaml: &str) -> Result<Running> {
 
 fn file(scene: &Scene, programs: &Programs, rounds: usize) -> Result<Measured> {
     scene.batch("prepare", "mptcp endpoint flush\n")?.run()?;
-    let first = "version: 1\nendpoints:\n  one: {address: 10.75.0.1, flags: [subflow]}\n";
-    let both = format!("{first}  two: {{address: {DECLARED}, flags: [subflow]}}\n");
+    let first = "version: 1\nendpoints:\n  one: {address: 10.75.0.1, flags: [signal]}\n";
+    let both = format!("{first}  two: {{address: {DECLARED}, flags: [signal]}}\n");
     let mut host = LinuxPathManager::open()?;
     let mut running = watch(scene, programs, first)?;
     wait_for(&mut host, "10.75.0.1", Comes::In)?;
@@ -141,7 +141,7 @@ fn address(scene: &Scene, programs: &Programs, rounds: usize) -> Result<Measured
     let mut host = LinuxPathManager::open()?;
     let yaml = "version: 1\nendpoints:\n  lan: {address: 10.77.0.0/16, flags: [subflow]}\n";
     let mut running =
-        watch(scene, programs, &format!("{yaml}  one: {{address: 10.75.0.1, flags: [subflow]}}\n"))?;
+        watch(scene, programs, &format!("{yaml}  one: {{address: 10.75.0.1, flags: [signal]}}\n"))?;
     wait_for(&mut host, "10.75.0.1", Comes::In)?;
     running.wait_for_run()?;
     let mut ip = Feed::start(scene)?;

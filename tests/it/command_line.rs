@@ -316,7 +316,38 @@ fn a_run_that_cannot_start_prints_a_document_too() {
         let refused = document(run(command, "{version: 1, endpoints: {}}").expect(exit));
         let message = refused["error"]["message"].as_str().expect("a message");
         assert!(message.contains(words), "{arguments}: {message}");
+        assert_eq!(refused["errors"][0]["message"], message, "{arguments}");
     }
+}
+
+/// `error` is one of them, and `errors` has all, each once.
+#[test]
+fn a_document_has_all_errors() {
+    let namespace = Namespace::new();
+    let twice = "a: {dev: gone0, required: true, flags: [subflow]}, b: {dev: gone1, required: true, flags: [subflow]}";
+    let soft = twice.replace("required: true, ", "");
+    let with = |endpoints: &str| format!("{{version: 1, endpoints: {{{endpoints}}}}}");
+    for (config, option, exit, expected) in [
+        (
+            "{version: 1, limits: {subflows: x}, endpoints: {a: {address: 10.0.0.1, id: 0, flags: [subflow]}}}",
+            "-n",
+            78,
+            ["type", "range"],
+        ),
+        (&with(twice), "-n", 1, ["required", "required"]),
+        (&with(&soft), "--strict", 78, ["dev-missing", "dev-missing"]),
+    ] {
+        let ran = namespace.apply(config, &["--format=json", option]).expect(exit);
+        let document: serde_json::Value = serde_json::from_str(&ran.stdout).expect("one document");
+        let errors = document["errors"].as_array().expect("a list");
+        let codes: Vec<&str> = errors.iter().filter_map(|error| error["code"].as_str()).collect();
+        assert_eq!(codes, expected, "{document:#}");
+        for field in ["code", "message", "file", "line", "column", "help", "endpoint"] {
+            assert_eq!(errors[0][field], document["error"][field], "{document:#}");
+        }
+    }
+    let ran = namespace.apply("{version: 1, endpoints: {}}", &["--format=json"]).expect(0);
+    assert!(!ran.stdout.contains("\"errors\""), "{}", ran.stdout);
 }
 
 #[test]

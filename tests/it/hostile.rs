@@ -30,8 +30,7 @@ fn megabyte_of(unit: &str) -> String {
 }
 
 fn endpoints(count: usize) -> String {
-    let endpoint =
-        |n: usize| format!("  e{n}: {{address: 10.0.{}.{}, flags: [subflow]}}\n", n / 256, n % 256);
+    let endpoint = |n: usize| format!("  e{n}: {{address: 10.0.{}.{}, flags: [signal]}}\n", n / 256, n % 256);
     format!("version: 1\nendpoints:\n{}", (0..count).map(endpoint).collect::<String>())
 }
 
@@ -48,7 +47,7 @@ fn one_endpoint_too_many() {
 error: more than 4096 endpoints are declared
     --> <stdin>:4099:3
      |
-4099 |   e4096: {address: 10.0.16.0, flags: [subflow]}
+4099 |   e4096: {address: 10.0.16.0, flags: [signal]}
      |   ^^^^^ the first one too many
      |
      = help: a selector (`dev` or a prefix) stands for many addresses

@@ -5,7 +5,7 @@ use crate::command::load;
 use crate::config::{LoadedConfig, NoConfig};
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{code, counted};
-use crate::watch::namespace::WatchedNamespace;
+use crate::watch::namespace::{Trigger, WatchedNamespace};
 
 use super::{Refused, Watch, watched_paths};
 
@@ -29,7 +29,10 @@ impl Watch<'_> {
         let loaded = match read(self.options, self.common) {
             Ok(loaded) => loaded,
             Err(none) => {
-                self.refuse(None, &none.diagnostic);
+                if self.refuse(None, &none.diagnostic) {
+                    // As after a pass, the watch continues if this cannot be written.
+                    let _ = self.output.absent(none, Some(Trigger::Files.word()));
+                }
                 return false;
             }
         };
@@ -42,12 +45,13 @@ impl Watch<'_> {
             return false;
         }
         self.output.diagnose(&loaded.diagnostics, &loaded.sources);
-        if loaded.rejection.is_none() {
+        let Some(exit) = loaded.rejection else {
             self.recover();
             log::info!("new configuration");
             self.config = Some(loaded);
             return true;
-        }
+        };
+        let _ = self.output.rejected(&loaded, exit, Some(Trigger::Files.word()));
         let error = loaded.first_error().cloned();
         let error = error.unwrap_or_else(|| Diagnostic::error(code::FAILED, "it is invalid"));
         self.refuse(Some(loaded), &error);
@@ -61,8 +65,8 @@ impl Watch<'_> {
         }
     }
 
-    /// Keeps the last valid configuration in force.
-    pub fn refuse(&mut self, config: Option<LoadedConfig>, error: &Diagnostic) {
+    /// Keeps the last valid configuration in force. Whether that was logged, which it is once for each error.
+    pub fn refuse(&mut self, config: Option<LoadedConfig>, error: &Diagnostic) -> bool {
         let message = match (error.labels.first(), &config) {
             (Some(label), Some(config)) => {
                 let Location { source, span } = label.location;
@@ -71,10 +75,12 @@ impl Watch<'_> {
             }
             _ => error.message.clone(),
         };
-        if self.refused.as_ref().is_none_or(|refused| refused.message != message) {
+        let is_new = self.refused.as_ref().is_none_or(|refused| refused.message != message);
+        if is_new {
             log::warn!("{}: {message}", self.in_force());
         }
         self.refused = Some(Refused { config, message });
+        is_new
     }
 
     /// What the watch does as long as a configuration is refused.

@@ -11,7 +11,8 @@ fn a_refused_step_undoes_those_before_it() {
     let namespace = Namespace::new();
     namespace.links(&[("v0", "v1")]);
     namespace.ip("mptcp limits set subflows 1 add_addr_accepted 1");
-    for row in ["10.0.0.1 id 1 subflow dev v0", "10.0.0.2 id 2 subflow backup", "10.0.0.3 id 3 signal"] {
+    for row in ["10.0.0.1 id 1 subflow dev v0", "10.0.0.2 id 2 subflow backup dev v0", "10.0.0.3 id 3 signal"]
+    {
         namespace.ip(&format!("mptcp endpoint add {row}"));
     }
     namespace.ip("address add 10.0.0.4/32 dev v0");
@@ -24,8 +25,8 @@ limits: {subflows: 7, add-addr-accepted: 7}
 sysctls: {stale_loss_cnt: 9}
 prune: false
 endpoints:
-  new: {address: 10.0.0.4, flags: [subflow]}
-  changed: {address: 10.0.0.2, flags: [subflow]}
+  new: {address: 10.0.0.4, dev: v0, flags: [subflow]}
+  changed: {address: 10.0.0.2, dev: v0, flags: [subflow]}
   ported: {address: 203.0.113.1, port: 8443, flags: [signal]}
 ";
     let ran = namespace.apply(config, &[]).expect(1);
@@ -71,6 +72,13 @@ endpoints:
     assert!(!ran.stderr.contains("remove 10.0.0.1"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("set limits"), "{}", ran.stderr);
     assert!(ran.stderr.ends_with("\n\nnote: nothing was changed\n"), "{}", ran.stderr);
+    // Nothing reached the kernel, so it has refused nothing.
+    let words = "error: the kernel would refuse to add 203.0.113.1 port 8443 signal: 203.0.113.1 is on no";
+    assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    let ran = namespace.apply(config, &["--format=json"]).expect(1);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).expect("a document");
+    let step = &document["steps"][document["error"]["step"].as_u64().expect("a step") as usize];
+    assert_eq!((&step["endpoint"], &step["outcome"]), (&"ported".into(), &"not-tried".into()));
     // A note stays with its error, also where only errors are wanted.
     let quiet = namespace.apply(config, &["--quiet"]).expect(1);
     assert!(quiet.stderr.starts_with("error: "), "{}", quiet.stderr);

@@ -23,8 +23,8 @@ endpoints:
 const REFUSED: &str = "{version: 1, endpoints: {a: {address: 203.0.113.7, port: 8443, flags: [signal]}}}";
 
 /// Fields that only some documents have: one of each kind.
-const RARE: [&str; 7] =
-    ["trigger", "error", "meaning", "map-sequence", "evidence", "watched-ms", "server-side"];
+const RARE: [&str; 8] =
+    ["trigger", "error", "errors", "meaning", "map-sequence", "evidence", "watched-ms", "server-side"];
 
 /// All keys of objects, but for sysctls, whose names are no fields.
 fn fields(value: &Value, found: &mut BTreeSet<String>) {

@@ -9,7 +9,7 @@ use std::ops::Deref;
 use crate::support::{Namespace, Ran, ip_rows};
 
 /// One endpoint.
-const ONE: &str = "{version: 1, endpoints: {a: {address: 10.0.0.1, id: 1, flags: [subflow]}}}";
+const ONE: &str = "{version: 1, endpoints: {a: {address: 10.0.0.1, id: 1, flags: [signal]}}}";
 
 /// A host with named network namespaces. They end with the value.
 pub struct Named(Namespace);
@@ -74,9 +74,9 @@ fn words<'a>(document: &'a serde_json::Value, key: &str) -> &'a str {
 fn only_the_namespace_of_that_name_is_changed() {
     let named = Named::new(["web-1", "web-2"]);
     let ran = named.apply(ONE, &["--netns", "web-2"]).expect(0);
-    let expected = "netns web-2\n+ 10.0.0.1 id 1 subflow   a\napplied: 1 added, 0 changed, 0 removed\n";
+    let expected = "netns web-2\n+ 10.0.0.1 id 1 signal   a\napplied: 1 added, 0 changed, 0 removed\n";
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), (expected, ""));
-    assert_eq!(named.rows_of(["web-1", "web-2"]), ["", "10.0.0.1 id 1 subflow"]);
+    assert_eq!(named.rows_of(["web-1", "web-2"]), ["", "10.0.0.1 id 1 signal"]);
     assert_eq!(named.endpoints(), [""; 0], "where the program was started");
 }
 
@@ -126,7 +126,7 @@ fn a_dry_run_changes_nothing() {
     assert!(parts[1].contains("\n+  a:\n"), "{}", ran.stdout);
     assert!(parts[1].ends_with("\nplan: 1 to add, 0 to change, 0 to remove\n"), "{}", ran.stdout);
     assert_eq!(parts[2], "b\nno changes\n");
-    assert_eq!(named.rows_of(["a", "b"]), ["", "10.0.0.1 id 1 subflow"]);
+    assert_eq!(named.rows_of(["a", "b"]), ["", "10.0.0.1 id 1 signal"]);
 }
 
 #[test]
@@ -215,9 +215,9 @@ fn interfaces_are_those_of_the_namespace() {
     }
     let index = |name: &str| named.run_in(name, "cat /proc/net/dev_snmp6/eth0 | grep ifIndex").stdout;
     assert_ne!(index("a"), index("b"));
-    let config = "{version: 1, endpoints: {a: {address: 10.0.0.1, id: 1, dev: eth0, flags: [subflow]}}}";
+    let config = "{version: 1, endpoints: {a: {address: 10.0.0.1, id: 1, dev: eth0, flags: [signal]}}}";
     let ran = named.apply(config, &["--netns=*"]).expect(0);
-    let row = "10.0.0.1 id 1 subflow dev eth0";
+    let row = "10.0.0.1 id 1 signal dev eth0";
     assert_eq!(named.rows_of(["a", "b", "c"]), [row, row, ""]);
     assert!(ran.stderr.starts_with("netns c\nwarning: endpoint `a` waits"), "{}", ran.stderr);
     let ran = named.apply(config, &["--netns=*"]).expect(0);
@@ -229,7 +229,7 @@ fn interfaces_are_those_of_the_namespace() {
 fn records_of_own_endpoints_are_those_of_the_namespace() {
     let named = Named::new(["own", "foreign"]);
     named.apply(ONE, &["--netns=own"]).expect(0);
-    named.ip("-n foreign mptcp endpoint add 10.0.0.1 id 1 subflow");
+    named.ip("-n foreign mptcp endpoint add 10.0.0.1 id 1 signal");
     named.apply("{version: 1, prune: false, endpoints: {}}", &["--netns=*"]).expect(0);
-    assert_eq!(named.rows_of(["own", "foreign"]), ["", "10.0.0.1 id 1 subflow"]);
+    assert_eq!(named.rows_of(["own", "foreign"]), ["", "10.0.0.1 id 1 signal"]);
 }

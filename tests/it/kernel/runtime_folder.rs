@@ -12,8 +12,8 @@ const TWO: &str = "\
 version: 1
 prune: false
 endpoints:
-  a: {address: 10.0.0.1, id: 1, flags: [subflow]}
-  b: {address: 10.0.0.2, id: 2, flags: [subflow]}
+  a: {address: 10.0.0.1, id: 1, flags: [signal]}
+  b: {address: 10.0.0.2, id: 2, flags: [signal]}
 ";
 
 const NOTHING: &str = "{version: 1, prune: false, endpoints: {}}";
@@ -68,7 +68,7 @@ ls runtime";
     assert_eq!(files, ["filler", "lock", "no changes", "lock"], "{}", ran.stderr);
     assert_eq!(
         namespace.endpoints(),
-        ["10.0.0.1 id 1 subflow", "10.0.0.2 id 2 subflow", "10.9.9.9 id 9 signal"]
+        ["10.0.0.1 id 1 signal", "10.0.0.2 id 2 signal", "10.9.9.9 id 9 signal"]
     );
 }
 
@@ -78,7 +78,7 @@ fn what_a_full_disk_held_is_not_lost() {
     let namespace = Namespace::new();
     let script = "\
 $APPLY -q two
-echo '{version: 1, prune: false, endpoints: {c: {address: 10.0.0.3, id: 3, flags: [subflow]}}}' >three
+echo '{version: 1, prune: false, endpoints: {c: {address: 10.0.0.3, id: 3, flags: [signal]}}}' >three
 head -c 8192 /dev/zero >runtime/filler || true
 $APPLY three 2>&1 | grep -c 'No space left on device'
 rm runtime/filler
@@ -87,7 +87,7 @@ $APPLY -q nothing";
     let ran = on_a_file_system(&namespace, "size=8k", script).expect(0);
     assert_eq!(ran.stdout, "1\n", "{}", ran.stderr);
     // The disk was full when it was made.
-    assert_eq!(namespace.endpoints(), ["10.0.0.3 id 3 subflow"]);
+    assert_eq!(namespace.endpoints(), ["10.0.0.3 id 3 signal"]);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_file_system_without_room_for_a_file_is_a_warning() {
     assert!(ran.stderr.contains("cannot lock"), "{}", ran.stderr);
     assert!(ran.stderr.contains("cannot keep the record"), "{}", ran.stderr);
     assert!(ran.stderr.contains("No space left on device"), "{}", ran.stderr);
-    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow", "10.0.0.2 id 2 subflow"]);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 signal", "10.0.0.2 id 2 signal"]);
 }
 
 /// What it says still holds; what was added meanwhile is not in it.
@@ -207,7 +207,7 @@ fn a_record_of_another_boot_claims_nothing() {
     }
     fs::write(&record, claim()).expect("written");
     apply(&namespace, NOTHING).expect(0);
-    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow", "10.0.0.2 id 2 subflow"]);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 signal", "10.0.0.2 id 2 signal"]);
 }
 
 /// The claim is to the namespace: neither without its lock file nor by another folder does a second run get in, and what
@@ -227,7 +227,7 @@ fn no_second_writer_gets_in_by_the_folder() {
     second("runtime");
     second("another");
     held.release().expect(0);
-    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow", "10.0.0.2 id 2 subflow"]);
+    assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 signal", "10.0.0.2 id 2 signal"]);
     apply(&namespace, NOTHING).expect(0);
 }
 

@@ -274,6 +274,26 @@ fn a_second_one_is_told_of_the_first() {
     namespace.apply(&endpoints(&["10.0.0.2"]), &[]).expect(0);
 }
 
+/// What is declared beside it is applied, and each document says that it waits.
+#[test]
+fn a_required_endpoint_that_waits_is_an_error_of_each_document() {
+    let namespace = Namespace::new();
+    let config = "{version: 1, endpoints: {late: {dev: gone0, required: true, flags: [subflow]}, \
+                  more: {dev: gone1, required: true, flags: [subflow]}, there: {address: 10.0.0.1, flags: [signal]}}}";
+    let (watcher, _) = Watcher::of(&namespace, config);
+    watcher.signal(Signal::HUP);
+    watcher.wait_for_runs(2);
+    assert_eq!(addresses(&namespace), ["10.0.0.1"]);
+    for (run, result) in watcher.runs().iter().zip(["applied", "unchanged"]) {
+        assert_eq!((&run["result"], &run["error"]), (&json!(result), &Value::Null));
+        let errors = run["errors"].as_array().expect("errors");
+        let codes: Vec<_> = errors.iter().map(|error| (&error["code"], &error["endpoint"])).collect();
+        let required = json!("required");
+        assert_eq!(codes, [(&required, &json!("late")), (&required, &json!("more"))]);
+    }
+    watcher.stop();
+}
+
 /// Nobody tells when a port is free: it is tried again after 1 s, 2 s and so on.
 #[test]
 fn a_refused_step_is_tried_again() {

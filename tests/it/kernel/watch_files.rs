@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::kernel::watcher::{Watcher, addresses, endpoints, replace, wait_for_table};
 use crate::support::{Namespace, program_path, wait_for};
@@ -124,14 +125,27 @@ fn an_invalid_configuration_changes_nothing() {
     watcher.wait_until_said("keeping the last good configuration");
     assert!(watcher.said().contains("config.yaml:2:17"), "{}", watcher.said());
     assert!(watcher.said().contains("did you mean `address`?"), "{}", watcher.said());
+    // One of the error, and one of the pass that follows.
+    watcher.wait_for_runs(3);
     namespace.ip("mptcp endpoint flush");
     let runs = watcher.count();
     watcher.signal(Signal::HUP);
     watcher.wait_for_runs(runs + 1);
     wait_for_table(&namespace, &["10.0.0.1"]);
     assert_eq!(watcher.said().matches("keeping the last good").count(), 1, "{}", watcher.said());
+    let failed =
+        || -> Vec<Value> { watcher.runs().into_iter().filter(|run| run["error"].is_object()).collect() };
+    let [invalid] = &failed()[..] else { panic!("{:#?}", failed()) };
+    assert_eq!((&invalid["result"], &invalid["trigger"]), (&"invalid".into(), &"files".into()));
+    assert_eq!(invalid["errors"].as_array().map(Vec::len), Some(1), "{invalid:#}");
+    // Another change has another document, also with the same first error.
+    replace(&path, "version: 1\nendpoints: {a: {adress: 10.0.0.2}, b: {}}");
+    wait_for("a second document", || failed().len() == 2);
+    assert_eq!(failed()[1]["errors"].as_array().map(Vec::len), Some(3), "{:#?}", failed());
     fs::remove_file(&path).expect("removed");
     watcher.wait_until_said("no such file");
+    wait_for("a third document", || failed().len() == 3);
+    assert_eq!(failed()[2]["error"]["code"], "no-input");
     wait_for_table(&namespace, &["10.0.0.1"]);
     replace(&path, &endpoints(&["10.0.0.1"]));
     watcher.wait_until_said("the configuration is valid again");
@@ -242,7 +256,9 @@ fn the_first_file_is_waited_for() {
         watcher.signal(Signal::HUP);
         replace(&path, "version: 2");
         watcher.wait_until_said("unknown version `2`");
-        assert_eq!((watcher.count(), namespace.endpoints().len()), (0, 1), "nothing is touched");
+        watcher.wait_for_runs(1);
+        assert_eq!((watcher.count(), namespace.endpoints().len()), (1, 1), "nothing is touched");
+        assert_eq!(watcher.runs()[0]["result"], "invalid");
         replace(&path, &endpoints(&["10.0.0.1"]));
         wait_for_table(&namespace, &["10.0.0.1"]);
         watcher.wait_until_said("the configuration is valid now");

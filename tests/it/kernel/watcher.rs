@@ -158,7 +158,7 @@ pub fn replace(path: &Path, text: &str) {
 
 /// A configuration with endpoints of these addresses.
 pub fn endpoints(addresses: &[&str]) -> String {
-    let row = |(number, address)| format!("  e{number}: {{address: {address}, flags: [subflow]}}\n");
+    let row = |(number, address)| format!("  e{number}: {{address: {address}, flags: [signal]}}\n");
     let rows: String = addresses.iter().enumerate().map(row).collect();
     format!("version: 1\nendpoints:\n{rows}")
 }

@@ -193,8 +193,8 @@ plans:
       type: dict
       sample: {step: 0, errno: EADDRNOTAVAIL, kernel: null, message: "the kernel refused to add 10.0.0.9"}
 errors:
-  description: The errors of the configuration, with C(message), C(file), C(line), C(column) and C(help).
-  returned: when the configuration is invalid
+  description: All errors, with C(message), C(file), C(line), C(column) and C(help).
+  returned: on failure
   type: list
   elements: dict
   sample:
@@ -298,12 +298,6 @@ class Run(object):
         """Runs it, with the configuration on its standard input if that is where it comes from."""
         return self.module.run_command(command, data=self.data, binary_data=False)
 
-    def errors(self):
-        """What is wrong with the configuration, with places. A run prints that for people only."""
-        options = ["--strict"] if self.module.params["strict"] else []
-        command = [self.program, "check", "--format", "json"] + options + ["--"] + self.paths
-        return [error for document in documents(self.start(command)[1]) for error in document["errors"]]
-
     def warn(self, plans, stderr):
         """Passes warnings on: those of the documents with their places, and those of no namespace."""
         warnings = [warning for plan in plans for warning in plan["warnings"]]
@@ -337,9 +331,10 @@ class Run(object):
         self.warn(plans, stderr)
         if code == 0:
             self.module.exit_json(**result)
-        errors = self.errors() if code == INVALID else []
+        errors = unique(error for plan in plans for error in plan.get("errors", []))
         if errors:
             result["errors"] = errors
+        if errors and code == INVALID:
             self.module.fail_json(msg="\n".join(placed(error) for error in errors), **result)
         if code == TAKEN_BACK:
             self.module.fail_json(msg=("the change was taken back: confirm_with did not succeed\n" + stderr).strip(), **result)

@@ -6,7 +6,7 @@ use crate::support::{Ran, program_path, run};
 
 use super::{Named, ONE, documents, words};
 
-const ROW: &str = "10.0.0.1 id 1 subflow";
+const ROW: &str = "10.0.0.1 id 1 signal";
 
 #[test]
 fn a_name_that_does_not_exist_is_told_with_a_remedy() {
@@ -66,7 +66,7 @@ fn a_lock_is_that_of_the_namespace() {
     assert_eq!((words(held, "result"), &held["before"]), ("unchanged", &serde_json::Value::Null));
     assert!(words(&held["error"], "message").starts_with("another run"), "{held:#}");
     assert!(ran.stderr.starts_with("netns b\nerror: another run of mptcp-apply"), "{}", ran.stderr);
-    let new = "10.0.0.2 id 1 subflow";
+    let new = "10.0.0.2 id 1 signal";
     assert_eq!(named.rows_of(["a", "b", "c"]), [new, ROW, new]);
     // Among a failure it is not the worst.
     named.apply(&changed, &["--netns=*", "--netns=nope"]).expect(1);
@@ -87,7 +87,7 @@ fn a_refusal_is_undone_where_it_happened() {
     let config = "\
 version: 1
 endpoints:
-  first: {address: 10.0.0.1, id: 1, flags: [subflow]}
+  first: {address: 10.0.0.1, id: 1, flags: [signal]}
   port: {address: 10.7.0.1, port: 8443, id: 2, flags: [signal]}
 ";
     let ran = named.apply(config, &["--netns=*", "--format=json", "--detailed-exitcode"]).expect(1);
@@ -97,7 +97,7 @@ endpoints:
     assert_eq!(told, [("a", "applied"), ("b", "rolled-back"), ("c", "applied")]);
     assert_eq!(done[1]["error"]["errno"], "EADDRNOTAVAIL");
     assert!(ran.stderr.starts_with("netns b\nwarning: endpoint `port` needs 10.7.0.1"), "{}", ran.stderr);
-    let rows = "10.0.0.1 id 1 subflow, 10.7.0.1 port 8443 id 2 signal";
+    let rows = "10.0.0.1 id 1 signal, 10.7.0.1 port 8443 id 2 signal";
     assert_eq!(named.rows_of(["a", "b", "c"]), [rows, "", rows]);
     // Several blocks of diagnostics are told apart.
     named.ip("-n c address delete 10.7.0.1/32 dev lo");

@@ -12,7 +12,7 @@ use crate::support::{program_path, wait_for};
 
 use super::{Named, ONE, documents, words};
 
-const ROW: &str = "10.0.0.1 id 1 subflow";
+const ROW: &str = "10.0.0.1 id 1 signal";
 
 /// Every usable IPv4 address of eth0.
 const SELECTOR: &str = "{version: 1, endpoints: {all: {dev: eth0, family: ipv4, flags: [subflow]}}}";
@@ -141,7 +141,7 @@ fn a_namespace_that_vanishes_really_ends() {
     // The other one is still kept.
     named.ip("-n b mptcp endpoint delete id 1");
     fs::write(watcher.folder.join("config.yaml"), ONE.replace("10.0.0.1", "10.0.0.2")).expect("written");
-    await_row(&named, "b", "10.0.0.2 id 1 subflow");
+    await_row(&named, "b", "10.0.0.2 id 1 signal");
     assert_eq!(watcher.end(Signal::TERM), Some(0));
 }
 
@@ -225,10 +225,10 @@ fn a_failure_in_one_is_tried_again() {
     let changed = ONE.replace("10.0.0.1", "10.0.0.2");
     let watcher = Watcher::start(&named, &changed, &["--netns=*"]);
     watcher.await_said("netns a\nerror: another run of mptcp-apply");
-    await_row(&named, "b", "10.0.0.2 id 1 subflow");
+    await_row(&named, "b", "10.0.0.2 id 1 signal");
     assert_eq!(named.endpoints_of("a"), [ROW]);
     drop(other);
-    await_row(&named, "a", "10.0.0.2 id 1 subflow");
+    await_row(&named, "a", "10.0.0.2 id 1 signal");
     assert_eq!(watcher.end(Signal::TERM), Some(0));
 }
 
@@ -275,7 +275,7 @@ fn a_namespace_of_two_names_is_watched_once() {
     named.ip("netns delete a");
     watcher.await_said("network namespace a is gone\n");
     fs::write(watcher.folder.join("config.yaml"), ONE.replace("10.0.0.1", "10.0.0.2")).expect("written");
-    await_row(&named, "alias", "10.0.0.2 id 1 subflow");
+    await_row(&named, "alias", "10.0.0.2 id 1 signal");
     assert!(!watcher.said().contains("another run"), "{}", watcher.said());
     assert_eq!(watcher.end(Signal::TERM), Some(0));
 }
