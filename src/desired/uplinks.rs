@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use crate::config::{Located, Uplink};
+use crate::config::{Located, Uplink, is_unique_local};
 use crate::model::code::Code;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{
@@ -83,7 +83,10 @@ impl ResolvedUplinks {
                 continue;
             }
             let Some(gateway) = gateway(uplink, interface, family, facts)? else {
-                self.wait_for_gateway(uplink, interface, family);
+                // Unique local addresses lead nowhere else, and need no router.
+                if !addresses.all(|address| is_unique_local(*address)) {
+                    self.wait_for_gateway(uplink, interface, family);
+                }
                 continue;
             };
             let state = self.state.get_or_insert_default();
