@@ -149,6 +149,11 @@ impl LinuxPathManager {
     pub fn reaches(&mut self, endpoint: &Endpoint, peer: IpAddr) -> bool {
         let (from, dev) = (endpoint.identity.address, endpoint.dev.as_ref().map(|dev| dev.index));
         let is_here = self.has_address(from, dev).unwrap_or(false);
+        // IPv4 takes any peer for a neighbour on a link without routers.
+        let interfaces = self.interfaces().unwrap_or_default();
+        if is_here && from.is_ipv4() && interfaces.iter().any(|on| Some(on.index) == dev && on.routerless) {
+            return true;
+        }
         let routes = kept(&mut self.routes, Routes::open);
         is_here && routes.is_ok_and(|routes| matches!(routes.get(peer, Some(from), dev), Ok(Ok(_))))
     }
