@@ -64,16 +64,22 @@ struct Copy {
 }
 
 impl Copy {
-    /// Makes the host's interfaces, with the same index where that is free, and sets those up that are up there.
+    /// Makes the host's interfaces, with the same index where that is free and with all their names, and sets those up that are
+    /// up there.
     fn links(&mut self, links: &[Interface]) -> Result<(), Error> {
         self.refresh()?;
         for link in links {
             self.link(&link.name, Some(link.index))?;
         }
         self.refresh()?;
-        let up = links.iter().filter(|link| link.up).filter_map(|link| self.indexes.get(&link.name));
-        let requests: Vec<_> = up.map(|index| rtnl::set_up(*index)).collect();
-        self.send(&requests, "an interface could not be set up")
+        let here = |link: &Interface| self.indexes.get(&link.name).copied();
+        let copied = links.iter().filter_map(|link| Some((here(link)?, &link.altnames)));
+        let names = copied.flat_map(|(index, names)| names.iter().map(move |name| (index, name)));
+        let names: Vec<_> = names.map(|(index, name)| rtnl::add_altname(index, name)).collect();
+        let up = links.iter().filter(|link| link.up).filter_map(here);
+        let up: Vec<_> = up.map(rtnl::set_up).collect();
+        self.send(&names, "an alternative name of an interface could not be copied")?;
+        self.send(&up, "an interface could not be set up")
     }
 
     fn link(&mut self, name: &str, index: Option<NonZeroU32>) -> Result<(), Error> {
@@ -121,7 +127,7 @@ impl Copy {
         declared: &BTreeMap<String, Vec<IpAddr>>,
         links: &[Interface],
     ) -> Result<(), Error> {
-        let lacks = |name: &str| !links.iter().any(|link| link.name == name);
+        let lacks = |name: &str| !links.iter().flat_map(Interface::names).any(|known| known == name);
         let missing: Vec<_> = declared.iter().filter(|(name, _)| lacks(name)).collect();
         for (name, _) in &missing {
             self.link(name, None)?;
