@@ -102,7 +102,7 @@ impl LinuxPathManager {
         self.hurry = Some(set);
     }
 
-    /// Lets signals wait from the first write on.
+    /// Lets signals wait from the first write on, or from the first wait for what is missing.
     pub fn interrupted_by(&mut self, signals: &Rc<Interruption>) {
         self.signals = Some(Rc::clone(signals));
     }
@@ -320,7 +320,7 @@ impl PathManager for LinuxPathManager {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.hurry.as_ref().is_some_and(|hurry| hurry.load(Ordering::Relaxed))
+        is_set(&self.hurry)
     }
 
     fn hold_signals(&mut self) {
@@ -362,6 +362,10 @@ impl PathManager for LinuxPathManager {
     }
 }
 
+fn is_set(flag: &Option<Arc<AtomicBool>>) -> bool {
+    flag.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
+}
+
 impl HostFacts for LinuxPathManager {
     fn interface(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
         self.interfaces.index(name)
@@ -396,11 +400,15 @@ impl HostFacts for LinuxPathManager {
     }
 
     fn await_change(&mut self, at_most: Duration) -> Result<(), Error> {
-        match &mut self.changes {
-            Some(changes) => changes.wait(at_most),
-            None => {
-                self.changes = Some(Changes::subscribe()?);
-                Ok(())
+        let start = Instant::now();
+        let Some(changes) = &mut self.changes else {
+            self.changes = Some(Changes::subscribe()?);
+            return Ok(());
+        };
+        loop {
+            let left = at_most.saturating_sub(start.elapsed());
+            if changes.wait(left.min(PAUSE_MAX))? || left.is_zero() || is_set(&self.hurry) {
+                return Ok(());
             }
         }
     }

@@ -9,7 +9,7 @@ mod tests;
 use crate::linux::mptcp_events::{self, Received};
 use crate::linux::mptcp_pm::{self, GenlFamily};
 use crate::linux::netlink::decode::{Ending, Replies, Verdict, attributes};
-use crate::linux::{mptcp_diag, routes, rtnl, sock_diag};
+use crate::linux::{mptcp_diag, rtmsg, rtnl, sock_diag};
 use crate::model::{EventKind, Interface, Limits, canonical};
 use crate::report::json_v1::event::EventJson;
 use crate::report::text::event::Columns;
@@ -163,7 +163,7 @@ fn reply(reply: &[u8]) {
     if let Some(listener) = sock_diag::listener(reply) {
         assert_eq!(canonical(listener.local.ip()), listener.local.ip());
     }
-    let _ = (sock_diag::path(reply), mptcp_diag::data(reply), routes::route(reply));
+    let _ = (sock_diag::path(reply), mptcp_diag::data(reply), rtmsg::route(reply));
     if let Some(address) = rtnl::address(reply) {
         let request = rtnl::add_address(address.index, &address);
         let again = rtnl::address(&request.body).expect("an address");

@@ -76,9 +76,12 @@ fn the_first_file_does_what_is_said_and_can_be_taken_back() {
     namespace.ip("address add 192.0.2.10/24 dev wlan0");
     namespace.ip("address add 198.51.100.3/24 dev wwan0");
     namespace.ip("mptcp endpoint add 192.0.2.10 id 7 signal");
+    namespace.ip("mptcp endpoint add 10.9.9.9 id 9");
     let before = (namespace.endpoints(), namespace.limits());
     typed(&namespace, save);
-    namespace.ip("mptcp endpoint delete id 7");
+    for id in [7, 9] {
+        namespace.ip(&format!("mptcp endpoint delete id {id}"));
+    }
     fs::create_dir_all(namespace.folder.path().join("etc/mptcp-apply")).expect("made");
     fs::write(namespace.folder.path().join("config.yaml"), &config.1).expect("written");
     let ran = typed(&namespace, &commands.1);
@@ -91,5 +94,7 @@ fn the_first_file_does_what_is_said_and_can_be_taken_back() {
     let rows: Vec<_> = namespace.endpoints().iter().map(|row| without_id(row)).collect();
     assert_eq!(rows, ["192.0.2.10 subflow dev wlan0", "198.51.100.3 subflow backup dev wwan0"]);
     typed(&namespace, go_back);
-    assert_eq!((namespace.endpoints(), namespace.limits()), before);
+    assert_eq!(before.0, ["192.0.2.10 id 7 signal", "10.9.9.9 id 9"]);
+    // The row without a flag cannot be declared, and does not come back.
+    assert_eq!((&namespace.endpoints()[..], namespace.limits()), (&before.0[..1], before.1));
 }
