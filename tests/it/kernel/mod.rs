@@ -8,6 +8,7 @@ mod elsewhere;
 mod endpoints;
 mod failures;
 mod faults;
+mod healing;
 mod hostile_names;
 mod interrupted;
 mod json_page;
