@@ -2,7 +2,6 @@
 
 mod changes;
 mod concurrent;
-mod costs;
 mod doctor;
 mod elsewhere;
 mod endpoints;
