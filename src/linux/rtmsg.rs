@@ -123,8 +123,9 @@ impl Route {
         let scope = if on_link { RtScope::Link } else { RtScope::Universe };
         let family = self.family.number();
         let mut header = vec![family, self.prefix_length, 0, 0, short_table(self.table), self.protocol];
+        header.push(scope.into());
+        header.push(self.kind.into());
         let single = if let [hop] = self.hops[..] { hop.flags(hop_flags) } else { 0 };
-        header.extend([scope.into(), self.kind.into()]);
         header.extend(u32::from(single).to_ne_bytes());
         let mut request = Request::change(kind, flags, &header);
         request.put(rta::TABLE, self.table.to_ne_bytes());
