@@ -126,7 +126,19 @@ fn real_rules_and_routes_of_uplinks_are_told_from_odd_ones() {
         .filter_map(|route| uplinks::uplink_route(route))
         .map(|route| format!("{route}{}", if route.raw.is_empty() { "" } else { ", odd" }))
         .collect();
-    assert_eq!(routes, ["route default via 10.1.1.254 dev if3 table 868400003",]);
+    assert_eq!(
+        routes,
+        [
+            "route default via fe80::1 dev if3 table 868400002",
+            "route default via 10.1.1.254 dev if3 table 868400003",
+            "route table 868400003, odd",
+            "route via 10.1.1.254 dev if3 table 868400003, odd",
+            "route via 10.1.1.254 dev if3 table 868400004, odd",
+            "route via 10.1.1.9 dev if3 table 868400005, odd",
+            "route default via fd01::fe dev if3 table 868400003",
+            "route via fd01::fd dev if3 table 868400004, odd",
+        ]
+    );
 }
 
 /// Bytes at random have no order that a message could be in; so messages of them, with attributes of them.
