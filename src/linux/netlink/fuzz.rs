@@ -186,8 +186,8 @@ fn routing(reply: &[u8]) {
         // What leads nowhere is not sent.
         route.hops.retain(|hop| hop.interface.is_some() || hop.gateway.is_some());
         let again = rtmsg::route(&route.request(new, flags, 0).body).expect("a route");
-        let (preference, source, nexthop) = (route.preference, route.source, route.nexthop);
-        assert_eq!(Route { preference, source, nexthop, ..again }, route);
+        let Route { scope, preference, source, nexthop, .. } = route;
+        assert_eq!(Route { scope, preference, source, nexthop, ..again }, route);
     }
     if let Some(route) = uplinks::uplink_route(reply) {
         let again = uplinks::uplink_route(&uplinks::route_request(new, flags, &route).body);
