@@ -20,7 +20,7 @@ use crate::linux::signals::Interruption;
 use crate::linux::{Changes, kept, mptcp_diag, networkd, sock_diag, sysctl};
 use crate::model::{
     Capabilities, Connection, Endpoint, Family, Identity, Interface, Reason, State, Step, Sysctl,
-    SysctlValue, UplinkRoute, UplinkState,
+    SysctlValue, UplinkState,
 };
 use crate::system::{
     AssignedAddress, DataProgress, Errno, Error, HostFacts, Joins, MainDefault, Observed, PathManager,
@@ -275,9 +275,9 @@ impl PathManager for LinuxPathManager {
                 endpoint: Endpoint { identity: Identity { address, port: Some(port) }, .. },
                 ..
             } => probe_socket::try_bind((*address, port.get()).into()).unwrap_or(Ok(())),
-            Step::SetRoute {
-                to: UplinkRoute { gateway: Some(gateway), dev: Some(dev), raw, .. }, ..
-            } if raw.is_empty() => kept(&mut self.routes, Routes::open)?.check_router(*gateway, dev.index),
+            Step::SetRoute { to, .. } if to.raw.is_empty() => {
+                kept(&mut self.routes, Routes::open)?.check_router(to)
+            }
             _ => Ok(()),
         }
     }

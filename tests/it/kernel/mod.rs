@@ -32,6 +32,7 @@ mod show;
 mod strace;
 mod systemd;
 mod trial;
+mod uplinks;
 mod waiting;
 mod watch;
 mod watch_costs;
