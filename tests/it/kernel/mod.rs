@@ -20,6 +20,7 @@ mod netns;
 mod openwrt;
 mod ownership;
 mod picture;
+mod protocol_name;
 mod races;
 mod readme;
 mod refusals;
