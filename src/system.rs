@@ -61,8 +61,8 @@ pub trait PathManager {
     /// Whether the run is to end as soon as it can. Pauses are over at once then.
     fn is_interrupted(&self) -> bool;
 
-    /// The first write is next: from now on a signal that ends the run lets it finish or put back what it began, and report
-    /// that.
+    /// From now on a signal that ends the run is only seen by [`PathManager::is_interrupted`], so that the run can finish or
+    /// put back what it began, and report that.
     fn hold_signals(&mut self) {}
 
     /// Carries out one step. Before a request that goes by the id alone, the row there is compared with what the step

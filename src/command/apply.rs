@@ -8,9 +8,9 @@ use crate::cli::{Apply, Common};
 use crate::config::LoadedConfig;
 use crate::linux::signals::Interruption;
 use crate::linux::{LinuxPathManager, sandbox};
+use crate::model::Exit;
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
-use crate::model::{Exit, code};
-use crate::reconcile::{self, Failure, FailureKind, Mode, Report, Wait};
+use crate::reconcile::{self, Failure, Mode, Report, Wait};
 use crate::report::ReportContext;
 use crate::rundir::RunDir;
 
@@ -41,12 +41,10 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
     };
     let fail = |netns: Option<&str>, failure| report(netns, &Err(failure));
     netns::in_each(&options.netns, &output, unmatched, fail, |netns| {
-        // One that comes later, and before the first step here, ends the program; what is done was reported.
+        // One that comes later, and before the first step or wait here, ends the program; what is done was reported.
         signals.let_go();
         if signals.came() {
-            let error =
-                Diagnostic::error(code::INTERRUPTED, "interrupted before this pass; nothing was changed");
-            return fail(netns, Failure::new(FailureKind::Interrupted, vec![error]));
+            return fail(netns, Failure::not_begun(&[]));
         }
         let result = pass(options, &loaded, &signals);
         let exit = report(netns, &result)?;
@@ -68,11 +66,7 @@ fn pass(options: &Apply, loaded: &LoadedConfig, signals: &Rc<Interruption>) -> R
     let mut show = |missing: &[Diagnostic], left| progress.show(missing, left);
     let at_most = options.wait.map(|seconds| Duration::from_secs(seconds.into()));
     let wait = at_most.map(|at_most| Wait { at_most, progress: &mut show });
-    let mode = if options.dry_run {
-        Mode::Plan(wait)
-    } else {
-        system.interrupted_by(signals);
-        Mode::Apply(wait)
-    };
+    system.interrupted_by(signals);
+    let mode = if options.dry_run { Mode::Plan(wait) } else { Mode::Apply(wait) };
     reconcile::reconcile(loaded, &mut system, &mut rundir, mode)
 }

@@ -38,25 +38,34 @@ pub fn check_unique(claims: &[Claim], diagnostics: &mut Diagnostics) {
     let mut identities: BTreeMap<Identity, (Location, &Name)> = BTreeMap::new();
     let mut ids: BTreeMap<AddressId, (Location, &Name)> = BTreeMap::new();
     for Claim { name, identity, id } in claims {
-        if let Some(Located { value, location }) = *identity {
-            match identities.entry(value) {
-                Entry::Occupied(first) => {
-                    let message = format!("{value} is declared twice");
-                    let help = "the kernel holds one endpoint per address and port; keep one of the two";
-                    diagnostics.push(duplicate(message, (location, name), *first.get(), help));
-                }
-                Entry::Vacant(free) => drop(free.insert((location, name))),
-            }
+        if let Some(Located { value, location }) = *identity
+            && let Some(first) = taken(&mut identities, value, (location, name))
+        {
+            let message = format!("{value} is declared twice");
+            let help = "the kernel holds one endpoint per address and port; keep one of the two";
+            diagnostics.push(duplicate(message, (location, name), first, help));
         }
-        if let Some(Located { value, location }) = *id {
-            match ids.entry(value) {
-                Entry::Occupied(first) => {
-                    let message = format!("id {value} is declared twice");
-                    let help = "give each endpoint an id of its own, or leave the id out";
-                    diagnostics.push(duplicate(message, (location, name), *first.get(), help));
-                }
-                Entry::Vacant(free) => drop(free.insert((location, name))),
-            }
+        if let Some(Located { value, location }) = *id
+            && let Some(first) = taken(&mut ids, value, (location, name))
+        {
+            let message = format!("id {value} is declared twice");
+            let help = "give each endpoint an id of its own, or leave the id out";
+            diagnostics.push(duplicate(message, (location, name), first, help));
+        }
+    }
+}
+
+/// The endpoint that has this value already; otherwise this one has it from now on.
+fn taken<'n, T: Ord>(
+    values: &mut BTreeMap<T, (Location, &'n Name)>,
+    value: T,
+    by: (Location, &'n Name),
+) -> Option<(Location, &'n Name)> {
+    match values.entry(value) {
+        Entry::Occupied(first) => Some(*first.get()),
+        Entry::Vacant(free) => {
+            free.insert(by);
+            None
         }
     }
 }

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::model::diagnostic::{Diagnostic, Diagnostics};
@@ -86,7 +86,9 @@ fn without_dev(name: &Located<Name>) -> Diagnostic {
 fn check_interfaces(uplinks: &[Uplink], diagnostics: &mut Diagnostics) {
     let mut owners: BTreeMap<&str, &Uplink> = BTreeMap::new();
     for uplink in uplinks {
-        for literal in uplink.dev.value.literals() {
+        // A list may repeat a name.
+        let names: BTreeSet<&str> = uplink.dev.value.literals().collect();
+        for literal in names {
             let first = *owners.entry(literal).or_insert(uplink);
             if !std::ptr::eq(first, uplink) {
                 diagnostics.push(uplink.also_names(literal, first));

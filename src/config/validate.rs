@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location};
-use crate::model::{AddressId, Flags, Identity, Sysctl, SysctlValue};
+use crate::model::{AddressId, Flags, Identity, Sysctl, SysctlValue, counted};
 
 use super::document::{EndpointDocument, LimitValue, Located, Name};
 use super::merge::{ManagedLimits, Merged};
@@ -354,9 +354,10 @@ fn check_limits(limits: &ManagedLimits, bodies: &[EndpointDocument], diagnostics
         let endpoints = bodies.iter().filter(|body| body.may_open_subflows(family)).count();
         if endpoints > subflows as usize {
             let message = format!(
-                "{endpoints} {word} endpoints that open subflows are declared, but a connection may have only {subflows} additional subflows"
+                "`subflows: {subflows}` is too low for subflows from {}: a connection opens at most {subflows} beside its first one, so the endpoints declared last may stay unused",
+                counted(endpoints, &format!("{word} endpoint"))
             );
-            let help = "raise `subflows`; otherwise the kernel uses only the endpoints declared first";
+            let help = format!("write `subflows: {endpoints}`, or `max` for as many as the kernel allows");
             diagnostics.push(
                 Diagnostic::warning(code::MORE_ENDPOINTS_THAN_SUBFLOWS, message).at(location, "").help(help),
             );

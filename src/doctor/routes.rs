@@ -1,13 +1,14 @@
 //! Findings about the routes from the addresses of endpoints.
 
-use crate::model::{DefaultRoute, Endpoint, Interface, code};
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+
+use crate::model::{DefaultRoute, Endpoint, Interface, MAIN_TABLE, code};
 
 use super::endpoints;
 use super::evidence::{Evidence, RouteCheck};
 use super::finding::{Finding, FindingSeverity};
 
-/// `RT_TABLE_MAIN`
-const MAIN: u32 = 254;
 /// Routing tables for local use whose numbers fit into one byte.
 const FREE: std::ops::RangeInclusive<u32> = 101..=251;
 /// `rp_filter` in the strict mode of RFC 3704.
@@ -29,7 +30,9 @@ pub fn problem(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         return None;
     }
     let home = evidence.home(row).filter(|home| !home.loopback)?;
-    let checks: Vec<&RouteCheck> = checks(evidence, row).collect();
+    // What is bound to such an interface leaves by it without any route.
+    let needs_none = row.dev.is_some() && row.identity.address.is_ipv4() && home.routerless;
+    let checks: Vec<&RouteCheck> = checks(evidence, row).filter(|_| !needs_none).collect();
     let refused = |check: &&&RouteCheck| check.taken().is_err();
     let strays = |check: &&&RouteCheck| check.taken().as_ref().is_ok_and(|taken| *taken != home.index);
     if let Some(check) = checks.iter().find(refused) {
@@ -120,32 +123,50 @@ fn destination(check: &RouteCheck) -> String {
     if check.peer { format!("the peer {}", check.destination) } else { "the Internet".to_owned() }
 }
 
-/// The rule, and the route of its table where there is none, that send packets from the endpoint's address out of its
-/// interface.
+/// What makes packets from the endpoint's address leave by its interface: an uplink in the configuration, or the rules and
+/// the route of one by hand. Two rules, so that what is behind this host still reaches the address.
 fn rule(evidence: &Evidence, row: &Endpoint, home: &Interface) -> String {
     let source = row.identity.address;
     let ip = if source.is_ipv4() { "ip" } else { "ip -6" };
     let mut own = defaults(evidence, home, source.is_ipv4());
-    if let Some(route) = own.clone().find(|route| FREE.contains(&route.table) || route.table > MAIN + 1) {
-        return format!("{ip} rule add from {source} table {}", route.table);
-    }
-    let table =
-        FREE.into_iter().find(|table| !evidence.routing.tables.contains(table)).unwrap_or(*FREE.end());
-    let via = match own.next() {
-        Some(DefaultRoute { gateway: Some(gateway), .. }) if gateway.is_ipv6() && source.is_ipv4() => {
-            format!(" via inet6 {gateway}")
-        }
-        Some(DefaultRoute { gateway: Some(gateway), .. }) => format!(" via {gateway}"),
-        Some(_) => String::new(),
-        None => " via GATEWAY".to_owned(),
+    let is_of_table = |route: &&DefaultRoute| FREE.contains(&route.table) || route.table > MAIN_TABLE + 1;
+    let ready = own.clone().find(is_of_table).map(|route| route.table);
+    let table = ready.unwrap_or_else(|| free_table(evidence, home));
+    let gateway = match own.next() {
+        Some(route) => route.gateway.map(|gateway| gateway.to_string()),
+        None if home.routerless => None,
+        None => Some("GATEWAY".to_owned()),
+    };
+    let via = match &gateway {
+        Some(gateway) if gateway.contains(':') && source.is_ipv4() => format!(" via inet6 {gateway}"),
+        Some(gateway) => format!(" via {gateway}"),
+        None => String::new(),
     };
     // With a router of the other family, `ip` would add the route to that family.
-    let four = if via.starts_with(" via inet6") { " -4" } else { "" };
-    let unknown = if via.ends_with("GATEWAY") { "\n# GATEWAY is the router on that link" } else { "" };
+    let four = if via.starts_with(" via inet6") { "ip -4" } else { ip };
     let dev = &home.name;
+    let route = match ready {
+        Some(_) => String::new(),
+        None => format!("{four} route replace default{via} dev {dev} table {table}\n"),
+    };
+    let is_unknown = gateway.as_deref() == Some("GATEWAY");
+    let declared = if is_unknown { ", gateway: GATEWAY" } else { "" };
+    let unknown = if is_unknown { "\n# GATEWAY is the router on that link" } else { "" };
     format!(
-        "{ip}{four} route add default{via} dev {dev} table {table}\n{ip} rule add from {source} table {table}{unknown}"
+        "# in the configuration, which follows changes of the address and the router:\n\
+         #   uplinks: {{{dev}: {{dev: {dev}{declared}}}}}\n# or by hand:\n{route}\
+         {ip} rule add from {source} lookup main suppress_prefixlength 0 priority 8684\n\
+         {ip} rule add from {source} lookup {table} priority 8685{unknown}"
     )
+}
+
+/// A table that nothing uses, another one for each interface of an endpoint: all remedies of a report may be carried out.
+fn free_table(evidence: &Evidence, home: &Interface) -> u32 {
+    let homes: BTreeSet<NonZeroU32> =
+        evidence.opening().filter_map(|row| evidence.home(row)).map(|home| home.index).collect();
+    let place = homes.iter().position(|index| *index == home.index).unwrap_or(0);
+    let mut free = FREE.filter(|table| !evidence.routing.tables.contains(table));
+    free.nth(place).unwrap_or(*FREE.end())
 }
 
 /// Strict reverse path filtering drops the answers to subflows.

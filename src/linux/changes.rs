@@ -42,14 +42,16 @@ impl Changes {
         self.since.elapsed()
     }
 
-    /// Waits for a change, `at_most` that long, and discards all notices that have come.
+    /// Waits for a change, `at_most` that long, and discards all notices that have come. Whether there was one.
     ///
     /// # Errors
     /// When the socket does not work.
-    pub fn wait(&mut self, at_most: Duration) -> Result<(), Error> {
+    pub fn wait(&mut self, at_most: Duration) -> Result<bool, Error> {
         let waited = wait::readable([self.socket.as_fd()], Some(at_most));
-        waited.map_err(|error| Error::Io("wait for changes of links and routes".to_owned(), error))?;
-        self.hear()
+        let ready =
+            waited.map_err(|error| Error::Io("wait for changes of links and routes".to_owned(), error))?;
+        self.hear()?;
+        Ok(ready.contains(&true))
     }
 
     /// Discards all notices that have come.

@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::stat;
-
 /// Where a service's processes are, with the unified hierarchy of control groups and with the older one.
 const CGROUPS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/systemd"];
 
@@ -24,14 +22,22 @@ pub fn removes_foreign_routing() -> bool {
     runs_here() && !spares_foreign(Path::new("/"))
 }
 
+/// Other processes may be hidden from this one, as they are in the service, so their namespaces cannot be compared. But the
+/// kernel gives a process's first netlink socket of a kind the number of the process, and lists those of one namespace.
 fn runs_here() -> bool {
     let processes = CGROUPS.iter().find_map(|folder| {
         fs::read_to_string(format!("{folder}/system.slice/systemd-networkd.service/cgroup.procs")).ok()
     });
-    let namespace = |path: &str| stat(path).ok().map(|found| (found.st_dev, found.st_ino));
-    let Some(own) = namespace("/proc/thread-self/ns/net") else { return false };
-    let mut processes = processes.iter().flat_map(|text| text.lines());
-    processes.any(|process| namespace(&format!("/proc/{process}/ns/net")) == Some(own))
+    let sockets = || fs::read_to_string("/proc/thread-self/net/netlink").unwrap_or_default();
+    processes.is_some_and(|processes| has_socket(&sockets(), &processes))
+}
+
+/// Whether one of these processes, a line each, is named in the kernel's list of netlink sockets (`netlink_native_seq_show`).
+fn has_socket(sockets: &str, processes: &str) -> bool {
+    let ports = sockets.lines().filter_map(|line| line.split_whitespace().nth(2));
+    // 0 is a process outside of what this one sees, and the kernel's own sockets.
+    let mut ports = ports.filter(|port| *port != "0");
+    ports.any(|port| processes.lines().any(|process| process == port))
 }
 
 /// Whether the configuration files below `root` say that both are to be left alone.

@@ -20,7 +20,7 @@ use crate::linux::signals::Interruption;
 use crate::linux::{Changes, kept, mptcp_diag, networkd, sock_diag, sysctl};
 use crate::model::{
     Capabilities, Connection, Endpoint, Family, Identity, Interface, Reason, State, Step, Sysctl,
-    SysctlValue, UplinkRoute, UplinkState,
+    SysctlValue, UplinkState,
 };
 use crate::system::{
     AssignedAddress, DataProgress, Errno, Error, HostFacts, Joins, MainDefault, Observed, PathManager,
@@ -102,7 +102,7 @@ impl LinuxPathManager {
         self.hurry = Some(set);
     }
 
-    /// Lets signals wait from the first write on.
+    /// Lets signals wait from the first write on, or from the first wait for what is missing.
     pub fn interrupted_by(&mut self, signals: &Rc<Interruption>) {
         self.signals = Some(Rc::clone(signals));
     }
@@ -149,6 +149,11 @@ impl LinuxPathManager {
     pub fn reaches(&mut self, endpoint: &Endpoint, peer: IpAddr) -> bool {
         let (from, dev) = (endpoint.identity.address, endpoint.dev.as_ref().map(|dev| dev.index));
         let is_here = self.has_address(from, dev).unwrap_or(false);
+        // IPv4 takes any peer for a neighbour on a link without routers.
+        let interfaces = self.interfaces().unwrap_or_default();
+        if is_here && from.is_ipv4() && interfaces.iter().any(|on| Some(on.index) == dev && on.routerless) {
+            return true;
+        }
         let routes = kept(&mut self.routes, Routes::open);
         is_here && routes.is_ok_and(|routes| matches!(routes.get(peer, Some(from), dev), Ok(Ok(_))))
     }
@@ -270,9 +275,9 @@ impl PathManager for LinuxPathManager {
                 endpoint: Endpoint { identity: Identity { address, port: Some(port) }, .. },
                 ..
             } => probe_socket::try_bind((*address, port.get()).into()).unwrap_or(Ok(())),
-            Step::SetRoute {
-                to: UplinkRoute { gateway: Some(gateway), dev: Some(dev), raw, .. }, ..
-            } if raw.is_empty() => kept(&mut self.routes, Routes::open)?.check_router(*gateway, dev.index),
+            Step::SetRoute { to, .. } if to.raw.is_empty() => {
+                kept(&mut self.routes, Routes::open)?.check_router(to)
+            }
             _ => Ok(()),
         }
     }
@@ -315,7 +320,7 @@ impl PathManager for LinuxPathManager {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.hurry.as_ref().is_some_and(|hurry| hurry.load(Ordering::Relaxed))
+        is_set(&self.hurry)
     }
 
     fn hold_signals(&mut self) {
@@ -357,6 +362,10 @@ impl PathManager for LinuxPathManager {
     }
 }
 
+fn is_set(flag: &Option<Arc<AtomicBool>>) -> bool {
+    flag.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
+}
+
 impl HostFacts for LinuxPathManager {
     fn interface(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
         self.interfaces.index(name)
@@ -391,11 +400,15 @@ impl HostFacts for LinuxPathManager {
     }
 
     fn await_change(&mut self, at_most: Duration) -> Result<(), Error> {
-        match &mut self.changes {
-            Some(changes) => changes.wait(at_most),
-            None => {
-                self.changes = Some(Changes::subscribe()?);
-                Ok(())
+        let start = Instant::now();
+        let Some(changes) = &mut self.changes else {
+            self.changes = Some(Changes::subscribe()?);
+            return Ok(());
+        };
+        loop {
+            let left = at_most.saturating_sub(start.elapsed());
+            if changes.wait(left.min(PAUSE_MAX))? || left.is_zero() || is_set(&self.hurry) {
+                return Ok(());
             }
         }
     }

@@ -8,12 +8,12 @@ use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use neli::consts::rtnl::{Rtm, Rtn};
+use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 use neli::consts::socket::NlFamily;
 
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::rtmsg::{self, HEADER, Hop, Nexthop, Route, nha, rta};
-use crate::model::{DefaultRoute, Family, MAIN_TABLE, Routing, UPLINK_PROTOCOL};
+use crate::model::{DefaultRoute, Family, MAIN_TABLE, Routing, UPLINK_PROTOCOL, UplinkRoute};
 use crate::system::{Errno, Error, MainDefault, Refusal};
 
 /// `AF_UNSPEC`, which stands for all families
@@ -32,6 +32,8 @@ const NEXTHOP_HEADER: usize = 8;
 pub struct FoundRoute {
     /// The interface that they leave by.
     pub interface: Option<NonZeroU32>,
+    /// The router, of the first of several hops; none on the link itself.
+    pub gateway: Option<IpAddr>,
     /// The source address that the route prefers (RTA_PREFSRC).
     pub source: Option<IpAddr>,
 }
@@ -81,12 +83,14 @@ impl Routes {
         let Some(found) = replies.iter().find_map(|reply| rtmsg::route(reply)) else {
             return Ok(Err(Errno::ENODATA));
         };
-        let interface = found.hops.first().and_then(|hop| hop.interface);
+        let hop = found.hops.first();
         // The entry can have several next hops. The kernel found the one out of this interface.
-        let interface = if flags == FIB_MATCH { out_of } else { interface };
+        let interface = if flags == FIB_MATCH { out_of } else { hop.and_then(|hop| hop.interface) };
+        let gateway = hop.and_then(|hop| hop.gateway);
         let is_elsewhere = out_of.is_some() && interface != out_of;
         let is_usable = matches!(found.kind, Rtn::Unicast | Rtn::Local) && !is_elsewhere;
-        Ok(is_usable.then_some(FoundRoute { interface, source: found.source }).ok_or(Errno::ENETUNREACH))
+        let found = FoundRoute { interface, gateway, source: found.source };
+        Ok(is_usable.then_some(found).ok_or(Errno::ENETUNREACH))
     }
 
     /// The default routes, the interfaces with other routes by a router, and the tables that are in use.
@@ -151,36 +155,55 @@ impl Routes {
         Ok(routes)
     }
 
-    /// Whether a router is on the link of an interface, as the kernel will ask itself when a route by that router is added
-    /// (`fib_check_nh`, `ip6_route_check_nh`): whether some route leads there without another router.
-    ///
-    /// A lookup of the router (`ip route get`) does not tell: where a rule leads to a table with nothing but a default
-    /// route, it finds that one, which the kernel passes over here.
+    /// Whether a router is on the link of the route's interface, as the kernel will ask itself when the route is added
+    /// (`fib_check_nh_v4_gw`, `ip6_route_check_nh`).
     ///
     /// # Errors
-    /// As the kernel will refuse the route.
-    pub fn check_router(&mut self, router: IpAddr, out_of: NonZeroU32) -> Result<(), Refusal> {
-        if let IpAddr::V6(v6) = router
-            && v6.is_unicast_link_local()
-        {
-            return Ok(());
-        }
-        let mut request = list(Family::of(router).number(), ALL_PROTOCOLS);
+    /// As the kernel will refuse it.
+    pub fn check_router(&mut self, route: &UplinkRoute) -> Result<(), Refusal> {
+        let (Some(router), Some(dev)) = (route.gateway, &route.dev) else { return Ok(()) };
+        let words = "Nexthop has invalid gateway".to_owned();
+        let (is_on_link, refusal) = match router {
+            IpAddr::V4(_) => (
+                self.is_on_link(router, dev.index)?,
+                Refusal { text: Some(words), ..Refusal::new(Errno::ENETUNREACH) },
+            ),
+            IpAddr::V6(v6) => (
+                v6.is_unicast_link_local()
+                    || self.is_on_link_of_table(router, dev.index, route.table)?
+                    || matches!(
+                        self.get(router, None, Some(dev.index))?,
+                        Ok(FoundRoute { gateway: None, .. })
+                    ),
+                Refusal::new(Errno::EHOSTUNREACH),
+            ),
+        };
+        if is_on_link { Ok(()) } else { Err(refusal) }
+    }
+
+    /// Whether some route of at most the scope of a link leads to a router of IPv4. A lookup (`ip route get`) does not tell:
+    /// where a rule leads to a table with nothing but a default route by a router, it finds that one, which the kernel
+    /// passes over here.
+    fn is_on_link(&mut self, router: IpAddr, out_of: NonZeroU32) -> Result<bool, Error> {
+        let mut request = list(Family::Ipv4.number(), ALL_PROTOCOLS);
         request.put(rta::OIF, out_of.get().to_ne_bytes());
-        for route in self.list(request)?.into_iter().filter(|route| route.covers(router)) {
-            let is_usable = matches!(route.kind, Rtn::Unicast | Rtn::Local);
-            let on_link = Hop { interface: Some(out_of), gateway: None };
-            if is_usable && self.hops(&route)?.contains(&on_link) {
-                return Ok(());
-            }
-        }
-        Err(match Family::of(router) {
-            Family::Ipv4 => Refusal {
-                text: Some("Nexthop has invalid gateway".to_owned()),
-                ..Refusal::new(Errno::ENETUNREACH)
-            },
-            Family::Ipv6 => Refusal::new(Errno::EHOSTUNREACH),
-        })
+        let link = u8::from(RtScope::Link);
+        let is_usable = |route: &Route| {
+            let is_usable = matches!(route.kind, Rtn::Unicast | Rtn::Local) && route.scope >= link;
+            is_usable && route.covers(router) && route.hops.iter().all(|hop| hop.interface == Some(out_of))
+        };
+        Ok(self.list(request)?.iter().any(is_usable))
+    }
+
+    /// Whether a table leads to a router of IPv6 without another one. The kernel looks there before it asks the rules.
+    fn is_on_link_of_table(&mut self, router: IpAddr, out_of: NonZeroU32, table: u32) -> Result<bool, Error> {
+        let mut request = list(Family::Ipv6.number(), ALL_PROTOCOLS);
+        request.put(rta::TABLE, table.to_ne_bytes());
+        let on_link = Hop { interface: Some(out_of), gateway: None };
+        let is_usable = |route: &Route| {
+            route.table == table && route.kind == Rtn::Unicast && route.hops.contains(&on_link)
+        };
+        Ok(self.list(request)?.iter().any(|route| is_usable(route) && route.covers(router)))
     }
 
     /// The next hops of a route, those of its nexthop object if it has one.

@@ -82,6 +82,8 @@ pub struct Route {
     pub protocol: u8,
     /// `RT_TABLE_*`, or a number without a name.
     pub table: u32,
+    /// `RT_SCOPE_*`: how far away the destinations are, at most; lower numbers are farther.
+    pub scope: u8,
     /// How many bits of the destination count; 0 for a default route.
     pub prefix_length: u8,
     /// None for a default route.
@@ -106,6 +108,7 @@ impl Route {
             kind: Rtn::Unicast,
             protocol: 0,
             table,
+            scope: RtScope::Universe.into(),
             prefix_length: 0,
             destination: None,
             metric: 0,
@@ -116,16 +119,16 @@ impl Route {
         }
     }
 
-    /// A request about it, with these flags (`RTNH_F_*`) for hops by a router. Preferences, preferred source addresses and
-    /// nexthop objects are left out.
+    /// A request about it, with these flags (`RTNH_F_*`) for hops by a router. The scope is that of a new route. Preferences,
+    /// preferred source addresses and nexthop objects are left out.
     pub fn request(&self, kind: Rtm, flags: NlmF, hop_flags: u8) -> Request {
         let on_link = self.family == Family::Ipv4 && self.hops.iter().all(|hop| hop.gateway.is_none());
         let scope = if on_link { RtScope::Link } else { RtScope::Universe };
         let family = self.family.number();
         let mut header = vec![family, self.prefix_length, 0, 0, short_table(self.table), self.protocol];
-        let single = if let [hop] = self.hops[..] { hop.flags(hop_flags) } else { 0 };
         header.push(scope.into());
         header.push(self.kind.into());
+        let single = if let [hop] = self.hops[..] { hop.flags(hop_flags) } else { 0 };
         header.extend(u32::from(single).to_ne_bytes());
         let mut request = Request::change(kind, flags, &header);
         request.put(rta::TABLE, self.table.to_ne_bytes());
@@ -166,11 +169,12 @@ impl Route {
 
 /// Reads `struct rtmsg` and its attributes; none for a family without Internet addresses.
 pub fn route(reply: &[u8]) -> Option<Route> {
-    let [family, prefix_length, _, _, table, protocol, _, kind, ..] = *reply.first_chunk::<HEADER>()?;
+    let [family, prefix_length, _, _, table, protocol, scope, kind, ..] = *reply.first_chunk::<HEADER>()?;
     let family = Family::from_number(family.into())?;
     let mut route = Route {
         kind: kind.into(),
         protocol,
+        scope,
         prefix_length: Some(prefix_length).filter(|length| *length <= family.bits())?,
         ..Route::to_everywhere(family, table.into())
     };

@@ -17,6 +17,8 @@ use crate::system::{AssignedAddress, Errno, Error};
 const LINK_HEADER: usize = 16;
 /// The length of `struct ifaddrmsg`
 const ADDRESS_HEADER: usize = 8;
+/// `RTM_NEWLINKPROP` of `include/uapi/linux/rtnetlink.h`
+const NEW_LINK_PROPERTY: u16 = 108;
 /// `RTEXT_FILTER_SKIP_STATS`: collecting statistics takes the kernel as long as all else that it says of an interface.
 const SKIP_STATS: u32 = 1 << 3;
 
@@ -174,6 +176,14 @@ pub fn add_link(name: &str, kind: &str, index: Option<NonZeroU32>) -> Request {
         Request::change(Rtm::Newlink, NlmF::CREATE | NlmF::EXCL, &link_header(index, Iff::empty()));
     request.put_text(Ifla::Ifname, name);
     request.nest(Ifla::Linkinfo, |info| info.put_text(IflaInfo::Kind, kind));
+    request
+}
+
+/// Gives an interface an alternative name.
+pub fn add_altname(index: NonZeroU32, name: &str) -> Request {
+    let flags = NlmF::CREATE | NlmF::EXCL | NlmF::APPEND;
+    let mut request = Request::change(NEW_LINK_PROPERTY, flags, &link_header(Some(index), Iff::empty()));
+    request.nest(Ifla::PropList, |list| list.put_text(Ifla::AltIfname, name));
     request
 }
 

@@ -78,21 +78,26 @@ struct Copy {
 }
 
 impl Copy {
-    /// Makes the host's interfaces, with the same index where that is free, and sets those up that are up there.
+    /// Makes the host's interfaces, with the same index where that is free and with all their names, and sets those up that are
+    /// up there.
     fn links(&mut self, links: &[Interface]) -> Result<(), Error> {
         self.refresh()?;
         for link in links {
             self.link(&link.name, Some(link.index))?;
         }
         self.refresh()?;
-        let up = links.iter().filter(|link| link.up);
+        let here = |link: &Interface| self.indexes.get(&link.name).copied();
+        let copied = links.iter().filter_map(|link| Some((here(link)?, &link.altnames)));
+        let names = copied.flat_map(|(index, names)| names.iter().map(move |name| (index, name)));
+        let names: Vec<_> = names.map(|(index, name)| rtnl::add_altname(index, name)).collect();
         let set_up = |link: &Interface| {
             // Whether packets need a router does not depend on the kind of interface.
             let flags = if link.routerless { Iff::NOARP } else { Iff::empty() };
-            Some(rtnl::set_up(*self.indexes.get(&link.name)?, flags))
+            Some(rtnl::set_up(here(link)?, flags))
         };
-        let requests: Vec<_> = up.filter_map(set_up).collect();
-        self.send(&requests, "an interface could not be set up")
+        let up: Vec<_> = links.iter().filter(|link| link.up).filter_map(set_up).collect();
+        self.send(&names, "an alternative name of an interface could not be copied")?;
+        self.send(&up, "an interface could not be set up")
     }
 
     fn link(&mut self, name: &str, index: Option<NonZeroU32>) -> Result<(), Error> {
@@ -138,7 +143,7 @@ impl Copy {
         declared: &BTreeMap<String, Vec<IpAddr>>,
         links: &[Interface],
     ) -> Result<(), Error> {
-        let lacks = |name: &str| !links.iter().any(|link| link.name == name);
+        let lacks = |name: &str| !links.iter().flat_map(Interface::names).any(|known| known == name);
         let missing: Vec<_> = declared.iter().filter(|(name, _)| lacks(name)).collect();
         for (name, _) in &missing {
             self.link(name, None)?;

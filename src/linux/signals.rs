@@ -56,9 +56,7 @@ impl Interruption {
         self.is_open.store(false, Ordering::Relaxed);
         if !self.is_set_up.replace(true) {
             let ignored = ignored();
-            for signal in
-                [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0)
-            {
+            for signal in [SIGTERM, SIGINT, SIGHUP].into_iter().filter(|signal| !ignored.contains(*signal)) {
                 // The handlers run in this order.
                 flag::register_conditional_default(signal, Arc::clone(&self.is_open))?;
                 if signal != SIGHUP {
@@ -82,9 +80,20 @@ impl Interruption {
     }
 }
 
-/// The signals that are ignored, a bit each; the lowest is signal 1. None where `/proc` does not say.
-fn ignored() -> u64 {
+/// The signals that this process was started to ignore, as by `nohup(1)`; none where `/proc` does not say.
+pub fn ignored() -> SignalSet {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+    SignalSet(mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default())
+}
+
+/// Signals, a bit each; the lowest is signal 1.
+#[derive(Clone, Copy, Debug)]
+pub struct SignalSet(u64);
+
+impl SignalSet {
+    /// Whether it has this signal, 1 to 64.
+    pub fn contains(self, signal: i32) -> bool {
+        self.0 >> (signal - 1) & 1 == 1
+    }
 }

@@ -46,6 +46,10 @@ impl Routes {
     pub fn execute(&mut self, step: &Step) -> Result<Verdict, Error> {
         let new = NlmF::CREATE | NlmF::EXCL;
         match step {
+            // To the kernel an odd rule can be there already, by a usual one.
+            Step::AddRule { rule, .. } if !rule.raw.is_empty() => {
+                self.netlink.request(rule_request(Rtm::Newrule, NlmF::CREATE, rule))
+            }
             Step::AddRule { rule, .. } => self.netlink.request(rule_request(Rtm::Newrule, new, rule)),
             Step::DelRule { rule, .. } => self.delete_rule(rule),
             Step::SetRoute { from: None, to, .. } => {

@@ -196,7 +196,7 @@ codes! {
     FAILED = "failed": Error;
     /// The kernel refused a step.
     REFUSED = "refused": Error;
-    /// A signal ended the run before it was done.
+    /// A signal ended the run before it was done, or before it began.
     INTERRUPTED = "interrupted": Error;
     /// Another program changes the table all the time.
     UNSTABLE = "unstable": Error;

@@ -111,13 +111,8 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
         if due.is_empty() {
             return;
         }
-        // Data stays on the only path of a connection.
-        let live = subflows(self.kernel);
-        due.retain(|row| {
-            let without_other = stranded(&live, row.address);
-            live.iter()
-                .any(|subflow| subflow.local == row.address && !without_other.contains(&subflow.connection))
-        });
+        let live = drainable(subflows(self.kernel), &addresses(&due));
+        due.retain(|row| live.iter().any(|subflow| subflow.local == row.address));
         for row in due.iter().filter_map(|identity| now.endpoint(*identity).cloned()).collect::<Vec<_>>() {
             let to = row.flags.union(Flags::BACKUP);
             // The kernel alone makes implicit rows, and none of their flags can be put back.
@@ -130,26 +125,18 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
                 lower.replay(now);
             }
         }
-        self.await_drained(&due.into_iter().map(|identity| identity.address).collect());
+        self.await_drained(&addresses(&due));
     }
 
-    /// Waits until nothing is on its way by these addresses, but for connections that have no other path.
+    /// Waits until nothing is on its way by these addresses.
     fn await_drained(&mut self, addresses: &BTreeSet<IpAddr>) {
         let start = self.kernel.elapsed();
         let (mut seen, mut quiet_since) = (BTreeMap::new(), start);
         loop {
-            let subflows = subflows(self.kernel);
-            let without_other: BTreeSet<u32> =
-                addresses.iter().flat_map(|address| stranded(&subflows, *address)).collect();
-            let is_draining = |subflow: &&SubflowSummary| {
-                addresses.contains(&subflow.local)
-                    && subflow.established
-                    && subflow.backoff < DEAD
-                    && !without_other.contains(&subflow.connection)
-            };
+            let live = drainable(subflows(self.kernel), addresses);
             let mut received: BTreeMap<(u32, IpAddr), u64> = BTreeMap::new();
             let mut queued = 0;
-            for subflow in subflows.iter().filter(is_draining) {
+            for subflow in live.iter().filter(|subflow| subflow.backoff < DEAD) {
                 *received.entry((subflow.connection, subflow.local)).or_default() += subflow.received;
                 queued += u64::from(subflow.queued);
             }
@@ -164,6 +151,23 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             self.kernel.pause(POLL);
         }
     }
+}
+
+/// The established subflows on these addresses whose connections have another path. Data stays on the only path of a
+/// connection.
+fn drainable(mut live: Vec<SubflowSummary>, addresses: &BTreeSet<IpAddr>) -> Vec<SubflowSummary> {
+    let without_other: BTreeSet<u32> =
+        addresses.iter().flat_map(|address| stranded(&live, *address)).collect();
+    live.retain(|subflow| {
+        subflow.established
+            && addresses.contains(&subflow.local)
+            && !without_other.contains(&subflow.connection)
+    });
+    live
+}
+
+fn addresses(rows: &[Identity]) -> BTreeSet<IpAddr> {
+    rows.iter().map(|row| row.address).collect()
 }
 
 /// Whether a step closes subflows.

@@ -32,7 +32,8 @@ pub enum FailureKind {
     Unreadable,
     /// Another program kept changing the table.
     Unstable,
-    /// A signal came while live connections waited for other paths than the one that was to be removed.
+    /// A signal came before the first step, or while live connections waited for other paths than the one that was to be
+    /// removed.
     Interrupted,
     /// Another run holds the lock.
     Locked,
@@ -121,6 +122,17 @@ impl Failure {
         let message = "interrupted, while live connections had no other path than one that was to be removed";
         let help = "run it again; it takes half a minute at most";
         Failure::new(FailureKind::Interrupted, vec![Diagnostic::error(code::INTERRUPTED, message).help(help)])
+    }
+
+    /// A signal came before the first step, while this was still missing.
+    pub fn not_begun(missing: &[Diagnostic]) -> Failure {
+        let words: Vec<&str> = missing.iter().map(|what| what.message.as_str()).collect();
+        let still = if words.is_empty() { "" } else { "; still missing: " };
+        let message =
+            format!("interrupted before the first step, so nothing was changed{still}{}", words.join("; "));
+        let labels = missing.iter().flat_map(|what| what.labels.first()).cloned().collect();
+        let diagnostic = Diagnostic { labels, ..Diagnostic::error(code::INTERRUPTED, message) };
+        Failure::new(FailureKind::Interrupted, vec![diagnostic])
     }
 
     /// Another program kept changing the table.

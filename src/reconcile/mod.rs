@@ -121,6 +121,9 @@ pub fn reconcile(
     if let Mode::Plan(_) = mode {
         return Ok(pass.planned(before, plan));
     }
+    if waited.is_some() && !plan.steps.is_empty() && pass.system.is_interrupted() {
+        return Err(Failure::not_begun(&[]));
+    }
     if let (Mode::Try(guard), false) = (&mut mode, plan.steps.is_empty()) {
         let revert = Revert::new(&before, &plan, target.scope(), record.owned().ok());
         let mut set = || guard.set(revert.clone());

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::model::code;
 use crate::model::diagnostic::Diagnostic;
-use crate::system::{Error, System};
+use crate::system::System;
 
+use super::failure::Failure;
 use super::observe::{ObserveError, Target, observe};
 use super::ownership::Record;
 use super::ports;
@@ -33,13 +34,14 @@ impl Wait<'_> {
     /// Waits until nothing is missing any more. How long may still be waited then.
     ///
     /// # Errors
-    /// When the system cannot be read.
+    /// When the system cannot be read, or a signal comes.
     pub fn until_ready(
         &mut self,
         target: &dyn Target,
         system: &mut dyn System,
         record: &dyn Record,
-    ) -> Result<Duration, Error> {
+    ) -> Result<Duration, Failure> {
+        system.hold_signals();
         // No change after this is missed.
         system.await_change(Duration::ZERO)?;
         let start = system.elapsed();
@@ -50,7 +52,7 @@ impl Wait<'_> {
                     missing.retain(|what| CAN_COME.contains(&what.code));
                     missing
                 }
-                Err(ObserveError::Unreadable(error)) => return Err(error),
+                Err(ObserveError::Unreadable(error)) => return Err(error.into()),
                 // The pass that follows says why.
                 Err(ObserveError::NoWay(..)) => Vec::new(),
             };
@@ -61,6 +63,9 @@ impl Wait<'_> {
             let pause = (self.progress)(&missing, left).min(left);
             let polls = missing.iter().any(|what| what.code == code::PORT_TAKEN);
             system.await_change(if polls { pause.min(ports::RETRY) } else { pause })?;
+            if system.is_interrupted() {
+                return Err(Failure::not_begun(&missing));
+            }
         }
     }
 }

@@ -11,9 +11,12 @@ use serde_yaml::{Mapping, Value};
 use similar::algorithms::{Capture, Compact, Replace, myers};
 use similar::udiff::UnifiedHunkHeader;
 
-use crate::config::{self, NAME_MAX};
+use crate::config::{self, DevicePattern, Gateway, NAME_MAX, Name};
 use crate::model::diagnostic::Diagnostics;
-use crate::model::{self, DeclaredNames, Endpoint, EndpointNames, State, Sysctl, UplinkNames, UplinkState};
+use crate::model::{
+    self, DeclaredNames, Device, Endpoint, EndpointNames, State, Sysctl, UplinkNames, UplinkRoute,
+    UplinkState,
+};
 
 #[derive(Serialize)]
 struct ConfigYaml {
@@ -31,9 +34,14 @@ struct ConfigYaml {
 #[derive(Serialize)]
 struct UplinkYaml {
     dev: String,
-    /// None on a link without a router, which needs no word.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    gateway: Vec<String>,
+    gateway: GatewayYaml,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum GatewayYaml {
+    One(String),
+    Several(Vec<String>),
 }
 
 #[derive(Serialize)]
@@ -91,22 +99,63 @@ pub fn configuration(state: &State, names: &DeclaredNames) -> Result<String, ser
         }
     }
     let limits = state.limits.into();
-    let uplinks = uplinks(state.uplinks(), &names.uplinks)?;
+    let mut uplinks = uplinks(state.uplinks(), &names.uplinks)?;
+    let undeclarable = undeclarable(state.uplinks());
+    if !undeclarable.is_empty() {
+        uplinks.clear();
+        comments.extend(undeclarable);
+    }
     let text = serde_yaml::to_string(&ConfigYaml { version: 1, prune, limits, sysctls, uplinks, endpoints })?;
     Ok(comments.into_iter().fold(text, |text, comment| text + &format!("# cannot be declared: {comment}\n")))
 }
 
-/// The uplinks by name, or by the name of their interface.
+/// The uplinks by name, or by the name of their interface; each interface is one.
 fn uplinks(state: &UplinkState, names: &UplinkNames) -> Result<Mapping, serde_yaml::Error> {
-    let mut uplinks: BTreeMap<String, UplinkYaml> = BTreeMap::new();
+    let mut tables: BTreeMap<u32, UplinkTable> = BTreeMap::new();
     for route in state.routes.iter().filter(|route| route.raw.is_empty()) {
-        let Some(dev) = route.dev.as_ref().map(ToString::to_string) else { continue };
-        let name = names.of_route(route).unwrap_or(&dev).to_owned();
-        let uplink = uplinks.entry(name).or_insert_with(|| UplinkYaml { dev, gateway: Vec::new() });
-        uplink.gateway.extend(route.gateway.map(|gateway| gateway.to_string()));
+        let Some(dev) = &route.dev else { continue };
+        let name = || names.of_route(route).map_or_else(|| interface_name(dev), str::to_owned);
+        let table = || UplinkTable { name: name(), dev, routers: Vec::new() };
+        let table = tables.entry(route.table).or_insert_with(table);
+        table.routers.extend(route.gateway.map(|gateway| gateway.to_string()));
     }
-    let entry = |(name, uplink)| Ok((Value::String(name), serde_yaml::to_value(uplink)?));
-    uplinks.into_iter().map(entry).collect()
+    let mut tables: Vec<UplinkTable> = tables.into_values().collect();
+    tables.sort_by(|one, other| one.name.cmp(&other.name));
+    let names = unique(tables.iter().map(|table| table.name.clone()).collect());
+    let entry = |(name, table): (String, UplinkTable)| {
+        let gateway = match table.routers.as_slice() {
+            [] => GatewayYaml::One(Gateway::NONE.to_owned()),
+            [router] => GatewayYaml::One(router.clone()),
+            _ => GatewayYaml::Several(table.routers),
+        };
+        let uplink = UplinkYaml { dev: table.dev.to_string(), gateway };
+        Ok((Value::String(name), serde_yaml::to_value(uplink)?))
+    };
+    names.into_iter().zip(tables).map(entry).collect()
+}
+
+/// What leads to the routers of one interface.
+struct UplinkTable<'s> {
+    name: String,
+    dev: &'s Device,
+    routers: Vec<String>,
+}
+
+/// The rules and routes that no uplink stands for. What the configuration leaves out it would remove, so that one of these
+/// keeps all from being managed.
+fn undeclarable(state: &UplinkState) -> Vec<String> {
+    let rules = state.rules.iter().filter(|rule| !rule.raw.is_empty()).map(ToString::to_string);
+    let is_literal = |dev: &Device| DevicePattern { globs: vec![dev.to_string()] }.literal().is_some();
+    let is_declarable =
+        |route: &UplinkRoute| route.raw.is_empty() && route.dev.as_ref().is_some_and(is_literal);
+    let routes = state.routes.iter().filter(|route| !is_declarable(route)).map(ToString::to_string);
+    rules.chain(routes).collect()
+}
+
+/// A name for the uplink that an interface is; not every name of an interface can be one.
+fn interface_name(dev: &Device) -> String {
+    let name = dev.to_string();
+    if Name::new(&name).is_some() { name } else { format!("if-{}", dev.index) }
 }
 
 fn mapping(key: &str, value: Value) -> Mapping {
@@ -186,10 +235,14 @@ fn unified(from: &str, to: &str, [from_name, to_name]: [&str; 2]) -> String {
     text
 }
 
-/// A unique key for each endpoint. Endpoints of one selector share its name, and a name may look like one that is made from
-/// an id; later ones get a number at the end.
+/// A unique key for each endpoint.
 fn entries<'r>(rows: impl Iterator<Item = &'r Endpoint>, names: &EndpointNames) -> Vec<String> {
-    let own: Vec<String> = rows.map(|row| name(row, names)).collect();
+    unique(rows.map(|row| name(row, names)).collect())
+}
+
+/// A unique key for each of these names. Endpoints of one selector share its name, as interfaces of one uplink do, and a
+/// name may look like one that is made here; later ones get a number at the end.
+fn unique(own: Vec<String>) -> Vec<String> {
     let mut taken: BTreeSet<String> = own.iter().cloned().collect();
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     let unique = |name: String| {

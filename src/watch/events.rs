@@ -1,6 +1,5 @@
 //! What a watch waits for: files, signals, and notices of links, addresses, routes and rules.
 
-use std::fs;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -114,12 +113,11 @@ impl EventSources {
 
 /// The terminal that this process was started in, unless it is to outlive that (`nohup(1)`).
 fn terminal() -> Option<OwnedFd> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
-    let ignored = u64::from_str_radix(ignored.trim(), 16).ok()?;
+    if signals::ignored().contains(SIGHUP) {
+        return None;
+    }
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let terminal = || rustix::fs::open("/dev/tty", flags, Mode::empty()).ok();
-    if ignored & (1 << (SIGHUP - 1)) == 0 { terminal() } else { None }
+    rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()
 }
 
 pub(super) fn pair() -> io::Result<(UnixStream, UnixStream)> {

@@ -55,6 +55,44 @@ error: more than 4096 endpoints are declared
     assert_eq!(ran.stderr, expected);
 }
 
+fn uplinks(count: usize) -> String {
+    let uplink = |n: usize| format!("  u{n}: {{dev: eth{n}, gateway: 10.1.{}.{}}}\n", n / 100, n % 100);
+    format!("version: 1\nuplinks:\n{}", (0..count).map(uplink).collect::<String>())
+}
+
+#[test]
+fn as_many_uplinks_as_allowed() {
+    let ran = check(&uplinks(config::DECLARATIONS_MAX)).expect(0);
+    assert_eq!(ran.stdout, "valid: 1 file, endpoints not managed, 4096 uplinks\n");
+}
+
+#[test]
+fn one_uplink_too_many() {
+    let ran = check(&uplinks(config::DECLARATIONS_MAX + 1)).expect(78);
+    let expected = "\
+error: more than 4096 uplinks are declared
+    --> <stdin>:4099:3
+     |
+4099 |   u4096: {dev: eth4096, gateway: 10.1.40.96}
+     |   ^^^^^ the first one too many
+     |
+     = help: a glob in `dev` stands for many interfaces
+";
+    assert_eq!(ran.stderr, expected);
+}
+
+#[test]
+fn very_many_names_and_routers_of_one_uplink() {
+    for list in ["dev: [", "dev: [eth0], gateway: [", "dev: [eth0, eth1], gateway: ["] {
+        let word = if list.starts_with("dev: [eth0") { "10.1.1.1," } else { "e," };
+        let ran = check(&format!("version: 1\nuplinks: {{a: {{{list}{}}}}}\n", word.repeat(100_000) + "]"));
+        assert!([0, 78].contains(&ran.code), "{}", ran.code);
+    }
+    let two = |dev: &str| format!("{{dev: [{}]}}", dev.repeat(100_000));
+    let ran = check(&format!("version: 1\nuplinks: {{a: {}, b: {}}}\n", two("e,"), two("e,"))).expect(78);
+    assert!(ran.stderr.contains("two uplinks name e\n"), "{}", &ran.stderr[..200]);
+}
+
 #[test]
 fn a_file_may_have_a_megabyte_and_no_more() {
     let text = format!("version: 1\n{}", megabyte_of("#"));
@@ -188,8 +226,63 @@ fn a_directive_in_other_letters_is_judged() {
     judge("%éé\0\r\n".as_bytes());
 }
 
+/// One uplink of a file, in words of which most are right.
+fn uplink() -> impl Strategy<Value = String> {
+    let name = prop::sample::select(&["a", "b", "eth0", "c.d", "-e", "a"][..]);
+    let devs = [
+        "eth0",
+        "eth1",
+        "eth3",
+        "eth4",
+        "eth5",
+        "eth9",
+        "lo",
+        "usb0",
+        "'*'",
+        "'eth[0-3]'",
+        "'!eth0'",
+        "[eth2]",
+        "[eth0, eth1]",
+        "[eth2, eth2]",
+        "['e*', '!eth0']",
+        "[]",
+        "eth/0",
+    ];
+    let gateways = [
+        "192.0.2.1",
+        "'fe80::1'",
+        "['192.0.2.9', 'fe80::9']",
+        "none",
+        "['192.0.2.9', '10.1.1.254']",
+        "eth0",
+        "[]",
+    ];
+    let dev = prop::option::weighted(0.9, prop::sample::select(devs.to_vec()));
+    let gateway = prop::option::weighted(0.3, prop::sample::select(gateways.to_vec()));
+    (name, dev, gateway).prop_map(|(name, dev, gateway)| {
+        let dev = dev.map(|dev| format!("dev: {dev}, ")).unwrap_or_default();
+        let gateway = gateway.map(|gateway| format!("gateway: {gateway}")).unwrap_or_default();
+        let body = if (dev.as_str(), gateway.as_str()) == ("", "") {
+            "null".to_owned()
+        } else {
+            format!("{{{dev}{gateway}}}")
+        };
+        format!("  {name}: {body}\n")
+    })
+}
+
+fn file_of_uplinks() -> impl Strategy<Value = String> {
+    let uplinks = prop::collection::vec(uplink(), 1..4);
+    uplinks.prop_map(|uplinks| format!("version: 1\nuplinks:\n{}", uplinks.concat()))
+}
+
 proptest! {
     #![proptest_config(crate::support::repeatable(400))]
+
+    #[test]
+    fn uplinks_of_some_files_are_judged(files in prop::collection::vec(file_of_uplinks(), 1..3)) {
+        judge(files.join(&char::from(FILE_SEPARATOR).to_string()).as_bytes());
+    }
 
     #[test]
     fn a_damaged_file_is_judged(damages in prop::collection::vec(damage(), 1..10)) {

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use mptcp_apply::config::{self, Config, EndpointTarget, Name};
+use mptcp_apply::config::{self, Config, EndpointTarget, Gateway, Name};
 use mptcp_apply::desired::{self, ResolveError};
 use mptcp_apply::model::diagnostic::{Diagnostic, Diagnostics, SourceId, lines};
 use mptcp_apply::model::{
-    AddressId, Capabilities, DeclaredNames, Endpoint, Flags, Identity, Limits, State, Sysctl, SysctlValue,
+    AddressId, AddressState, Capabilities, DeclaredNames, Endpoint, Flags, Identity, Limits, State, Sysctl,
+    SysctlValue, UplinkState,
 };
 use mptcp_apply::plan::plan;
 use mptcp_apply::reconcile::{Report, ReportedStep, StepOutcome, Verdict};
@@ -122,18 +123,45 @@ fn sound(config: &Config) {
             assert!(identity.port.is_none() || flags.contains(Flags::SIGNAL), "{identity} {flags}");
         }
     }
+    sound_uplinks(config);
+}
+
+fn sound_uplinks(config: &Config) {
+    let uplinks = config.uplinks.as_deref().unwrap_or_default();
+    assert!(uplinks.len() <= config::DECLARATIONS_MAX);
+    let (mut names, mut interfaces) = (HashSet::new(), HashSet::new());
+    for uplink in uplinks {
+        let name = &uplink.name.value;
+        assert_eq!(Name::new(name.as_str()).as_ref(), Some(name));
+        assert!(names.insert(name), "{name} twice");
+        let own: HashSet<&str> = uplink.dev.value.literals().collect();
+        assert!(own.iter().all(|literal| interfaces.insert(*literal)), "{own:?} of two uplinks");
+        assert!(uplink.gateway.is_none() || own.len() <= 1, "{own:?} share a gateway");
+        let Some(Gateway::Routers(routers)) = uplink.gateway.as_ref().map(|gateway| &gateway.value) else {
+            continue;
+        };
+        let families: HashSet<bool> = routers.iter().map(|router| router.is_ipv4()).collect();
+        assert!(families.len() == routers.len() && !routers.is_empty(), "{routers:?}");
+        for router in routers {
+            let is_none = router.is_unspecified() || router.is_loopback() || router.is_multicast();
+            assert!(!is_none && *router == router.to_canonical(), "{router}");
+        }
+    }
 }
 
 /// On a new host, or on one in use, there is a plan that leads to the goal, or words why not.
-fn planned(judged: &Judged, host: Before) {
-    let (endpoints, capabilities) = match host {
-        Before::Nothing => (Vec::new(), Capabilities::LARGE),
-        Before::InUse => (in_use(), Capabilities::SMALL),
+fn planned(judged: &Judged, before: Before) {
+    let mut host = routed();
+    let (endpoints, capabilities, uplinks) = match before {
+        Before::Nothing => (Vec::new(), Capabilities::LARGE, UplinkState::default()),
+        Before::InUse => (in_use(), Capabilities::SMALL, uplinks_in_use()),
     };
     let limits = Limits { subflows: 2, add_addr_accepted: 0 };
-    let current = State { limits, sysctls: sysctls(), endpoints, uplinks: None };
+    // What is not managed is not read.
+    let uplinks = judged.config.uplinks.is_some().then_some(uplinks);
+    let current = State { limits, sysctls: sysctls(), endpoints, uplinks };
     let owned = BTreeSet::from([row("10.1.1.1", 3, Flags::SUBFLOW).identity]);
-    match desired::resolve(&judged.config, &current, capabilities, &owned, &mut Host::new()) {
+    match desired::resolve(&judged.config, &current, capabilities, &owned, &mut host) {
         Ok(desired) => {
             drawn(desired.warnings.iter(), &judged.sources);
             carried_out(&current, &desired.state, &desired.names, capabilities);
@@ -146,6 +174,31 @@ fn planned(judged: &Judged, host: Before) {
         }
         Err(ResolveError::System(error)) => panic!("{error}"),
     }
+}
+
+/// A host with routers, one link that needs none, and one interface that is down.
+fn routed() -> Host {
+    let mut host = Host::new();
+    host.route(0, "192.0.2.1", 100);
+    host.route(0, "fe80::1", 1024);
+    host.route(1, "10.1.1.254", 200);
+    host.interface_mut(3).routerless = true;
+    host.assign(3, "198.51.100.3", AddressState::Settled);
+    host.assign(4, "198.51.100.4", AddressState::Deprecated);
+    host.interface_mut(5).up = false;
+    host.assign(5, "198.51.100.5", AddressState::Settled);
+    host
+}
+
+/// What uplinks left that are not declared any more: those of two interfaces, of which one is called otherwise now.
+fn uplinks_in_use() -> UplinkState {
+    let text = "{version: 1, uplinks: {old: {dev: eth0}, older: {dev: eth3}}}";
+    let judged = check(&[text.as_bytes()]);
+    let limits = Limits { subflows: 2, add_addr_accepted: 0 };
+    let none = State { limits, sysctls: sysctls(), endpoints: Vec::new(), uplinks: None };
+    let desired =
+        desired::resolve(&judged.config, &none, Capabilities::SMALL, &BTreeSet::new(), &mut routed());
+    desired.expect("a state").state.uplinks.expect("managed")
 }
 
 fn carried_out(current: &State, goal: &State, names: &DeclaredNames, capabilities: Capabilities) {
@@ -184,7 +237,7 @@ fn written_and_read(state: &State, names: &DeclaredNames, capabilities: Capabili
         .map(|diagnostic| diagnostic.message.as_str())
         .collect();
     assert!(errors.is_empty(), "{errors:?} of\n{text}");
-    let again = desired::resolve(&judged.config, state, capabilities, &BTreeSet::new(), &mut Host::new());
+    let again = desired::resolve(&judged.config, state, capabilities, &BTreeSet::new(), &mut routed());
     let again = again.unwrap_or_else(|reason| panic!("{reason:?} of\n{text}"));
     assert_eq!(plan(state, &again.state, capabilities).as_deref(), Ok(&[][..]), "of\n{text}");
 }

@@ -99,6 +99,31 @@ fn the_copy_has_the_state_of_the_host() {
     assert_eq!(document["result"], "unchanged");
 }
 
+/// An interface that the configuration calls by an alternative name is no other one.
+#[test]
+fn alternative_names_are_copied() {
+    let namespace = host();
+    let long = "enp3s0-uplink-of-the-house";
+    for name in ["uplink", long] {
+        namespace.ip(&format!("link property add dev eth0 altname {name}"));
+    }
+    let before = fingerprint(&namespace);
+    for name in ["uplink", long, "enp3*"] {
+        let target = if name == "enp3*" { "family: ipv4" } else { "address: 192.0.2.1" };
+        let config =
+            format!("{{version: 1, endpoints: {{a: {{{target}, dev: '{name}', flags: [subflow]}}}}}}");
+        let ran = namespace.apply(&config, &["--rehearse"]).expect(0);
+        assert_eq!(ran.stderr, "", "{name}");
+        // The row for eth0 stays, in the copy as on the host.
+        assert!(
+            ran.stdout.contains("rehearsed: 0 to add, 0 to change, 2 to remove"),
+            "{name}: {}",
+            ran.stdout
+        );
+    }
+    assert_eq!(fingerprint(&namespace), before);
+}
+
 #[test]
 fn a_step_that_the_kernel_would_refuse_is_found() {
     let namespace = host();

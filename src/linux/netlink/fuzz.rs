@@ -6,11 +6,15 @@
 #[cfg(test)]
 mod tests;
 
+use neli::consts::nl::NlmF;
+use neli::consts::rtnl::Rtm;
+
 use crate::linux::mptcp_events::{self, Received};
 use crate::linux::mptcp_pm::{self, GenlFamily};
 use crate::linux::netlink::decode::{Ending, Replies, Verdict, attributes};
-use crate::linux::{mptcp_diag, routes, rtnl, sock_diag};
-use crate::model::{EventKind, Interface, Limits, canonical};
+use crate::linux::rtmsg::Route;
+use crate::linux::{mptcp_diag, rtmsg, rtnl, sock_diag, uplinks};
+use crate::model::{EventKind, Family, Interface, Limits, canonical};
 use crate::report::json_v1::event::EventJson;
 use crate::report::text::event::Columns;
 use crate::report::{EventLine, Style};
@@ -126,6 +130,7 @@ fn received(datagram: &[u8], messages: &[&[u8]]) {
 
 /// Every reader of replies on one reply. What it reads and this program sends again is read as the same.
 fn reply(reply: &[u8]) {
+    routing(reply);
     assert!(attributes(reply).map(|(_, value)| value.len() + 4).sum::<usize>() <= reply.len());
     let family = GenlFamily(mptcp_pm::family(reply).unwrap_or_default());
     if let Some(endpoint) = mptcp_pm::endpoint(reply) {
@@ -163,12 +168,40 @@ fn reply(reply: &[u8]) {
     if let Some(listener) = sock_diag::listener(reply) {
         assert_eq!(canonical(listener.local.ip()), listener.local.ip());
     }
-    let _ = (sock_diag::path(reply), mptcp_diag::data(reply), routes::route(reply));
+    let _ = (sock_diag::path(reply), mptcp_diag::data(reply), rtmsg::nexthop(reply));
     if let Some(address) = rtnl::address(reply) {
         let request = rtnl::add_address(address.index, &address);
         let again = rtnl::address(&request.body).expect("an address");
         let bare = |address: &rtnl::Address| (address.index, address.address, address.prefix_length);
         assert_eq!(bare(&again), bare(&address));
         assert!(again.is_selectable() || !address.is_selectable(), "{again:?} was {address:?}");
+    }
+}
+
+/// Routes and rules, and what makes them again.
+fn routing(reply: &[u8]) {
+    let (new, flags) = (Rtm::Newroute, NlmF::empty());
+    if let Some(mut route) = rtmsg::route(reply) {
+        assert!(route.destination.is_none_or(|to| Family::of(to) == route.family));
+        // What leads nowhere is not sent.
+        route.hops.retain(|hop| hop.interface.is_some() || hop.gateway.is_some());
+        let again = rtmsg::route(&route.request(new, flags, 0).body).expect("a route");
+        let Route { scope, preference, source, nexthop, .. } = route;
+        assert_eq!(Route { scope, preference, source, nexthop, ..again }, route);
+    }
+    if let Some(route) = uplinks::uplink_route(reply) {
+        let again = uplinks::uplink_route(&uplinks::route_request(new, flags, &route).body);
+        let again = again.expect("a route of this program's protocol");
+        assert_eq!((again.key(), again.raw.len()), (route.key(), route.raw.len()));
+        assert!(route.raw.len() <= reply.len());
+        assert!(!route.raw.is_empty() || again == route, "{again:?} was {route:?}");
+        assert!(!route.to_string().contains(char::is_control));
+    }
+    if let Some(rule) = uplinks::uplink_rule(reply) {
+        let again = uplinks::uplink_rule(&uplinks::rule_request(new, flags, &rule.rule).body);
+        assert_eq!(again.as_ref(), Some(&rule));
+        // A priority that is not mentioned is.
+        assert!(rule.rule.raw.len() <= reply.len() + 8);
+        assert!(!rule.rule.to_string().contains(char::is_control));
     }
 }

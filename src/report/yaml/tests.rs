@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{AddressId, Flags, Identity, Limits as Numbers};
+use crate::model::{AddressId, Family, Flags, Identity, Limits as Numbers, uplink_table};
 
 /// A selector's rows share its name, rows without one are called by their ids, or `new`; each keeps its own entry.
 #[test]
@@ -27,4 +27,79 @@ fn no_row_hides_another() {
     let shortened = format!("{}-2", &long[..NAME_MAX - 2]);
     let expected = ["lte", "lte-3", "lte-2", "lte-4", "id-9", "id-9-2", "new", "new-2", &long, &shortened];
     assert_eq!(names, expected);
+}
+
+/// The routes of some uplinks: the index and name of the interface, and its routers.
+fn routes(uplinks: &[(u32, &str, &[Option<&str>])]) -> UplinkState {
+    let route = |(index, name, router): (u32, &str, Option<&str>)| {
+        let gateway = router.map(|router| router.parse().expect("an address"));
+        let index = index.try_into().expect("not zero");
+        UplinkRoute {
+            family: gateway.map_or(Family::Ipv4, Family::of),
+            table: uplink_table(index),
+            gateway,
+            dev: Some(Device { index, name: Some(name.to_owned()) }),
+            raw: Vec::new(),
+        }
+    };
+    let all = uplinks
+        .iter()
+        .flat_map(|(index, name, routers)| routers.iter().map(|router| route((*index, name, *router))));
+    UplinkState { rules: Vec::new(), routes: all.collect() }
+}
+
+fn with_uplinks(uplinks: UplinkState) -> State {
+    let limits = Numbers { subflows: 2, add_addr_accepted: 0 };
+    State { limits, sysctls: Default::default(), endpoints: Vec::new(), uplinks: Some(uplinks) }
+}
+
+#[test]
+fn each_interface_is_an_uplink() {
+    let uplinks = routes(&[
+        (7, "wwan1", &[None]),
+        (3, "eth0", &[Some("192.0.2.1"), Some("fe80::1")]),
+        (6, "wwan0", &[Some("10.64.64.1")]),
+        (9, "_odd", &[None, None]),
+    ]);
+    let mut names = DeclaredNames::default();
+    for index in [6, 7] {
+        names.uplinks.tables.insert(uplink_table(index.try_into().unwrap()), "lte".to_owned());
+    }
+    let text = configuration(&with_uplinks(uplinks), &names).unwrap();
+    let expected = "\
+uplinks:
+  eth0:
+    dev: eth0
+    gateway:
+    - 192.0.2.1
+    - fe80::1
+  if-9:
+    dev: _odd
+    gateway: none
+  lte:
+    dev: wwan0
+    gateway: 10.64.64.1
+  lte-2:
+    dev: wwan1
+    gateway: none
+endpoints: {}
+";
+    assert_eq!(text.split_once("accepted: 0\n").unwrap().1, expected);
+}
+
+/// Applied, the configuration would take away what it does not name.
+#[test]
+fn what_cannot_be_declared_leaves_uplinks_alone() {
+    let common: (u32, &str, &[Option<&str>]) = (3, "eth0", &[Some("192.0.2.1")]);
+    for odd in ["wan[1", "!wan", "wan*"] {
+        let uplinks = routes(&[common, (5, odd, &[None])]);
+        let text = configuration(&with_uplinks(uplinks), &DeclaredNames::default()).unwrap();
+        assert!(!text.contains("uplinks"), "{text}");
+        let comment = format!("# cannot be declared: route default dev {odd} table 868400005\n");
+        assert!(text.ends_with(&comment), "{text}");
+    }
+    let mut uplinks = routes(&[common]);
+    uplinks.routes[0].raw = vec![1];
+    let text = configuration(&with_uplinks(uplinks), &DeclaredNames::default()).unwrap();
+    assert!(!text.contains("uplinks") && text.contains("\n# cannot be declared: route via "), "{text}");
 }

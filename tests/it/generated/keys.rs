@@ -13,6 +13,7 @@ pub fn of(mapping: &str) -> String {
     let properties = match mapping {
         "" => &schema["properties"],
         "endpoints" => &schema["$defs"]["endpoint"]["properties"],
+        "uplinks" => &schema["$defs"]["uplink"]["properties"],
         name => &schema["properties"][name]["properties"],
     };
     let properties = properties.as_object().unwrap_or_else(|| panic!("no keys of `{mapping}`"));
@@ -23,15 +24,17 @@ pub fn of(mapping: &str) -> String {
 
 /// The order in which people write them; JSON has none. What is not here comes last, by name.
 fn rank(key: &str) -> usize {
-    const ORDER: [&str; 12] = [
+    const ORDER: [&str; 14] = [
         "version",
         "prune",
         "limits",
         "sysctls",
+        "uplinks",
         "endpoints",
         "subflows",
         "address",
         "dev",
+        "gateway",
         "id",
         "port",
         "flags",

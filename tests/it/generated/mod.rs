@@ -101,7 +101,7 @@ fn the_manual_of_the_program_is_fresh() {
 
 #[test]
 fn the_manual_of_the_configuration_is_fresh() {
-    let needed = ["keys", "keys limits", "keys sysctls", "keys endpoints"].map(str::to_owned);
+    let needed = ["keys", "keys limits", "keys sysctls", "keys uplinks", "keys endpoints"].map(str::to_owned);
     fresh("man/mptcp-apply.yaml.5", page("mptcp-apply.yaml.5", &needed));
 }
 
@@ -204,15 +204,28 @@ fn hidden_commands_are_documented_nowhere() {
 fn the_examples_of_the_manual_are_valid() {
     let text = std::fs::read_to_string(project().join("packaging/man/mptcp-apply.yaml.5")).expect("a manual");
     let examples = text.split(".nf\n").skip(1).map(|rest| rest.split(".fi\n").next().expect("an end"));
+    // What the kernel and other programs have stands there too.
+    let examples = examples.filter(|example| example.starts_with("version: 1\n"));
     let examples: Vec<String> = examples.map(|example| example.replace("\\-", "-")).collect();
-    let [laptop, server, later] = &examples[..] else { panic!("{examples:?}") };
+    let [laptop, server, later, providers] = &examples[..] else { panic!("{examples:?}") };
     let folder = tempfile::TempDir::new().expect("a folder");
     let path = |name: &str| folder.path().join(name);
-    for (name, example) in [("10-laptop.yaml", laptop), ("20-later.yaml", later), ("server.yaml", server)] {
+    let files = [
+        ("10-laptop.yaml", laptop),
+        ("20-later.yaml", later),
+        ("server.yaml", server),
+        ("providers.yaml", providers),
+    ];
+    for (name, example) in files {
         std::fs::write(path(name), example).expect("written");
     }
     // The later one changes what the first one declares.
-    for files in [vec!["10-laptop.yaml"], vec!["10-laptop.yaml", "20-later.yaml"], vec!["server.yaml"]] {
+    for files in [
+        vec!["10-laptop.yaml"],
+        vec!["10-laptop.yaml", "20-later.yaml"],
+        vec!["server.yaml"],
+        vec!["providers.yaml"],
+    ] {
         let mut command = program();
         command.args(["check", "--strict"]).args(files.into_iter().map(path));
         run(command, "").expect(0);

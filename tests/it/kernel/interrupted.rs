@@ -1,13 +1,13 @@
 //! Runs that get SIGTERM, SIGINT or SIGHUP while live connections wait for other paths.
 
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::ExitStatusExt;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::kernel::links::Links;
-use crate::support::{Namespace, program_path, wait_for};
+use crate::support::{Namespace, allowed, program_path, wait_for};
 
 const CONFIG: &str =
     "{version: 1, limits: {subflows: 8}, endpoints: {a: {address: 10.1.1.1, flags: [subflow]}}}";
@@ -89,18 +89,41 @@ fn an_ignored_hangup_stays_ignored() {
     drop(peers);
 }
 
-/// Before it has begun to change anything, a signal ends it as it ends any program.
+/// While it waits for what is missing, nothing is begun, and the end comes at once.
 #[test]
 fn nothing_is_finished_that_was_not_begun() {
     let namespace = Namespace::new();
-    let mut command = namespace.command(program_path());
-    command.args(["--wait", "60", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("starts");
-    let config = "{version: 1, endpoints: {a: {dev: none7, flags: [subflow]}}}";
-    child.stdin.take().expect("piped").write_all(config.as_bytes()).expect("read");
-    let mut said = String::new();
-    BufReader::new(child.stderr.take().expect("piped")).read_line(&mut said).expect("UTF-8");
-    assert!(said.contains("waiting for 60 s at most"), "{said}");
-    kill_process(Pid::from_child(&child), Signal::TERM).expect("it lives");
-    assert_eq!(child.wait().expect("ends").signal(), Some(15));
+    namespace.ip("mptcp endpoint add 10.9.9.9 id 9 signal");
+    let config = "{version: 1, limits: {subflows: 7}, endpoints: {a: {dev: none7, flags: [subflow]}, \
+                  b: {dev: none8, required: true, flags: [subflow]}}}";
+    let cases = [Signal::TERM, Signal::INT, Signal::HUP].map(|signal| (signal, "--color=never"));
+    for (signal, option) in cases.into_iter().chain([(Signal::TERM, "--dry-run")]) {
+        let mut command = namespace.command(program_path());
+        command.args(["--wait", "60", "--format", "json", option, "-"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("starts");
+        child.stdin.take().expect("piped").write_all(config.as_bytes()).expect("read");
+        let (mut said, mut stderr) = (String::new(), BufReader::new(child.stderr.take().expect("piped")));
+        for _ in 0..2 {
+            stderr.read_line(&mut said).expect("UTF-8");
+        }
+        assert_eq!(said.matches("waiting for 60 s at most").count(), 2, "{said}");
+        kill_process(Pid::from_child(&child), signal).expect("it lives");
+        let told = Instant::now();
+        stderr.read_to_string(&mut said).expect("UTF-8");
+        let ended = child.wait_with_output().expect("ends");
+        assert!(told.elapsed() < allowed(Duration::from_secs(1)), "it took {:?}", told.elapsed());
+        assert_eq!(ended.status.code(), Some(1), "{:?}: {said}", ended.status);
+        let error = "error: interrupted before the first step, so nothing was changed; still missing: endpoint `a` waits: \
+                     there is no interface none7; endpoint `b` is required, and waits: there is no interface none8\n";
+        assert!(said.contains(error), "{said}");
+        let document: serde_json::Value = serde_json::from_slice(&ended.stdout).expect("one document");
+        assert_eq!(
+            (&document["result"], &document["error"]["code"]),
+            (&"unchanged".into(), &"interrupted".into())
+        );
+        assert_eq!(document["errors"].as_array().map(Vec::len), Some(1), "{document:#}");
+        assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
+        assert_eq!(namespace.endpoints(), ["10.9.9.9 id 9 signal"]);
+    }
 }

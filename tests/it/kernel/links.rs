@@ -41,18 +41,6 @@ impl Links {
         Links { client, server }
     }
 
-    /// Makes every packet take this long, if this kernel can (`sch_netem`).
-    #[track_caller]
-    pub fn delay(&self, milliseconds: u32) -> bool {
-        let devices =
-            (1..=3).flat_map(|n| [(&self.client, format!("c{n}")), (&self.server, format!("s{n}"))]);
-        devices.into_iter().all(|(namespace, device)| {
-            let mut tc = namespace.command("tc");
-            tc.args(["qdisc", "add", "dev", &device, "root", "netem", "delay", &format!("{milliseconds}ms")]);
-            run(tc, "").code == 0
-        })
-    }
-
     /// A connection on which bytes move all the time.
     #[track_caller]
     pub fn connect(&self) -> (Peer, Peer) {

@@ -162,10 +162,12 @@ fn replacing_an_endpoint_leaves_the_subflows_of_others_alone() {
     let others =
         |all: Vec<String>| all.into_iter().filter(|pair| !pair.contains("10.1.2.")).collect::<Vec<_>>();
     let before = others(subflows(&links.client));
+    let witness = Peer::witness(&links.client, SERVICE);
     let config = endpoints(1).replace("10.1.2.1,", "10.1.2.11,");
     links.client.apply(&config, &[]).expect(0);
     links.wait_for_paths(&["10.1.1.1", "10.1.2.11", "10.1.3.1"]);
     assert_eq!(others(subflows(&links.client)), before);
+    assert_eq!(witness.ask(), 0, "microseconds without a path");
     assert!(client.ask() > 0);
 }
 

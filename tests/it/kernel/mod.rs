@@ -2,12 +2,12 @@
 
 mod changes;
 mod concurrent;
-mod costs;
 mod doctor;
 mod elsewhere;
 mod endpoints;
 mod failures;
 mod faults;
+mod healing;
 mod hostile_names;
 mod interrupted;
 mod json_page;
@@ -20,6 +20,8 @@ mod netns;
 mod openwrt;
 mod ownership;
 mod picture;
+mod protocol_name;
+mod providers;
 mod races;
 mod readme;
 mod refusals;

@@ -79,6 +79,12 @@ fn real_answers_are_understood() {
             }
             Some("connections-dump") => mptcp_diag::data(reply).is_some_and(|data| data.rcvbuf > 0),
             Some("get-address-dump") => rtnl::address(reply).is_some(),
+            // Two families of rules have no Internet addresses.
+            Some("get-rule-dump") => rtmsg::rule(reply).is_some() || reply[0] >= 128,
+            Some("get-route-dump") => {
+                rtmsg::route(reply).is_some_and(|route| !route.hops.is_empty() || reply[7] == 6)
+            }
+            Some("get-nexthop" | "get-nexthop-group") => rtmsg::nexthop(reply).is_some(),
             _ => false,
         };
         assert!(replies.iter().all(read), "{name}");
@@ -87,6 +93,52 @@ fn real_answers_are_understood() {
             .any(|start| name.rsplit('/').next().unwrap().starts_with(start));
         assert_eq!(replies.is_empty(), !asked, "{name}");
     }
+}
+
+/// What the rules and routes of the samples are to this program.
+#[test]
+fn real_rules_and_routes_of_uplinks_are_told_from_odd_ones() {
+    let read = |name: &str| {
+        let answers = real_answers();
+        let (_, input) = answers.iter().find(|(path, _)| path.ends_with(name)).expect("an answer");
+        messages(&input[2..]).iter().map(|message| message[HEADER..].to_vec()).collect::<Vec<_>>()
+    };
+    let rules = read("/get-rule-dump");
+    let rules: Vec<String> = rules
+        .iter()
+        .filter_map(|rule| uplinks::uplink_rule(rule))
+        .map(|rule| format!("{}{}", rule.rule, if rule.rule.raw.is_empty() { "" } else { ", odd" }))
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            "rule from 10.1.1.1 lookup main suppress_prefixlength 0",
+            "rule from 10.1.1.1 lookup 868400003",
+            "rule from 10.1.1.2 lookup 868400003 priority 8685, odd",
+            "rule lookup 0 priority 8686, odd",
+            "rule from 10.1.1.1 lookup 868400003 priority 8690, odd",
+            "rule from fd01::1 lookup 868400003",
+        ]
+    );
+    let routes = read("/get-route-dump");
+    let routes: Vec<String> = routes
+        .iter()
+        .filter_map(|route| uplinks::uplink_route(route))
+        .map(|route| format!("{route}{}", if route.raw.is_empty() { "" } else { ", odd" }))
+        .collect();
+    assert_eq!(
+        routes,
+        [
+            "route default via fe80::1 dev if3 table 868400002",
+            "route default via 10.1.1.254 dev if3 table 868400003",
+            "route table 868400003, odd",
+            "route via 10.1.1.254 dev if3 table 868400003, odd",
+            "route via 10.1.1.254 dev if3 table 868400004, odd",
+            "route via 10.1.1.9 dev if3 table 868400005, odd",
+            "route default via fd01::fe dev if3 table 868400003",
+            "route via fd01::fd dev if3 table 868400004, odd",
+        ]
+    );
 }
 
 /// Bytes at random have no order that a message could be in; so messages of them, with attributes of them.

@@ -89,12 +89,18 @@ fn a_route_is_missing() {
     host.ip("rule delete from 10.0.2.1 table 120");
     assert_eq!(found(&host, CONFIG), ["fault no-route lte"]);
     let finding = &findings(&host, CONFIG)[0];
-    assert_eq!(finding["remedy"], "ip rule add from 10.0.2.1 table 120");
+    let remedy = "\
+# in the configuration, which follows changes of the address and the router:
+#   uplinks: {wwan0: {dev: wwan0}}
+# or by hand:
+ip rule add from 10.0.2.1 lookup main suppress_prefixlength 0 priority 8684
+ip rule add from 10.0.2.1 lookup 120 priority 8685";
+    assert_eq!(finding["remedy"], remedy);
     assert_eq!((&finding["file"], &finding["line"]), (&"<stdin>".into(), &1.into()));
     mend(&host, CONFIG, "no-route", &[]);
     assert_eq!(found(&host, CONFIG), [""; 0]);
     // Without a table too.
-    host.ip_batch("rule delete from 10.0.2.1 table 120\nroute flush table 120\n");
+    host.ip_batch("rule delete from 10.0.2.1 table 120\nroute flush table 120\nrule delete from 10.0.2.1\n");
     assert_eq!(found(&host, CONFIG), ["fault no-route lte"]);
     mend(&host, CONFIG, "no-route", &[("via GATEWAY", "via 10.0.2.2")]);
     assert_eq!(found(&host, CONFIG), [""; 0]);
@@ -140,11 +146,11 @@ fn strict_reverse_path_filtering() {
     );
     assert_eq!(found(&host, CONFIG), ["fault rp-filter lte"]);
     let remedy = findings(&host, CONFIG)[0]["remedy"].as_str().expect("text").to_owned();
-    assert!(remedy.contains("ip route add default via 10.0.2.2 dev wwan0 table 101\n"), "{remedy}");
+    assert!(remedy.contains("ip route replace default via 10.0.2.2 dev wwan0 table 102\n"), "{remedy}");
     // Either half of it helps.
-    sh(&host, remedy.split("# or:").next().expect("a half"));
+    sh(&host, remedy.split("# or:\n").next().expect("a half"));
     assert_eq!(found(&host, CONFIG), [""; 0]);
-    host.ip("rule delete from 10.0.2.1");
+    host.ip_batch("rule delete from 10.0.2.1\nrule delete from 10.0.2.1\n");
     assert_eq!(found(&host, CONFIG), ["fault rp-filter lte"]);
     sh(&host, "echo 2 > /proc/sys/net/ipv4/conf/wwan0/rp_filter");
     assert_eq!(found(&host, CONFIG), [""; 0]);
@@ -399,7 +405,7 @@ fn a_table_that_a_rule_leads_to_is_not_taken() {
         "rule delete from 10.0.2.1 table 120\nroute flush table 120\nrule add to 192.0.2.0/24 table 101\n",
     );
     let remedy = findings(&host, CONFIG)[0]["remedy"].as_str().expect("text").to_owned();
-    assert!(remedy.contains("dev wwan0 table 102\n"), "{remedy}");
+    assert!(remedy.contains("dev wwan0 table 103\n"), "{remedy}");
     mend(&host, CONFIG, "no-route", &[("via GATEWAY", "via 10.0.2.2")]);
     assert_eq!(found(&host, CONFIG), [""; 0]);
 }
@@ -482,9 +488,9 @@ fn an_ipv4_route_may_lead_by_an_ipv6_router() {
     assert_eq!(found(&host, CONFIG), ["fault rp-filter lte"]);
     let remedy = findings(&host, CONFIG)[0]["remedy"].as_str().expect("text").to_owned();
     assert!(
-        remedy.starts_with("ip -4 route add default via inet6 fe80::2 dev wwan0 table 101\n"),
+        remedy.contains("ip -4 route replace default via inet6 fe80::2 dev wwan0 table 102\n"),
         "{remedy}"
     );
-    sh(&host, remedy.split("# or:").next().expect("a half"));
+    sh(&host, remedy.split("# or:\n").next().expect("a half"));
     assert_eq!(found(&host, CONFIG), [""; 0]);
 }

@@ -1,167 +1,190 @@
-//! Uplinks with live connections: a host behind providers that forward what their own customers send, and nothing else.
+//! Rules and routes of uplinks in the real kernel, beside those of others. `ip` is the second witness.
 //!
-//! So a subflow that leaves by the wrong interface carries nothing, as on the real Internet.
+//! All of it runs in a second instance of this program, inside a namespace of its own.
 
-mod matrix;
+mod costs;
+mod odd;
+mod others;
+mod routers;
+mod steps;
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::process::Command;
 
-use crate::support::{Namespace, run};
+use mptcp_apply::linux::LinuxPathManager;
+use mptcp_apply::model::{Device, Family, Reason, Step, UplinkRoute, UplinkRule, UplinkState, uplink_table};
+use mptcp_apply::system::{PathManager, Refusal, Scope};
 
-/// Where the far end serves.
-const FAR_IPV4: &str = "10.9.9.9:5000";
-const FAR_IPV6: &str = "[2001:db8:9::9]:5000";
+use crate::support::{clean, run};
 
-/// Reverse paths are not checked, and IPv6 addresses can be used at once, unless a test says so.
-const SYSCTLS: &str = "\
-cd /proc/sys/net &&
-for scope in all default; do echo 0 >ipv4/conf/$scope/rp_filter; echo 0 >ipv6/conf/$scope/accept_dad; done
-";
+/// The interface of the uplink.
+const DEV: &str = "e0";
 
-/// The host under test, its providers and a server behind them. Provider N has the interface lN towards cN of the host;
-/// all of them are one namespace, which forwards what comes from a customer of that interface and discards the rest.
-struct Providers {
-    /// Where the program under test runs.
-    host: Namespace,
-    /// The routers of the providers.
-    router: Namespace,
-    /// The far end.
-    far: Namespace,
+/// The namespace that this process is in, with an uplink that has an address and two routers of each family.
+struct Inside {
+    host: LinuxPathManager,
+    index: NonZeroU32,
 }
 
-impl Providers {
-    /// A host with that many links, each with an IPv4 and an IPv6 address of its provider, and no default route.
+/// One family's part of it.
+struct Part {
+    family: Family,
+    /// The option of `ip`.
+    ip: &'static str,
+    own: IpAddr,
+    routers: [IpAddr; 2],
+}
+
+fn parts() -> [Part; 2] {
+    let address = |text: &str| text.parse().expect("an address");
+    [
+        Part {
+            family: Family::Ipv4,
+            ip: "-4",
+            own: address("10.1.1.1"),
+            routers: ["10.1.1.254", "10.1.1.253"].map(address),
+        },
+        Part {
+            family: Family::Ipv6,
+            ip: "-6",
+            own: address("fd01::1"),
+            routers: ["fd01::fe", "fd01::fd"].map(address),
+        },
+    ]
+}
+
+impl Inside {
+    /// Makes the interface.
     #[track_caller]
-    fn new(count: u8) -> Providers {
-        let providers = Providers::without_links();
-        for n in 1..=count {
-            providers.link(n);
-            for (ours, theirs) in
-                [(ipv4(n) + "/24", gateway_ipv4(n) + "/24"), (ipv6(n) + "/64", gateway_ipv6(n) + "/64")]
-            {
-                providers.serve(n, &ours, &theirs);
-            }
-        }
-        providers
+    fn new() -> Inside {
+        pair("e0", "e1");
+        ip("address add 10.1.1.1/24 dev e0");
+        ip("address add fd01::1/64 dev e0 nodad");
+        let host = LinuxPathManager::open().expect("a path manager");
+        Inside { host, index: index(DEV) }
     }
 
-    /// The host without a link, and the far end behind the router.
-    #[track_caller]
-    fn without_links() -> Providers {
-        let host = Namespace::new();
-        let (router, far) = (host.beside(), host.beside());
-        for namespace in [&host, &router, &far] {
-            namespace.sh(SYSCTLS);
-        }
-        router.sh("echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding");
-        router.ip_batch(&format!(
-            "link add w type veth peer name f netns {}\n\
-             address add 10.2.0.1/24 dev w\naddress add 2001:db8:2::1/64 dev w nodad\nlink set w up\n",
-            far.pid()
-        ));
-        far.ip_batch(
-            "address add 10.2.0.2/24 dev f\naddress add 2001:db8:2::2/64 dev f nodad\nlink set f up\n\
-             address add 10.9.9.9/32 dev lo\naddress add 2001:db8:9::9/128 dev lo nodad\n\
-             route add default via 10.2.0.1\nroute add default via 2001:db8:2::1\n\
-             mptcp limits set subflows 8 add_addr_accepted 8\n",
-        );
-        router.ip_batch("route add default via 10.2.0.2\nroute add default via 2001:db8:2::2\n");
-        Providers { host, router, far }
+    fn table(&self) -> u32 {
+        uplink_table(self.index)
     }
 
-    /// The link to a provider, up, without addresses. What comes by it is discarded.
-    #[track_caller]
-    fn link(&self, n: u8) {
-        let peer = self.router.pid();
-        self.host
-            .ip_batch(&format!("link add c{n} type veth peer name l{n} netns {peer}\nlink set c{n} up\n"));
-        self.router.ip(&format!("link set l{n} up"));
-        for family in ["-4", "-6"] {
-            self.router.ip(&format!("{family} rule add iif l{n} priority 200 blackhole"));
-        }
+    /// The default route of the uplink's table by that router.
+    fn route(&self, family: Family, gateway: Option<IpAddr>) -> UplinkRoute {
+        let dev = Some(Device { index: self.index, name: None });
+        UplinkRoute { family, table: self.table(), gateway, dev, raw: Vec::new() }
     }
 
-    /// Gives the host an address of that provider, and the provider's router one.
-    #[track_caller]
-    fn serve(&self, n: u8, ours: &str, theirs: &str) {
-        self.host.ip(&format!("address add {ours} dev c{n}{}", nodad(ours)));
-        self.router.ip(&format!("address add {theirs} dev l{n}{}", nodad(theirs)));
-        self.admit(n, without_length(ours));
-    }
-
-    /// Has a provider forward what comes from this address, and answers to it.
-    #[track_caller]
-    fn admit(&self, n: u8, customer: &str) {
-        self.router.ip(&format!("route replace {customer} dev l{n}"));
-        let family = option(customer);
-        self.router.ip(&format!("{family} rule add iif l{n} from {customer} priority 100 lookup main"));
-    }
-
-    /// Gives the main table a default route of either family by each of these providers, the first one preferred.
-    #[track_caller]
-    fn default_routes(&self, providers: std::ops::RangeInclusive<u8>) {
-        let one = |n: u8| {
-            [gateway_ipv4(n), gateway_ipv6(n)]
-                .map(|gateway| format!("route add default via {gateway} dev c{n} metric {n}00\n"))
+    /// Route and rules of either family, as a run makes them.
+    fn usual(&self) -> Vec<Step> {
+        let of = |part: &Part| {
+            let route = add_route(self.route(part.family, Some(part.routers[0])));
+            let rules = UplinkRule::pair(part.own, self.table()).map(add_rule);
+            std::iter::once(route).chain(rules).collect::<Vec<_>>()
         };
-        self.host.ip_batch(&providers.flat_map(one).collect::<String>());
+        parts().iter().flat_map(of).collect()
     }
 
-    /// Sets `rp_filter` on the host, everywhere.
     #[track_caller]
-    fn check_reverse_paths(&self, how: u8) {
-        self.host.sh(&format!("for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo {how} >$file; done"));
+    fn carry_out(&mut self, steps: impl IntoIterator<Item = Step>) {
+        for step in steps {
+            self.try_step(&step).unwrap_or_else(|refusal| panic!("{step}: {refusal}"));
+        }
+    }
+
+    fn try_step(&mut self, step: &Step) -> Result<(), Refusal> {
+        self.host.execute(step)
+    }
+
+    #[track_caller]
+    fn own(&mut self) -> UplinkState {
+        let scope = Scope { sysctls: Vec::new(), uplinks: true };
+        self.host.observe(&scope).expect("a state").state.uplinks.expect("uplinks")
     }
 }
 
-/// The option of `ip` for the family of an address.
-fn option(address: &str) -> &str {
-    if address.contains(':') { "-6" } else { "-4" }
+fn add_rule(rule: UplinkRule) -> Step {
+    Step::AddRule { rule, why: Reason::Declared }
 }
 
-fn nodad(address: &str) -> &str {
-    if address.contains(':') { " nodad" } else { "" }
+fn delete_rule(rule: UplinkRule) -> Step {
+    Step::DelRule { rule, why: Reason::NotDeclared }
 }
 
-fn without_length(address: &str) -> &str {
-    address.split('/').next().unwrap_or_default()
+fn add_route(to: UplinkRoute) -> Step {
+    Step::SetRoute { from: None, to, why: Reason::Declared }
 }
 
-fn ipv4(n: u8) -> String {
-    format!("10.1.{n}.1")
+fn replace_route(from: UplinkRoute, to: UplinkRoute) -> Step {
+    Step::SetRoute { from: Some(from), to, why: Reason::RouterChanged }
 }
 
-fn ipv6(n: u8) -> String {
-    format!("2001:db8:1{n}::1")
+fn delete_route(route: UplinkRoute) -> Step {
+    Step::DelRoute { route, why: Reason::NotDeclared }
 }
 
-fn gateway_ipv4(n: u8) -> String {
-    format!("10.1.{n}.254")
-}
-
-fn gateway_ipv6(n: u8) -> String {
-    format!("2001:db8:1{n}::fe")
-}
-
-/// The bytes that have come by each established subflow, by its remote end, as `ss` counts them.
+/// `ip` in this process's namespace.
 #[track_caller]
-fn received(namespace: &Namespace) -> BTreeMap<SocketAddr, u64> {
-    let mut command = namespace.command("ss");
-    command.args(["-HtniO", "state", "established"]);
-    let listed = run(command, "").expect(0).stdout;
-    let subflow = |line: &str| {
-        let mut words = line.split_whitespace().skip(3);
-        let remote = words.next().expect("a remote end").parse().expect("an address and a port");
-        let count = words.find_map(|word| word.strip_prefix("bytes_received:"));
-        (remote, count.map_or(0, |count| count.parse().expect("a number")))
-    };
-    listed.lines().map(subflow).collect()
+fn ip(arguments: &str) -> String {
+    let mut command = clean(Command::new("ip"));
+    command.args(arguments.split_whitespace());
+    let ran = run(command, "");
+    assert_eq!(ran.code, 0, "ip {arguments}: {}", ran.stderr);
+    ran.stdout
 }
 
-/// The bytes that have come from an address; none without an established subflow.
+/// Makes two interfaces that are up, without addresses of their own that would come later.
 #[track_caller]
-fn received_from(namespace: &Namespace, address: &str) -> Option<u64> {
-    let address: IpAddr = address.parse().expect("an address");
-    received(namespace).iter().find(|(remote, _)| remote.ip() == address).map(|(_, count)| *count)
+fn pair(one: &str, other: &str) {
+    ip(&format!("link add {one} type veth peer name {other}"));
+    for name in [one, other] {
+        ip(&format!("link set {name} addrgenmode none"));
+        ip(&format!("link set {name} up"));
+    }
+}
+
+#[track_caller]
+fn index(name: &str) -> NonZeroU32 {
+    let line = ip(&format!("-o link show {name}"));
+    line.split(':').next().and_then(|index| index.parse().ok()).expect("an index")
+}
+
+/// The rules and routes of this namespace that `ip` lists, a sorted line each.
+#[track_caller]
+fn everything() -> Vec<String> {
+    let lists = ["-4 -N rule", "-6 -N rule", "-4 -N route show table all", "-6 -N route show table all"];
+    let mut lines = Vec::new();
+    for list in lists {
+        let mut block = String::new();
+        for line in ip(list).lines() {
+            // A multipath route has lines of its own for its hops.
+            if line.starts_with(['\t', ' ']) {
+                block.push_str(line);
+                continue;
+            }
+            lines.push(std::mem::replace(&mut block, format!("{}: {line}", &list[..2])));
+        }
+        lines.push(block);
+    }
+    lines.retain(|line| !line.is_empty());
+    let words = |line: &String| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut lines: Vec<String> = lines.iter().map(words).collect();
+    lines.sort();
+    lines
+}
+
+/// Those of them that have this program's protocol.
+#[track_caller]
+fn ours() -> Vec<String> {
+    everything().into_iter().filter(|line| is_ours(line)).collect()
+}
+
+/// All others.
+#[track_caller]
+fn foreign() -> Vec<String> {
+    everything().into_iter().filter(|line| !is_ours(line)).collect()
+}
+
+fn is_ours(line: &str) -> bool {
+    format!("{line} ").contains(" proto 109 ")
 }

@@ -1,0 +1,101 @@
+//! Subflows that were lost come back under a watch, and nothing else is touched.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::kernel::links::{Links, SERVICE, subflows};
+use crate::kernel::watcher::Watcher;
+use crate::peer::Peer;
+use crate::support::{run, wait_for};
+
+const CONFIG: &str =
+    "{version: 1, limits: {subflows: 2}, endpoints: {two: {address: 10.1.2.1, dev: c2, flags: [subflow]}}}";
+
+/// Resets the server's end of what came from this address.
+#[track_caller]
+fn reset(links: &Links, from: &str) {
+    let mut ss = links.server.command("ss");
+    ss.args(["-Ktn", "dst", from]);
+    run(ss, "").expect(0);
+}
+
+/// The steps of the runs so far, with the reasons.
+fn renewals(watcher: &Watcher) -> Vec<(String, String)> {
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let runs = watcher.runs();
+    let steps = runs.iter().skip(1).filter_map(|run| run["steps"].as_array()).flatten();
+    steps.map(|step| (word(&step["op"]), word(&step["why"]))).collect()
+}
+
+fn start(links: &Links) -> Watcher {
+    let path = links.client.folder.path().join("config.yaml");
+    std::fs::write(&path, CONFIG).expect("written");
+    let watcher = Watcher::start(&links.client, &["--resync", "1", path.to_str().expect("UTF-8")]);
+    watcher.wait_for_runs(1);
+    watcher
+}
+
+#[test]
+fn a_subflow_that_was_reset_comes_back() {
+    let links = Links::new();
+    let watcher = start(&links);
+    let (_server, client) = links.connect();
+    links.wait_for_paths(&["10.1.1.1", "10.1.2.1"]);
+    let first = subflows(&links.client).into_iter().find(|pair| pair.starts_with("10.1.1.1")).expect("it is");
+    reset(&links, "10.1.2.1");
+    wait_for("the reset", || links.paths() == ["10.1.1.1"]);
+    links.wait_for_paths(&["10.1.1.1", "10.1.2.1"]);
+    assert!(subflows(&links.client).contains(&first), "the first subflow is another one");
+    let lost = |op: &str| (op.to_owned(), "subflow lost".to_owned());
+    assert_eq!(renewals(&watcher), [lost("del-addr"), lost("add-addr")]);
+    watcher.wait_until_said("10.1.2.1 has lost its subflow on 1 connection; adding it again");
+    assert!(client.ask() > 0);
+    watcher.stop();
+}
+
+/// Of two connections, one has its subflow from the endpoint: that one is not closed for the other.
+#[test]
+fn what_others_have_is_left_alone() {
+    let links = Links::new();
+    let watcher = start(&links);
+    let _server = Peer::server(&links.server, SERVICE);
+    let _one = Peer::client(&links.client, SERVICE);
+    links.wait_for_paths(&["10.1.1.1", "10.1.2.1"]);
+    let kept: Vec<String> = subflows(&links.client);
+    let _other = Peer::client(&links.client, SERVICE);
+    links.wait_for_paths(&["10.1.1.1", "10.1.1.1", "10.1.2.1", "10.1.2.1"]);
+    let new = |pair: &String| pair.starts_with("10.1.2.1") && !kept.contains(pair);
+    let of_other = subflows(&links.client).into_iter().find(new).expect("a second one");
+    let port = of_other.split(' ').next().and_then(|local| local.rsplit(':').next()).expect("a port");
+    reset(&links, &format!("10.1.2.1:{port}"));
+    wait_for("the reset", || links.paths().len() == 3);
+    let runs = watcher.count();
+    watcher.wait_for_runs(runs + 4);
+    assert_eq!(renewals(&watcher), [], "{}", watcher.said());
+    assert!(kept.iter().all(|pair| subflows(&links.client).contains(pair)));
+    watcher.stop();
+}
+
+/// A peer that refuses is asked less and less often.
+#[test]
+fn a_peer_that_refuses_is_asked_with_growing_pauses() {
+    let links = Links::new();
+    links.server.ip("mptcp limits set subflows 0");
+    let watcher = start(&links);
+    let (_server, _client) = links.connect();
+    links.wait_for_paths(&["10.1.1.1"]);
+    let start = Instant::now();
+    let came: Vec<Duration> = (1..=4)
+        .map(|attempt| {
+            wait_for("another attempt", || renewals(&watcher).len() / 2 >= attempt);
+            start.elapsed()
+        })
+        .collect();
+    // 2, 4 and 8 s, of which a resync may take a part off.
+    let pauses: Vec<Duration> = came.windows(2).map(|two| two[1] - two[0]).collect();
+    let least = [1, 3, 7].map(Duration::from_secs);
+    assert!(pauses.iter().zip(least).all(|(pause, least)| *pause > least), "{pauses:?}");
+    assert_eq!(links.paths(), ["10.1.1.1"]);
+    watcher.stop();
+}
