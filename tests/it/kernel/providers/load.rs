@@ -23,12 +23,7 @@ impl Load {
     /// Starts with these uplinks.
     #[track_caller]
     fn new(providers: Providers, uplinks: &str) -> Load {
-        for n in [1, 2] {
-            for (namespace, device) in [(&providers.host, "c"), (&providers.router, "l")] {
-                let limit = "root tbf rate 20mbit burst 32k latency 30ms";
-                namespace.sh(&format!("tc qdisc add dev {device}{n} {limit}"));
-            }
-        }
+        providers.slow_down(1..=2);
         providers.host.apply(&config(uplinks), &[]).expect(0);
         let server = Peer::server(&providers.far, FAR_IPV4);
         let client = Peer::bulk_client(&providers.host, FAR_IPV4);

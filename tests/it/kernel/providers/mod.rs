@@ -5,6 +5,7 @@
 mod containers;
 mod load;
 mod matrix;
+mod setups;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -112,6 +113,17 @@ impl Providers {
         self.host.ip_batch(&providers.flat_map(one).collect::<String>());
     }
 
+    /// Has the links to these providers carry 20 Mbit/s in either direction.
+    #[track_caller]
+    fn slow_down(&self, providers: std::ops::RangeInclusive<u8>) {
+        for n in providers {
+            for (namespace, device) in [(&self.host, "c"), (&self.router, "l")] {
+                let limit = "root tbf rate 20mbit burst 32k latency 30ms";
+                namespace.sh(&format!("tc qdisc add dev {device}{n} {limit}"));
+            }
+        }
+    }
+
     /// By which router and interface packets of each address leave, by the rules and routes of this program alone.
     #[track_caller]
     fn ways(&self) -> BTreeMap<String, String> {
@@ -193,7 +205,7 @@ fn nodad(address: &str) -> &str {
 }
 
 fn without_length(address: &str) -> &str {
-    address.split('/').next().unwrap_or_default()
+    address.split(['/', ' ']).next().unwrap_or_default()
 }
 
 fn ipv4(n: u8) -> String {
