@@ -76,12 +76,15 @@ impl Providers {
         Providers { host, router, far }
     }
 
-    /// The link to a provider, up, without addresses. What comes by it is discarded.
+    /// The link to a provider, up, without addresses, also none of the host's own making, whose coming a watch would notice.
+    /// What comes by it is discarded.
     #[track_caller]
     fn link(&self, n: u8) {
         let peer = self.router.pid();
-        self.host
-            .ip_batch(&format!("link add c{n} type veth peer name l{n} netns {peer}\nlink set c{n} up\n"));
+        self.host.ip_batch(&format!(
+            "link add c{n} type veth peer name l{n} netns {peer}\nlink set c{n} addrgenmode none\n\
+             link set c{n} up\n"
+        ));
         self.router.ip(&format!("link set l{n} up"));
         for family in ["-4", "-6"] {
             self.router.ip(&format!("{family} rule add iif l{n} priority 200 blackhole"));
