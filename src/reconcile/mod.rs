@@ -118,6 +118,9 @@ pub fn reconcile(
         _ => {}
     }
     pass.judge(&mode)?;
+    if let Some(failure) = pass.misrouted(&before, &plan) {
+        return Ok(Report { names: plan.names, ..pass.no_way((failure, before)) });
+    }
     if let Mode::Plan(_) = mode {
         return Ok(pass.planned(before, plan));
     }
@@ -183,6 +186,18 @@ impl Pass<'_> {
             let warning = failure::closing(closing, needed, step);
             self.warnings.push(Diagnostic { endpoint: name, ..warning });
         }
+    }
+
+    /// Why the kernel would not take a route: its router is not on the link.
+    fn misrouted(&mut self, now: &State, plan: &Plan) -> Option<Failure> {
+        let routes = plan.steps.iter().filter(|step| matches!(step, Step::SetRoute { .. }));
+        routes.into_iter().find_map(|step| {
+            let refusal = self.system.check(step).err()?;
+            let at = self.target.locate(step, &plan.names);
+            let failure = Failure::foreseen(step, &refusal, now, at);
+            let name = plan.names.of(step).map(str::to_owned);
+            Some(failure.concerning(name))
+        })
     }
 
     /// A required declaration that waits ends the pass, but not in the watch; under `--strict` a warning does.
