@@ -14,6 +14,7 @@ const CONFIG: &str = "\
 version: 1
 limits: {subflows: 4}
 sysctls: {stale_loss_cnt: 9}
+uplinks: {second: {dev: c2, gateway: none}}
 endpoints:
   one: {address: 10.1.1.1, id: 1, flags: [subflow, backup]}
   two: {address: 10.1.2.1, dev: c2, flags: [subflow]}
@@ -24,8 +25,18 @@ endpoints:
 const REFUSED: &str = "{version: 1, endpoints: {a: {address: 203.0.113.7, port: 8443, flags: [signal]}}}";
 
 /// Fields that only some documents have: one of each kind.
-const RARE: [&str; 8] =
-    ["trigger", "error", "errors", "meaning", "map-sequence", "evidence", "watched-ms", "server-side"];
+const RARE: [&str; 10] = [
+    "trigger",
+    "error",
+    "errors",
+    "meaning",
+    "map-sequence",
+    "evidence",
+    "watched-ms",
+    "server-side",
+    "gateway",
+    "suppress-prefixlength",
+];
 
 /// All keys of objects, but for sysctls, whose names are no fields.
 fn fields(value: &Value, found: &mut BTreeSet<String>) {
