@@ -193,6 +193,14 @@ impl Namespace {
         ran.stdout
     }
 
+    /// A script of the shell inside: what it printed.
+    #[track_caller]
+    pub fn sh(&self, script: &str) -> String {
+        let mut command = self.command("sh");
+        command.args(["-euc", script]);
+        run(command, "").expect(0).stdout
+    }
+
     /// Many commands of `ip` in one run of it, a line each.
     #[track_caller]
     pub fn ip_batch(&self, commands: &str) {

@@ -21,6 +21,7 @@ mod openwrt;
 mod ownership;
 mod picture;
 mod protocol_name;
+mod providers;
 mod races;
 mod readme;
 mod refusals;

@@ -6,7 +6,7 @@ mod watch;
 
 use std::ops::Deref;
 
-use crate::support::{Namespace, Ran, ip_rows};
+use crate::support::{Namespace, ip_rows};
 
 /// One endpoint.
 const ONE: &str = "{version: 1, endpoints: {a: {address: 10.0.0.1, id: 1, flags: [signal]}}}";
@@ -38,16 +38,8 @@ impl Named {
 
     /// A command in one of them.
     #[track_caller]
-    fn run_in(&self, name: &str, script: &str) -> Ran {
+    fn run_in(&self, name: &str, script: &str) -> String {
         self.sh(&format!("nsenter --net=/run/netns/{name} sh -c '{script}'"))
-    }
-
-    /// A command beside them.
-    #[track_caller]
-    fn sh(&self, script: &str) -> Ran {
-        let mut command = self.command("sh");
-        command.args(["-c", script]);
-        crate::support::run(command, "").expect(0)
     }
 }
 
@@ -159,11 +151,11 @@ fn sysctls_are_those_of_the_namespace() {
     let named = Named::new(["a", "b"]);
     let timeout = |name: &str| {
         let ran = named.run_in(name, "cat /proc/sys/net/mptcp/add_addr_timeout");
-        ran.stdout.trim().parse::<u32>().expect("a number")
+        ran.trim().parse::<u32>().expect("a number")
     };
     let usual = timeout("a");
     named.apply("{version: 1, sysctls: {add_addr_timeout: 77}}", &["--netns=b"]).expect(0);
-    let here = named.sh("cat /proc/sys/net/mptcp/add_addr_timeout").stdout;
+    let here = named.sh("cat /proc/sys/net/mptcp/add_addr_timeout");
     assert_eq!((timeout("a"), timeout("b"), here), (usual, 77, format!("{usual}\n")));
     let config = "{version: 1, sysctls: {add_addr_timeout: 78}}";
     let ran = named.apply(config, &["--netns=*"]).expect(0);
@@ -213,7 +205,7 @@ fn interfaces_are_those_of_the_namespace() {
         named.ip(&format!("-n {name} link set eth0 up"));
         named.ip(&format!("-n {name} address add 10.0.0.1/24 dev eth0"));
     }
-    let index = |name: &str| named.run_in(name, "cat /proc/net/dev_snmp6/eth0 | grep ifIndex").stdout;
+    let index = |name: &str| named.run_in(name, "cat /proc/net/dev_snmp6/eth0 | grep ifIndex");
     assert_ne!(index("a"), index("b"));
     let config = "{version: 1, endpoints: {a: {address: 10.0.0.1, id: 1, dev: eth0, flags: [signal]}}}";
     let ran = named.apply(config, &["--netns=*"]).expect(0);

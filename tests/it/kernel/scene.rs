@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use crate::support::{Namespace, run};
+use crate::support::Namespace;
 
 use super::strace::{self, Traced};
 
@@ -125,7 +125,7 @@ impl Scene {
     /// Puts everything back to the start.
     #[track_caller]
     pub fn reset(&self) {
-        self.sh(RESET);
+        self.namespace.sh(RESET);
         for left in self.runtime_files() {
             fs::remove_file(self.namespace.runtime().join(left)).expect("removed");
         }
@@ -142,7 +142,8 @@ impl Scene {
             }
             _ => row.to_owned(),
         };
-        let mut rows: Vec<String> = self.sh(SHOW).lines().map(|line| without_id(line.trim())).collect();
+        let mut rows: Vec<String> =
+            self.namespace.sh(SHOW).lines().map(|line| without_id(line.trim())).collect();
         rows.sort();
         rows
     }
@@ -194,12 +195,5 @@ impl Scene {
             entries.map(|entry| name(entry).to_string_lossy().into_owned()).collect();
         names.sort();
         names
-    }
-
-    #[track_caller]
-    fn sh(&self, script: &str) -> String {
-        let mut command = self.namespace.command("sh");
-        command.args(["-c", script]);
-        run(command, "").expect(0).stdout
     }
 }

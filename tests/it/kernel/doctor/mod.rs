@@ -80,7 +80,5 @@ fn mend_by(shell: &str, namespace: &Namespace, config: &str, code: &str, words: 
 /// Runs a shell script inside.
 #[track_caller]
 fn sh(namespace: &Namespace, script: &str) {
-    let mut command = namespace.command("sh");
-    command.args(["-euc", script]);
-    run(command, "").expect(0);
+    namespace.sh(script);
 }
