@@ -153,8 +153,8 @@ fn rule(evidence: &Evidence, row: &Endpoint, home: &Interface) -> String {
     let declared = if is_unknown { ", gateway: GATEWAY" } else { "" };
     let unknown = if is_unknown { "\n# GATEWAY is the router on that link" } else { "" };
     format!(
-        "# in the configuration, which follows changes of the address and the router:\n\
-         #   uplinks: {{{dev}: {{dev: {dev}{declared}}}}}\n# or by hand:\n{route}\
+        "# in the configuration: uplinks: {{{dev}: {{dev: {dev}{declared}}}}}\n\
+         # or by hand, until the address or the router changes:\n{route}\
          {ip} rule add from {source} lookup main suppress_prefixlength 0 priority 8684\n\
          {ip} rule add from {source} lookup {table} priority 8685{unknown}"
     )

@@ -90,9 +90,8 @@ fn a_route_is_missing() {
     assert_eq!(found(&host, CONFIG), ["fault no-route lte"]);
     let finding = &findings(&host, CONFIG)[0];
     let remedy = "\
-# in the configuration, which follows changes of the address and the router:
-#   uplinks: {wwan0: {dev: wwan0}}
-# or by hand:
+# in the configuration: uplinks: {wwan0: {dev: wwan0}}
+# or by hand, until the address or the router changes:
 ip rule add from 10.0.2.1 lookup main suppress_prefixlength 0 priority 8684
 ip rule add from 10.0.2.1 lookup 120 priority 8685";
     assert_eq!(finding["remedy"], remedy);

@@ -42,10 +42,10 @@ fn add_replace_and_remove() {
         expected.routes.push(by_second);
     }
     let expected_lines = [
-        format!("-4: 8684: from 10.1.1.1 lookup 254 suppress_prefixlength 0 proto 109"),
+        "-4: 8684: from 10.1.1.1 lookup 254 suppress_prefixlength 0 proto 109".to_owned(),
         format!("-4: 8685: from 10.1.1.1 lookup {table} proto 109"),
         format!("-4: default via 10.1.1.253 dev e0 table {table} proto 109"),
-        format!("-6: 8684: from fd01::1 lookup 254 suppress_prefixlength 0 proto 109"),
+        "-6: 8684: from fd01::1 lookup 254 suppress_prefixlength 0 proto 109".to_owned(),
         format!("-6: 8685: from fd01::1 lookup {table} proto 109"),
         format!("-6: default via fd01::fd dev e0 table {table} proto 109 metric 1024 pref medium"),
     ];
@@ -100,7 +100,7 @@ fn add_without_router_of_the_family() {
         assert_eq!(inside.host.check(&add_route(route.clone())), Ok(()), "{route}");
         inside.carry_out([add_route(route.clone())]);
         assert_eq!(ours(), [line]);
-        assert_eq!(inside.own().routes, [route.clone()]);
+        assert_eq!(inside.own().routes, std::slice::from_ref(&route));
         inside.carry_out([delete_route(route)]);
         assert_eq!(ours(), [""; 0]);
     }
