@@ -113,6 +113,10 @@ impl ResolvedUplinks {
         let Located { value: dev, location } = &uplink.dev;
         let (why, help) = match down {
             Some(interface) => (format!("{} is down", Device::from(interface)), None),
+            None if facts.interfaces()?.iter().any(|on| on.loopback && dev.matches(on)) => {
+                let help = "name an interface that leads to other hosts";
+                (format!("{dev} is the loopback interface"), Some(help.to_owned()))
+            }
             None => {
                 let words: Vec<&str> = dev.globs.iter().map(String::as_str).collect();
                 (format!("there is no interface {dev}"), interface_hint(&words, facts)?)
