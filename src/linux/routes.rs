@@ -12,7 +12,7 @@ use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 use neli::consts::socket::NlFamily;
 
 use crate::linux::netlink::{Netlink, Request};
-use crate::linux::rtmsg::{self, HEADER, Hop, Nexthop, Route, nha, rta};
+use crate::linux::rtmsg::{self, HEADER, Hop, Nexthop, ONLINK, Route, nha, rta};
 use crate::model::{DefaultRoute, Family, MAIN_TABLE, Routing, UPLINK_PROTOCOL, UplinkRoute};
 use crate::system::{Errno, Error, MainDefault, Refusal};
 
@@ -161,7 +161,16 @@ impl Routes {
     /// # Errors
     /// As the kernel will refuse it.
     pub fn check_router(&mut self, route: &UplinkRoute) -> Result<(), Refusal> {
-        let (Some(router), Some(dev)) = (route.gateway, &route.dev) else { return Ok(()) };
+        self.router_flags(route).map(|_| ())
+    }
+
+    /// The flags (`RTNH_F_*`) that make the kernel take the router of a route. A provider may name one that no prefix covers:
+    /// where a default route of another program leads there, the kernel was told that it is on the link.
+    ///
+    /// # Errors
+    /// As the kernel will refuse the router.
+    pub fn router_flags(&mut self, route: &UplinkRoute) -> Result<u8, Refusal> {
+        let (Some(router), Some(dev)) = (route.gateway, &route.dev) else { return Ok(0) };
         let words = "Nexthop has invalid gateway".to_owned();
         let (is_on_link, refusal) = match router {
             IpAddr::V4(_) => (
@@ -178,7 +187,12 @@ impl Routes {
                 Refusal::new(Errno::EHOSTUNREACH),
             ),
         };
-        if is_on_link { Ok(()) } else { Err(refusal) }
+        if is_on_link {
+            return Ok(0);
+        }
+        let defaults = self.main_defaults(route.family, dev.index)?;
+        let is_known = defaults.iter().any(|default| default.gateway == Some(router));
+        if is_known { Ok(ONLINK) } else { Err(refusal) }
     }
 
     /// Whether some route of at most the scope of a link leads to a router of IPv4. A lookup (`ip route get`) does not tell:

@@ -218,7 +218,10 @@ fn look_for_routers() {
             "10.2.2.2",
             false,
         ),
-        (ipv4, &["-4 route add default via 10.8.8.8 dev e0 onlink"], "10.8.8.8", false),
+        // As some providers have it: no prefix covers the router.
+        (ipv4, &["-4 route add default via 10.8.8.8 dev e0 onlink"], "10.8.8.8", true),
+        (ipv4, &["-4 route add default via 10.8.8.8 dev e0 onlink"], "10.8.8.7", false),
+        (ipv6, &["-6 route add default via fd08::8 dev e0 onlink"], "fd08::8", true),
         (ipv6, &["-6 route add default via fe80::1 dev e0"], "fd02::2", false),
         // A rule leads to a table with a default route by a router.
         (
