@@ -159,11 +159,7 @@ impl Scope {
 
     /// What shows whether a step was carried out.
     pub fn of(step: &Step) -> Scope {
-        let uplinks = matches!(
-            step,
-            Step::AddRule { .. } | Step::DelRule { .. } | Step::SetRoute { .. } | Step::DelRoute { .. }
-        );
-        Scope { sysctls: Vec::new(), uplinks }
+        Scope { sysctls: Vec::new(), uplinks: step.is_of_uplink() }
     }
 }
 

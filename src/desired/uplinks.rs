@@ -76,6 +76,11 @@ impl ResolvedUplinks {
     ) -> Result<(), ResolveError> {
         let of_interface = facts.source_addresses()?.iter().filter(|(_, index)| *index == interface.index);
         let addresses: Vec<IpAddr> = of_interface.map(|(address, _)| *address).collect();
+        if addresses.is_empty() {
+            let why = format!("{} has no global address", Device::from(interface));
+            let warning = self.waiting(uplink, code::UPLINK_DOWN, &why).at(uplink.dev.location, "");
+            self.warnings.push(warning);
+        }
         let table = uplink_table(interface.index);
         for family in Family::ALL {
             let mut addresses = addresses.iter().filter(|address| Family::of(**address) == family).peekable();
@@ -122,7 +127,7 @@ impl ResolvedUplinks {
                 (format!("there is no interface {dev}"), interface_hint(&words, facts)?)
             }
         };
-        let warning = self.waiting(uplink, code::DEV_MISSING, &why).at(*location, "");
+        let warning = self.waiting(uplink, code::UPLINK_DOWN, &why).at(*location, "");
         self.warnings.push(Diagnostic { help, ..warning });
         Ok(())
     }

@@ -13,6 +13,8 @@ use crate::model::{
 use crate::reconcile::{Failure, FailureKind, LiveData, Report};
 use crate::system::Error;
 
+use super::uplinks;
+
 /// The state of this host, its configuration, and a test connection if there is one.
 #[derive(Debug)]
 pub struct Evidence {
@@ -154,7 +156,11 @@ impl Declared {
             Ok(report) => {
                 declared.steps = report.steps().cloned().collect();
                 declared.waiting = report.diagnostics;
-                declared.waiting.retain(|found| [code::DEV_MISSING, code::NO_MATCH].contains(&found.code));
+                let is_found = |found: &Diagnostic| {
+                    [code::DEV_MISSING, code::NO_MATCH].contains(&found.code)
+                        || uplinks::CODES.contains(&found.code)
+                };
+                declared.waiting.retain(is_found);
             }
             Err(failure) if failure.kind == FailureKind::Waiting => {
                 declared.waiting = failure.diagnostics;

@@ -6,6 +6,7 @@ use crate::model::{Endpoint, Step, Sysctl, SysctlValue, code, counted};
 
 use super::evidence::{Configuration, Evidence, Table};
 use super::finding::Finding;
+use super::uplinks;
 
 /// The kernel has no MPTCP.
 pub fn no_mptcp(evidence: &Evidence) -> Vec<Finding> {
@@ -80,7 +81,7 @@ pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
             .remedy(reason.help.clone().unwrap_or_else(|| declared.command.clone()));
         findings.push(Finding { location: reason.labels.first().map(|label| label.location), ..finding });
     }
-    for waiting in &declared.waiting {
+    for waiting in declared.waiting.iter().filter(|found| !uplinks::CODES.contains(&found.code)) {
         let finding = Finding::fault(waiting.code, waiting.message.as_str())
             .evidence("the configuration, compared with the interfaces and addresses of this host")
             .meaning("The endpoint is not in the table, so no subflow uses it.")
@@ -91,9 +92,11 @@ pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
         let location = waiting.labels.first().map(|label| label.location);
         findings.push(Finding { location, endpoint: waiting.endpoint.clone(), ..finding });
     }
-    if !declared.steps.is_empty() {
-        let first: Vec<String> = declared.steps.iter().take(3).map(ToString::to_string).collect();
-        let more = declared.steps.len().saturating_sub(3);
+    // Those of uplinks have findings of their own.
+    let steps: Vec<&Step> = declared.steps.iter().filter(|step| !step.is_of_uplink()).collect();
+    if !steps.is_empty() {
+        let first: Vec<String> = steps.iter().take(3).map(ToString::to_string).collect();
+        let more = steps.len().saturating_sub(3);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         findings.push(
             Finding::fault(code::NOT_APPLIED, "the kernel's state differs from the configuration")

@@ -17,14 +17,14 @@ fn with_another(declaration: &str) -> String {
 }
 
 /// Two ways to the Internet, each with its own default route, and an application that listens with MPTCP.
-struct Scene {
-    host: Namespace,
-    _service: Peer,
+pub struct Scene {
+    pub host: Namespace,
+    pub _service: Peer,
 }
 
 impl Scene {
     #[track_caller]
-    fn new() -> Scene {
+    pub fn new() -> Scene {
         let host = Namespace::new();
         host.links(&[("eth0", "peer0"), ("wwan0", "peer1")]);
         host.ip_batch(
