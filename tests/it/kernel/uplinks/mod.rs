@@ -5,8 +5,10 @@
 mod costs;
 mod odd;
 mod others;
+mod rehearsal;
 mod routers;
 mod steps;
+mod watch;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
