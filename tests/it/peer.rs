@@ -49,6 +49,18 @@ impl Peer {
         Peer::start(namespace, &format!("silent {address}"), "connected")
     }
 
+    /// Begins to connect to this address, which may never succeed.
+    #[track_caller]
+    pub fn knocking_client(namespace: &Namespace, address: &str) -> Peer {
+        Peer::spawn(namespace, &format!("silent {address}"))
+    }
+
+    /// Connects to this address and sends as much as it can, which has to come back.
+    #[track_caller]
+    pub fn bulk_client(namespace: &Namespace, address: &str) -> Peer {
+        Peer::start(namespace, &format!("bulk {address}"), "connected")
+    }
+
     /// Connects to this address 800 times, each time for a moment: more events than the kernel keeps.
     #[track_caller]
     pub fn crowd(namespace: &Namespace, address: &str) -> Peer {
@@ -63,13 +75,19 @@ impl Peer {
 
     #[track_caller]
     fn start(namespace: &Namespace, role: &str, ready: &str) -> Peer {
+        let mut peer = Peer::spawn(namespace, role);
+        let started = peer.output.by_ref().lines().map_while(Result::ok).any(|line| line == ready);
+        assert!(started, "the {role} does not work");
+        peer
+    }
+
+    #[track_caller]
+    fn spawn(namespace: &Namespace, role: &str) -> Peer {
         let mut command = namespace.second_instance("peer::peer_process");
         command.env(ROLE, role);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a second instance starts");
-        let mut output = BufReader::new(child.stdout.take().expect("piped"));
-        let started = output.by_ref().lines().map_while(Result::ok).any(|line| line == ready);
-        assert!(started, "the {role} does not work");
+        let output = BufReader::new(child.stdout.take().expect("piped"));
         Peer { child, output }
     }
 
@@ -102,11 +120,8 @@ fn peer_process() {
     match role {
         "server" => serve(mptcp_socket(address), address),
         "plain" => serve(socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket"), address),
-        "client" => match talk(address) {
-            Ok(came_back) => println!("answer {came_back}"),
-            // Often enough the other end has just been ended. Whoever asks for an answer gets none.
-            Err(error) => eprintln!("the connection ended: {error}"),
-        },
+        "client" => talk(address, Duration::from_millis(5)),
+        "bulk" => talk(address, Duration::ZERO),
         "silent" => {
             let _connection = connected(address);
             println!("\nconnected");
@@ -142,9 +157,17 @@ fn serve(socket: std::os::fd::OwnedFd, address: SocketAddr) {
     }
 }
 
+fn talk(address: SocketAddr, pause: Duration) {
+    match send_and_compare(address, pause) {
+        Ok(came_back) => println!("answer {came_back}"),
+        // Often enough the other end has just been ended. Whoever asks for an answer gets none.
+        Err(error) => eprintln!("the connection ended: {error}"),
+    }
+}
+
 /// Sends without waiting for answers, so that data is in flight all the time, and checks that all of it comes back. The
 /// peer's endpoints are announced once data has been acknowledged, so it is connected when something has come back.
-fn talk(address: SocketAddr) -> std::io::Result<u64> {
+fn send_and_compare(address: SocketAddr, pause: Duration) -> std::io::Result<u64> {
     const PERIOD: usize = 251;
     let pattern: Vec<u8> = (0..PERIOD as u8).collect();
     let mut connection = connected(address);
@@ -170,7 +193,7 @@ fn talk(address: SocketAddr) -> std::io::Result<u64> {
             connection.write_all(&pattern)?;
             sent += pattern.len();
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(pause);
     }
     connection.shutdown(std::net::Shutdown::Write)?;
     let came_back: std::io::Result<usize> = reader.join().expect("no panic");

@@ -2,12 +2,17 @@
 //!
 //! So a subflow that leaves by the wrong interface carries nothing, as on the real Internet.
 
+mod containers;
+mod load;
 mod matrix;
+mod setups;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
-use crate::support::{Namespace, run};
+use crate::support::{Namespace, allowed, run};
 
 /// Where the far end serves.
 const FAR_IPV4: &str = "10.9.9.9:5000";
@@ -108,11 +113,86 @@ impl Providers {
         self.host.ip_batch(&providers.flat_map(one).collect::<String>());
     }
 
+    /// Has the links to these providers carry 20 Mbit/s in either direction.
+    #[track_caller]
+    fn slow_down(&self, providers: std::ops::RangeInclusive<u8>) {
+        for n in providers {
+            for (namespace, device) in [(&self.host, "c"), (&self.router, "l")] {
+                let limit = "root tbf rate 20mbit burst 32k latency 30ms";
+                namespace.sh(&format!("tc qdisc add dev {device}{n} {limit}"));
+            }
+        }
+    }
+
+    /// By which router and interface packets of each address leave, by the rules and routes of this program alone.
+    #[track_caller]
+    fn ways(&self) -> BTreeMap<String, String> {
+        ways(&self.host)
+    }
+
     /// Sets `rp_filter` on the host, everywhere.
     #[track_caller]
     fn check_reverse_paths(&self, how: u8) {
         self.host.sh(&format!("for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo {how} >$file; done"));
     }
+}
+
+/// A counter of a namespace, in this file of `/proc/net` and on the lines that begin with this word.
+#[track_caller]
+fn counter(namespace: &Namespace, file: &str, group: &str, name: &str) -> u64 {
+    let path = format!("/proc/{}/net/{file}", namespace.pid());
+    let text = std::fs::read_to_string(path).expect("the counters of a namespace");
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix(group));
+    let [names, values] = [lines.next(), lines.next()].map(|line| line.expect(group).split(' '));
+    let found = names.zip(values).find_map(|(known, value)| (known == name).then_some(value));
+    found.expect(name).parse().expect("a number")
+}
+
+/// By which router and interface packets of each address leave, by the rules and routes of this program alone.
+#[track_caller]
+fn ways(host: &Namespace) -> BTreeMap<String, String> {
+    let mut ways = BTreeMap::new();
+    for family in ["-4", "-6"] {
+        let rules = host.ip(&format!("{family} rule"));
+        let own = || rules.lines().filter_map(|line| line.trim().strip_suffix(" proto 109"));
+        let routes = host.ip(&format!("{family} route show table all proto 109"));
+        for (from, table) in
+            own().filter_map(|rule| rule.strip_prefix("8685:\tfrom ")?.split_once(" lookup "))
+        {
+            let route = routes.lines().find_map(|line| {
+                let (way, rest) = line.strip_prefix("default ")?.split_once(" table ")?;
+                (rest.split(' ').next() == Some(table)).then_some(way)
+            });
+            let to_main = format!("8684:\tfrom {from} lookup main suppress_prefixlength 0");
+            let way =
+                if own().any(|rule| rule == to_main) { route.unwrap_or("no route") } else { "one rule" };
+            ways.insert(from.to_owned(), way.to_owned());
+        }
+    }
+    ways
+}
+
+/// Waits until the ways are as they should be, as long as a watch may take.
+#[track_caller]
+fn within_a_second(what: &str, host: &Namespace, condition: impl Fn(&BTreeMap<String, String>) -> bool) {
+    let start = Instant::now();
+    loop {
+        let ways = ways(host);
+        if condition(&ways) {
+            return;
+        }
+        assert!(start.elapsed() < allowed(Duration::from_secs(1)), "{what} did not come: {ways:#?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The ways of both addresses of each of these providers.
+fn both_ways(providers: impl IntoIterator<Item = u8>) -> BTreeMap<String, String> {
+    let both = |n| {
+        [(ipv4(n), gateway_ipv4(n)), (ipv6(n), gateway_ipv6(n))]
+            .map(|(address, gateway)| (address, format!("via {gateway} dev c{n}")))
+    };
+    providers.into_iter().flat_map(both).collect()
 }
 
 /// The option of `ip` for the family of an address.
@@ -125,7 +205,7 @@ fn nodad(address: &str) -> &str {
 }
 
 fn without_length(address: &str) -> &str {
-    address.split('/').next().unwrap_or_default()
+    address.split(['/', ' ']).next().unwrap_or_default()
 }
 
 fn ipv4(n: u8) -> String {
