@@ -11,7 +11,8 @@ fn the_watch_follows_routes_and_rules() {
     namespace.links(&[("e0", "e1")]);
     namespace.ip("address add 10.1.1.1/24 dev e0");
     namespace.ip("address add fd01::1/64 dev e0 nodad");
-    let routes = || namespace.sh("ip -4 route show table all proto 109; ip -6 route show table all proto 109");
+    let routes =
+        || namespace.sh("ip -4 route show table all proto 109; ip -6 route show table all proto 109");
     let rules = || namespace.sh("(ip -N rule; ip -6 -N rule) | sed -n '/proto 109/p'");
     let settled = |namespace: &Namespace| !namespace.ip("-o address").contains("tentative");
     wait_for("link-local addresses", || settled(&namespace));
