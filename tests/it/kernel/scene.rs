@@ -31,6 +31,8 @@ endpoints:
   c: {address: 10.0.0.3, dev: v0, flags: [subflow]}
   d: {address: 10.0.0.4, port: 8443, id: 14, flags: [signal]}
   f: {dev: v0, family: ipv4, flags: [signal]}
+uplinks:
+  u: {dev: v0, gateway: 10.1.0.254}
 ";
 
 /// Its endpoints.
@@ -55,9 +57,17 @@ mptcp endpoint add 10.0.0.2 id 2 subflow
 mptcp endpoint add 10.0.0.5 id 5 subflow
 mptcp endpoint add 10.9.9.9 id 9 signal
 END
+for number in 8684 8685; do while ip rule delete pref $number 2>/dev/null; do :; done; done
+ip route flush table all proto 109
 ";
 
-const SHOW: &str = "ip mptcp endpoint show; ip mptcp limits show; cat /proc/sys/net/mptcp/stale_loss_cnt";
+const SHOW: &str = "\
+ip mptcp endpoint show; ip mptcp limits show; cat /proc/sys/net/mptcp/stale_loss_cnt
+ip rule | sed -n '/proto 109/p'; ip route show table all proto 109
+";
+
+/// Limits, a sysctl, and of the uplink two rules and a route.
+const OTHER_LINES: usize = 3 + 3;
 
 /// The system calls of an undisturbed run to the goal.
 #[track_caller]
@@ -117,7 +127,7 @@ impl Scene {
         scene.before = scene.state();
         scene.namespace.apply(GOAL, &[]).expect(0);
         scene.goal = scene.state();
-        assert_eq!(scene.goal.len(), GOAL_ADDRESSES.len() + 3, "{:?}", scene.goal);
+        assert_eq!(scene.goal.len(), GOAL_ADDRESSES.len() + OTHER_LINES, "{:?}", scene.goal);
         scene.reset();
         scene
     }
