@@ -9,10 +9,13 @@ use crate::support::Namespace;
 
 use super::strace::{self, Traced};
 
-/// What is there before: three endpoints of the program's own, beside a foreign one.
+/// What is there before: two uplinks and three endpoints of the program's own, beside a foreign rule and a foreign endpoint.
 const START: &str = "\
 version: 1
 prune: false
+uplinks:
+  left: {dev: v1, gateway: 10.2.0.254}
+  kept: {dev: v0, gateway: 10.1.0.253}
 endpoints:
   a: {address: 10.0.0.1, id: 1, flags: [subflow]}
   b: {address: 10.0.0.2, id: 2, flags: [subflow]}
@@ -25,15 +28,19 @@ version: 1
 prune: false
 limits: {subflows: 4}
 sysctls: {stale_loss_cnt: 9}
+uplinks:
+  kept: {dev: v0, gateway: 10.1.0.254}
+  more: {dev: w0, gateway: [10.3.0.254, '2001:db8:3::fe']}
 endpoints:
   a: {address: 10.0.0.1, id: 1, flags: [subflow, backup]}
   b: {address: 10.0.0.2, id: 12, flags: [subflow]}
   c: {address: 10.0.0.3, dev: v0, flags: [subflow]}
   d: {address: 10.0.0.4, port: 8443, id: 14, flags: [signal]}
   f: {dev: v0, family: ipv4, flags: [signal]}
-uplinks:
-  u: {dev: v0, gateway: 10.1.0.254}
 ";
+
+/// Its rules and routes: each address has two rules, and each family of an uplink a route.
+const GOAL_ROUTING: usize = 3 * 2 + 3;
 
 /// Its endpoints.
 const GOAL_ADDRESSES: [&str; 5] = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.1.0.1"];
@@ -48,26 +55,42 @@ pub const FOREIGN: &str = "10.9.9.9 id 9 signal";
 pub const SURPLUS: &str = "10.0.0.5 id 5 subflow";
 
 const RESET: &str = "\
-ip mptcp endpoint flush &&
-ip mptcp limits set subflows 2 add_addr_accepted 0 &&
-echo 4 >/proc/sys/net/mptcp/stale_loss_cnt &&
+echo 4 >/proc/sys/net/mptcp/stale_loss_cnt
+ip -6 -batch - <<END
+rule flush protocol 109
+route flush table all proto 109
+END
 ip -batch - <<END
+mptcp endpoint flush
+mptcp limits set subflows 2 add_addr_accepted 0
 mptcp endpoint add 10.0.0.1 id 1 subflow
 mptcp endpoint add 10.0.0.2 id 2 subflow
 mptcp endpoint add 10.0.0.5 id 5 subflow
 mptcp endpoint add 10.9.9.9 id 9 signal
+rule flush protocol 109
+route flush table all proto 109
+route add default via 10.2.0.254 dev v1 table TABLE_OF_V1 proto 109
+route add default via 10.1.0.253 dev v0 table TABLE_OF_V0 proto 109
+rule add from 10.2.0.1 lookup main suppress_prefixlength 0 priority 8684 protocol 109
+rule add from 10.2.0.1 lookup TABLE_OF_V1 priority 8685 protocol 109
+rule add from 10.1.0.1 lookup main suppress_prefixlength 0 priority 8684 protocol 109
+rule add from 10.1.0.1 lookup TABLE_OF_V0 priority 8685 protocol 109
 END
-for number in 8684 8685; do while ip rule delete pref $number 2>/dev/null; do :; done; done
-ip route flush table all proto 109
 ";
 
 const SHOW: &str = "\
-ip mptcp endpoint show; ip mptcp limits show; cat /proc/sys/net/mptcp/stale_loss_cnt
-ip rule | sed -n '/proto 109/p'; ip route show table all proto 109
+cat /proc/sys/net/mptcp/stale_loss_cnt
+ip -6 -batch - <<END
+rule
+route show table all
+END
+ip -4 -batch - <<END
+mptcp endpoint show
+mptcp limits show
+rule
+route show table all
+END
 ";
-
-/// Limits, a sysctl, and of the uplink two rules and a route.
-const OTHER_LINES: usize = 3 + 3;
 
 /// The system calls of an undisturbed run to the goal.
 #[track_caller]
@@ -104,6 +127,8 @@ pub struct Scene {
     pub namespace: Namespace,
     /// The record of the program's own endpoints at the start: path and contents.
     record: (PathBuf, Vec<u8>),
+    /// The script that puts everything back to the start.
+    reset: String,
     /// The state at the start.
     pub before: Vec<String>,
     /// The state that an undisturbed run reaches.
@@ -115,19 +140,28 @@ impl Scene {
     #[track_caller]
     pub fn new() -> Scene {
         let namespace = Namespace::new();
-        namespace.links(&[("v0", "v1")]);
-        namespace.ip("address add 10.0.0.4/32 dev lo");
-        namespace.ip("address add 10.1.0.1/24 dev v0");
+        namespace.links(&[("v0", "v1"), ("w0", "w1")]);
+        namespace.ip_batch(
+            "address add 10.0.0.4/32 dev lo\naddress add 10.1.0.1/24 dev v0\naddress add 10.2.0.1/24 dev v1\n\
+             address add 10.3.0.1/24 dev w0\naddress add 2001:db8:3::1/64 dev w0 nodad\n\
+             rule add from 10.3.0.1 lookup 100 priority 8685\n",
+        );
         namespace.ip(&format!("mptcp endpoint add {FOREIGN}"));
         namespace.apply(START, &[]).expect(0);
         let path = namespace.lock_file().with_extension("owned");
         let record = (path.clone(), fs::read(path).expect("a record"));
-        let mut scene = Scene { namespace, record, before: Vec::new(), goal: Vec::new() };
-        scene.reset();
+        let reset = ["v0", "v1"].iter().fold(RESET.to_owned(), |script, dev| {
+            script.replace(&format!("TABLE_OF_{}", dev.to_uppercase()), &uplink_table(&namespace, dev))
+        });
+        let mut scene = Scene { namespace, record, reset, before: Vec::new(), goal: Vec::new() };
         scene.before = scene.state();
+        scene.reset();
+        assert_eq!(scene.state(), scene.before);
         scene.namespace.apply(GOAL, &[]).expect(0);
         scene.goal = scene.state();
-        assert_eq!(scene.goal.len(), GOAL_ADDRESSES.len() + OTHER_LINES, "{:?}", scene.goal);
+        assert_eq!(scene.namespace.endpoints().len(), GOAL_ADDRESSES.len() + 1, "{:?}", scene.goal);
+        let is_own = |row: &&String| row.contains(" proto 109");
+        assert_eq!(scene.goal.iter().filter(is_own).count(), GOAL_ROUTING, "{:?}", scene.goal);
         scene.reset();
         scene
     }
@@ -135,7 +169,7 @@ impl Scene {
     /// Puts everything back to the start.
     #[track_caller]
     pub fn reset(&self) {
-        self.namespace.sh(RESET);
+        self.namespace.sh(&self.reset);
         for left in self.runtime_files() {
             fs::remove_file(self.namespace.runtime().join(left)).expect("removed");
         }
@@ -152,8 +186,11 @@ impl Scene {
             }
             _ => row.to_owned(),
         };
-        let mut rows: Vec<String> =
-            self.namespace.sh(SHOW).lines().map(|line| without_id(line.trim())).collect();
+        // The kernel's own routes come and go.
+        let is_kernels = |line: &&str| line.contains(" proto kernel ");
+        let shown = self.namespace.sh(SHOW);
+        let lines = shown.lines().filter(|line| !is_kernels(line));
+        let mut rows: Vec<String> = lines.map(|line| without_id(line.trim())).collect();
         rows.sort();
         rows
     }
@@ -206,4 +243,12 @@ impl Scene {
         names.sort();
         names
     }
+}
+
+/// The table of the uplink that an interface is: what the program calls it.
+#[track_caller]
+fn uplink_table(namespace: &Namespace, dev: &str) -> String {
+    let line = namespace.ip(&format!("-o link show {dev}"));
+    let index: u32 = line.split(':').next().and_then(|index| index.parse().ok()).expect("an index");
+    (868_400_000 + index).to_string()
 }
