@@ -17,13 +17,16 @@ fn route(gateway: &str) -> UplinkRoute {
     UplinkRoute { family: Family::Ipv4, table: TABLE, gateway, dev: None, raw: Vec::new() }
 }
 
-fn state(rules: &[UplinkRule], routes: &[UplinkRoute]) -> State {
-    let uplinks = Some(UplinkState { rules: rules.to_vec(), routes: routes.to_vec() });
+fn state(rules: &[&UplinkRule], routes: &[&UplinkRoute]) -> State {
+    let uplinks = UplinkState {
+        rules: rules.iter().copied().cloned().collect(),
+        routes: routes.iter().copied().cloned().collect(),
+    };
     State {
         limits: Limits { subflows: 2, add_addr_accepted: 0 },
         sysctls: [].into(),
         endpoints: Vec::new(),
-        uplinks,
+        uplinks: Some(uplinks),
     }
 }
 
@@ -42,7 +45,7 @@ fn set(from: Option<&UplinkRoute>, to: &UplinkRoute) -> Step {
 #[test]
 fn what_others_removed_is_told() {
     let (rule, route, other) = (rule("192.0.2.1"), route("192.0.2.254"), route("192.0.2.253"));
-    let reached = state(std::slice::from_ref(&rule), std::slice::from_ref(&route));
+    let reached = state(&[&rule], &[&route]);
     let told = |found: &State, steps: &[Step]| between(&reached, found, steps.iter());
     assert_eq!(
         told(&state(&[], &[]), &[set(None, &route), add(&rule)]),
@@ -52,7 +55,7 @@ fn what_others_removed_is_told() {
         ]
     );
     assert_eq!(
-        told(&state(&[rule], std::slice::from_ref(&other)), &[set(Some(&other), &route)]),
+        told(&state(&[&rule], &[&other]), &[set(Some(&other), &route)]),
         ["drift: another program changed the route default via 192.0.2.254 table 868400002 to \
              route default via 192.0.2.253 table 868400002"]
     );
@@ -63,7 +66,7 @@ fn what_others_removed_is_told() {
 fn what_a_pass_takes_back_itself_is_no_drift() {
     let (old, new, route, other) =
         (rule("192.0.2.1"), rule("192.0.2.2"), route("192.0.2.254"), route("192.0.2.253"));
-    let reached = state(std::slice::from_ref(&old), std::slice::from_ref(&route));
+    let reached = state(&[&old], &[&route]);
     let steps =
         [add(&new), del(&old), add(&old), del(&new), set(Some(&route), &other), set(Some(&other), &route)];
     assert_eq!(between(&reached, &reached, steps.iter()), [""; 0]);
