@@ -55,34 +55,27 @@ impl Case {
         )
     }
 
+    /// Where the server listens, and what the client connects to: the first address, if the host is the server.
+    fn service(self) -> [&'static str; 2] {
+        match (self.role, self.reverse_path) {
+            (Role::Client, Some(_)) => [FAR_IPV4; 2],
+            (Role::Client, None) => [FAR_IPV6; 2],
+            (Role::Server, Some(_)) => ["0.0.0.0:6004", "10.1.1.1:6004"],
+            (Role::Server, None) => ["[::]:6006", "[2001:db8:11::1]:6006"],
+        }
+    }
+
+    #[track_caller]
     fn server(self, providers: &Providers) -> Peer {
-        let [first, _] = self.addresses();
-        match self.role {
-            Role::Client => Peer::server(&providers.far, self.service()),
-            Role::Server => Peer::server(&providers.host, &format!("{}:6000", in_brackets(&any(&first)))),
-        }
+        let host = if self.role == Role::Server { &providers.host } else { &providers.far };
+        Peer::server(host, self.service()[0])
     }
 
-    fn service(self) -> &'static str {
-        if self.reverse_path.is_some() { FAR_IPV4 } else { FAR_IPV6 }
+    #[track_caller]
+    fn client(self, providers: &Providers) -> Peer {
+        let host = if self.role == Role::Server { &providers.far } else { &providers.host };
+        Peer::client(host, self.service()[1])
     }
-
-    /// Opens a connection over the first address.
-    fn connect(self, providers: &Providers) -> Peer {
-        let [first, _] = self.addresses();
-        match self.role {
-            Role::Client => Peer::client(&providers.host, self.service()),
-            Role::Server => Peer::client(&providers.far, &format!("{}:6000", in_brackets(&first))),
-        }
-    }
-}
-
-fn any(address: &str) -> String {
-    if address.contains(':') { "::".to_owned() } else { "0.0.0.0".to_owned() }
-}
-
-fn in_brackets(address: &str) -> String {
-    if address.contains(':') { format!("[{address}]") } else { address.to_owned() }
 }
 
 /// Whether the host has an established subflow from this address.
@@ -103,7 +96,7 @@ impl Case {
         let is_up = || is_up(&providers.host, &second) && bytes(&second) > 0;
         for (uplinks, comes_up) in [("{}", self.comes_up_without_uplinks()), (UPLINKS, true)] {
             providers.host.apply(&self.config(uplinks), &[]).expect(0);
-            let connection = self.connect(providers);
+            let connection = self.client(providers);
             if comes_up {
                 wait_for(&format!("a second subflow with uplinks {uplinks}: {self:?}"), is_up);
             } else {

@@ -6,6 +6,7 @@ mod containers;
 mod load;
 mod matrix;
 mod setups;
+mod undo;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -151,11 +152,17 @@ fn counter(namespace: &Namespace, file: &str, group: &str, name: &str) -> u64 {
 /// By which router and interface packets of each address leave, by the rules and routes of this program alone.
 #[track_caller]
 fn ways(host: &Namespace) -> BTreeMap<String, String> {
+    ways_by(|arguments| host.ip(arguments))
+}
+
+/// The same, as this `ip` lists it.
+#[track_caller]
+fn ways_by(ip: impl Fn(&str) -> String) -> BTreeMap<String, String> {
     let mut ways = BTreeMap::new();
     for family in ["-4", "-6"] {
-        let rules = host.ip(&format!("{family} rule"));
+        let rules = ip(&format!("{family} rule"));
         let own = || rules.lines().filter_map(|line| line.trim().strip_suffix(" proto 109"));
-        let routes = host.ip(&format!("{family} route show table all proto 109"));
+        let routes = ip(&format!("{family} route show table all proto 109"));
         for (from, table) in
             own().filter_map(|rule| rule.strip_prefix("8685:\tfrom ")?.split_once(" lookup "))
         {

@@ -156,6 +156,12 @@ fn index(name: &str) -> NonZeroU32 {
 /// The rules and routes of this namespace that `ip` lists, a sorted line each.
 #[track_caller]
 fn everything() -> Vec<String> {
+    listed_by(ip)
+}
+
+/// The rules and routes that this `ip` lists, a sorted line each.
+#[track_caller]
+pub fn listed_by(ip: impl Fn(&str) -> String) -> Vec<String> {
     let lists = ["-4 -N rule", "-6 -N rule", "-4 -N route show table all", "-6 -N route show table all"];
     let mut lines = Vec::new();
     for list in lists {
