@@ -10,6 +10,7 @@ use super::{
     replace_route,
 };
 use crate::kernel::seam::{inside, is_inside};
+use crate::kernel::strace;
 use crate::support::Namespace;
 
 #[test]
@@ -167,4 +168,43 @@ fn be_refused() {
     assert_eq!((left.rules.len(), left.routes), (2, vec![]));
     inside.carry_out(left.rules.into_iter().map(delete_rule));
     assert_eq!(ours(), [""; 0]);
+}
+
+/// The rule is there although its acknowledgement is lost; so its addition is a step of the report, and is not tried again.
+#[test]
+fn a_step_whose_answer_is_lost_was_carried_out() {
+    let namespace = Namespace::new();
+    namespace.links(&[("e0", "e1")]);
+    namespace.ip("address add 10.1.1.1/24 dev e0");
+    let config = "{version: 1, uplinks: {u: {dev: e0, gateway: 10.1.1.254}}}";
+    let undisturbed = strace::apply(&namespace, &[], config);
+    let printed = undisturbed.ran.expect(0).stdout;
+    for (kind, count) in [(NEWRULE, 2), (NEWROUTE, 1)] {
+        let answers: Vec<usize> = answers_to(&undisturbed.calls, kind);
+        assert_eq!(answers.len(), count, "{:?}", undisturbed.calls);
+        for place in answers {
+            namespace.apply("{version: 1, uplinks: {}}", &["-q"]).expect(0);
+            let fault = format!("recvfrom:error=ENOBUFS:when={place}");
+            let disturbed = strace::apply(&namespace, &[&fault], config);
+            assert!(disturbed.calls.iter().any(|call| call.contains("INJECTED")), "{fault}");
+            assert_eq!(disturbed.ran.expect(0).stdout, printed, "{fault}");
+        }
+    }
+}
+
+/// `RTM_NEWRULE` and `RTM_NEWROUTE`
+const NEWRULE: u16 = 32;
+const NEWROUTE: u16 = 24;
+
+/// The places, among all answers, of the first ones to requests of that type.
+fn answers_to(calls: &[String], kind: u16) -> Vec<usize> {
+    let words = [format!("nlmsg_type={kind},"), format!("nlmsg_type={kind:#x},")];
+    let (mut received, mut places) = (0, Vec::new());
+    for call in calls {
+        received += usize::from(call.starts_with("recvfrom("));
+        if call.starts_with("sendto(") && words.iter().any(|word| call.contains(word)) {
+            places.push(received + 1);
+        }
+    }
+    places
 }
