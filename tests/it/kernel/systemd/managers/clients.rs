@@ -7,7 +7,13 @@ use crate::kernel::systemd::machine::write;
 
 use super::site::{DEVS, FIRST, MOVED, Manager, ONE, Site};
 
-/// Debian's script makes default routes without a metric, so that the second interface gets none.
+/// Debian's script makes default routes without a metric, so that the interface that comes second gets none.
+const UDHCPC: &str = "\
+systemctl start udhcpc@eth1
+until [ -n \"$(ip route show default)\" ]; do sleep 0.05; done
+systemctl start udhcpc@eth2
+";
+
 #[track_caller]
 fn udhcpc() -> Site {
     let manager = Manager {
@@ -47,7 +53,7 @@ fn dhcpcd() -> Site {
 #[test]
 fn udhcpc_and_its_script() {
     let site = udhcpc();
-    site.event("start", "systemctl start udhcpc@eth1 udhcpc@eth2", "", FIRST);
+    site.event("start", UDHCPC, "", FIRST);
     let signal = |name: &str| format!("systemctl kill --kill-whom=main --signal={name} udhcpc@eth2");
     site.moves();
     // By itself it renews after half of the lease, whatever the server says.
@@ -72,7 +78,7 @@ fn dhcpcd_and_its_routes() {
 #[test]
 #[ignore = "a lease takes two minutes to expire; tests/managers/run takes the time"]
 fn clients_and_a_lease_that_is_lost() {
-    let sites = [(udhcpc(), "systemctl start udhcpc@eth1 udhcpc@eth2"), (dhcpcd(), "systemctl start dhcpcd")];
+    let sites = [(udhcpc(), UDHCPC), (dhcpcd(), "systemctl start dhcpcd")];
     for (site, start) in sites {
         site.event("start", start, "", FIRST);
         site.event("lease expired", "systemctl stop provider@2", "Deleted", ONE);
