@@ -116,18 +116,18 @@ impl ResolvedUplinks {
         facts: &mut dyn HostFacts,
     ) -> Result<(), ResolveError> {
         let Located { value: dev, location } = &uplink.dev;
-        let (why, help) = match down {
-            Some(interface) => (format!("{} is down", Device::from(interface)), None),
+        let (code, why, help) = match down {
+            Some(interface) => (code::UPLINK_DOWN, format!("{} is down", Device::from(interface)), None),
             None if facts.interfaces()?.iter().any(|on| on.loopback && dev.matches(on)) => {
                 let help = "name an interface that leads to other hosts";
-                (format!("{dev} is the loopback interface"), Some(help.to_owned()))
+                (code::UPLINK_DOWN, format!("{dev} is the loopback interface"), Some(help.to_owned()))
             }
             None => {
                 let words: Vec<&str> = dev.globs.iter().map(String::as_str).collect();
-                (format!("there is no interface {dev}"), interface_hint(&words, facts)?)
+                (code::DEV_MISSING, format!("there is no interface {dev}"), interface_hint(&words, facts)?)
             }
         };
-        let warning = self.waiting(uplink, code::UPLINK_DOWN, &why).at(*location, "");
+        let warning = self.waiting(uplink, code, &why).at(*location, "");
         self.warnings.push(Diagnostic { help, ..warning });
         Ok(())
     }

@@ -95,7 +95,7 @@ pub enum Configuration {
     /// They have errors: how many, and the first of them.
     Invalid(usize, String, Option<Location>),
     /// They are valid.
-    Valid(Declared),
+    Valid(Box<Declared>),
 }
 
 /// A valid configuration, compared with this host.
@@ -107,6 +107,8 @@ pub struct Declared {
     pub steps: Vec<Step>,
     /// The declarations that wait, and what for.
     pub waiting: Vec<Diagnostic>,
+    /// What uplinks wait for, and what removes their rules.
+    pub of_uplinks: Vec<Diagnostic>,
     /// Why this kernel cannot apply it.
     pub unsupported: Vec<Diagnostic>,
     /// Where each endpoint is declared, by name.
@@ -155,12 +157,18 @@ impl Declared {
             Ok(Report { failure: Some(failure), .. }) => declared.unsupported = failure.diagnostics,
             Ok(report) => {
                 declared.steps = report.steps().cloned().collect();
-                declared.waiting = report.diagnostics;
                 let is_found = |found: &Diagnostic| {
                     [code::DEV_MISSING, code::NO_MATCH].contains(&found.code)
                         || uplinks::CODES.contains(&found.code)
                 };
-                declared.waiting.retain(is_found);
+                let uplinks = || loaded.config.uplinks.iter().flatten();
+                let is_of_uplink = |found: &Diagnostic| {
+                    let at = found.labels.first().map(|label| label.location);
+                    uplinks::CODES.contains(&found.code)
+                        || uplinks().any(|uplink| at == Some(uplink.dev.location))
+                };
+                let found = report.diagnostics.into_iter().filter(is_found);
+                (declared.of_uplinks, declared.waiting) = found.partition(is_of_uplink);
             }
             Err(failure) if failure.kind == FailureKind::Waiting => {
                 declared.waiting = failure.diagnostics;

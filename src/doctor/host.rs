@@ -6,7 +6,6 @@ use crate::model::{Endpoint, Step, Sysctl, SysctlValue, code, counted};
 
 use super::evidence::{Configuration, Evidence, Table};
 use super::finding::Finding;
-use super::uplinks;
 
 /// The kernel has no MPTCP.
 pub fn no_mptcp(evidence: &Evidence) -> Vec<Finding> {
@@ -81,7 +80,7 @@ pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
             .remedy(reason.help.clone().unwrap_or_else(|| declared.command.clone()));
         findings.push(Finding { location: reason.labels.first().map(|label| label.location), ..finding });
     }
-    for waiting in declared.waiting.iter().filter(|found| !uplinks::CODES.contains(&found.code)) {
+    for waiting in &declared.waiting {
         let finding = Finding::fault(waiting.code, waiting.message.as_str())
             .evidence("the configuration, compared with the interfaces and addresses of this host")
             .meaning("The endpoint is not in the table, so no subflow uses it.")

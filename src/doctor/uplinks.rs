@@ -66,5 +66,5 @@ pub fn waiting(evidence: &Evidence) -> Vec<Finding> {
         let location = found.labels.first().map(|label| label.location);
         Finding { location, endpoint: found.endpoint.clone(), ..finding }
     };
-    declared.waiting.iter().filter(|found| CODES.contains(&found.code)).map(finding).collect()
+    declared.of_uplinks.iter().map(finding).collect()
 }

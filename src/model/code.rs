@@ -162,7 +162,7 @@ codes! {
     DEV_MISSING = "dev-missing": Warning | Fault;
     /// Nothing tells the router of an uplink; it waits.
     GATEWAY_UNKNOWN = "gateway-unknown": Warning | Fault;
-    /// An interface of an uplink does not exist, is down, or has no address; the uplink waits.
+    /// An interface of an uplink is down, or has no global address; the uplink waits.
     UPLINK_DOWN = "uplink-down": Warning | Fault;
     /// systemd-networkd removes the rules and routes of uplinks.
     NETWORKD_FOREIGN_RULES = "networkd-foreign-rules": Warning | Fault;

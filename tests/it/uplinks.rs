@@ -154,7 +154,7 @@ fn an_interface_is_one_uplink() {
     let several = planned("{all: {dev: \"eth*\", gateway: 192.0.2.1}}", &unmanaged(), &mut host);
     assert_eq!(several, "error: uplink `all` has a `gateway` and several interfaces\n");
     let missing = planned("{all: {dev: wwan0}}", &unmanaged(), &mut host);
-    assert!(missing.contains("uplink-down: uplink `all` waits: there is no interface wwan0"), "{missing}");
+    assert!(missing.contains("dev-missing: uplink `all` waits: there is no interface wwan0"), "{missing}");
     host.interface_mut(9).loopback = true;
     let loopback = planned("{all: {dev: eth9}}", &unmanaged(), &mut host);
     assert!(

@@ -34,5 +34,5 @@ fn what_an_uplink_waits_for_is_found() {
     let Scene { host, _service } = Scene::new();
     host.ip("route delete default dev eth0");
     let config = "{version: 1, uplinks: {fibre: {dev: eth0}, other: {dev: eth9}}}";
-    assert_eq!(found(&host, config), ["fault gateway-unknown fibre", "fault uplink-down other"]);
+    assert_eq!(found(&host, config), ["fault gateway-unknown fibre", "fault dev-missing other"]);
 }
