@@ -192,17 +192,45 @@ fn a_step_whose_answer_is_lost_was_carried_out() {
     }
 }
 
-/// `RTM_NEWRULE` and `RTM_NEWROUTE`
-const NEWRULE: u16 = 32;
+/// What a kernel says that was built without rules.
+#[test]
+fn a_kernel_without_policy_routing_is_exit_5() {
+    let namespace = Namespace::new();
+    let config = "{version: 1, limits: {subflows: 5}, uplinks: {}}";
+    let undisturbed = strace::apply(&namespace, &[], "{version: 1, uplinks: {}}");
+    undisturbed.ran.expect(0);
+    let place = answers_to(&undisturbed.calls, GETRULE)[0];
+    let request = undisturbed.calls.iter().find(|call| asks_for(call, GETRULE)).expect("a request");
+    let sequence = request.split("nlmsg_seq=").nth(1).and_then(|rest| rest.split([',', '}']).next());
+    let sequence: u32 = sequence.and_then(|number| number.parse().ok()).expect("a number");
+    // NLMSG_ERROR, capped, with EOPNOTSUPP and the header of the request.
+    let mut answer =
+        [36u32.to_ne_bytes(), (2u32 | 0x100 << 16).to_ne_bytes(), sequence.to_ne_bytes()].concat();
+    answer.extend([0u32.to_ne_bytes(), (-95i32).to_ne_bytes(), 16u32.to_ne_bytes()].concat());
+    answer.resize(36, 0);
+    let bytes: String = answer.iter().map(|byte| format!("{byte:02x}")).collect();
+    let forged = format!("recvfrom:retval=36:poke_exit=@arg2={bytes}:when={place}");
+    let ran = strace::apply(&namespace, &[&forged], config).ran.expect(5);
+    assert!(ran.stderr.contains("CONFIG_IP_MULTIPLE_TABLES"), "{}", ran.stderr);
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
+}
+
+/// `RTM_NEWROUTE`, `RTM_NEWRULE` and `RTM_GETRULE`
 const NEWROUTE: u16 = 24;
+const NEWRULE: u16 = 32;
+const GETRULE: u16 = 34;
+
+fn asks_for(call: &str, kind: u16) -> bool {
+    let words = [format!("nlmsg_type={kind},"), format!("nlmsg_type={kind:#x},")];
+    call.starts_with("sendto(") && words.iter().any(|word| call.contains(word))
+}
 
 /// The places, among all answers, of the first ones to requests of that type.
 fn answers_to(calls: &[String], kind: u16) -> Vec<usize> {
-    let words = [format!("nlmsg_type={kind},"), format!("nlmsg_type={kind:#x},")];
     let (mut received, mut places) = (0, Vec::new());
     for call in calls {
         received += usize::from(call.starts_with("recvfrom("));
-        if call.starts_with("sendto(") && words.iter().any(|word| call.contains(word)) {
+        if asks_for(call, kind) {
             places.push(received + 1);
         }
     }
