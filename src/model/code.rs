@@ -158,7 +158,7 @@ codes! {
     TABLE = "table": Error;
     /// An endpoint that `prune: false` leaves alone has the id that the file declares.
     ID_HELD = "id-held": Error;
-    /// The interface of a declaration does not exist, or that of an uplink is down; the declaration waits.
+    /// The interface of a declaration does not exist; the declaration waits.
     DEV_MISSING = "dev-missing": Warning | Fault;
     /// Nothing tells the router of an uplink; it waits.
     GATEWAY_UNKNOWN = "gateway-unknown": Warning | Fault;
