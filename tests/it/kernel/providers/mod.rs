@@ -138,17 +138,6 @@ impl Providers {
     }
 }
 
-/// A counter of a namespace, in this file of `/proc/net` and on the lines that begin with this word.
-#[track_caller]
-fn counter(namespace: &Namespace, file: &str, group: &str, name: &str) -> u64 {
-    let path = format!("/proc/{}/net/{file}", namespace.pid());
-    let text = std::fs::read_to_string(path).expect("the counters of a namespace");
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix(group));
-    let [names, values] = [lines.next(), lines.next()].map(|line| line.expect(group).split(' '));
-    let found = names.zip(values).find_map(|(known, value)| (known == name).then_some(value));
-    found.expect(name).parse().expect("a number")
-}
-
 /// By which router and interface packets of each address leave, by the rules and routes of this program alone.
 #[track_caller]
 fn ways(host: &Namespace) -> BTreeMap<String, String> {
