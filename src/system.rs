@@ -10,7 +10,8 @@ use std::time::Duration;
 pub use nix::errno::Errno;
 
 use crate::model::{
-    AddressState, Capabilities, Family, Identity, Interface, State, Step, Sysctl, SysctlValue, escaped,
+    AddressState, Capabilities, Family, Identity, Interface, State, Step, Sysctl, SysctlValue, UplinkRoute,
+    escaped,
 };
 
 /// `MPTCP_PM_ATTR_SUBFLOWS`, the attribute of the limit `subflows`, which a refusal may point at.
@@ -106,6 +107,12 @@ pub trait HostFacts {
     /// # Errors
     /// When the kernel does not answer.
     fn default_routes(&mut self, family: Family, out_of: NonZeroU32) -> Result<Vec<MainDefault>, Error>;
+
+    /// Whether the kernel would take a route of an uplink, as far as that can be told without writing anything.
+    ///
+    /// # Errors
+    /// As it would refuse it.
+    fn check_route(&mut self, route: &UplinkRoute) -> Result<(), Refusal>;
 
     /// Whether a socket can be bound to the address now: it is on an interface that is up, on that one if one is given,
     /// and its duplicate address detection has ended well.

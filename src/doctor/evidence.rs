@@ -153,28 +153,23 @@ impl Declared {
         let locations = loaded.config.endpoints.iter().flatten();
         let locations = locations.map(|endpoint| (endpoint.name.value.to_string(), endpoint.name.location));
         let mut declared = Declared { command, locations: locations.collect(), ..Declared::default() };
+        let uplinks = || loaded.config.uplinks.iter().flatten();
+        let is_of_uplink = |found: &Diagnostic| {
+            let at = found.labels.first().map(|label| label.location);
+            uplinks::CODES.contains(&found.code) || uplinks().any(|uplink| at == Some(uplink.dev.location))
+        };
+        let is_found = |found: &Diagnostic| {
+            [code::DEV_MISSING, code::NO_MATCH, code::REQUIRED].contains(&found.code) || is_of_uplink(found)
+        };
+        let waiting = |found: Vec<Diagnostic>| found.into_iter().filter(is_found).partition(is_of_uplink);
         match pass {
             Ok(Report { failure: Some(failure), .. }) => declared.unsupported = failure.diagnostics,
             Ok(report) => {
                 declared.steps = report.steps().cloned().collect();
-                let is_found = |found: &Diagnostic| {
-                    [code::DEV_MISSING, code::NO_MATCH].contains(&found.code)
-                        || uplinks::CODES.contains(&found.code)
-                };
-                let uplinks = || loaded.config.uplinks.iter().flatten();
-                let is_of_uplink = |found: &Diagnostic| {
-                    let at = found.labels.first().map(|label| label.location);
-                    uplinks::CODES.contains(&found.code)
-                        || uplinks().any(|uplink| at == Some(uplink.dev.location))
-                };
-                let found = report.diagnostics.into_iter().filter(is_found);
-                (declared.of_uplinks, declared.waiting) = found.partition(is_of_uplink);
+                (declared.of_uplinks, declared.waiting) = waiting(report.diagnostics);
             }
             Err(failure) if failure.kind == FailureKind::Waiting => {
-                declared.waiting = failure.diagnostics;
-                declared.waiting.retain(|found| {
-                    [code::DEV_MISSING, code::NO_MATCH, code::REQUIRED].contains(&found.code)
-                });
+                (declared.of_uplinks, declared.waiting) = waiting(failure.diagnostics);
             }
             Err(failure) => {
                 let reason = failure.diagnostics.first().map_or("", |first| first.message.as_str());

@@ -2,13 +2,14 @@
 
 use crate::model::code::Code;
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{Step, code, counted};
+use crate::model::{Step, code};
 
 use super::evidence::{Configuration, Declared, Evidence};
 use super::finding::Finding;
 
 /// What is said of uplinks when the configuration is compared with this host.
-pub const CODES: [Code; 3] = [code::UPLINK_DOWN, code::GATEWAY_UNKNOWN, code::NETWORKD_FOREIGN_RULES];
+pub const CODES: [Code; 4] =
+    [code::UPLINK_DOWN, code::GATEWAY_UNKNOWN, code::ROUTE_TAKEN, code::NETWORKD_FOREIGN_RULES];
 
 fn declared(evidence: &Evidence) -> Option<&Declared> {
     match &evidence.configuration {
@@ -30,7 +31,7 @@ pub fn differ(evidence: &Evidence) -> Vec<Finding> {
             _ => {}
         }
     }
-    let found = |code, title: String, steps: &[String], meaning: &str| {
+    let found = |code, title: &str, steps: &[String], meaning: &str| {
         let more = steps.len().saturating_sub(3);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         let shown = steps.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
@@ -38,14 +39,16 @@ pub fn differ(evidence: &Evidence) -> Vec<Finding> {
         let remedy = format!("{}\n# `mptcp-apply --watch` keeps it so", declared.command);
         (!steps.is_empty()).then(|| finding.meaning(meaning).remedy(remedy))
     };
-    let title = format!("{} of uplinks not as declared", counted(missing.len(), "rule or route"));
     let meaning = "Packets with an address of an uplink may leave by another interface. The address or the router changed since \
                    the configuration was applied, or another program removed what it had made.";
-    let missing = found(code::UPLINK_MISSING, title, &missing, meaning);
-    let title = format!("{} of uplinks left over", counted(stale.len(), "rule or route"));
+    let missing =
+        found(code::UPLINK_MISSING, "rules or routes of uplinks are not as declared", &missing, meaning);
     let meaning =
         "Nothing that is declared needs them any more. They may lead packets to a router that is gone.";
-    missing.into_iter().chain(found(code::UPLINK_STALE, title, &stale, meaning)).collect()
+    missing
+        .into_iter()
+        .chain(found(code::UPLINK_STALE, "rules or routes of uplinks are left over", &stale, meaning))
+        .collect()
 }
 
 /// Uplinks that wait, and a program that removes their rules.

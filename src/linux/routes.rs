@@ -158,17 +158,9 @@ impl Routes {
         Ok(routes)
     }
 
-    /// Whether a router is on the link of the route's interface, as the kernel will ask itself when the route is added
-    /// (`fib_check_nh_v4_gw`, `ip6_route_check_nh`).
-    ///
-    /// # Errors
-    /// As the kernel will refuse it.
-    pub fn check_router(&mut self, route: &UplinkRoute) -> Result<(), Refusal> {
-        self.router_flags(route).map(|_| ())
-    }
-
     /// The flags (`RTNH_F_*`) that make the kernel take the router of a route. A provider may name one that no prefix covers:
-    /// where a default route of another program leads there, the kernel was told that it is on the link.
+    /// where a default route of another program leads there, the kernel was told that it is on the link. Otherwise the kernel
+    /// looks for it (`fib_check_nh_v4_gw`, `ip6_route_check_nh`).
     ///
     /// # Errors
     /// As the kernel will refuse the router.

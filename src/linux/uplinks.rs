@@ -88,9 +88,18 @@ impl Routes {
         Ok(Err(Refusal::changed()))
     }
 
-    /// Replaces a route in place. To the kernel the new one takes the place of any that has its destination and metric,
-    /// whoever made that.
-    fn replace_route(&mut self, to: &UplinkRoute) -> Result<Verdict, Error> {
+    /// Whether the kernel would take a route.
+    ///
+    /// # Errors
+    /// As it would refuse it.
+    pub fn check_route(&mut self, route: &UplinkRoute) -> Result<(), Refusal> {
+        self.router_flags(route)?;
+        self.check_place(route)
+    }
+
+    /// Refuses a route whose place another program's has: to the kernel the new one takes the place of any that has its
+    /// destination and metric, whoever made that.
+    fn check_place(&mut self, to: &UplinkRoute) -> Result<(), Refusal> {
         let mut request = list(to.family.number(), 0);
         request.put(rta::TABLE, to.table.to_ne_bytes());
         let routes = self.routes(request, rtmsg::route)?;
@@ -98,9 +107,17 @@ impl Routes {
             (route.family, route.table, route.prefix_length) == (to.family, to.table, 0)
                 && route.metric == metric(to.family)
         };
-        if routes.iter().filter(is_in_place).any(|route| route.protocol != UPLINK_PROTOCOL) {
-            let text = Some("another program has a default route in this table".to_owned());
-            return Ok(Err(Refusal { text, ..Refusal::new(Errno::EEXIST) }));
+        if routes.iter().filter(is_in_place).all(|route| route.protocol == UPLINK_PROTOCOL) {
+            return Ok(());
+        }
+        let text = Some(format!("another program has a default route in table {}", to.table));
+        Err(Refusal { text, ..Refusal::new(Errno::EEXIST) })
+    }
+
+    /// Replaces a route in place.
+    fn replace_route(&mut self, to: &UplinkRoute) -> Result<Verdict, Error> {
+        if let Err(refusal) = self.check_place(to) {
+            return Ok(Err(refusal));
         }
         let request = self.new_route(NlmF::CREATE | NlmF::REPLACE, to);
         self.netlink.request(request)

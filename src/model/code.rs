@@ -160,8 +160,10 @@ codes! {
     ID_HELD = "id-held": Error;
     /// The interface of a declaration does not exist; the declaration waits.
     DEV_MISSING = "dev-missing": Warning | Fault;
-    /// Nothing tells the router of an uplink; it waits.
-    GATEWAY_UNKNOWN = "gateway-unknown": Warning | Fault;
+    /// Nothing tells the router of an uplink, or it is not on the link; the uplink waits.
+    GATEWAY_UNKNOWN = "gateway-unknown": Error | Warning | Fault;
+    /// Another program has a default route in the table of an uplink.
+    ROUTE_TAKEN = "route-taken": Error | Fault;
     /// An interface of an uplink is down, or has no global address; the uplink waits.
     UPLINK_DOWN = "uplink-down": Warning | Fault;
     /// systemd-networkd removes the rules and routes of uplinks.

@@ -154,14 +154,10 @@ impl Failure {
     }
 
     /// Sets the step, and the name of its endpoint.
-    pub fn at_step(self, index: usize, step: &Step, names: &DeclaredNames) -> Failure {
-        Failure { step: Some(index), ..self.concerning(names.of(step).map(str::to_owned)) }
-    }
-
-    /// Sets the name of the declaration that is concerned.
-    pub fn concerning(mut self, name: Option<String>) -> Failure {
+    pub fn at_step(mut self, index: usize, step: &Step, names: &DeclaredNames) -> Failure {
+        self.step = Some(index);
         if let Some(first) = self.diagnostics.first_mut() {
-            first.endpoint = name;
+            first.endpoint = names.of(step).map(str::to_owned);
         }
         self
     }
