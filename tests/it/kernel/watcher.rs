@@ -96,6 +96,22 @@ impl Watcher {
         wait_for(words, || self.said().contains(words));
     }
 
+    /// Waits until it waits itself: what it has changed makes it look again, also at what others change at the same time.
+    #[track_caller]
+    pub fn wait_until_idle(&self) {
+        const SILENCE: Duration = Duration::from_millis(200);
+        let status = format!("/proc/{}/status", self.pid());
+        let switches = || {
+            let status = fs::read_to_string(&status).expect("it lives");
+            status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).map(str::to_owned)
+        };
+        wait_for("an idle watch", || {
+            let before = switches();
+            std::thread::sleep(SILENCE);
+            switches() == before
+        });
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(self.process(), signal).expect("it lives");
     }

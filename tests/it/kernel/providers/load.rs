@@ -3,7 +3,6 @@
 use std::cell::Cell;
 
 use super::*;
-use crate::kernel::watcher::Watcher;
 use crate::peer::Peer;
 use crate::support::wait_for;
 
@@ -116,7 +115,7 @@ fn another_router_loses_nothing() {
     let (watcher, _) = Watcher::of(host, &config("{one: {dev: c1}, two: {dev: c2}}"));
     load.goes_on_by_both();
     host.ip("route replace default via 10.1.2.253 dev c2 metric 200");
-    within_a_second("the other router", host, |ways| ways["10.1.2.1"] == "via 10.1.2.253 dev c2");
+    within_a_second("the other router", host, &watcher, |ways| ways["10.1.2.1"] == "via 10.1.2.253 dev c2");
     router.ip("rule delete iif b2 from 10.1.2.1 priority 100");
     load.goes_on_by_both();
     assert!(load.client.ask() > 0);

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use crate::kernel::watcher::Watcher;
 use crate::support::{Namespace, allowed, run};
 
 /// Where the far end serves.
@@ -76,12 +77,15 @@ impl Providers {
         Providers { host, router, far }
     }
 
-    /// The link to a provider, up, without addresses. What comes by it is discarded.
+    /// The link to a provider, up, without addresses, also none of the host's own making, whose coming a watch would notice.
+    /// What comes by it is discarded.
     #[track_caller]
     fn link(&self, n: u8) {
         let peer = self.router.pid();
-        self.host
-            .ip_batch(&format!("link add c{n} type veth peer name l{n} netns {peer}\nlink set c{n} up\n"));
+        self.host.ip_batch(&format!(
+            "link add c{n} type veth peer name l{n} netns {peer}\nlink set c{n} addrgenmode none\n\
+             link set c{n} up\n"
+        ));
         self.router.ip(&format!("link set l{n} up"));
         for family in ["-4", "-6"] {
             self.router.ip(&format!("{family} rule add iif l{n} priority 200 blackhole"));
@@ -168,18 +172,24 @@ fn ways_by(ip: impl Fn(&str) -> String) -> BTreeMap<String, String> {
     ways
 }
 
-/// Waits until the ways are as they should be, as long as a watch may take.
+/// Waits until the ways are as they should be, as long as a watch may take, and until it has nothing more to do.
 #[track_caller]
-fn within_a_second(what: &str, host: &Namespace, condition: impl Fn(&BTreeMap<String, String>) -> bool) {
+fn within_a_second(
+    what: &str,
+    host: &Namespace,
+    watcher: &Watcher,
+    condition: impl Fn(&BTreeMap<String, String>) -> bool,
+) {
     let start = Instant::now();
     loop {
         let ways = ways(host);
         if condition(&ways) {
-            return;
+            break;
         }
         assert!(start.elapsed() < allowed(Duration::from_secs(1)), "{what} did not come: {ways:#?}");
         std::thread::sleep(Duration::from_millis(5));
     }
+    watcher.wait_until_idle();
 }
 
 /// The ways of both addresses of each of these providers.

@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::*;
 use crate::kernel::links::subflows;
-use crate::kernel::watcher::Watcher;
 use crate::peer::Peer;
 use crate::support::wait_for;
 
@@ -25,6 +24,7 @@ fn start(uplinks: &str) -> (Providers, Watcher) {
         ),
     );
     assert_eq!(providers.ways(), both_ways([1, 2]));
+    watcher.wait_until_idle();
     (providers, watcher)
 }
 
@@ -42,14 +42,14 @@ fn a_new_router_is_followed() {
     let first = watcher.count();
     providers.host.ip("route replace default via 10.1.2.7 dev c2 metric 200");
     let is_new = |ways: &BTreeMap<String, String>| ways["10.1.2.1"] == "via 10.1.2.7 dev c2";
-    within_a_second("the new router", &providers.host, is_new);
+    within_a_second("the new router", &providers.host, &watcher, is_new);
     providers.host.ip("-6 route replace default via 2001:db8:12::7 dev c2 metric 200");
     let is_new = |ways: &BTreeMap<String, String>| ways["2001:db8:12::1"] == "via 2001:db8:12::7 dev c2";
-    within_a_second("the new router", &providers.host, is_new);
+    within_a_second("the new router", &providers.host, &watcher, is_new);
     // As a DHCP client may do it: the new one is there before the old one goes.
     providers.host.ip("route add default via 10.1.1.7 dev c1 metric 50");
     let is_new = |ways: &BTreeMap<String, String>| ways["10.1.1.1"] == "via 10.1.1.7 dev c1";
-    within_a_second("the new router", &providers.host, is_new);
+    within_a_second("the new router", &providers.host, &watcher, is_new);
     providers.host.ip("route delete default via 10.1.1.254 dev c1 metric 100");
     assert_eq!(providers.host.endpoints(), [ENDPOINT]);
     watcher.wait_for_runs(first + 3);
@@ -65,10 +65,10 @@ fn a_default_route_may_go_and_come_back() {
     without.remove("10.1.2.1");
     for _ in 0..3 {
         providers.host.ip("route delete default dev c2");
-        within_a_second("no way", &providers.host, |ways| *ways == without);
+        within_a_second("no way", &providers.host, &watcher, |ways| *ways == without);
         assert_eq!(providers.host.endpoints(), [ENDPOINT]);
         providers.host.ip("route add default via 10.1.2.254 dev c2 metric 200");
-        within_a_second("the way back", &providers.host, |ways| *ways == both_ways([1, 2]));
+        within_a_second("the way back", &providers.host, &watcher, |ways| *ways == both_ways([1, 2]));
     }
     watcher.stop();
 }
@@ -82,15 +82,15 @@ fn a_link_may_go_down_and_up() {
     let host = &providers.host;
     for _ in 0..3 {
         host.ip("link set c1 down");
-        within_a_second("the first one down", host, |ways| *ways == both_ways([2]));
+        within_a_second("the first one down", host, &watcher, |ways| *ways == both_ways([2]));
         host.ip_batch("link set c1 up\naddress add 2001:db8:11::1/64 dev c1 nodad\n");
-        within_a_second("the first one up", host, |ways| *ways == both_ways([1, 2]));
+        within_a_second("the first one up", host, &watcher, |ways| *ways == both_ways([1, 2]));
 
         host.ip("link set c2 down");
-        within_a_second("the second one down", host, |ways| *ways == both_ways([1]));
+        within_a_second("the second one down", host, &watcher, |ways| *ways == both_ways([1]));
         host.ip_batch("link set c2 up\naddress add 2001:db8:12::1/64 dev c2 nodad\n");
         providers.default_routes(2..=2);
-        within_a_second("the second one up", host, |ways| *ways == both_ways([1, 2]));
+        within_a_second("the second one up", host, &watcher, |ways| *ways == both_ways([1, 2]));
     }
     // Behind the rules the endpoint is added again, as it came too early for the address.
     wait_for("the endpoint", || host.endpoints() == [ENDPOINT]);
@@ -102,14 +102,14 @@ fn an_interface_may_be_made_again() {
     let (providers, watcher) = start(UPLINKS);
     let host = &providers.host;
     host.ip("link delete c2");
-    within_a_second("the first one alone", host, |ways| *ways == both_ways([1]));
+    within_a_second("the first one alone", host, &watcher, |ways| *ways == both_ways([1]));
     assert!(!host.ip("rule").contains("10.1.2.1"), "a rule stayed");
     host.ip_batch(
         "link add c2 type veth peer name d2\nlink set c2 up\nlink set d2 up\naddress add 10.1.2.1/24 dev c2\n\
          address add 2001:db8:12::1/64 dev c2 nodad\n",
     );
     providers.default_routes(2..=2);
-    within_a_second("both", host, |ways| *ways == both_ways([1, 2]));
+    within_a_second("both", host, &watcher, |ways| *ways == both_ways([1, 2]));
     watcher.stop();
 }
 
@@ -124,7 +124,7 @@ fn an_address_may_move_to_another_uplink() {
         providers.host.ip(&format!("route replace default via 10.1.2.254 dev {to} metric 200"));
         let router = if to == "c1" { "via 10.1.1.254 dev c1" } else { "via 10.1.2.254 dev c2" };
         moved.insert("10.1.2.1".to_owned(), router.to_owned());
-        within_a_second(to, host, |ways| *ways == moved);
+        within_a_second(to, host, &watcher, |ways| *ways == moved);
     }
     watcher.stop();
 }
@@ -162,12 +162,12 @@ fn what_others_delete_comes_back() {
     ] {
         host.ip(&deletion);
         let is_back = |ways: &BTreeMap<String, String>| *ways == both_ways([1, 2]);
-        within_a_second(&deletion, host, is_back);
+        within_a_second(&deletion, host, &watcher, is_back);
         watcher.wait_until_said(&format!("drift: {logged}"));
     }
     // All at once, as systemd-networkd does it.
     host.sh("ip rule flush proto 109; ip -6 rule flush proto 109; ip route flush table all proto 109");
-    within_a_second("everything", host, |ways| *ways == both_ways([1, 2]));
+    within_a_second("everything", host, &watcher, |ways| *ways == both_ways([1, 2]));
     assert_eq!(host.endpoints(), [ENDPOINT]);
     watcher.stop();
 }
