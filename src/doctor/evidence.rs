@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use crate::config::LoadedConfig;
+use crate::config::{DevicePattern, LoadedConfig};
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{
     Capabilities, Connection, Counters, Endpoint, EndpointNames, HostAddress, Interface, Listener, Probe,
@@ -107,6 +107,8 @@ pub struct Declared {
     pub steps: Vec<Step>,
     /// The declarations that wait, and what for.
     pub waiting: Vec<Diagnostic>,
+    /// The interfaces of uplinks.
+    pub uplinks: Vec<DevicePattern>,
     /// What uplinks wait for, and what removes their rules.
     pub of_uplinks: Vec<Diagnostic>,
     /// Why this kernel cannot apply it.
@@ -154,6 +156,7 @@ impl Declared {
         let locations = locations.map(|endpoint| (endpoint.name.value.to_string(), endpoint.name.location));
         let mut declared = Declared { command, locations: locations.collect(), ..Declared::default() };
         let uplinks = || loaded.config.uplinks.iter().flatten();
+        declared.uplinks = uplinks().map(|uplink| uplink.dev.value.clone()).collect();
         let is_of_uplink = |found: &Diagnostic| {
             let at = found.labels.first().map(|label| label.location);
             uplinks::CODES.contains(&found.code) || uplinks().any(|uplink| at == Some(uplink.dev.location))
@@ -243,6 +246,14 @@ impl Evidence {
         };
         let connections = self.connections.iter().filter(|connection| connection.is_begun_here());
         connections.filter(move |connection| connection.subflows.iter().any(&leaves))
+    }
+
+    /// Whether an uplink is declared for the interface.
+    pub fn is_uplink(&self, interface: &Interface) -> bool {
+        match &self.configuration {
+            Configuration::Valid(declared) => declared.uplinks.iter().any(|dev| dev.matches(interface)),
+            Configuration::Absent | Configuration::Invalid(..) => false,
+        }
     }
 
     /// The name of an interface, or `if7`.

@@ -123,9 +123,11 @@ impl Routes {
     pub fn main_defaults(&mut self, family: Family, out_of: NonZeroU32) -> Result<Vec<MainDefault>, Error> {
         let mut request = list_main(family);
         request.put(rta::OIF, out_of.get().to_ne_bytes());
-        // Few of them are default routes, and the others need not be read.
-        let default =
-            |reply: &[u8]| rtmsg::route(reply.get(1).filter(|length| **length == 0).map(|_| reply)?);
+        // Few of them are default routes, and the others need not be read. One for a type of service is not for all packets.
+        let default = |reply: &[u8]| match reply {
+            [_, 0, _, 0, ..] => rtmsg::route(reply),
+            _ => None,
+        };
         let mut defaults = self.routes(request, default)?;
         defaults.retain(|route| route.is_default() && is_foreign_in_main(route, family));
         let best = |metric| {

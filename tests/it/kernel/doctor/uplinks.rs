@@ -1,7 +1,7 @@
 //! Uplinks as the doctor sees them.
 
 use super::host::Scene;
-use super::{found, mend};
+use super::{findings, found, mend};
 
 const CONFIG: &str = "{version: 1, uplinks: {fibre: {dev: eth0}, lte: {dev: wwan0, gateway: 10.0.2.2}}, \
                       endpoints: {fiber: {address: 10.0.1.1, dev: eth0, flags: [subflow]}, \
@@ -35,4 +35,16 @@ fn what_an_uplink_waits_for_is_found() {
     host.ip("route delete default dev eth0");
     let config = "{version: 1, uplinks: {fibre: {dev: eth0}, other: {dev: eth9}}}";
     assert_eq!(found(&host, config), ["fault gateway-unknown fibre", "fault dev-missing other"]);
+}
+
+/// An interface is one uplink, so no remedy declares a second one for it.
+#[test]
+fn an_uplink_that_is_declared_is_not_declared_again() {
+    let Scene { host, _service } = Scene::new();
+    host.ip_batch("rule delete from 10.0.2.1 table 120\nroute flush table 120\n");
+    let config = CONFIG.replace(", gateway: 10.0.2.2", "");
+    assert_eq!(found(&host, &config)[0], "fault no-route lte");
+    let remedy = findings(&host, &config)[0]["remedy"].as_str().expect("text").to_owned();
+    let first = "# in the configuration: `gateway: GATEWAY` for the uplink of wwan0\n";
+    assert!(remedy.starts_with(first), "{remedy}");
 }

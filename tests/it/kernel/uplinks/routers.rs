@@ -69,6 +69,15 @@ fn ask_the_main_table() {
             ],
             &["5 10.1.1.253", "9 10.1.1.254"],
         ),
+        // For one type of service only.
+        (
+            ipv4,
+            &[
+                "-4 route add default tos 0x10 via 10.1.1.9 dev e0",
+                "-4 route add default via 10.1.1.254 dev e0 metric 100",
+            ],
+            &["100 10.1.1.254"],
+        ),
         // Not by this interface, of this table, of others, or for all destinations.
         (
             ipv4,
