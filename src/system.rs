@@ -10,7 +10,8 @@ use std::time::Duration;
 pub use nix::errno::Errno;
 
 use crate::model::{
-    AddressState, Capabilities, Family, Identity, Interface, State, Step, Sysctl, SysctlValue, escaped,
+    AddressState, Capabilities, Family, Identity, Interface, State, Step, Sysctl, SysctlValue, UplinkRoute,
+    escaped,
 };
 
 /// `MPTCP_PM_ATTR_SUBFLOWS`, the attribute of the limit `subflows`, which a refusal may point at.
@@ -107,6 +108,12 @@ pub trait HostFacts {
     /// When the kernel does not answer.
     fn default_routes(&mut self, family: Family, out_of: NonZeroU32) -> Result<Vec<MainDefault>, Error>;
 
+    /// Whether the kernel would take a route of an uplink, as far as that can be told without writing anything.
+    ///
+    /// # Errors
+    /// As it would refuse it.
+    fn check_route(&mut self, route: &UplinkRoute) -> Result<(), Refusal>;
+
     /// Whether a socket can be bound to the address now: it is on an interface that is up, on that one if one is given,
     /// and its duplicate address detection has ended well.
     ///
@@ -159,11 +166,7 @@ impl Scope {
 
     /// What shows whether a step was carried out.
     pub fn of(step: &Step) -> Scope {
-        let uplinks = matches!(
-            step,
-            Step::AddRule { .. } | Step::DelRule { .. } | Step::SetRoute { .. } | Step::DelRoute { .. }
-        );
-        Scope { sysctls: Vec::new(), uplinks }
+        Scope { sysctls: Vec::new(), uplinks: step.is_of_uplink() }
     }
 }
 

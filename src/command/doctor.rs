@@ -66,7 +66,7 @@ fn observe(loaded: Option<&LoadedConfig>, command: String) -> (Table, EndpointNa
             let pass = rundir.and_then(|mut rundir| {
                 reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Plan(None))
             });
-            (Table::Read(state), names, Configuration::Valid(Declared::new(loaded, command, pass)))
+            (Table::Read(state), names, Configuration::Valid(Box::new(Declared::new(loaded, command, pass))))
         }
         (Ok((_, state)), Err(invalid)) => (Table::Read(state), EndpointNames::new(), invalid),
         (Err(error), valid) => {

@@ -84,6 +84,11 @@ pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
         let mut bodies = Vec::new();
         let mut declarations = Vec::new();
         for (name, body) in endpoints {
+            // Packets of an uplink's address leave by its interface, whether an endpoint names that or not; which addresses
+            // an uplink has, only the host knows.
+            if uplinks.as_ref().is_none_or(Vec::is_empty) {
+                Validator { name: &name, diagnostics }.binding(&body);
+            }
             claims.push(Claim::new(&name, &body));
             bodies.push(body.clone());
             declarations.extend(declaration(name, body, diagnostics));
@@ -127,7 +132,6 @@ fn declaration(
     let complete = body.invalid.is_empty();
     let validator = Validator { name: &name, diagnostics };
     let flags = validator.flags(&body);
-    Validator { name: &name, diagnostics }.binding(&body);
     let required = body.required.is_some_and(|required| required.value);
     let target = Validator { name: &name, diagnostics }.target(body);
     let valid = complete && diagnostics.errors() == errors;

@@ -7,11 +7,11 @@ use std::num::NonZeroU32;
 
 use crate::config::{Located, Uplink, is_unique_local};
 use crate::model::code::Code;
-use crate::model::diagnostic::Diagnostic;
+use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::{
     Device, Family, Interface, Reason, UplinkNames, UplinkRoute, UplinkRule, UplinkState, code, uplink_table,
 };
-use crate::system::HostFacts;
+use crate::system::{Errno, HostFacts};
 
 use super::ResolveError;
 use super::declared::interface_hint;
@@ -57,7 +57,7 @@ impl ResolvedUplinks {
                 resolved.wait_for_interface(uplink, own().next().map(|(_, interface)| *interface), facts)?;
             }
             for interface in up {
-                resolved.interface(uplink, interface, facts)?;
+                resolved.interface(uplink, interface, current, facts)?;
             }
         }
         if facts.has_foreign_routing_removed() {
@@ -72,10 +72,16 @@ impl ResolvedUplinks {
         &mut self,
         uplink: &Uplink,
         interface: &Interface,
+        current: &UplinkState,
         facts: &mut dyn HostFacts,
     ) -> Result<(), ResolveError> {
         let of_interface = facts.source_addresses()?.iter().filter(|(_, index)| *index == interface.index);
         let addresses: Vec<IpAddr> = of_interface.map(|(address, _)| *address).collect();
+        if addresses.is_empty() {
+            let why = format!("{} has no global address", Device::from(interface));
+            let warning = self.waiting(uplink, code::UPLINK_DOWN, &why).at(uplink.dev.location, "");
+            self.warnings.push(warning);
+        }
         let table = uplink_table(interface.index);
         for family in Family::ALL {
             let mut addresses = addresses.iter().filter(|address| Family::of(**address) == family).peekable();
@@ -89,19 +95,60 @@ impl ResolvedUplinks {
                 }
                 continue;
             };
-            let state = self.state.get_or_insert_default();
             let dev = Some(Device::from(interface));
-            state.routes.push(UplinkRoute { family, table, gateway, dev, raw: Vec::new() });
+            let route = UplinkRoute { family, table, gateway, dev, raw: Vec::new() };
+            let Some(route) = self.accepted(uplink, route, current, facts) else { continue };
+            self.state.get_or_insert_default().routes.push(route);
             for &address in addresses {
-                // An address on two interfaces leaves by the first.
-                if self.names.addresses.contains_key(&address) {
-                    continue;
-                }
-                self.names.addresses.insert(address, uplink.name.value.to_string());
-                state.rules.extend(UplinkRule::pair(address, table));
+                self.address(uplink, interface, address);
             }
         }
         Ok(())
+    }
+
+    /// The rules for one address. One on two interfaces leaves by the first.
+    fn address(&mut self, uplink: &Uplink, interface: &Interface, address: IpAddr) {
+        if let Some(first) = self.names.addresses.get(&address) {
+            let dev = Device::from(interface);
+            let message = format!("{address} is on {dev} too; its packets leave by uplink `{first}`");
+            let warning = Diagnostic::warning(code::ADDRESS_TWICE, message).at(uplink.name.location, "");
+            let help = "remove the address from one of the interfaces";
+            return self.warnings.push(warning.endpoint(uplink.name.value.as_str()).help(help));
+        }
+        self.names.addresses.insert(address, uplink.name.value.to_string());
+        let rules = UplinkRule::pair(address, uplink_table(interface.index));
+        self.state.get_or_insert_default().rules.extend(rules);
+    }
+
+    /// The route, if it is there or the kernel would take it; otherwise an error, and the one that is in its place.
+    fn accepted(
+        &mut self,
+        uplink: &Uplink,
+        route: UplinkRoute,
+        current: &UplinkState,
+        facts: &mut dyn HostFacts,
+    ) -> Option<UplinkRoute> {
+        if current.routes.contains(&route) {
+            return Some(route);
+        }
+        let Err(refusal) = facts.check_route(&route) else { return Some(route) };
+        let dev = route.dev.as_ref().map(Device::to_string).unwrap_or_default();
+        let (code, why, help) = match route.gateway.filter(|_| refusal.errno != Errno::EEXIST) {
+            Some(gateway) => (
+                code::GATEWAY_UNKNOWN,
+                format!("its router {gateway} is not on the link of {dev} ({refusal})"),
+                "`ip route` shows what is on that link; correct `gateway`, or leave it out".to_owned(),
+            ),
+            None => (
+                code::ROUTE_TAKEN,
+                format!("the kernel would refuse its route ({refusal})"),
+                format!("`ip route show table {}` shows what is there; remove it", route.table),
+            ),
+        };
+        let at = uplink.gateway.as_ref().map_or(uplink.name.location, |gateway| gateway.location);
+        let error = Diagnostic { severity: Severity::Error, ..self.waiting(uplink, code, &why) };
+        self.warnings.push(error.at(at, "").help(help));
+        current.routes.iter().find(|own| own.key() == route.key()).cloned()
     }
 
     fn wait_for_interface(
@@ -111,14 +158,18 @@ impl ResolvedUplinks {
         facts: &mut dyn HostFacts,
     ) -> Result<(), ResolveError> {
         let Located { value: dev, location } = &uplink.dev;
-        let (why, help) = match down {
-            Some(interface) => (format!("{} is down", Device::from(interface)), None),
+        let (code, why, help) = match down {
+            Some(interface) => (code::UPLINK_DOWN, format!("{} is down", Device::from(interface)), None),
+            None if facts.interfaces()?.iter().any(|on| on.loopback && dev.matches(on)) => {
+                let help = "name an interface that leads to other hosts";
+                (code::UPLINK_DOWN, format!("{dev} is the loopback interface"), Some(help.to_owned()))
+            }
             None => {
                 let words: Vec<&str> = dev.globs.iter().map(String::as_str).collect();
-                (format!("there is no interface {dev}"), interface_hint(&words, facts)?)
+                (code::DEV_MISSING, format!("there is no interface {dev}"), interface_hint(&words, facts)?)
             }
         };
-        let warning = self.waiting(uplink, code::DEV_MISSING, &why).at(*location, "");
+        let warning = self.waiting(uplink, code, &why).at(*location, "");
         self.warnings.push(Diagnostic { help, ..warning });
         Ok(())
     }
@@ -145,11 +196,13 @@ impl ResolvedUplinks {
     ) -> Result<(), ResolveError> {
         let sources = facts.source_addresses()?.to_vec();
         let desired = self.state.clone().unwrap_or_default();
-        for route in current.routes.iter().filter(|route| !desired.routes.contains(route)) {
+        // What has another form is not one of ours any more, whatever its interface.
+        let usual = |raw: &[u8]| raw.is_empty();
+        for route in current.routes.iter().filter(|it| usual(&it.raw) && !desired.routes.contains(it)) {
             let reason = self.reason(route.table, None, interfaces, &sources);
             self.routes.extend(reason.map(|reason| ((route.family, route.table), reason)));
         }
-        for rule in current.rules.iter().filter(|rule| !desired.rules.contains(rule)) {
+        for rule in current.rules.iter().filter(|it| usual(&it.raw) && !desired.rules.contains(it)) {
             // A rule to the main table goes for the same reason as the one beside it.
             let of_same = |other: &&UplinkRule| other.from == rule.from && other.leads_to_uplink();
             let table = current.rules.iter().find(of_same).map_or(rule.table, |other| other.table);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use crate::config::LoadedConfig;
+use crate::config::{DevicePattern, LoadedConfig};
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{
     Capabilities, Connection, Counters, Endpoint, EndpointNames, HostAddress, Interface, Listener, Probe,
@@ -12,6 +12,8 @@ use crate::model::{
 };
 use crate::reconcile::{Failure, FailureKind, LiveData, Report};
 use crate::system::Error;
+
+use super::uplinks;
 
 /// The state of this host, its configuration, and a test connection if there is one.
 #[derive(Debug)]
@@ -93,7 +95,7 @@ pub enum Configuration {
     /// They have errors: how many, and the first of them.
     Invalid(usize, String, Option<Location>),
     /// They are valid.
-    Valid(Declared),
+    Valid(Box<Declared>),
 }
 
 /// A valid configuration, compared with this host.
@@ -105,6 +107,10 @@ pub struct Declared {
     pub steps: Vec<Step>,
     /// The declarations that wait, and what for.
     pub waiting: Vec<Diagnostic>,
+    /// The interfaces of uplinks.
+    pub uplinks: Vec<DevicePattern>,
+    /// What uplinks wait for, and what removes their rules.
+    pub of_uplinks: Vec<Diagnostic>,
     /// Why this kernel cannot apply it.
     pub unsupported: Vec<Diagnostic>,
     /// Where each endpoint is declared, by name.
@@ -149,18 +155,24 @@ impl Declared {
         let locations = loaded.config.endpoints.iter().flatten();
         let locations = locations.map(|endpoint| (endpoint.name.value.to_string(), endpoint.name.location));
         let mut declared = Declared { command, locations: locations.collect(), ..Declared::default() };
+        let uplinks = || loaded.config.uplinks.iter().flatten();
+        declared.uplinks = uplinks().map(|uplink| uplink.dev.value.clone()).collect();
+        let is_of_uplink = |found: &Diagnostic| {
+            let at = found.labels.first().map(|label| label.location);
+            uplinks::CODES.contains(&found.code) || uplinks().any(|uplink| at == Some(uplink.dev.location))
+        };
+        let is_found = |found: &Diagnostic| {
+            [code::DEV_MISSING, code::NO_MATCH, code::REQUIRED].contains(&found.code) || is_of_uplink(found)
+        };
+        let waiting = |found: Vec<Diagnostic>| found.into_iter().filter(is_found).partition(is_of_uplink);
         match pass {
             Ok(Report { failure: Some(failure), .. }) => declared.unsupported = failure.diagnostics,
             Ok(report) => {
                 declared.steps = report.steps().cloned().collect();
-                declared.waiting = report.diagnostics;
-                declared.waiting.retain(|found| [code::DEV_MISSING, code::NO_MATCH].contains(&found.code));
+                (declared.of_uplinks, declared.waiting) = waiting(report.diagnostics);
             }
             Err(failure) if failure.kind == FailureKind::Waiting => {
-                declared.waiting = failure.diagnostics;
-                declared.waiting.retain(|found| {
-                    [code::DEV_MISSING, code::NO_MATCH, code::REQUIRED].contains(&found.code)
-                });
+                (declared.of_uplinks, declared.waiting) = waiting(failure.diagnostics);
             }
             Err(failure) => {
                 let reason = failure.diagnostics.first().map_or("", |first| first.message.as_str());
@@ -234,6 +246,14 @@ impl Evidence {
         };
         let connections = self.connections.iter().filter(|connection| connection.is_begun_here());
         connections.filter(move |connection| connection.subflows.iter().any(&leaves))
+    }
+
+    /// Whether an uplink is declared for the interface.
+    pub fn is_uplink(&self, interface: &Interface) -> bool {
+        match &self.configuration {
+            Configuration::Valid(declared) => declared.uplinks.iter().any(|dev| dev.matches(interface)),
+            Configuration::Absent | Configuration::Invalid(..) => false,
+        }
     }
 
     /// The name of an interface, or `if7`.

@@ -91,9 +91,11 @@ pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
         let location = waiting.labels.first().map(|label| label.location);
         findings.push(Finding { location, endpoint: waiting.endpoint.clone(), ..finding });
     }
-    if !declared.steps.is_empty() {
-        let first: Vec<String> = declared.steps.iter().take(3).map(ToString::to_string).collect();
-        let more = declared.steps.len().saturating_sub(3);
+    // Those of uplinks have findings of their own.
+    let steps: Vec<&Step> = declared.steps.iter().filter(|step| !step.is_of_uplink()).collect();
+    if !steps.is_empty() {
+        let first: Vec<String> = steps.iter().take(3).map(ToString::to_string).collect();
+        let more = steps.len().saturating_sub(3);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         findings.push(
             Finding::fault(code::NOT_APPLIED, "the kernel's state differs from the configuration")

@@ -15,6 +15,7 @@ mod routes;
 mod stage;
 mod subflows;
 mod target;
+mod uplinks;
 
 pub use evidence::{Configuration, Declared, Evidence, RouteCheck, Table};
 pub use finding::{Finding, FindingSeverity};
@@ -33,6 +34,8 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     routes::no_route,
     endpoints::unusable,
     host::not_applied,
+    uplinks::differ,
+    uplinks::waiting,
     limits::subflows,
     limits::never_used,
     subflows::missing,

@@ -152,9 +152,16 @@ fn rule(evidence: &Evidence, row: &Endpoint, home: &Interface) -> String {
     let is_unknown = gateway.as_deref() == Some("GATEWAY");
     let declared = if is_unknown { ", gateway: GATEWAY" } else { "" };
     let unknown = if is_unknown { "\n# GATEWAY is the router on that link" } else { "" };
+    let yaml = if !evidence.is_uplink(home) {
+        format!("uplinks: {{{dev}: {{dev: {dev}{declared}}}}}")
+    } else if is_unknown {
+        format!("`gateway: GATEWAY` for the uplink of {dev}")
+    } else {
+        format!("the uplink of {dev} is there; apply it")
+    };
     format!(
-        "# in the configuration, which follows changes of the address and the router:\n\
-         #   uplinks: {{{dev}: {{dev: {dev}{declared}}}}}\n# or by hand:\n{route}\
+        "# in the configuration: {yaml}\n\
+         # or by hand, until the address or the router changes:\n{route}\
          {ip} rule add from {source} lookup main suppress_prefixlength 0 priority 8684\n\
          {ip} rule add from {source} lookup {table} priority 8685{unknown}"
     )

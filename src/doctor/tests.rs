@@ -242,7 +242,7 @@ fn what_is_declared_behind_the_limit_is_never_used() {
     let identities: Vec<Identity> = state.endpoints.iter().map(|row| row.identity).collect();
     evidence.names = identities.into_iter().zip(["late", "early"].map(str::to_owned)).collect();
     assert_eq!(codes(&evidence), ["fault subflows-limit-low"], "nobody knows the order");
-    evidence.configuration = Configuration::Valid(declared(&["early", "late"]));
+    evidence.configuration = Configuration::Valid(Box::new(declared(&["early", "late"])));
     assert_eq!(codes(&evidence), ["fault subflows-limit-low", "hint never-used"]);
     let finding = examine(&evidence).remove(1);
     assert_eq!(finding.endpoint.as_deref(), Some("late"));
@@ -271,7 +271,7 @@ fn only_who_can_hold_a_port_holds_it() {
         row.identity = Identity { address: wanted.parse().expect("an address"), port };
         row.flags = Flags::SIGNAL;
         let steps = vec![Step::AddAddr { endpoint: row, why: Reason::Declared }];
-        evidence.configuration = Configuration::Valid(Declared { steps, ..declared(&[]) });
+        evidence.configuration = Configuration::Valid(Box::new(Declared { steps, ..declared(&[]) }));
         evidence.listeners = vec![Listener { local: listens.parse().expect("an address"), mptcp: false }];
         let found = codes(&evidence).contains(&"fault port-held".to_owned());
         assert_eq!(found, holds, "{listens} and {wanted}");

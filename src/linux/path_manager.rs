@@ -20,7 +20,7 @@ use crate::linux::signals::Interruption;
 use crate::linux::{Changes, kept, mptcp_diag, networkd, sock_diag, sysctl};
 use crate::model::{
     Capabilities, Connection, Endpoint, Family, Identity, Interface, Reason, State, Step, Sysctl,
-    SysctlValue, UplinkState,
+    SysctlValue, UplinkRoute, UplinkState,
 };
 use crate::system::{
     AssignedAddress, DataProgress, Errno, Error, HostFacts, Joins, MainDefault, Observed, PathManager,
@@ -275,9 +275,7 @@ impl PathManager for LinuxPathManager {
                 endpoint: Endpoint { identity: Identity { address, port: Some(port) }, .. },
                 ..
             } => probe_socket::try_bind((*address, port.get()).into()).unwrap_or(Ok(())),
-            Step::SetRoute { to, .. } if to.raw.is_empty() => {
-                kept(&mut self.routes, Routes::open)?.check_router(to)
-            }
+            Step::SetRoute { to, .. } => self.check_route(to),
             _ => Ok(()),
         }
     }
@@ -377,6 +375,13 @@ impl HostFacts for LinuxPathManager {
 
     fn addresses(&mut self) -> Result<&[AssignedAddress], Error> {
         Ok(&self.read_addresses()?.selectable)
+    }
+
+    fn check_route(&mut self, route: &UplinkRoute) -> Result<(), Refusal> {
+        if !route.raw.is_empty() {
+            return Ok(());
+        }
+        kept(&mut self.routes, Routes::open)?.check_route(route)
     }
 
     fn source_addresses(&mut self) -> Result<&[(IpAddr, NonZeroU32)], Error> {

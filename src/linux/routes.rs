@@ -12,7 +12,7 @@ use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 use neli::consts::socket::NlFamily;
 
 use crate::linux::netlink::{Netlink, Request};
-use crate::linux::rtmsg::{self, HEADER, Hop, Nexthop, Route, nha, rta};
+use crate::linux::rtmsg::{self, HEADER, Hop, Nexthop, ONLINK, Route, nha, rta};
 use crate::model::{DefaultRoute, Family, MAIN_TABLE, Routing, UPLINK_PROTOCOL, UplinkRoute};
 use crate::system::{Errno, Error, MainDefault, Refusal};
 
@@ -123,7 +123,12 @@ impl Routes {
     pub fn main_defaults(&mut self, family: Family, out_of: NonZeroU32) -> Result<Vec<MainDefault>, Error> {
         let mut request = list_main(family);
         request.put(rta::OIF, out_of.get().to_ne_bytes());
-        let mut defaults = self.list(request)?;
+        // Few of them are default routes, and the others need not be read. One for a type of service is not for all packets.
+        let default = |reply: &[u8]| match reply {
+            [_, 0, _, 0, ..] => rtmsg::route(reply),
+            _ => None,
+        };
+        let mut defaults = self.routes(request, default)?;
         defaults.retain(|route| route.is_default() && is_foreign_in_main(route, family));
         let best = |metric| {
             let same = defaults.iter().filter(|route| route.metric == metric);
@@ -155,13 +160,14 @@ impl Routes {
         Ok(routes)
     }
 
-    /// Whether a router is on the link of the route's interface, as the kernel will ask itself when the route is added
-    /// (`fib_check_nh_v4_gw`, `ip6_route_check_nh`).
+    /// The flags (`RTNH_F_*`) that make the kernel take the router of a route. A provider may name one that no prefix covers:
+    /// where a default route of another program leads there, the kernel was told that it is on the link. Otherwise the kernel
+    /// looks for it (`fib_check_nh_v4_gw`, `ip6_route_check_nh`).
     ///
     /// # Errors
-    /// As the kernel will refuse it.
-    pub fn check_router(&mut self, route: &UplinkRoute) -> Result<(), Refusal> {
-        let (Some(router), Some(dev)) = (route.gateway, &route.dev) else { return Ok(()) };
+    /// As the kernel will refuse the router.
+    pub fn router_flags(&mut self, route: &UplinkRoute) -> Result<u8, Refusal> {
+        let (Some(router), Some(dev)) = (route.gateway, &route.dev) else { return Ok(0) };
         let words = "Nexthop has invalid gateway".to_owned();
         let (is_on_link, refusal) = match router {
             IpAddr::V4(_) => (
@@ -178,7 +184,12 @@ impl Routes {
                 Refusal::new(Errno::EHOSTUNREACH),
             ),
         };
-        if is_on_link { Ok(()) } else { Err(refusal) }
+        if is_on_link {
+            return Ok(0);
+        }
+        let defaults = self.main_defaults(route.family, dev.index)?;
+        let is_known = defaults.iter().any(|default| default.gateway == Some(router));
+        if is_known { Ok(ONLINK) } else { Err(refusal) }
     }
 
     /// Whether some route of at most the scope of a link leads to a router of IPv4. A lookup (`ip route get`) does not tell:

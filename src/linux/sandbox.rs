@@ -5,6 +5,9 @@
 //! makes a user namespace holds all capabilities in it, so that this works for ordinary users. Where the kernel forbids
 //! user namespaces, root makes a network namespace alone.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;

@@ -53,7 +53,8 @@ impl Routes {
             Step::AddRule { rule, .. } => self.netlink.request(rule_request(Rtm::Newrule, new, rule)),
             Step::DelRule { rule, .. } => self.delete_rule(rule),
             Step::SetRoute { from: None, to, .. } => {
-                self.netlink.request(route_request(Rtm::Newroute, new, to))
+                let request = self.new_route(new, to);
+                self.netlink.request(request)
             }
             Step::SetRoute { from: Some(_), to, .. } => self.replace_route(to),
             Step::DelRoute { route, .. } => {
@@ -87,9 +88,18 @@ impl Routes {
         Ok(Err(Refusal::changed()))
     }
 
-    /// Replaces a route in place. To the kernel the new one takes the place of any that has its destination and metric,
-    /// whoever made that.
-    fn replace_route(&mut self, to: &UplinkRoute) -> Result<Verdict, Error> {
+    /// Whether the kernel would take a route.
+    ///
+    /// # Errors
+    /// As it would refuse it.
+    pub fn check_route(&mut self, route: &UplinkRoute) -> Result<(), Refusal> {
+        self.router_flags(route)?;
+        self.check_place(route)
+    }
+
+    /// Refuses a route whose place another program's has: to the kernel the new one takes the place of any that has its
+    /// destination and metric, whoever made that.
+    fn check_place(&mut self, to: &UplinkRoute) -> Result<(), Refusal> {
         let mut request = list(to.family.number(), 0);
         request.put(rta::TABLE, to.table.to_ne_bytes());
         let routes = self.routes(request, rtmsg::route)?;
@@ -97,11 +107,26 @@ impl Routes {
             (route.family, route.table, route.prefix_length) == (to.family, to.table, 0)
                 && route.metric == metric(to.family)
         };
-        if routes.iter().filter(is_in_place).any(|route| route.protocol != UPLINK_PROTOCOL) {
-            let text = Some("another program has a default route in this table".to_owned());
-            return Ok(Err(Refusal { text, ..Refusal::new(Errno::EEXIST) }));
+        if routes.iter().filter(is_in_place).all(|route| route.protocol == UPLINK_PROTOCOL) {
+            return Ok(());
         }
-        self.netlink.request(route_request(Rtm::Newroute, NlmF::CREATE | NlmF::REPLACE, to))
+        let text = Some(format!("another program has a default route in table {}", to.table));
+        Err(Refusal { text, ..Refusal::new(Errno::EEXIST) })
+    }
+
+    /// Replaces a route in place.
+    fn replace_route(&mut self, to: &UplinkRoute) -> Result<Verdict, Error> {
+        if let Err(refusal) = self.check_place(to) {
+            return Ok(Err(refusal));
+        }
+        let request = self.new_route(NlmF::CREATE | NlmF::REPLACE, to);
+        self.netlink.request(request)
+    }
+
+    /// The request to add a route. What is wrong with its router is left to the kernel to say.
+    fn new_route(&mut self, flags: NlmF, route: &UplinkRoute) -> Request {
+        let of_router = if route.raw.is_empty() { self.router_flags(route).unwrap_or(0) } else { 0 };
+        route_request_by(Rtm::Newroute, flags, route, of_router)
     }
 }
 
@@ -169,6 +194,11 @@ pub fn rule_request(kind: Rtm, flags: NlmF, rule: &UplinkRule) -> Request {
 
 /// A request about a route.
 pub fn route_request(kind: Rtm, flags: NlmF, route: &UplinkRoute) -> Request {
+    route_request_by(kind, flags, route, 0)
+}
+
+/// The same, with flags for its router.
+fn route_request_by(kind: Rtm, flags: NlmF, route: &UplinkRoute, of_router: u8) -> Request {
     let UplinkRoute { family, table, gateway, dev, raw } = route;
     if !raw.is_empty() {
         return Request::change(kind, flags, raw);
@@ -180,7 +210,7 @@ pub fn route_request(kind: Rtm, flags: NlmF, route: &UplinkRoute) -> Request {
         hops: vec![hop],
         ..Route::to_everywhere(*family, *table)
     };
-    route.request(kind, flags, 0)
+    route.request(kind, flags, of_router)
 }
 
 /// The metric of a route that is added without one (`IP6_RT_PRIO_USER` for IPv6).

@@ -158,12 +158,16 @@ codes! {
     TABLE = "table": Error;
     /// An endpoint that `prune: false` leaves alone has the id that the file declares.
     ID_HELD = "id-held": Error;
-    /// The interface of a declaration does not exist, or that of an uplink is down; the declaration waits.
+    /// The interface of a declaration does not exist; the declaration waits.
     DEV_MISSING = "dev-missing": Warning | Fault;
-    /// Nothing tells the router of an uplink; it waits.
-    GATEWAY_UNKNOWN = "gateway-unknown": Warning;
+    /// Nothing tells the router of an uplink, or it is not on the link; the uplink waits.
+    GATEWAY_UNKNOWN = "gateway-unknown": Error | Warning | Fault;
+    /// Another program has a default route in the table of an uplink.
+    ROUTE_TAKEN = "route-taken": Error | Fault;
+    /// An interface of an uplink is down, or has no global address; the uplink waits.
+    UPLINK_DOWN = "uplink-down": Warning | Fault;
     /// systemd-networkd removes the rules and routes of uplinks.
-    NETWORKD_FOREIGN_RULES = "networkd-foreign-rules": Warning;
+    NETWORKD_FOREIGN_RULES = "networkd-foreign-rules": Warning | Fault;
     /// A selector matches no usable address; it waits.
     NO_MATCH = "no-match": Warning | Fault;
     /// The address of an endpoint is not on this host, or not usable yet.
@@ -222,6 +226,10 @@ codes! {
     NOT_POSSIBLE = "not-possible": Error | Fault;
     /// The kernel's state differs from the configuration.
     NOT_APPLIED = "not-applied": Fault;
+    /// Rules or routes of uplinks are not as declared.
+    UPLINK_MISSING = "uplink-missing": Fault;
+    /// Rules or routes of uplinks are left over.
+    UPLINK_STALE = "uplink-stale": Fault;
     /// The kernel's table has no room for another endpoint.
     TABLE_FULL = "table-full": Warning | Hint;
     /// Another program listens on the port of an endpoint.

@@ -212,6 +212,14 @@ impl Step {
         }
     }
 
+    /// Whether it is about a rule or route.
+    pub fn is_of_uplink(&self) -> bool {
+        matches!(
+            self,
+            Step::AddRule { .. } | Step::DelRule { .. } | Step::SetRoute { .. } | Step::DelRoute { .. }
+        )
+    }
+
     /// The same step for another reason. Settings have none.
     pub fn because(mut self, reason: Reason) -> Step {
         match &mut self {

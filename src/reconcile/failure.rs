@@ -188,6 +188,10 @@ impl From<PlanError> for Failure {
     }
 }
 
+/// What helps where a kernel has no rules.
+pub const NO_POLICY_ROUTING: &str =
+    "use a kernel with CONFIG_IP_MULTIPLE_TABLES=y and CONFIG_IPV6_MULTIPLE_TABLES=y";
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let (kind, help) = match &error {
@@ -195,6 +199,10 @@ impl From<Error> for Failure {
                 FailureKind::Unsupported,
                 Some("use a kernel with CONFIG_MPTCP=y; Linux 6.1 or later is known to work"),
             ),
+            // Nothing but rules is listed that a kernel can lack.
+            Error::Refused(_, Refusal { errno: Errno::EOPNOTSUPP, .. }) => {
+                (FailureKind::Unsupported, Some(NO_POLICY_ROUTING))
+            }
             Error::NoNamespace(_) => (
                 FailureKind::Unreadable,
                 Some("`ip netns` lists those that there are, and `ip netns add` makes one"),

@@ -185,10 +185,11 @@ impl Pass<'_> {
         }
     }
 
-    /// A required declaration that waits ends the pass, but not in the watch; under `--strict` a warning does.
+    /// A required declaration that waits ends the pass, and so does a route that the kernel would refuse, but not in the
+    /// watch, and not what puts a trial back; under `--strict` a warning does.
     fn judge(&mut self, mode: &Mode<'_>) -> Result<(), Failure> {
         let is_error = |found: &Diagnostic| found.severity == Severity::Error;
-        if !matches!(mode, Mode::Watch(_)) && self.warnings.iter().any(is_error) {
+        if !matches!(mode, Mode::Watch(_) | Mode::Revert(_)) && self.warnings.iter().any(is_error) {
             self.warnings.sort_by_key(|found| !is_error(found));
             return Err(Failure::new(FailureKind::Waiting, std::mem::take(&mut self.warnings)));
         }
@@ -258,13 +259,15 @@ impl Pass<'_> {
             ownership.restore(revert.owned(&report.after), &report);
         }
         warnings.append(&mut report.diagnostics);
-        Report { verdict: verdict(report.verdict, mode), diagnostics: warnings, ..report }
+        Report { verdict: verdict(report.verdict, mode, &warnings), diagnostics: warnings, ..report }
     }
 }
 
 /// What the end of a transaction means in this mode.
-fn verdict(verdict: Verdict, mode: &Mode<'_>) -> Verdict {
+fn verdict(verdict: Verdict, mode: &Mode<'_>, warnings: &[Diagnostic]) -> Verdict {
+    let is_left = |found: &Diagnostic| found.code == code::ROLLBACK_INCOMPLETE;
     match (mode, verdict) {
+        (Mode::Revert(_), _) if warnings.iter().any(is_left) => Verdict::RollbackIncomplete,
         (Mode::Rehearse(_), Verdict::Applied) => Verdict::Rehearsed,
         (Mode::Revert(_), Verdict::Applied | Verdict::Unchanged) => Verdict::Reverted,
         // What was tried is still there, at least in part.

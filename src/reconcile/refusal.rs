@@ -6,7 +6,7 @@
 use crate::model::{Capabilities, Endpoint, Flags, Limits, State, Step};
 use crate::system::{ATTR_SUBFLOWS, Errno, Refusal};
 
-use super::failure::FailureKind;
+use super::failure::{FailureKind, NO_POLICY_ROUTING};
 
 /// A refusal in words that help.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ fn routing_refused(step: &Step, refusal: &Refusal) -> Option<Explanation> {
         (Errno::EAFNOSUPPORT | Errno::EOPNOTSUPP, _) => Some(Explanation::new(
             FailureKind::Unsupported,
             "this kernel has no policy routing",
-            "use a kernel with CONFIG_IP_MULTIPLE_TABLES=y and CONFIG_IPV6_MULTIPLE_TABLES=y",
+            NO_POLICY_ROUTING,
         )),
         (Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EINVAL, Step::SetRoute { to, .. }) => {
             let (gateway, dev) = (to.gateway?, to.dev.as_ref()?);

@@ -1,12 +1,18 @@
 //! Putting a trial back: the target of a pass that leads to the state of before, from wherever the trial got to.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AddressId, DeclaredNames, Identity, OwnedEndpoints, Reason, State, Step, UplinkNames};
+use crate::model::diagnostic::Diagnostic;
+use crate::model::{
+    AddressId, DeclaredNames, Family, Identity, OwnedEndpoints, Reason, State, Step, UplinkNames, UplinkRule,
+    code,
+};
 use crate::plan::{self, Plan, TrialStage};
-use crate::system::{Observed, Scope, System};
+use crate::system::{Errno, Observed, Refusal, Scope, System};
 
 use super::failure::Failure;
 use super::observe::Target;
@@ -62,17 +68,48 @@ impl Target for Revert {
         now: &Observed,
         _: &BTreeSet<Identity>,
         removed: &BTreeSet<Identity>,
-        _: &mut dyn System,
+        system: &mut dyn System,
     ) -> Result<Plan, Failure> {
         let (tried, stage) = match &self.reached {
             None => (&self.goal, TrialStage::Begun),
             Some(reached) => (reached, TrialStage::Reached { removed: removed.clone() }),
         };
-        let target = plan::taken_back(&self.before, tried, &now.state, &stage);
+        let mut target = plan::taken_back(&self.before, tried, &now.state, &stage);
+        let warnings = without_lost_routes(&now.state, &mut target, system)?;
         let steps = plan::plan(&now.state, &target, now.capabilities)?;
         let steps = steps.into_iter().map(|step: Step| step.because(Reason::PutBack)).collect();
         let endpoints = self.endpoints.iter().cloned().collect();
         let names = DeclaredNames { endpoints, uplinks: self.uplinks.clone() };
-        Ok(Plan { target, names, steps, warnings: Vec::new() })
+        Ok(Plan { target, names, steps, warnings })
     }
+}
+
+/// Leaves out routes that cannot be put back, and the rules that lead to them: their interface or router went meanwhile. All
+/// else is still put back.
+fn without_lost_routes(
+    now: &State,
+    target: &mut State,
+    system: &mut dyn System,
+) -> Result<Vec<Diagnostic>, Failure> {
+    let mut found = Vec::new();
+    let Some(uplinks) = &mut target.uplinks else { return Ok(found) };
+    let up: BTreeSet<NonZeroU32> =
+        system.interfaces()?.iter().filter(|on| on.up).map(|on| on.index).collect();
+    let mut lost = Vec::new();
+    for route in uplinks.routes.iter().filter(|route| !now.uplinks().routes.contains(route)) {
+        let is_up = route.dev.as_ref().is_none_or(|dev| up.contains(&dev.index));
+        let verdict = if is_up { system.check_route(route) } else { Err(Refusal::new(Errno::ENETDOWN)) };
+        if let Err(refusal) = verdict {
+            let message = format!("could not put back {route} ({refusal})");
+            found.push(Diagnostic::error(code::ROLLBACK_INCOMPLETE, message));
+            lost.push((route.family, route.table));
+        }
+    }
+    let leads_to =
+        |rule: &UplinkRule| rule.from.is_some_and(|from| lost.contains(&(Family::of(from), rule.table)));
+    let stranded: Vec<IpAddr> =
+        uplinks.rules.iter().filter(|rule| leads_to(rule)).filter_map(|rule| rule.from).collect();
+    uplinks.routes.retain(|route| !lost.contains(&(route.family, route.table)));
+    uplinks.rules.retain(|rule| rule.from.is_none_or(|from| !stranded.contains(&from)));
+    Ok(found)
 }

@@ -12,9 +12,11 @@ use super::ownership::Record;
 use super::ports;
 
 /// What may come by itself; the other warnings stay.
-const CAN_COME: [code::Code; 7] = [
+const CAN_COME: [code::Code; 9] = [
     code::REQUIRED,
     code::DEV_MISSING,
+    code::UPLINK_DOWN,
+    code::GATEWAY_UNKNOWN,
     code::NO_MATCH,
     code::ADDRESS_MISSING,
     code::ADDRESS_ELSEWHERE,

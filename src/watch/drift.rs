@@ -1,10 +1,28 @@
 //! What somebody else did to a table, in words. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use crate::model::{State, Step};
 
 /// What differs between the state that was reached and the one that was found, as far as the steps mend it.
 pub fn between<'s>(reached: &State, found: &State, steps: impl Iterator<Item = &'s Step>) -> Vec<String> {
-    steps.filter_map(|step| told(reached, found, step)).collect()
+    let steps: Vec<&Step> = steps.collect();
+    let mends = |at: &usize| !takes_back(&steps[..*at], steps[*at]);
+    (0..steps.len()).filter(mends).filter_map(|at| told(reached, found, steps[at])).collect()
+}
+
+/// Whether a step takes back what an earlier one of the same pass did: one that planned again, since addresses changed
+/// meanwhile.
+fn takes_back(earlier: &[&Step], step: &Step) -> bool {
+    earlier.iter().any(|earlier| match (earlier, step) {
+        (Step::DelRule { rule: gone, .. }, Step::AddRule { rule, .. })
+        | (Step::AddRule { rule, .. }, Step::DelRule { rule: gone, .. }) => gone == rule,
+        (Step::DelRoute { route: gone, .. }, Step::SetRoute { to: route, .. })
+        | (Step::SetRoute { to: route, .. }, Step::DelRoute { route: gone, .. })
+        | (Step::SetRoute { from: Some(gone), .. }, Step::SetRoute { to: route, .. }) => gone == route,
+        _ => false,
+    })
 }
 
 fn told(reached: &State, found: &State, step: &Step) -> Option<String> {
@@ -35,7 +53,8 @@ fn told(reached: &State, found: &State, step: &Step) -> Option<String> {
             .contains(rule)
             .then(|| format!("drift: another program removed the {rule}")),
         Step::SetRoute { from, to, .. } if reached.uplinks().routes.contains(to) => Some(match from {
-            None => format!("drift: another program removed the {to}"),
+            // The kernel does it too, silently, when the interface loses its last address.
+            None => format!("drift: the {to} was removed"),
             Some(from) => format!("drift: another program changed the {to} to {from}"),
         }),
         Step::DelRule { rule, .. } => (!reached.uplinks().rules.contains(rule))

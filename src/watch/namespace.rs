@@ -267,7 +267,7 @@ fn lost_subflows(
     let due = healing.due(table, &connections, now, reaches);
     for (identity, lacking) in &due {
         let connections = counted(*lacking, "connection");
-        log::warn!("{prefix}{identity} has lost its subflow on {connections}; adding it again");
+        log::warn!("{prefix}{identity} has no subflow, though {connections} could have one; adding it again");
     }
     due.into_keys().map(|identity| (identity, Reason::SubflowLost)).collect()
 }

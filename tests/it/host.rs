@@ -5,14 +5,16 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use mptcp_apply::model::{AddressState, Family, Interface, Sysctl, SysctlValue};
-use mptcp_apply::system::{AssignedAddress, Error, HostFacts, MainDefault};
+use mptcp_apply::model::{AddressState, Family, Interface, Sysctl, SysctlValue, UplinkRoute};
+use mptcp_apply::system::{AssignedAddress, Errno, Error, HostFacts, MainDefault, Refusal};
 
 /// A host with interfaces eth0 to eth9, and these addresses.
 pub struct Host {
     interfaces: Vec<Interface>,
     addresses: Vec<AssignedAddress>,
     sources: Vec<(IpAddr, NonZeroU32)>,
+    /// The routers that are not on their link.
+    pub off_link: Vec<IpAddr>,
     /// Whether systemd-networkd removes rules that it did not make.
     pub has_networkd: bool,
     defaults: BTreeMap<(Family, NonZeroU32), Vec<MainDefault>>,
@@ -47,6 +49,7 @@ impl Host {
             interfaces: (0..10).map(interface).collect(),
             addresses,
             sources: Vec::new(),
+            off_link: Vec::new(),
             has_networkd: false,
             defaults: BTreeMap::new(),
         }
@@ -121,6 +124,11 @@ impl HostFacts for Host {
             there.address == address && on.is_none_or(|on| on == there.index) && is_up(there.index)
         };
         Ok(self.addresses.iter().any(has))
+    }
+
+    fn check_route(&mut self, route: &UplinkRoute) -> Result<(), Refusal> {
+        let is_refused = route.gateway.is_some_and(|gateway| self.off_link.contains(&gateway));
+        if is_refused { Err(Refusal::new(Errno::ENETUNREACH)) } else { Ok(()) }
     }
 
     fn has_foreign_routing_removed(&mut self) -> bool {

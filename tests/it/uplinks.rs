@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use mptcp_apply::desired::{self, Desired, ResolveError};
+use mptcp_apply::model::diagnostic::Severity;
 use mptcp_apply::model::{
     AddressState, Capabilities, DeclaredNames, Device, Family, MAIN_TABLE, State, UPLINK_PROTOCOL,
     UplinkRoute, UplinkRule, UplinkState, uplink_table,
@@ -155,6 +156,12 @@ fn an_interface_is_one_uplink() {
     assert_eq!(several, "error: uplink `all` has a `gateway` and several interfaces\n");
     let missing = planned("{all: {dev: wwan0}}", &unmanaged(), &mut host);
     assert!(missing.contains("dev-missing: uplink `all` waits: there is no interface wwan0"), "{missing}");
+    host.interface_mut(9).loopback = true;
+    let loopback = planned("{all: {dev: eth9}}", &unmanaged(), &mut host);
+    assert!(
+        loopback.contains("uplink-down: uplink `all` waits: eth9 is the loopback interface"),
+        "{loopback}"
+    );
 }
 
 /// An address on two interfaces leaves by the first.
@@ -339,4 +346,23 @@ fn a_manager_that_removes_rules_is_named() {
     let found = planned("{fibre: {dev: eth0, gateway: [192.0.2.1, \"fe80::1\"]}}", &unmanaged(), &mut host);
     assert!(found.contains("networkd-foreign-rules: systemd-networkd removes rules"), "{found}");
     assert!(!planned("{}", &unmanaged(), &mut host).contains("networkd"), "nothing is managed");
+}
+
+/// In a one-shot run it is an error, before anything is changed; the watch goes on with the rest.
+#[test]
+fn a_router_that_is_not_on_the_link_concerns_its_uplink_alone() {
+    let mut host = Host::new();
+    host.route(0, "192.0.2.1", 100);
+    host.remove("2001:db8::10");
+    let config = "{fibre: {dev: eth0}, lte: {dev: eth1, gateway: 10.7.7.7}}";
+    let before = applied("{lte: {dev: eth1, gateway: 10.1.1.254}}", &mut host);
+    host.off_link.push("10.7.7.7".parse().expect("an address"));
+    let desired = resolved(config, &before, &mut host).expect("the rest is possible");
+    let [error] = &desired.warnings[..] else { panic!("{:?}", desired.warnings) };
+    assert_eq!((error.code.word(), error.severity), ("gateway-unknown", Severity::Error));
+    let message = "uplink `lte` waits: its router 10.7.7.7 is not on the link of eth1 (ENETUNREACH: Network is unreachable)";
+    assert_eq!(error.message, message);
+    let gateways: Vec<_> = desired.state.uplinks().routes.iter().filter_map(|route| route.gateway).collect();
+    assert_eq!(gateways, [IpAddr::from([192, 0, 2, 1]), [10, 1, 1, 254].into()], "what is there stays");
+    assert_eq!(desired.state.uplinks().rules.len(), 2 * 3);
 }

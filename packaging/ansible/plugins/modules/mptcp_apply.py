@@ -1,6 +1,6 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: MIT
-"""Brings a host's MPTCP endpoints, limits and sysctls to what a configuration declares."""
+"""Brings a host's MPTCP endpoints, limits, sysctls and uplinks to what a configuration declares."""
 
 from __future__ import absolute_import, division, print_function
 
@@ -9,7 +9,7 @@ __metaclass__ = type
 DOCUMENTATION = r"""
 ---
 module: mptcp_apply
-short_description: Bring MPTCP endpoints, limits and sysctls to what a configuration declares
+short_description: Bring MPTCP endpoints, limits, sysctls and uplinks to what a configuration declares
 version_added: 0.1.0
 description:
   - Runs C(mptcp-apply) on the managed host. It reads what the kernel has, computes the smallest safe change, carries
@@ -37,8 +37,8 @@ options:
   state:
     description:
       - With V(present) the kernel is brought to what is declared.
-      - With V(absent) all endpoints are removed. Limits and sysctls are left as they are, and O(config) and O(src)
-        have no place.
+      - With V(absent) all endpoints are removed. Limits, sysctls and uplinks are left as they are, and O(config) and
+        O(src) have no place.
     type: str
     choices: [present, absent]
     default: present
@@ -105,6 +105,11 @@ EXAMPLES = r"""
       version: 1
       limits:
         subflows: 2
+      uplinks:
+        fiber:
+          dev: eth0
+        lte:
+          dev: wwan0
       endpoints:
         fiber:
           dev: eth0

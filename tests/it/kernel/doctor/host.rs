@@ -17,14 +17,14 @@ fn with_another(declaration: &str) -> String {
 }
 
 /// Two ways to the Internet, each with its own default route, and an application that listens with MPTCP.
-struct Scene {
-    host: Namespace,
-    _service: Peer,
+pub struct Scene {
+    pub host: Namespace,
+    pub _service: Peer,
 }
 
 impl Scene {
     #[track_caller]
-    fn new() -> Scene {
+    pub fn new() -> Scene {
         let host = Namespace::new();
         host.links(&[("eth0", "peer0"), ("wwan0", "peer1")]);
         host.ip_batch(
@@ -90,9 +90,8 @@ fn a_route_is_missing() {
     assert_eq!(found(&host, CONFIG), ["fault no-route lte"]);
     let finding = &findings(&host, CONFIG)[0];
     let remedy = "\
-# in the configuration, which follows changes of the address and the router:
-#   uplinks: {wwan0: {dev: wwan0}}
-# or by hand:
+# in the configuration: uplinks: {wwan0: {dev: wwan0}}
+# or by hand, until the address or the router changes:
 ip rule add from 10.0.2.1 lookup main suppress_prefixlength 0 priority 8684
 ip rule add from 10.0.2.1 lookup 120 priority 8685";
     assert_eq!(finding["remedy"], remedy);

@@ -4,6 +4,7 @@ mod host;
 mod live;
 mod middlebox;
 mod probe;
+mod uplinks;
 
 use serde_json::Value;
 

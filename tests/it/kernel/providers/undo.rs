@@ -122,6 +122,22 @@ fn a_trial_takes_rules_and_routes_back() {
     assert_eq!(state(&host), before);
 }
 
+/// What lost its interface during the trial cannot be put back; all else is.
+#[test]
+fn a_trial_takes_back_what_it_can() {
+    let host = host();
+    host.apply("{version: 1, uplinks: {one: {dev: c1}, two: {dev: c2}}}", &[]).expect(0);
+    let config = host.folder.path().join("tried.yaml");
+    std::fs::write(&config, "{version: 1, uplinks: {}}").expect("written");
+    let mut command = host.command(program_path());
+    command.args(["try", "--timeout", "60", "--confirm-with", "ip link set c2 down; exit 1"]).arg(&config);
+    let ran = run(command, "").expect(3);
+    assert!(ran.stderr.contains("could not put back route default via 10.1.2.254 dev c2"), "{}", ran.stderr);
+    let rules = host.ip("rule");
+    assert!(rules.contains("from 10.1.1.1 lookup main suppress_prefixlength 0"), "{rules}");
+    assert!(rules.contains("from 10.1.1.1 lookup 8684") && !rules.contains("10.1.2.1"), "{rules}");
+}
+
 /// The copy has the same interfaces, addresses and default routes, so that the kernel judges the same steps there.
 #[test]
 fn a_rehearsal_takes_the_same_steps() {

@@ -3,6 +3,7 @@
 mod cloud_init;
 mod elsewhere;
 mod machine;
+mod managers;
 mod once;
 mod sandbox;
 mod units;

@@ -71,3 +71,16 @@ fn a_wrong_file_fails_the_unit() {
     assert!(machine.journal().contains("did you mean `subflow`?"), "{}", machine.journal());
     assert_eq!(machine.endpoints(), ["10.0.0.1 id 1 subflow"]);
 }
+
+#[test]
+fn the_unit_may_make_rules_and_routes() {
+    let machine = Machine::new();
+    let config = "{version: 1, uplinks: {a: {dev: eth0, gateway: none}}}";
+    machine.write(CONFIG, config);
+    machine.does("start mptcp-apply");
+    let rules = machine.ip("rule");
+    for address in ["10.0.0.1", "10.0.0.4"] {
+        assert!(rules.contains(&format!("8685:\tfrom {address} lookup 8684")), "{rules}");
+    }
+    assert!(machine.ip("route show table all proto 109").starts_with("default dev eth0 table 8684"));
+}

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use mptcp_apply::model::{Family, UplinkRule};
 use mptcp_apply::system::{HostFacts, PathManager, Scope};
 
-use super::{Inside, add_route, add_rule};
+use super::{Inside, add_route, add_rule, delete_route, delete_rule, ip, pair, parts};
 use crate::kernel::seam::{inside, is_inside};
 use crate::support::{Namespace, clean, run};
 
 const TRIALS: usize = 200;
+const FOREIGN: usize = 20_000;
 
 fn median(mut trial: impl FnMut()) -> Duration {
     let mut times: Vec<Duration> = (0..TRIALS)
@@ -36,34 +37,44 @@ fn measure_what_reading_uplinks_costs() {
         return;
     }
     let mut inside = Inside::new();
-    let [without, with] = [false, true].map(|uplinks| Scope { sysctls: Vec::new(), uplinks });
-    for (foreign, addresses) in [(0, 0), (0, 2), (20_000, 2), (20_000, 200)] {
-        let mut routes = String::new();
-        for number in 0..foreign {
-            writeln!(routes, "route replace 11.{}.{}.0/24 via 10.1.1.254 dev e0", number / 256, number % 256)
-                .expect("a text");
-        }
-        let mut batch = clean(Command::new("ip"));
-        batch.args(["-batch", "-"]);
-        run(batch, &routes).expect(0);
-        let table = inside.table();
-        for family in [Family::Ipv4, Family::Ipv6].into_iter().filter(|_| addresses > 0) {
-            let _ = inside.try_step(&add_route(inside.route(family, None)));
-        }
+    pair("f0", "f1");
+    ip("address add 10.3.3.1/24 dev f0");
+    ip("route add default via 10.1.1.254 dev e0 metric 5");
+    println!("medians of {TRIALS}:");
+    for (by, addresses) in [("", 0), ("", 2), ("10.3.3.254 dev f0", 2), ("10.1.1.254 dev e0", 2), ("", 200)] {
+        foreign_routes(by);
+        let mut rules = Vec::new();
         for number in 0..addresses {
             let own =
                 [format!("10.1.1.{}", number + 1), format!("fd01::{:x}", number + 1)][number % 2].parse();
-            for rule in UplinkRule::pair(own.expect("an address"), table) {
-                let _ = inside.try_step(&add_rule(rule));
-            }
+            rules.extend(UplinkRule::pair(own.expect("an address"), inside.table()));
         }
-        let mut observe = |scope: &Scope| median(|| drop(inside.host.observe(scope).expect("a state")));
-        let (without, with) = (observe(&without), observe(&with));
+        inside.carry_out(rules.iter().cloned().map(add_rule));
+        inside.carry_out(parts().map(|part| add_route(inside.route(part.family, None))));
+        let [without, with] = [false, true].map(|uplinks| {
+            let scope = Scope { sysctls: Vec::new(), uplinks };
+            median(|| drop(inside.host.observe(&scope).expect("a state")))
+        });
         let index = inside.index;
         let told = median(|| drop(inside.host.default_routes(Family::Ipv4, index).expect("routes")));
         println!(
-            "{foreign} foreign routes, rules for {addresses} addresses: observe {without:?} without uplinks, {with:?} with; \
-             main's default routes out of one interface {told:?}"
+            "foreign routes: {}; rules for {addresses} addresses: observe {without:?} without uplinks, {with:?} \
+             with; main's default routes out of one interface {told:?}",
+            if by.is_empty() { "none".to_owned() } else { format!("{FOREIGN} by {by}") }
         );
+        inside.carry_out(parts().map(|part| delete_route(inside.route(part.family, None))));
+        inside.carry_out(rules.into_iter().map(delete_rule));
     }
+}
+
+/// Sets so many routes of the main table by that router; none if there is none.
+fn foreign_routes(by: &str) {
+    let mut routes = String::from("route flush root 11.0.0.0/8\n");
+    for number in (0..FOREIGN).filter(|_| !by.is_empty()) {
+        let (second, third) = (number / 256, number % 256);
+        writeln!(routes, "route add 11.{second}.{third}.0/24 via {by}").expect("a text");
+    }
+    let mut batch = clean(Command::new("ip"));
+    batch.args(["-batch", "-"]);
+    run(batch, &routes).expect(0);
 }

@@ -5,8 +5,10 @@
 mod costs;
 mod odd;
 mod others;
+mod rehearsal;
 mod routers;
 mod steps;
+mod watch;
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -16,7 +18,7 @@ use mptcp_apply::linux::LinuxPathManager;
 use mptcp_apply::model::{Device, Family, Reason, Step, UplinkRoute, UplinkRule, UplinkState, uplink_table};
 use mptcp_apply::system::{PathManager, Refusal, Scope};
 
-use crate::support::{clean, run};
+use crate::support::{clean, run, wait_for};
 
 /// The interface of the uplink.
 const DEV: &str = "e0";
@@ -61,6 +63,8 @@ impl Inside {
         pair("e0", "e1");
         ip("address add 10.1.1.1/24 dev e0");
         ip("address add fd01::1/64 dev e0 nodad");
+        // The kernel makes it a moment later.
+        wait_for("its local route", || ip("-6 route show table local").contains("fd01::1"));
         let host = LinuxPathManager::open().expect("a path manager");
         Inside { host, index: index(DEV) }
     }

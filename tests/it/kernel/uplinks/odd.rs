@@ -1,9 +1,9 @@
 //! Rules and routes of this program's protocol that something else made: each is listed, and removed and put back by steps
 //! of its own.
 
-use mptcp_apply::model::{Step, UplinkRoute, UplinkRule};
+use mptcp_apply::model::{Step, UplinkRoute, UplinkRule, uplink_table};
 
-use super::{Inside, add_route, add_rule, delete_route, delete_rule, everything, ip};
+use super::{Inside, add_route, add_rule, delete_route, delete_rule, everything, ip, is_ours};
 use crate::kernel::seam::{inside, is_inside};
 use crate::support::Namespace;
 
@@ -192,4 +192,36 @@ fn remove_routes() {
             inside.goes_and_comes_back(&odd, [&delete_route(odd.own.clone()), &add_route(odd.own.clone())]);
         }
     }
+}
+
+/// The kernel takes each of these for something that the program wants to add.
+#[test]
+fn what_is_in_the_way_of_an_uplink_goes_first() {
+    let namespace = Namespace::new();
+    namespace.links(&[("e0", "e1")]);
+    namespace.ip("address add 10.1.1.1/24 dev e0");
+    let line = namespace.ip("-o link show e0");
+    let index: u32 = line.split(':').next().and_then(|index| index.parse().ok()).expect("an index");
+    let table = uplink_table(index.try_into().expect("not 0"));
+    for command in [
+        format!("rule add from 10.1.1.1 to 10.2.0.0/16 lookup {table} pref 8685 protocol 109"),
+        "rule add not from 10.1.1.1 lookup main suppress_prefixlength 0 pref 8684 protocol 109".to_owned(),
+        format!("route add blackhole default table {table} proto 109"),
+    ] {
+        namespace.ip(&command);
+    }
+    let config = "{version: 1, uplinks: {u: {dev: e0, gateway: 10.1.1.254}}}";
+    namespace.apply(config, &[]).expect(0);
+    let lines = |arguments: &str| -> Vec<String> {
+        namespace.ip(arguments).lines().map(|line| line.trim().replace('\t', " ")).collect()
+    };
+    assert_eq!(
+        lines("-N rule show").into_iter().filter(|line| is_ours(line)).collect::<Vec<_>>(),
+        [
+            "8684: from 10.1.1.1 lookup 254 suppress_prefixlength 0 proto 109".to_owned(),
+            format!("8685: from 10.1.1.1 lookup {table} proto 109"),
+        ]
+    );
+    assert_eq!(lines(&format!("-N route show table {table}")), ["default via 10.1.1.254 dev e0 proto 109"]);
+    assert_eq!(namespace.apply(config, &[]).expect(0).stdout, "no changes\n");
 }

@@ -69,6 +69,15 @@ fn ask_the_main_table() {
             ],
             &["5 10.1.1.253", "9 10.1.1.254"],
         ),
+        // For one type of service only.
+        (
+            ipv4,
+            &[
+                "-4 route add default tos 0x10 via 10.1.1.9 dev e0",
+                "-4 route add default via 10.1.1.254 dev e0 metric 100",
+            ],
+            &["100 10.1.1.254"],
+        ),
         // Not by this interface, of this table, of others, or for all destinations.
         (
             ipv4,
@@ -218,7 +227,10 @@ fn look_for_routers() {
             "10.2.2.2",
             false,
         ),
-        (ipv4, &["-4 route add default via 10.8.8.8 dev e0 onlink"], "10.8.8.8", false),
+        // As some providers have it: no prefix covers the router.
+        (ipv4, &["-4 route add default via 10.8.8.8 dev e0 onlink"], "10.8.8.8", true),
+        (ipv4, &["-4 route add default via 10.8.8.8 dev e0 onlink"], "10.8.8.7", false),
+        (ipv6, &["-6 route add default via fd08::8 dev e0 onlink"], "fd08::8", true),
         (ipv6, &["-6 route add default via fe80::1 dev e0"], "fd02::2", false),
         // A rule leads to a table with a default route by a router.
         (

@@ -10,6 +10,7 @@ use super::{
     replace_route,
 };
 use crate::kernel::seam::{inside, is_inside};
+use crate::kernel::strace;
 use crate::support::Namespace;
 
 #[test]
@@ -42,10 +43,10 @@ fn add_replace_and_remove() {
         expected.routes.push(by_second);
     }
     let expected_lines = [
-        format!("-4: 8684: from 10.1.1.1 lookup 254 suppress_prefixlength 0 proto 109"),
+        "-4: 8684: from 10.1.1.1 lookup 254 suppress_prefixlength 0 proto 109".to_owned(),
         format!("-4: 8685: from 10.1.1.1 lookup {table} proto 109"),
         format!("-4: default via 10.1.1.253 dev e0 table {table} proto 109"),
-        format!("-6: 8684: from fd01::1 lookup 254 suppress_prefixlength 0 proto 109"),
+        "-6: 8684: from fd01::1 lookup 254 suppress_prefixlength 0 proto 109".to_owned(),
         format!("-6: 8685: from fd01::1 lookup {table} proto 109"),
         format!("-6: default via fd01::fd dev e0 table {table} proto 109 metric 1024 pref medium"),
     ];
@@ -100,7 +101,7 @@ fn add_without_router_of_the_family() {
         assert_eq!(inside.host.check(&add_route(route.clone())), Ok(()), "{route}");
         inside.carry_out([add_route(route.clone())]);
         assert_eq!(ours(), [line]);
-        assert_eq!(inside.own().routes, [route.clone()]);
+        assert_eq!(inside.own().routes, std::slice::from_ref(&route));
         inside.carry_out([delete_route(route)]);
         assert_eq!(ours(), [""; 0]);
     }
@@ -167,4 +168,71 @@ fn be_refused() {
     assert_eq!((left.rules.len(), left.routes), (2, vec![]));
     inside.carry_out(left.rules.into_iter().map(delete_rule));
     assert_eq!(ours(), [""; 0]);
+}
+
+/// The rule is there although its acknowledgement is lost; so its addition is a step of the report, and is not tried again.
+#[test]
+fn a_step_whose_answer_is_lost_was_carried_out() {
+    let namespace = Namespace::new();
+    namespace.links(&[("e0", "e1")]);
+    namespace.ip("address add 10.1.1.1/24 dev e0");
+    let config = "{version: 1, uplinks: {u: {dev: e0, gateway: 10.1.1.254}}}";
+    let undisturbed = strace::apply(&namespace, &[], config);
+    let printed = undisturbed.ran.expect(0).stdout;
+    for (kind, count) in [(NEWRULE, 2), (NEWROUTE, 1)] {
+        let answers: Vec<usize> = answers_to(&undisturbed.calls, kind);
+        assert_eq!(answers.len(), count, "{:?}", undisturbed.calls);
+        for place in answers {
+            namespace.apply("{version: 1, uplinks: {}}", &["-q"]).expect(0);
+            let fault = format!("recvfrom:error=ENOBUFS:when={place}");
+            let disturbed = strace::apply(&namespace, &[&fault], config);
+            assert!(disturbed.calls.iter().any(|call| call.contains("INJECTED")), "{fault}");
+            assert_eq!(disturbed.ran.expect(0).stdout, printed, "{fault}");
+        }
+    }
+}
+
+/// What a kernel says that was built without rules.
+#[test]
+fn a_kernel_without_policy_routing_is_exit_5() {
+    let namespace = Namespace::new();
+    let config = "{version: 1, limits: {subflows: 5}, uplinks: {}}";
+    let undisturbed = strace::apply(&namespace, &[], "{version: 1, uplinks: {}}");
+    undisturbed.ran.expect(0);
+    let place = answers_to(&undisturbed.calls, GETRULE)[0];
+    let request = undisturbed.calls.iter().find(|call| asks_for(call, GETRULE)).expect("a request");
+    let sequence = request.split("nlmsg_seq=").nth(1).and_then(|rest| rest.split([',', '}']).next());
+    let sequence: u32 = sequence.and_then(|number| number.parse().ok()).expect("a number");
+    // NLMSG_ERROR, capped, with EOPNOTSUPP and the header of the request.
+    let mut answer =
+        [36u32.to_ne_bytes(), (2u32 | 0x100 << 16).to_ne_bytes(), sequence.to_ne_bytes()].concat();
+    answer.extend([0u32.to_ne_bytes(), (-95i32).to_ne_bytes(), 16u32.to_ne_bytes()].concat());
+    answer.resize(36, 0);
+    let bytes: String = answer.iter().map(|byte| format!("{byte:02x}")).collect();
+    let forged = format!("recvfrom:retval=36:poke_exit=@arg2={bytes}:when={place}");
+    let ran = strace::apply(&namespace, &[&forged], config).ran.expect(5);
+    assert!(ran.stderr.contains("CONFIG_IP_MULTIPLE_TABLES"), "{}", ran.stderr);
+    assert_eq!(namespace.limits(), "add_addr_accepted 0 subflows 2");
+}
+
+/// `RTM_NEWROUTE`, `RTM_NEWRULE` and `RTM_GETRULE`
+const NEWROUTE: u16 = 24;
+const NEWRULE: u16 = 32;
+const GETRULE: u16 = 34;
+
+fn asks_for(call: &str, kind: u16) -> bool {
+    let words = [format!("nlmsg_type={kind},"), format!("nlmsg_type={kind:#x},")];
+    call.starts_with("sendto(") && words.iter().any(|word| call.contains(word))
+}
+
+/// The places, among all answers, of the first ones to requests of that type.
+fn answers_to(calls: &[String], kind: u16) -> Vec<usize> {
+    let (mut received, mut places) = (0, Vec::new());
+    for call in calls {
+        received += usize::from(call.starts_with("recvfrom("));
+        if asks_for(call, kind) {
+            places.push(received + 1);
+        }
+    }
+    places
 }

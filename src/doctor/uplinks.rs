@@ -1,0 +1,73 @@
+//! Findings about uplinks: rules and routes that are missing, left over, or removed by another program.
+
+use crate::model::code::Code;
+use crate::model::diagnostic::Diagnostic;
+use crate::model::{Step, code};
+
+use super::evidence::{Configuration, Declared, Evidence};
+use super::finding::Finding;
+
+/// What is said of uplinks when the configuration is compared with this host.
+pub const CODES: [Code; 4] =
+    [code::UPLINK_DOWN, code::GATEWAY_UNKNOWN, code::ROUTE_TAKEN, code::NETWORKD_FOREIGN_RULES];
+
+fn declared(evidence: &Evidence) -> Option<&Declared> {
+    match &evidence.configuration {
+        Configuration::Valid(declared) => Some(declared),
+        Configuration::Absent | Configuration::Invalid(..) => None,
+    }
+}
+
+/// Rules and routes that are declared and not there, and those that are there for nothing.
+pub fn differ(evidence: &Evidence) -> Vec<Finding> {
+    let Some(declared) = declared(evidence) else { return Vec::new() };
+    let (mut missing, mut stale) = (Vec::new(), Vec::new());
+    for step in &declared.steps {
+        match step {
+            Step::AddRule { .. } | Step::SetRoute { .. } => missing.push(step.to_string()),
+            Step::DelRule { why, .. } | Step::DelRoute { why, .. } => {
+                stale.push(format!("{step} ({})", why.words()));
+            }
+            _ => {}
+        }
+    }
+    let found = |code, title: &str, steps: &[String], meaning: &str| {
+        let more = steps.len().saturating_sub(3);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let shown = steps.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
+        let finding = Finding::fault(code, title).evidence(format!("applying would {shown}{more}"));
+        let remedy = format!("{}\n# `mptcp-apply --watch` keeps it so", declared.command);
+        (!steps.is_empty()).then(|| finding.meaning(meaning).remedy(remedy))
+    };
+    let meaning = "Packets with an address of an uplink may leave by another interface. The address or the router changed since \
+                   the configuration was applied, or another program removed what it had made.";
+    let missing =
+        found(code::UPLINK_MISSING, "rules or routes of uplinks are not as declared", &missing, meaning);
+    let meaning =
+        "Nothing that is declared needs them any more. They may lead packets to a router that is gone.";
+    missing
+        .into_iter()
+        .chain(found(code::UPLINK_STALE, "rules or routes of uplinks are left over", &stale, meaning))
+        .collect()
+}
+
+/// Uplinks that wait, and a program that removes their rules.
+pub fn waiting(evidence: &Evidence) -> Vec<Finding> {
+    let Some(declared) = declared(evidence) else { return Vec::new() };
+    let finding = |found: &Diagnostic| {
+        let meaning = match found.code {
+            code::NETWORKD_FOREIGN_RULES => {
+                "At its next start, and when it configures a link, packets leave by the wrong interface until they are back."
+            }
+            _ => "Packets with its addresses leave by the default route of the main table.",
+        };
+        let remedy = found.help.clone().unwrap_or_default();
+        let finding = Finding::fault(found.code, found.message.as_str())
+            .evidence("the configuration, compared with the links, addresses and routes of this host")
+            .meaning(meaning)
+            .remedy(remedy.lines().map(|line| format!("# {line}")).collect::<Vec<_>>().join("\n"));
+        let location = found.labels.first().map(|label| label.location);
+        Finding { location, endpoint: found.endpoint.clone(), ..finding }
+    };
+    declared.of_uplinks.iter().map(finding).collect()
+}
