@@ -5,13 +5,13 @@ use std::fmt;
 use std::num::NonZeroU16;
 
 use crate::model::diagnostic::Location;
-use crate::model::{AddressId, Flags, Sysctl, SysctlValue, code};
+use crate::model::{AddressId, Family, Flags, Sysctl, SysctlValue, code};
 
 use super::body::{Body, DeclarationKind, body};
 use super::decode::Decoder;
 use super::gateway::Gateway;
 use super::node::Node;
-use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
+use super::pattern::{AddressPattern, DevicePattern};
 
 /// A value and where it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ body! {
     "address" => address: AddressPattern = Decoder::address;
     "port" => port: NonZeroU16 = Decoder::port;
     "dev" => dev: DevicePattern = Decoder::dev;
-    "family" => family: AddressFamily = Decoder::family;
+    "family" => family: Family = Decoder::family;
     "id" => id: AddressId = Decoder::id;
     "flags" => flags: Flags = Decoder::flags;
     "required" => required: bool = Decoder::required;

@@ -15,26 +15,6 @@ pub const INTERFACE_NAME_MAX: usize = 15;
 /// The longest alternative name in bytes: `ALTIFNAMSIZ` without the terminating zero.
 pub const ALTNAME_MAX: usize = 127;
 
-/// `ipv4` or `ipv6`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AddressFamily {
-    /// `ipv4`
-    Ipv4,
-    /// `ipv6`
-    Ipv6,
-}
-
-impl AddressFamily {
-    /// Both, with their words in a configuration.
-    pub const NAMES: [(&'static str, AddressFamily); 2] =
-        [("ipv4", AddressFamily::Ipv4), ("ipv6", AddressFamily::Ipv6)];
-
-    /// The family of an address.
-    pub fn of(address: IpAddr) -> AddressFamily {
-        if address.is_ipv4() { AddressFamily::Ipv4 } else { AddressFamily::Ipv6 }
-    }
-}
-
 /// An address, or prefixes, which make the declaration a selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddressPattern {

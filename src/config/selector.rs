@@ -3,10 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::model::Interface;
+use crate::model::{Family, Interface};
 
 use super::document::Located;
-use super::pattern::{AddressFamily, AddressPattern, DevicePattern, is_unique_local};
+use super::pattern::{AddressPattern, DevicePattern, is_unique_local};
 
 /// The conditions of a selector; an address has to meet all that are given.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Selector {
     /// The interfaces that have the address.
     pub dev: Option<Located<DevicePattern>>,
     /// The family of the address.
-    pub family: Option<Located<AddressFamily>>,
+    pub family: Option<Located<Family>>,
 }
 
 impl Selector {
@@ -28,7 +28,7 @@ impl Selector {
             None if is_unique_local(address) => return None,
             None => 0,
         };
-        let is_of_family = self.family.is_none_or(|family| AddressFamily::of(address) == family.value);
+        let is_of_family = self.family.is_none_or(|family| Family::of(address) == family.value);
         match &self.dev {
             _ if !is_of_family => None,
             None => Some((false, length)),
@@ -42,8 +42,8 @@ impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.family.map(|family| family.value) {
             None => "every usable address",
-            Some(AddressFamily::Ipv4) => "every usable IPv4 address",
-            Some(AddressFamily::Ipv6) => "every usable IPv6 address",
+            Some(Family::Ipv4) => "every usable IPv4 address",
+            Some(Family::Ipv6) => "every usable IPv6 address",
         })?;
         let prefixes = self.prefix.iter().flat_map(|prefix| prefix.value.prefixes());
         let (outside, inside): (Vec<String>, Vec<String>) =

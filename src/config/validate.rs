@@ -5,11 +5,11 @@ use std::net::IpAddr;
 
 use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location};
-use crate::model::{AddressId, Flags, Identity, Sysctl, SysctlValue, counted};
+use crate::model::{AddressId, Family, Flags, Identity, Sysctl, SysctlValue, counted};
 
 use super::document::{EndpointDocument, LimitValue, Located, Name};
 use super::merge::{ManagedLimits, Merged};
-use super::pattern::{AddressFamily, AddressPattern, DevicePattern};
+use super::pattern::{AddressPattern, DevicePattern};
 use super::selector::Selector;
 use super::unique::{Claim, check_unique};
 use super::uplink::{self, Uplink};
@@ -248,7 +248,7 @@ impl Validator<'_> {
                     let message = "a prefix never matches loopback addresses";
                     self.warning(code::LOOPBACK_ADDRESS, message, *location, "write the exact address");
                 }
-                let is_of = |family| included().any(|prefix| AddressFamily::of(prefix.network) == family);
+                let is_of = |family| included().any(|prefix| Family::of(prefix.network) == family);
                 if let (Some(prefix), Some(family)) = (&prefix, &family)
                     && included().next().is_some()
                     && !is_of(family.value)
@@ -332,10 +332,10 @@ impl EndpointDocument {
     }
 
     /// Whether it opens subflows from addresses of this family; a selector may have addresses of both.
-    fn may_open_subflows(&self, family: AddressFamily) -> bool {
+    fn may_open_subflows(&self, family: Family) -> bool {
         let opens =
             self.flags.is_some_and(|flags| flags.value.intersects(Flags::SUBFLOW.union(Flags::FULLMESH)));
-        let is_of = |address| AddressFamily::of(address) == family;
+        let is_of = |address| Family::of(address) == family;
         let has_address = match self.address.as_ref().map(|address| &address.value) {
             None => true,
             Some(AddressPattern::Exact(address)) => is_of(*address),
@@ -354,12 +354,12 @@ fn is_link_local(address: IpAddr) -> bool {
 
 fn check_limits(limits: &ManagedLimits, bodies: &[EndpointDocument], diagnostics: &mut Diagnostics) {
     let Some(Located { value: LimitValue::Number(subflows), location }) = limits.subflows else { return };
-    for (word, family) in [("IPv4", AddressFamily::Ipv4), ("IPv6", AddressFamily::Ipv6)] {
+    for family in Family::ALL {
         let endpoints = bodies.iter().filter(|body| body.may_open_subflows(family)).count();
         if endpoints > subflows as usize {
             let message = format!(
                 "`subflows: {subflows}` is too low for subflows from {}: a connection opens at most {subflows} beside its first one, so the endpoints declared last may stay unused",
-                counted(endpoints, &format!("{word} endpoint"))
+                counted(endpoints, &format!("{} endpoint", family.title()))
             );
             let help = format!("write `subflows: {endpoints}`, or `max` for as many as the kernel allows");
             diagnostics.push(

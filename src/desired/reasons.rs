@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::config::{AddressFamily, Declaration, EndpointTarget, Selector};
-use crate::model::{Endpoint, Identity, Interface, Reason, State};
+use crate::config::{Declaration, EndpointTarget, Selector};
+use crate::model::{Endpoint, Family, Identity, Interface, Reason, State};
 use crate::system::{AssignedAddress, Error, HostFacts};
 
 /// The reasons of the rows that are in the table and not in its target.
@@ -44,7 +44,7 @@ impl Host<'_> {
         let address = row.identity.address;
         let is_in_prefix =
             selector.prefix.as_ref().is_none_or(|prefix| prefix.value.matches(address).is_some());
-        let is_of_family = selector.family.is_none_or(|family| AddressFamily::of(address) == family.value);
+        let is_of_family = selector.family.is_none_or(|family| Family::of(address) == family.value);
         let on = &selector.dev;
         let is_on_interface = on.as_ref().is_none_or(|dev| {
             self.interface(row).is_some_and(|interface| dev.value.matches(interface))

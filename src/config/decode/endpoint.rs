@@ -5,18 +5,18 @@ use std::num::NonZeroU16;
 
 use crate::config::document::Located;
 use crate::config::node::{Node, Value, quoted};
-use crate::config::pattern::{AddressError, AddressFamily, AddressPattern, AddressPrefix};
+use crate::config::pattern::{AddressError, AddressPattern, AddressPrefix};
 use crate::model::diagnostic::{Diagnostic, Severity};
-use crate::model::{AddressId, Flags, code};
+use crate::model::{AddressId, Family, Flags, code};
 
 use super::Decoder;
 use super::value::{located, suggestion};
 
 impl Decoder<'_> {
-    pub(in crate::config) fn family(&mut self, node: &Node) -> Option<Located<AddressFamily>> {
-        let names = AddressFamily::NAMES.map(|(name, _)| name);
+    pub(in crate::config) fn family(&mut self, node: &Node) -> Option<Located<Family>> {
+        let names = Family::NAMES.map(|(name, _)| name);
         let chosen = self.word(node, format_args!("`family`"), &names)?;
-        let (_, family) = AddressFamily::NAMES.into_iter().find(|(name, _)| name == chosen)?;
+        let (_, family) = Family::NAMES.into_iter().find(|(name, _)| name == chosen)?;
         located(node, family)
     }
 

@@ -10,14 +10,14 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Map, Value, json};
 
-use crate::model::{AddressId, Flags, Sysctl, SysctlKind};
+use crate::model::{AddressId, Family, Flags, Sysctl, SysctlKind};
 
 use super::super::DECLARATIONS_MAX;
 use super::super::body::Body;
 use super::super::document::{
     Document, EndpointDocument, LimitValue, LimitsDocument, NAME_MAX, Name, UplinkDocument,
 };
-use super::super::pattern::{ALTNAME_MAX, AddressFamily, AddressPattern, DevicePattern};
+use super::super::pattern::{ALTNAME_MAX, AddressPattern, DevicePattern};
 use super::super::validate::PURPOSES;
 
 const ID: &str = "https://github.com/mptcp-apply/mptcp-apply/raw/main/schema/mptcp-apply.schema.json";
@@ -165,7 +165,7 @@ impl JsonSchema for EndpointDocument {
             &[json!("eth0"), json!(["wwan*", "!wwan9"])],
         );
         let family = described(
-            generator.subschema_for::<AddressFamily>(),
+            generator.subschema_for::<Family>(),
             "Selects only addresses of this family. Not with an exact address. Absent: both.",
             &[json!("ipv4")],
         );
@@ -284,7 +284,7 @@ impl JsonSchema for DevicePattern {
     }
 }
 
-impl JsonSchema for AddressFamily {
+impl JsonSchema for Family {
     fn schema_name() -> Cow<'static, str> {
         "family".into()
     }
@@ -294,7 +294,7 @@ impl JsonSchema for AddressFamily {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "enum": AddressFamily::NAMES.map(|(name, _)| name) })
+        json_schema!({ "enum": Family::NAMES.map(|(name, _)| name) })
     }
 }
 
