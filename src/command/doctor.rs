@@ -61,7 +61,7 @@ fn observe(loaded: Option<&LoadedConfig>, command: String) -> (Table, EndpointNa
     });
     match (observed, valid) {
         (Ok((mut system, state)), Ok(loaded)) => {
-            let names = desired::names(&loaded.config, &mut system).unwrap_or_default().endpoints;
+            let names = desired::endpoint_names(&loaded.config, &mut system).unwrap_or_default();
             let rundir = RunDir::of_this_namespace().map_err(Failure::from);
             let pass = rundir.and_then(|mut rundir| {
                 reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Plan(None))

@@ -4,7 +4,7 @@ use crate::cli::Common;
 use crate::config::{LoadedConfig, Trust};
 use crate::desired;
 use crate::model::diagnostic::Strictness;
-use crate::model::{DeclaredNames, Exit};
+use crate::model::{DeclaredNames, EndpointNames, Exit};
 use crate::system::{Error, HostFacts};
 
 use super::Output;
@@ -31,6 +31,15 @@ impl InstalledNames {
                 InstalledNames(None)
             }
         }
+    }
+
+    /// The names of the declared endpoints on this host, whether they are in the table or not.
+    ///
+    /// # Errors
+    /// When interfaces or addresses cannot be read.
+    pub fn endpoint_names(&self, facts: &mut dyn HostFacts) -> Result<EndpointNames, Error> {
+        let Some(loaded) = &self.0 else { return Ok(EndpointNames::new()) };
+        desired::endpoint_names(&loaded.config, facts)
     }
 
     /// The names of declarations on this host, whether they are carried out or not.

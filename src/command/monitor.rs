@@ -59,7 +59,7 @@ pub fn run(names: &[Names], common: &Common) -> io::Result<Exit> {
 /// than another one.
 fn subscribe(name: Option<&str>, installed: &InstalledNames) -> Result<(Monitored, EventSocket), Error> {
     let socket = EventSocket::open()?;
-    let endpoints = installed.names(&mut LinuxPathManager::open()?)?.endpoints;
+    let endpoints = installed.endpoint_names(&mut LinuxPathManager::open()?)?;
     Ok((Monitored { name: name.map(str::to_owned), endpoints }, socket))
 }
 

@@ -15,8 +15,7 @@ use uplinks::ResolvedUplinks;
 use crate::config::{Config, LimitValue, Located};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{
-    Capabilities, DeclaredNames, EndpointNames, Identity, Limits, State, Sysctl, SysctlValue, UplinkNames,
-    UplinkState, code,
+    Capabilities, DeclaredNames, EndpointNames, Identity, Limits, State, Sysctl, SysctlValue, code,
 };
 use crate::plan::Reasons;
 use crate::system::{self, HostFacts};
@@ -71,11 +70,12 @@ pub fn resolve(
     if !unsupported.is_empty() {
         return Err(ResolveError::Unsupported(unsupported));
     }
-    let uplinks = match &config.uplinks {
-        None => ResolvedUplinks { state: None, ..ResolvedUplinks::default() },
-        Some(uplinks) => ResolvedUplinks::resolve(uplinks, current.uplinks(), facts)?,
-    };
-    let mut reasons = Reasons { rules: uplinks.rules, routes: uplinks.routes, ..Reasons::default() };
+    let uplinks = config.uplinks.as_ref();
+    let uplinks =
+        uplinks.map(|uplinks| ResolvedUplinks::resolve(uplinks, current.uplinks(), facts)).transpose()?;
+    let is_managed = uplinks.is_some();
+    let ResolvedUplinks { state: uplinks, names: uplink_names, warnings: of_uplinks, mut reasons } =
+        uplinks.unwrap_or_default();
     let (endpoints, names, mut warnings) = match &config.endpoints {
         None => (current.endpoints.clone(), EndpointNames::new(), Vec::new()),
         Some(declarations) => {
@@ -92,14 +92,19 @@ pub fn resolve(
             (endpoints, names, warnings)
         }
     };
-    warnings.extend(uplinks.warnings);
-    let names = DeclaredNames { endpoints: names, uplinks: uplinks.names };
-    Ok(Desired {
-        state: State { limits, sysctls, endpoints, uplinks: uplinks.state },
-        names,
-        warnings,
-        reasons,
-    })
+    warnings.extend(of_uplinks);
+    let names = DeclaredNames { endpoints: names, uplinks: uplink_names };
+    let uplinks = is_managed.then_some(uplinks);
+    Ok(Desired { state: State { limits, sysctls, endpoints, uplinks }, names, warnings, reasons })
+}
+
+/// The names of the declared endpoints by identity, including those that wait.
+///
+/// # Errors
+/// When the host cannot be read.
+pub fn endpoint_names(config: &Config, facts: &mut dyn HostFacts) -> Result<EndpointNames, system::Error> {
+    let declarations = config.endpoints.as_deref().unwrap_or_default();
+    Ok(DeclaredRows::resolve(declarations, &|_| true, facts)?.names)
 }
 
 /// The names of declarations, including those that wait.
@@ -107,16 +112,8 @@ pub fn resolve(
 /// # Errors
 /// When the host cannot be read.
 pub fn names(config: &Config, facts: &mut dyn HostFacts) -> Result<DeclaredNames, system::Error> {
-    let declarations = config.endpoints.as_deref().unwrap_or_default();
-    let endpoints = DeclaredRows::resolve(declarations, &|_| true, facts)?.names;
     let uplinks = config.uplinks.as_deref().unwrap_or_default();
-    let uplinks = match ResolvedUplinks::resolve(uplinks, &UplinkState::default(), facts) {
-        Ok(resolved) => resolved.names,
-        Err(ResolveError::System(error)) => return Err(error),
-        // Contradictions have no names.
-        Err(_) => UplinkNames::default(),
-    };
-    Ok(DeclaredNames { endpoints, uplinks })
+    Ok(DeclaredNames { endpoints: endpoint_names(config, facts)?, uplinks: uplinks::names(uplinks, facts)? })
 }
 
 fn limits(

@@ -11,7 +11,8 @@ use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::{
     Device, Family, Interface, Reason, UplinkNames, UplinkRoute, UplinkRule, UplinkState, code, uplink_table,
 };
-use crate::system::{Errno, HostFacts};
+use crate::plan::Reasons;
+use crate::system::{Errno, Error, HostFacts};
 
 use super::ResolveError;
 use super::declared::interface_hint;
@@ -19,16 +20,14 @@ use super::declared::interface_hint;
 /// What the declarations mean on this host.
 #[derive(Default)]
 pub struct ResolvedUplinks {
-    /// The rules and routes; none where they are not managed.
-    pub state: Option<UplinkState>,
+    /// The rules and routes.
+    pub state: UplinkState,
     /// The names of declarations.
     pub names: UplinkNames,
     /// What waits.
     pub warnings: Vec<Diagnostic>,
-    /// Why rules leave that a declaration covers.
-    pub rules: Vec<(UplinkRule, Reason)>,
-    /// Why routes do.
-    pub routes: BTreeMap<(Family, u32), Reason>,
+    /// Why rules and routes leave that a declaration covers.
+    pub reasons: Reasons,
 }
 
 impl ResolvedUplinks {
@@ -41,17 +40,15 @@ impl ResolvedUplinks {
         current: &UplinkState,
         facts: &mut dyn HostFacts,
     ) -> Result<ResolvedUplinks, ResolveError> {
-        let mut resolved = ResolvedUplinks { state: Some(UplinkState::default()), ..Default::default() };
+        let mut resolved = ResolvedUplinks::default();
         if uplinks.is_empty() {
             return Ok(resolved);
         }
         let interfaces = facts.interfaces()?.to_vec();
         let owners = owners(uplinks, &interfaces)?;
+        resolved.names.tables = table_names(&owners);
         for uplink in uplinks {
             let own = || owners.iter().filter(|(owner, _)| std::ptr::eq(*owner, uplink));
-            for (_, interface) in own() {
-                resolved.names.tables.insert(uplink_table(interface.index), uplink.name.value.to_string());
-            }
             let up: Vec<&Interface> = own().map(|(_, interface)| *interface).filter(|on| on.up).collect();
             if up.is_empty() {
                 resolved.wait_for_interface(uplink, own().next().map(|(_, interface)| *interface), facts)?;
@@ -98,7 +95,7 @@ impl ResolvedUplinks {
             let dev = Some(Device::from(interface));
             let route = UplinkRoute { family, table, gateway, dev, raw: Vec::new() };
             let Some(route) = self.accepted(uplink, route, current, facts) else { continue };
-            self.state.get_or_insert_default().routes.push(route);
+            self.state.routes.push(route);
             for &address in addresses {
                 self.address(uplink, interface, address);
             }
@@ -117,7 +114,7 @@ impl ResolvedUplinks {
         }
         self.names.addresses.insert(address, uplink.name.value.to_string());
         let rules = UplinkRule::pair(address, uplink_table(interface.index));
-        self.state.get_or_insert_default().rules.extend(rules);
+        self.state.rules.extend(rules);
     }
 
     /// The route, if it is there or the kernel would take it; otherwise an error, and the one that is in its place.
@@ -195,19 +192,19 @@ impl ResolvedUplinks {
         facts: &mut dyn HostFacts,
     ) -> Result<(), ResolveError> {
         let sources = facts.source_addresses()?.to_vec();
-        let desired = self.state.clone().unwrap_or_default();
+        let desired = self.state.clone();
         // What has another form is not one of ours any more, whatever its interface.
         let usual = |raw: &[u8]| raw.is_empty();
         for route in current.routes.iter().filter(|it| usual(&it.raw) && !desired.routes.contains(it)) {
             let reason = self.reason(route.table, None, interfaces, &sources);
-            self.routes.extend(reason.map(|reason| ((route.family, route.table), reason)));
+            self.reasons.routes.extend(reason.map(|reason| ((route.family, route.table), reason)));
         }
         for rule in current.rules.iter().filter(|it| usual(&it.raw) && !desired.rules.contains(it)) {
             // A rule to the main table goes for the same reason as the one beside it.
             let of_same = |other: &&UplinkRule| other.from == rule.from && other.leads_to_uplink();
             let table = current.rules.iter().find(of_same).map_or(rule.table, |other| other.table);
             let reason = self.reason(table, rule.from, interfaces, &sources);
-            self.rules.extend(reason.map(|reason| (rule.clone(), reason)));
+            self.reasons.rules.extend(reason.map(|reason| (rule.clone(), reason)));
         }
         Ok(())
     }
@@ -234,6 +231,35 @@ impl ResolvedUplinks {
             () => Reason::GatewayUnknown,
         })
     }
+}
+
+/// The names of uplinks on this host, for what there may be of them.
+///
+/// # Errors
+/// When the host cannot be read.
+pub fn names(uplinks: &[Uplink], facts: &mut dyn HostFacts) -> Result<UplinkNames, Error> {
+    if uplinks.is_empty() {
+        return Ok(UplinkNames::default());
+    }
+    let interfaces = facts.interfaces()?.to_vec();
+    // Contradictions have no names.
+    let Ok(owners) = owners(uplinks, &interfaces) else { return Ok(UplinkNames::default()) };
+    let tables = table_names(&owners);
+    let (mut addresses, sources) = (BTreeMap::new(), facts.source_addresses()?);
+    for name in uplinks.iter().map(|uplink| uplink.name.value.to_string()) {
+        let is_own = |(_, index): &&(IpAddr, NonZeroU32)| tables.get(&uplink_table(*index)) == Some(&name);
+        for (address, _) in sources.iter().filter(is_own) {
+            addresses.entry(*address).or_insert_with(|| name.clone());
+        }
+    }
+    Ok(UplinkNames { tables, addresses })
+}
+
+fn table_names(owners: &[(&Uplink, &Interface)]) -> BTreeMap<u32, String> {
+    let name = |(uplink, interface): &(&Uplink, &Interface)| {
+        (uplink_table(interface.index), uplink.name.value.to_string())
+    };
+    owners.iter().map(name).collect()
 }
 
 /// The interfaces with the uplinks that they are. A literal name counts before a glob, then the declared order.

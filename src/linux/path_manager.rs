@@ -268,14 +268,13 @@ impl PathManager for LinuxPathManager {
     }
 
     /// For an endpoint with a port the kernel listens there, which it can refuse for reasons that no table shows. Binding
-    /// a socket there finds them beforehand. A router has to be on the link.
+    /// a socket there finds them beforehand.
     fn check(&mut self, step: &Step) -> Result<(), Refusal> {
         match step {
             Step::AddAddr {
                 endpoint: Endpoint { identity: Identity { address, port: Some(port) }, .. },
                 ..
             } => probe_socket::try_bind((*address, port.get()).into()).unwrap_or(Ok(())),
-            Step::SetRoute { to, .. } => self.check_route(to),
             _ => Ok(()),
         }
     }

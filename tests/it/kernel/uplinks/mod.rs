@@ -16,7 +16,7 @@ use std::process::Command;
 
 use mptcp_apply::linux::LinuxPathManager;
 use mptcp_apply::model::{Device, Family, Reason, Step, UplinkRoute, UplinkRule, UplinkState, uplink_table};
-use mptcp_apply::system::{PathManager, Refusal, Scope};
+use mptcp_apply::system::{HostFacts, PathManager, Refusal, Scope};
 
 use crate::support::{clean, run, wait_for};
 
@@ -94,6 +94,12 @@ impl Inside {
         for step in steps {
             self.try_step(&step).unwrap_or_else(|refusal| panic!("{step}: {refusal}"));
         }
+    }
+
+    /// Whether the kernel would take the route of a step.
+    fn check(&mut self, step: &Step) -> Result<(), Refusal> {
+        let Step::SetRoute { to, .. } = step else { panic!("{step} sets no route") };
+        self.host.check_route(to)
     }
 
     fn try_step(&mut self, step: &Step) -> Result<(), Refusal> {

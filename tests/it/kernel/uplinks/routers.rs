@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use mptcp_apply::model::{Family, Step};
-use mptcp_apply::system::{HostFacts, MainDefault, PathManager};
+use mptcp_apply::system::{HostFacts, MainDefault};
 
 use super::{Inside, add_route, index, ip, pair};
 use crate::kernel::seam::{inside, is_inside};
@@ -191,7 +191,7 @@ fn a_router_that_is_not_on_the_link_is_found() {
 fn check(inside: &mut Inside, family: Family, router: &str) -> bool {
     let router: IpAddr = router.parse().expect("an address");
     let step = add_route(inside.route(family, Some(router)));
-    let foreseen = inside.host.check(&step);
+    let foreseen = inside.check(&step);
     let verdict = inside.try_step(&step);
     assert_eq!(foreseen, verdict, "{step}");
     if verdict.is_ok() {
@@ -293,6 +293,6 @@ fn look_for_routers() {
     let with = inside.route(ipv4, "10.2.2.2".parse().ok());
     inside.carry_out([add_route(without.clone())]);
     let step = super::replace_route(without, with);
-    assert_eq!(inside.host.check(&step), Ok(()));
+    assert_eq!(inside.check(&step), Ok(()));
     inside.carry_out([step]);
 }

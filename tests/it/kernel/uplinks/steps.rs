@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use mptcp_apply::model::{Step, UplinkRule, UplinkState};
-use mptcp_apply::system::{Errno, PathManager};
+use mptcp_apply::system::Errno;
 
 use super::{
     Inside, Part, add_route, add_rule, delete_route, delete_rule, everything, foreign, ip, ours, parts,
@@ -98,7 +98,7 @@ fn add_without_router_of_the_family() {
         (ipv6.family, None, format!("-6: default dev e0 table {table} proto 109 metric 1024 pref medium")),
     ] {
         let route = inside.route(family, gateway);
-        assert_eq!(inside.host.check(&add_route(route.clone())), Ok(()), "{route}");
+        assert_eq!(inside.check(&add_route(route.clone())), Ok(()), "{route}");
         inside.carry_out([add_route(route.clone())]);
         assert_eq!(ours(), [line]);
         assert_eq!(inside.own().routes, std::slice::from_ref(&route));
@@ -142,7 +142,7 @@ fn be_refused() {
         // A router that is elsewhere.
         let elsewhere = inside.route(family, Some(strange));
         let words = refused(&mut inside, replace_route(route.clone(), elsewhere.clone()));
-        let foreseen = inside.host.check(&replace_route(route, elsewhere)).expect_err("a refusal");
+        let foreseen = inside.check(&replace_route(route, elsewhere)).expect_err("a refusal");
         assert_eq!((foreseen.errno, foreseen.text.unwrap_or_default()), words);
         if own.is_ipv4() {
             assert_eq!(words, (Errno::ENETUNREACH, "Nexthop has invalid gateway".to_owned()));
