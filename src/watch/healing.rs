@@ -158,6 +158,11 @@ impl Healing {
     }
 }
 
+/// Whether any endpoint of the table could be renewed, so that connections are worth reading.
+pub fn can_heal(table: &State) -> bool {
+    table.endpoints.iter().any(can_be_renewed)
+}
+
 /// One with a port would close it for a minute; one that announces leaves opening to the peer.
 fn can_be_renewed(row: &Endpoint) -> bool {
     let opens = row.flags.contains(Flags::SUBFLOW) && !row.flags.contains(Flags::SIGNAL);
