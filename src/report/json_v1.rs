@@ -267,7 +267,8 @@ fn of_severity<'a>(
     diagnostics: &'a [Diagnostic],
 ) -> Vec<DiagnosticJson<'a>> {
     let loaded = || context.loaded.into_iter().flat_map(|loaded| loaded.diagnostics.iter());
-    let own = diagnostics.iter().filter(|found| loaded().all(|known| known != *found));
+    let known = context.loaded.and_then(|loaded| loaded.first_error());
+    let own = diagnostics.iter().filter(|found| Some(*found) != known);
     let matching = loaded().chain(own).filter(|found| found.severity == severity);
     matching.map(|found| DiagnosticJson::new(found, context.sources())).collect()
 }
