@@ -115,6 +115,8 @@ pub enum Reason {
     AddedTooEarly,
     /// Live connections could have subflows from it, and none has one.
     SubflowLost,
+    /// `renew` names it.
+    AskedFor,
     /// The default route of the interface has another router now.
     RouterChanged,
     /// Nothing tells the router of the interface any more.
@@ -142,6 +144,7 @@ impl Reason {
             Reason::Renewed => "renewed",
             Reason::AddedTooEarly => "added before its address could be used",
             Reason::SubflowLost => "subflow lost",
+            Reason::AskedFor => "renewed by hand",
             Reason::RouterChanged => "the router changed",
             Reason::GatewayUnknown => "gateway unknown",
         }

@@ -4,21 +4,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::kernel::links::{Links, SERVICE, subflows};
+use crate::kernel::links::{Links, SERVICE, reset, subflows};
 use crate::kernel::watcher::Watcher;
 use crate::peer::Peer;
-use crate::support::{run, wait_for};
+use crate::support::wait_for;
 
 const CONFIG: &str =
     "{version: 1, limits: {subflows: 2}, endpoints: {two: {address: 10.1.2.1, dev: c2, flags: [subflow]}}}";
-
-/// Resets the server's end of what came from this address.
-#[track_caller]
-fn reset(links: &Links, from: &str) {
-    let mut ss = links.server.command("ss");
-    ss.args(["-Ktn", "dst", from]);
-    run(ss, "").expect(0);
-}
 
 /// The steps of the runs so far, with the reasons.
 fn renewals(watcher: &Watcher) -> Vec<(String, String)> {

@@ -120,7 +120,8 @@ fn next(reason: Reason) -> Option<Reason> {
         Reason::PutBack => Some(Reason::Renewed),
         Reason::Renewed => Some(Reason::AddedTooEarly),
         Reason::AddedTooEarly => Some(Reason::SubflowLost),
-        Reason::SubflowLost => Some(Reason::RouterChanged),
+        Reason::SubflowLost => Some(Reason::AskedFor),
+        Reason::AskedFor => Some(Reason::RouterChanged),
         Reason::RouterChanged => Some(Reason::GatewayUnknown),
         Reason::GatewayUnknown => None,
     }

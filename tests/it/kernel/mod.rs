@@ -25,6 +25,7 @@ mod providers;
 mod races;
 mod readme;
 mod refusals;
+mod renew;
 mod runtime_folder;
 mod scene;
 mod seam;
