@@ -1,5 +1,6 @@
 //! The real kernel, in network namespaces of the tests' own, read back by `ip mptcp`.
 
+mod blackhole;
 mod changes;
 mod concurrent;
 mod doctor;
