@@ -298,7 +298,7 @@ fn lost_subflows(
         let connections = counted(*lacking, "connection");
         log::warn!("{prefix}{identity} has no subflow, though {connections} could have one; adding it again");
     }
-    due.into_keys().map(|identity| (identity, Reason::SubflowLost)).collect()
+    due.into_iter().map(|(identity, lacking)| (identity, Reason::SubflowLost(lacking))).collect()
 }
 
 /// The needs of exact declarations without a port. One with a port needs its address to be added at all.
