@@ -25,6 +25,9 @@ use super::{Output, netns};
 const PATIENCE: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// How long a watch may take to answer: it may be in the midst of a pass.
+const ANSWER: Duration = Duration::from_secs(5);
+
 /// Renews the named endpoints in each of the namespaces.
 ///
 /// # Errors
@@ -53,7 +56,11 @@ pub fn run(options: &Renew, common: &Common) -> io::Result<Exit> {
             output.diagnose_in(netns, &std::mem::take(&mut warnings), &[]);
         }
         run.system.interrupted_by(&signals);
-        let mut result = run.reconcile(options, warnings);
+        let mode = if options.dry_run { Mode::Plan(None) } else { Mode::Renew };
+        let mut result = run.reconcile(mode, warnings.clone());
+        if result.as_ref().is_err_and(|failure| failure.kind == FailureKind::Locked) {
+            result = run.ask_the_watch(result, warnings);
+        }
         let outcome = match &mut result {
             Ok(report) if report.verdict == Verdict::Applied => run.await_subflows(report),
             _ => String::new(),
@@ -132,12 +139,33 @@ impl Run {
         closing.map(warning).collect()
     }
 
-    fn reconcile(&mut self, options: &Renew, warnings: Vec<Diagnostic>) -> Result<Report, Failure> {
+    fn reconcile(&mut self, mode: Mode<'_>, warnings: Vec<Diagnostic>) -> Result<Report, Failure> {
         let mut rundir = RunDir::of_this_namespace()?;
         let rows = self.rows.iter().map(|(row, _)| row.clone()).collect();
         let target = Renewal { rows, names: self.names.clone(), warnings };
-        let mode = if options.dry_run { Mode::Plan(None) } else { Mode::Renew };
         reconcile::reconcile(&target, &mut self.system, &mut rundir, mode)
+    }
+
+    /// Has the run that holds the lock renew them, if that is a watch. `locked` is the failure otherwise.
+    fn ask_the_watch(
+        &mut self,
+        locked: Result<Report, Failure>,
+        warnings: Vec<Diagnostic>,
+    ) -> Result<Report, Failure> {
+        let rundir = RunDir::of_this_namespace()?;
+        let mut report = self.reconcile(Mode::Plan(None), warnings)?;
+        let start = self.system.elapsed();
+        if rundir.ask(self.rows.iter().map(|(row, _)| row.identity)).is_err() {
+            return locked;
+        }
+        while rundir.is_asked() && self.system.elapsed() - start < ANSWER && !self.system.is_interrupted() {
+            self.system.pause(PAUSE);
+        }
+        if rundir.withdraw() {
+            return locked;
+        }
+        report.mark_carried_out();
+        Ok(report)
     }
 
     /// Waits until the subflows are there that can come, and tells how many came.

@@ -1,6 +1,7 @@
 //! One network namespace that a watch keeps as declared.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -115,6 +116,11 @@ impl WatchedNamespace {
         self.entered.as_ref().map(|entered| &entered.changes)
     }
 
+    /// The file by which other runs ask for something, once the namespace is entered.
+    pub fn request(&self) -> Option<PathBuf> {
+        self.entered.as_ref().map(|entered| entered.rundir.request())
+    }
+
     /// How long to wait before a failed pass is tried again; none when there is no need or no use.
     pub fn retry_after(&self) -> Option<Duration> {
         let doublings = self.failures.checked_sub(1)?.min(6);
@@ -211,6 +217,7 @@ impl WatchedNamespace {
         }
         let ready_now = without_subflows(&ready, &mut system).into_iter();
         renewed.extend(ready_now.map(|identity| (identity, Reason::AddedTooEarly)));
+        renewed.extend(rundir.take_request().into_iter().map(|identity| (identity, Reason::AskedFor)));
         let mut report = reconcile::reconcile(loaded, &mut system, rundir, Mode::Watch(&renewed))?;
         if let Some(reached) = self.reached.as_ref().filter(|_| trigger != Trigger::Files) {
             for what in drift::between(reached, &report.before, report.steps()) {

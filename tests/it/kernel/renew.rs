@@ -1,6 +1,8 @@
 //! `renew`: subflows are asked for again by hand, and nothing is closed that does not come back.
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use crate::kernel::links::{Links, SERVICE, reset, subflows};
 use crate::kernel::watcher::Watcher;
@@ -161,15 +163,48 @@ fn a_renewed_row_stays_who_made_it() {
     assert_eq!(namespace.endpoints(), ["192.0.2.7 id 7 subflow"]);
 }
 
+/// The watch leaves a lost subflow alone as long as another connection has one.
 #[test]
-fn a_watch_keeps_it_out() {
+fn a_watch_does_it_when_asked() {
     let links = Links::new();
     let root = install(&links.client, CONFIG);
     let watcher = Watcher::start(&links.client, &["--root-dir", root.to_str().expect("UTF-8")]);
     watcher.wait_for_runs(1);
-    let refused = renew(&links.client, &["two"]).expect(75);
-    assert!(refused.stderr.contains(&format!("{}", watcher.pid())), "{}", refused.stderr);
+    let (_server, _client) = links.connect();
+    links.wait_for_paths(&["10.1.1.1", "10.1.2.1", "10.1.3.1"]);
+    let _other = Peer::client(&links.client, SERVICE);
+    let all = ["10.1.1.1", "10.1.1.1", "10.1.2.1", "10.1.2.1", "10.1.3.1", "10.1.3.1"];
+    links.wait_for_paths(&all);
+    let pair = subflows(&links.client).into_iter().find(|pair| pair.starts_with("10.1.2.1")).expect("one");
+    let port = pair.split(' ').next().and_then(|local| local.rsplit(':').next()).expect("a port");
+    reset(&links, &format!("10.1.2.1:{port}"));
+    wait_for("the reset", || links.paths().len() == 5);
+    let ran = renew(&links.client, &["two"]).expect(0);
+    assert!(ran.stderr.contains("closes the subflows of 1 connection; 1 can ask again"), "{}", ran.stderr);
+    assert!(ran.stdout.ends_with("two (10.1.2.1): 2 connections with a subflow\n"), "{}", ran.stdout);
+    assert_eq!(links.paths(), all);
+    let asked = |run: &serde_json::Value| run["steps"][1]["why"] == "renewed by hand";
+    wait_for("the report of the watch", || watcher.runs().iter().filter(|run| asked(run)).count() == 1);
     watcher.stop();
-    let (_server, _client) = (Peer::server(&links.server, SERVICE), Peer::client(&links.client, SERVICE));
-    renew(&links.client, &["two"]).expect(0);
+}
+
+#[test]
+fn another_run_is_waited_for_and_named() {
+    let namespace = Namespace::new();
+    install(&namespace, "{version: 1}");
+    namespace.ip("mptcp endpoint add 192.0.2.7 id 7 subflow");
+    let mut trial = namespace.command(program_path());
+    trial.args(["try", "--timeout", "60", "-"]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut trial = trial.stdin(Stdio::piped()).spawn().expect("starts");
+    let config = b"{version: 1, prune: false, endpoints: {a: {address: 192.0.2.8, flags: [signal]}}}";
+    trial.stdin.take().expect("piped").write_all(config).expect("written");
+    wait_for("the trial", || namespace.endpoints().len() == 2);
+    let refused = renew(&namespace, &["192.0.2.7"]).expect(75);
+    assert!(refused.stderr.contains(&format!("process {}", trial.id())), "{}", refused.stderr);
+    let left = std::fs::read_dir(namespace.runtime()).expect("a folder").flatten().map(|file| file.path());
+    let left: Vec<PathBuf> = left.collect();
+    assert!(left.iter().any(|path| path.extension().is_some_and(|end| end == "lock")), "{left:?}");
+    assert!(left.iter().all(|path| path.extension().is_none_or(|end| end != "renew")), "{left:?}");
+    trial.kill().expect("killed");
+    trial.wait().expect("waited");
 }
