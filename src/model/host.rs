@@ -89,6 +89,17 @@ pub struct Listener {
     pub local: std::net::SocketAddr,
     /// Whether it is one of MPTCP.
     pub mptcp: bool,
+    /// The number of its inode, by which `/proc` names it.
+    pub inode: u32,
+}
+
+/// A connection or subflow that a peer opens, and whose answer (SYN-ACK) was sent again for want of a confirmation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnconfirmedRequest {
+    /// The end on this host.
+    pub local: std::net::SocketAddr,
+    /// The peer's end.
+    pub remote: std::net::SocketAddr,
 }
 
 /// The kernel's MPTCP counters (`MPTcpExt` of `/proc/net/netstat`) by their names. They count since the network namespace
