@@ -18,6 +18,8 @@ use super::uplinks;
 /// The state of this host, its configuration, and a test connection if there is one.
 #[derive(Debug)]
 pub struct Evidence {
+    /// The kernel's release, as `uname -r` prints it.
+    pub kernel: String,
     /// The path manager's state.
     pub path_manager: Table,
     /// The names that the configuration gives to endpoints.

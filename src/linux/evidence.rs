@@ -39,6 +39,7 @@ pub fn examine(
     probe: Option<Probe>,
 ) -> Evidence {
     let mut evidence = Evidence {
+        kernel: LinuxPathManager::release(),
         path_manager,
         names,
         capabilities: LinuxPathManager::capabilities(),
@@ -90,6 +91,12 @@ pub fn examine(
         log::debug!("routes are left out: {error}");
     }
     evidence
+}
+
+/// Reads what no finding needs: the rules and the default routes of a host whose packets leave where they should.
+pub fn complete(evidence: &mut Evidence) {
+    let routing = Routes::open().and_then(|mut routes| routes.routing());
+    evidence.routing = unless_refused("routing tables", routing).unwrap_or_default();
 }
 
 /// Quotes the names of interfaces for a shell, since remedies print them.

@@ -215,6 +215,9 @@ codes! {
     /// The record of the endpoints that mptcp-apply added cannot be read or written.
     NO_RECORD = "no-record": Warning;
 
+    /// The report of the doctor has addresses, of this host and of its peers.
+    REPORT_PRIVATE = "report-private": Warning;
+
     // The doctor: the host.
     /// This kernel has no MPTCP.
     NO_MPTCP = "no-mptcp": Fault;

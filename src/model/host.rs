@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+use super::UplinkRule;
+
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
@@ -80,6 +82,8 @@ pub struct Routing {
     pub partial: BTreeSet<(bool, NonZeroU32)>,
     /// The numbers of all tables that have a route, or that a rule names.
     pub tables: BTreeSet<u32>,
+    /// All rules, as far as those of uplinks can have the same.
+    pub rules: Vec<UplinkRule>,
 }
 
 /// A socket that listens for TCP connections.

@@ -4,6 +4,7 @@ mod host;
 mod live;
 mod middlebox;
 mod probe;
+mod report;
 mod server;
 mod uplinks;
 
