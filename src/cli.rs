@@ -118,17 +118,7 @@ pub enum Command {
     /// Apply, and take the change back unless it is confirmed
     Try(Try),
     /// Explain why subflows are missing, with remedies
-    Doctor {
-        /// Files and folders, `-` for standard input
-        #[arg(value_name = "PATH")]
-        paths: Vec<PathBuf>,
-        /// Open a test connection, watch its subflows
-        ///
-        /// The doctor watches it for a few seconds and reports for each endpoint whether its subflow came up, or where it
-        /// stopped. If the peer sends nothing for a second, an empty line is sent. `getent` looks up host names.
-        #[arg(long, value_name = "HOST:PORT", value_hint = ValueHint::Other)]
-        probe: Option<ProbeTarget>,
-    },
+    Doctor(Doctor),
     /// The second process of `try`, which takes the change back
     #[command(hide = true)]
     Guard,
@@ -144,6 +134,26 @@ pub enum Command {
     Renew(Renew),
     /// Print the JSON Schema of the configuration
     Schema,
+}
+
+/// Options of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Files and folders, `-` for standard input
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Open a test connection, watch its subflows
+    ///
+    /// The doctor watches it for a few seconds and reports for each endpoint whether its subflow came up, or where it
+    /// stopped. If the peer sends nothing for a second, an empty line is sent. `getent` looks up host names.
+    #[arg(long, value_name = "HOST:PORT", value_hint = ValueHint::Other)]
+    pub probe: Option<ProbeTarget>,
+    /// Print everything that a bug report needs
+    ///
+    /// Versions, what applying would change, the kernel's state, live connections, counters, interfaces, addresses and
+    /// routes follow the findings. Read it before you publish it: it has the addresses of this host and of its peers.
+    #[arg(long)]
+    pub report: bool,
 }
 
 /// Options of `show`.

@@ -123,7 +123,7 @@ _mptcp__apply() {
             return 0
             ;;
         mptcp__apply__subcmd__doctor)
-            opts="-q -v -h --probe --format --color --quiet --verbose --root-dir --help"
+            opts="-q -v -h --probe --report --format --color --quiet --verbose --root-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -96,6 +96,7 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l color
 always\t'Always'
 never\t'Never'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l report -d 'Print everything that a bug report needs'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s q -l quiet -d 'Print errors only'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s h -l help -d 'Print this help'

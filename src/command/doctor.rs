@@ -2,17 +2,17 @@
 
 use std::io;
 use std::net::{IpAddr, TcpStream};
-use std::path::PathBuf;
 
-use crate::cli::Common;
+use crate::cli::{Common, Doctor};
 use crate::config::{LoadedConfig, Trust};
 use crate::desired;
 use crate::doctor::{self, Configuration, Declared, FindingSeverity, ProbeTarget, Table, apply_command};
 use crate::linux::lookup::lookup;
 use crate::linux::{LinuxPathManager, evidence, probe};
-use crate::model::diagnostic::Strictness;
-use crate::model::{EndpointNames, Exit, Probe, ProbeOutcome};
+use crate::model::diagnostic::{Diagnostic, Strictness};
+use crate::model::{EndpointNames, Exit, Probe, ProbeOutcome, code};
 use crate::reconcile::{self, Failure, Mode};
+use crate::report::bug_report::BugReport;
 use crate::report::doctor::{DoctorJson, text};
 use crate::rundir::RunDir;
 use crate::system::{PathManager, Scope};
@@ -24,8 +24,9 @@ use super::output::OutputFormat;
 ///
 /// # Errors
 /// When the result cannot be written.
-pub fn run(paths: &[PathBuf], target: Option<&ProbeTarget>, common: &Common) -> io::Result<Exit> {
+pub fn run(options: &Doctor, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
+    let paths = options.paths.as_slice();
     let loaded = match LoadedConfig::load(paths, common.root_dir(), Strictness::Lenient, || Trust::Advised) {
         Ok(loaded) => Some(loaded),
         Err(none) => {
@@ -40,16 +41,32 @@ pub fn run(paths: &[PathBuf], target: Option<&ProbeTarget>, common: &Common) -> 
     };
     let (table, names, configuration) = observe(loaded.as_ref(), apply_command(paths, common.root_dir()));
     // The test connection stays open while the rest is read.
-    let (probe, _connection) = target.map(|target| connect(target, &table)).unzip();
-    let evidence = evidence::examine(table, names, configuration, probe);
+    let (probe, _connection) = options.probe.as_ref().map(|target| connect(target, &table)).unzip();
+    let mut evidence = evidence::examine(table, names, configuration, probe);
     let findings = doctor::examine(&evidence);
     let sources = loaded.map_or(Vec::new(), |loaded| loaded.sources);
+    if options.report {
+        evidence::complete(&mut evidence);
+        output.diagnose_one(private());
+    }
+    let report = BugReport::new(&findings, &sources, &evidence);
     match output.format {
+        OutputFormat::Json if options.report => {
+            output.print_json(&report.json().map_err(io::Error::other)?)?
+        }
+        OutputFormat::Text if options.report => output.print(&report.text().map_err(io::Error::other)?)?,
         OutputFormat::Json => output.print_json(&DoctorJson::new(&findings, &sources, &evidence))?,
         OutputFormat::Text => output.print(&text(&findings, &sources, &evidence, output.style()))?,
     }
     let has_fault = findings.iter().any(|finding| finding.severity == FindingSeverity::Fault);
     Ok(if has_fault { Exit::Failed } else { Exit::Success })
+}
+
+fn private() -> Diagnostic {
+    let words =
+        "the report has the addresses, interfaces and programs of this host, and the addresses of its peers";
+    Diagnostic::warning(code::REPORT_PRIVATE, words)
+        .help("read it before you publish it, and replace what others must not know")
 }
 
 /// The table, the names of endpoints, and the configuration compared with them.

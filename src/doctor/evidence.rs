@@ -8,7 +8,7 @@ use crate::config::{DevicePattern, LoadedConfig};
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{
     Capabilities, Connection, Counters, Endpoint, EndpointNames, HostAddress, Interface, Listener, Probe,
-    Routing, State, Step, Subflow, Sysctl, SysctlValue, code,
+    Routing, State, Step, Subflow, Sysctl, SysctlValue, UnconfirmedRequest, code,
 };
 use crate::reconcile::{Failure, FailureKind, LiveData, Report};
 use crate::system::Error;
@@ -18,6 +18,8 @@ use super::uplinks;
 /// The state of this host, its configuration, and a test connection if there is one.
 #[derive(Debug)]
 pub struct Evidence {
+    /// The kernel's release, as `uname -r` prints it.
+    pub kernel: String,
     /// The path manager's state.
     pub path_manager: Table,
     /// The names that the configuration gives to endpoints.
@@ -46,8 +48,14 @@ pub struct Evidence {
     pub connections: Vec<Connection>,
     /// The data of live connections, and again half a second later; nothing where it moves.
     pub data: [LiveData; 2],
+    /// What peers open here and do not confirm.
+    pub unconfirmed: Vec<UnconfirmedRequest>,
+    /// The kernel's routes for the answers to subflows that peers open.
+    pub answers: Vec<RouteCheck>,
     /// Listening TCP sockets.
     pub listeners: Vec<Listener>,
+    /// The names of the programs that hold those of plain TCP, by their inodes, as far as this user may know them.
+    pub programs: BTreeMap<u32, String>,
     /// Other programs in this network namespace that manage endpoints.
     pub managers: Vec<String>,
     /// The configuration files.
@@ -223,6 +231,12 @@ impl Evidence {
         row.dev.as_ref().map(|dev| dev.index).or(own).and_then(|index| self.interface(index))
     }
 
+    /// The interface that has an address, unless it is the loopback interface.
+    pub fn interface_of(&self, address: IpAddr) -> Option<&Interface> {
+        let own = self.addresses.iter().find(|own| own.address == address)?;
+        self.interface(own.index).filter(|interface| !interface.loopback)
+    }
+
     /// A counter, or 0 where the kernel does not have it.
     pub fn counter(&self, name: &str) -> u64 {
         self.counters.as_ref().map_or(0, |counters| counters.get(name))
@@ -238,16 +252,32 @@ impl Evidence {
         self.subflows().any(|subflow| subflow.is_established() && subflow.local.ip() == row.identity.address)
     }
 
-    /// The connections that this host opened to another host. Within a host there is no other path, and subflows that are
-    /// bound to an interface never arrive.
+    /// The listening sockets of programs, without those that the kernel opens for the ports of endpoints.
+    pub fn services(&self) -> impl Iterator<Item = &Listener> {
+        let own =
+            |port: u16| self.endpoints().any(|row| row.identity.port.is_some_and(|own| own.get() == port));
+        self.listeners.iter().filter(move |listener| !own(listener.local.port()))
+    }
+
+    /// The connections that this host opened to another host.
     pub fn begun(&self) -> impl Iterator<Item = &Connection> {
+        self.leaving().filter(|connection| connection.is_begun_here())
+    }
+
+    /// The MPTCP connections that another host opened to this one.
+    pub fn accepted(&self) -> impl Iterator<Item = &Connection> {
+        self.leaving().filter(|connection| !connection.is_begun_here() && !connection.is_plain())
+    }
+
+    /// The connections with another host. Within a host there is no other path, and subflows that are bound to an
+    /// interface never arrive.
+    fn leaving(&self) -> impl Iterator<Item = &Connection> {
         let own: HashSet<IpAddr> = self.addresses.iter().map(|own| own.address).collect();
         let leaves = move |subflow: &Subflow| {
             let remote = subflow.remote.ip();
             !remote.is_loopback() && !own.contains(&remote)
         };
-        let connections = self.connections.iter().filter(|connection| connection.is_begun_here());
-        connections.filter(move |connection| connection.subflows.iter().any(&leaves))
+        self.connections.iter().filter(move |connection| connection.subflows.iter().any(&leaves))
     }
 
     /// Whether an uplink is declared for the interface.

@@ -3,6 +3,7 @@
 //! Counters count since boot, and their cause may be gone. So a counter alone makes a hint, and makes a fault only together
 //! with what is wrong now, such as a live connection that lacks a subflow.
 
+mod applications;
 mod endpoints;
 mod evidence;
 mod finding;
@@ -12,6 +13,7 @@ mod peers;
 mod probe;
 mod remedy;
 mod routes;
+mod server;
 mod stage;
 mod subflows;
 mod target;
@@ -50,10 +52,12 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     host::port_held,
     peers::blackhole,
     peers::fallback,
+    server::answers_astray,
+    server::joins_incomplete,
     peers::subflow_on_server,
     peers::private_signal,
     endpoints::deprecated,
-    peers::no_application,
+    applications::none,
     host::other_manager,
 ];
 

@@ -1,8 +1,8 @@
-//! Findings about peers, the paths to them, and applications.
+//! Findings about peers and the paths to them.
 
 use std::net::IpAddr;
 
-use crate::model::{Connection, Endpoint, Flags, Sysctl, SysctlValue, code};
+use crate::model::{Connection, Endpoint, Flags, Sysctl, code};
 
 use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
@@ -157,24 +157,4 @@ fn is_private(address: IpAddr) -> bool {
         }
         IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
     }
-}
-
-/// Endpoints, and no application that uses MPTCP.
-pub fn no_application(evidence: &Evidence) -> Vec<Finding> {
-    let Some(counters) = &evidence.counters else { return Vec::new() };
-    let used = ["MPCapableSYNTX", "MPCapableSYNRX", "MPCapableSYNTXDisabled"]
-        .iter()
-        .any(|name| counters.get(name) > 0);
-    let own =
-        |port: u16| evidence.endpoints().any(|row| row.identity.port.is_some_and(|own| own.get() == port));
-    let listens = evidence.listeners.iter().any(|listener| listener.mptcp && !own(listener.local.port()));
-    let enabled = evidence.sysctl(Sysctl::ENABLED) == Some(&SysctlValue::Number(1));
-    if used || listens || !enabled || evidence.endpoints().next().is_none() {
-        return Vec::new();
-    }
-    let finding = Finding::hint(code::NO_APPLICATION, "no application uses MPTCP")
-        .evidence("MPCapableSYNTX and MPCapableSYNRX are 0 (no connection used MPTCP since boot); no MPTCP socket listens")
-        .meaning("An application has to request MPTCP with socket(…, IPPROTO_MPTCP); otherwise it gets TCP.")
-        .remedy("mptcpize run COMMAND\nGODEBUG=multipathtcp=1 COMMAND   # programs in Go; others may have a setting");
-    vec![finding]
 }

@@ -1,6 +1,7 @@
 //! Findings about the routes from the addresses of endpoints.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use crate::model::{DefaultRoute, Endpoint, Interface, MAIN_TABLE, code};
@@ -12,7 +13,7 @@ use super::finding::{Finding, FindingSeverity};
 /// Routing tables for local use whose numbers fit into one byte.
 const FREE: std::ops::RangeInclusive<u32> = 101..=251;
 /// `rp_filter` in the strict mode of RFC 3704.
-const STRICT: u64 = 1;
+pub const STRICT: u64 = 1;
 
 /// Endpoints whose packets have no route, or leave by another interface.
 pub fn no_route(evidence: &Evidence) -> Vec<Finding> {
@@ -77,7 +78,7 @@ fn checks<'a>(evidence: &'a Evidence, row: &Endpoint) -> impl Iterator<Item = &'
 fn refused_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &RouteCheck) -> Finding {
     let error = check.taken().as_ref().err().map_or("", String::as_str);
     let title = format!("no route from {} out of {}", check.source, home.name);
-    let rule = rule(evidence, row, home);
+    let rule = rule(evidence, check.source, home);
     Finding::fault(code::NO_ROUTE, title)
         .endpoint(evidence.label(row))
         .evidence(format!("`{}`: {error}", route_command(row, check)))
@@ -106,7 +107,7 @@ fn stray_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &
             evidence.label(row),
             destination(check)
         ))
-        .remedy(rule(evidence, row, home))
+        .remedy(rule(evidence, check.source, home))
 }
 
 /// The command that shows the same route.
@@ -123,10 +124,9 @@ fn destination(check: &RouteCheck) -> String {
     if check.peer { format!("the peer {}", check.destination) } else { "the Internet".to_owned() }
 }
 
-/// What makes packets from the endpoint's address leave by its interface: an uplink in the configuration, or the rules and
+/// What makes packets from an address leave by its interface: an uplink in the configuration, or the rules and
 /// the route of one by hand. Two rules, so that what is behind this host still reaches the address.
-fn rule(evidence: &Evidence, row: &Endpoint, home: &Interface) -> String {
-    let source = row.identity.address;
+pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
     let ip = if source.is_ipv4() { "ip" } else { "ip -6" };
     let mut own = defaults(evidence, home, source.is_ipv4());
     let is_of_table = |route: &&DefaultRoute| FREE.contains(&route.table) || route.table > MAIN_TABLE + 1;
@@ -170,7 +170,7 @@ fn rule(evidence: &Evidence, row: &Endpoint, home: &Interface) -> String {
 /// A table that nothing uses, another one for each interface of an endpoint: all remedies of a report may be carried out.
 fn free_table(evidence: &Evidence, home: &Interface) -> u32 {
     let homes: BTreeSet<NonZeroU32> =
-        evidence.opening().filter_map(|row| evidence.home(row)).map(|home| home.index).collect();
+        evidence.endpoints().filter_map(|row| evidence.home(row)).map(|home| home.index).collect();
     let place = homes.iter().position(|index| *index == home.index).unwrap_or(0);
     let mut free = FREE.filter(|table| !evidence.routing.tables.contains(table));
     free.nth(place).unwrap_or(*FREE.end())
@@ -209,6 +209,6 @@ fn rp_filter_of(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
                 "{key} or that of `all` is 1; `ip route get {destination} from {source}`: {seen}"
             ))
             .meaning("The kernel accepts a packet only on the interface by which it routes the answer.")
-            .remedy(format!("{}\n# or:\nsysctl -w {key}=2", rule(evidence, row, home)));
+            .remedy(format!("{}\n# or:\nsysctl -w {key}=2", rule(evidence, *source, home)));
     Some(finding)
 }

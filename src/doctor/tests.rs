@@ -268,7 +268,8 @@ fn only_who_can_hold_a_port_holds_it() {
         row.flags = Flags::SIGNAL;
         let steps = vec![Step::AddAddr { endpoint: row, why: Reason::Declared }];
         evidence.configuration = Configuration::Valid(Box::new(Declared { steps, ..declared(&[]) }));
-        evidence.listeners = vec![Listener { local: listens.parse().expect("an address"), mptcp: false }];
+        evidence.listeners =
+            vec![Listener { local: listens.parse().expect("an address"), mptcp: false, inode: 1 }];
         let found = codes(&evidence).contains(&"fault port-held".to_owned());
         assert_eq!(found, holds, "{listens} and {wanted}");
     }

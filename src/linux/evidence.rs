@@ -11,7 +11,9 @@ use crate::linux::routes::{FoundRoute, Routes};
 use crate::linux::rtnl::Rtnl;
 use crate::linux::{LinuxPathManager, blackhole, mptcp_diag, probe_socket, processes, sock_diag};
 use crate::model::shell_word;
-use crate::model::{Connection, Endpoint, EndpointNames, HostAddress, Interface, Probe, Routing, canonical};
+use crate::model::{
+    Connection, Endpoint, EndpointNames, Flags, HostAddress, Interface, Probe, Routing, canonical,
+};
 use crate::reconcile::LiveData;
 use crate::system::{Errno, Error};
 
@@ -22,6 +24,8 @@ const INTERNET: [IpAddr; 2] = [
 ];
 /// How many peers of live connections get a route lookup, of each family.
 const PEERS_MAX: usize = 4;
+/// How many requests of peers that are not confirmed get a route lookup.
+const REQUESTS_MAX: usize = 64;
 /// How long a connection that lacks a subflow may take to open it, and one whose data stands still, to go on.
 const GRACE: Duration = Duration::from_millis(500);
 /// Programs that also write endpoints.
@@ -35,6 +39,7 @@ pub fn examine(
     probe: Option<Probe>,
 ) -> Evidence {
     let mut evidence = Evidence {
+        kernel: LinuxPathManager::release(),
         path_manager,
         names,
         capabilities: LinuxPathManager::capabilities(),
@@ -49,7 +54,10 @@ pub fn examine(
         is_paused: blackhole::is_paused(),
         connections: Vec::new(),
         data: Default::default(),
+        unconfirmed: Vec::new(),
+        answers: Vec::new(),
         listeners: Vec::new(),
+        programs: BTreeMap::new(),
         managers: Vec::new(),
         configuration,
         probe,
@@ -72,7 +80,11 @@ pub fn examine(
         std::thread::sleep(GRACE.saturating_sub(start.elapsed()));
         evidence.data = [data, unless_refused("data", live_data()).unwrap_or_default()];
     }
+    evidence.unconfirmed = unless_refused("requests", sock_diag::unconfirmed_requests()).unwrap_or_default();
     evidence.listeners = unless_refused("listeners", sock_diag::listeners()).unwrap_or_default();
+    if !evidence.services().any(|listener| listener.mptcp) {
+        evidence.programs = processes::holders(&evidence.services().map(|service| service.inode).collect());
+    }
     // Last, so that they include what those connections did.
     evidence.counters = sock_diag::counters();
     evidence.managers = processes::running(&MANAGERS);
@@ -80,6 +92,12 @@ pub fn examine(
         log::debug!("routes are left out: {error}");
     }
     evidence
+}
+
+/// Reads what no finding needs: the rules and the default routes of a host whose packets leave where they should.
+pub fn complete(evidence: &mut Evidence) {
+    let routing = Routes::open().and_then(|mut routes| routes.routing());
+    evidence.routing = unless_refused("routing tables", routing).unwrap_or_default();
 }
 
 /// Quotes the names of interfaces for a shell, since remedies print them.
@@ -161,9 +179,15 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
             checks.push(RouteCheck { source, destination, peer, by_source, by_device });
         }
     }
+    let mut answers = Vec::new();
+    for (source, destination) in answered(evidence) {
+        let by_source = answer(routes.get(destination, Some(source), None)?);
+        answers.push(RouteCheck { source, destination, peer: true, by_source, by_device: None });
+    }
     let home = |check: &RouteCheck| {
-        let row = evidence.opening().find(|row| row.identity.address == check.source);
-        row.and_then(|row| evidence.home(row)).map(|interface| interface.index)
+        let row = evidence.endpoints().find(|row| row.identity.address == check.source);
+        let home = row.and_then(|row| evidence.home(row)).or_else(|| evidence.interface_of(check.source));
+        home.map(|interface| interface.index)
     };
     let is_odd = |check: &RouteCheck| {
         check.taken().is_err()
@@ -171,11 +195,29 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
             || check.by_source.as_ref().ok() != home(check).as_ref()
     };
     // A router can have a million routes, and only remedies need them.
-    if checks.iter().any(is_odd) {
+    if checks.iter().chain(&answers).any(is_odd) {
         evidence.routing = unless_refused("routing tables", routes.routing()).unwrap_or_default();
     }
-    (evidence.routes, evidence.first_addresses) = (checks, first_addresses);
+    (evidence.routes, evidence.answers, evidence.first_addresses) = (checks, answers, first_addresses);
     Ok(())
+}
+
+/// The two ends of answers to subflows that peers open: those that are not confirmed, and those from announced addresses
+/// to the peers of connections that this host accepted.
+fn answered(evidence: &Evidence) -> BTreeSet<(IpAddr, IpAddr)> {
+    let waiting = evidence.unconfirmed.iter().map(|request| (request.local.ip(), request.remote.ip()));
+    let peers: BTreeSet<IpAddr> = evidence
+        .accepted()
+        .flat_map(|connection| &connection.subflows)
+        .map(|subflow| subflow.remote.ip())
+        .take(PEERS_MAX)
+        .collect();
+    let announced = evidence.endpoints().filter(|row| row.flags.contains(Flags::SIGNAL));
+    let announced = announced.flat_map(|row| peers.iter().map(|peer| (row.identity.address, *peer)));
+    let is_own = |pair: &(IpAddr, IpAddr)| {
+        pair.0.is_ipv4() == pair.1.is_ipv4() && evidence.interface_of(pair.0).is_some()
+    };
+    waiting.take(REQUESTS_MAX).chain(announced).filter(is_own).collect()
 }
 
 fn answer(route: Result<FoundRoute, Errno>) -> Result<NonZeroU32, String> {

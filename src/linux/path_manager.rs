@@ -110,10 +110,12 @@ impl LinuxPathManager {
     /// What this kernel can hold, as far as its release shows (`uname -r`).
     pub fn capabilities() -> Capabilities {
         static OF_THIS_KERNEL: OnceLock<Capabilities> = OnceLock::new();
-        *OF_THIS_KERNEL.get_or_init(|| {
-            let name = rustix::system::uname();
-            Capabilities::of_release(&name.release().to_string_lossy())
-        })
+        *OF_THIS_KERNEL.get_or_init(|| Capabilities::of_release(&LinuxPathManager::release()))
+    }
+
+    /// The kernel's release, as `uname -r` prints it.
+    pub fn release() -> String {
+        rustix::system::uname().release().to_string_lossy().into_owned()
     }
 
     /// The replies about limits and endpoints. Another writer can disturb the dump unnoticed, since the kernel never sets

@@ -111,7 +111,8 @@ impl Routes {
             }
         }
         // The table of a rule is in use even when it is empty.
-        routing.tables.extend(self.rules(rtmsg::rule)?.iter().map(|rule| rule.rule.table));
+        routing.rules = self.rules(rtmsg::rule)?.into_iter().map(|found| found.rule).collect();
+        routing.tables.extend(routing.rules.iter().map(|rule| rule.table));
         Ok(routing)
     }
 

@@ -12,7 +12,9 @@ use neli::consts::socket::NlFamily;
 
 use crate::linux::netlink::decode::{attributes, find, number};
 use crate::linux::netlink::{Netlink, Request};
-use crate::model::{Connection, Counters, Family, Listener, Subflow, SubflowFlags, Traffic, canonical};
+use crate::model::{
+    Connection, Counters, Family, Listener, Subflow, SubflowFlags, Traffic, UnconfirmedRequest, canonical,
+};
 use crate::system::{Error, Joins, SubflowSummary};
 
 /// `SOCK_DIAG_BY_FAMILY`
@@ -35,9 +37,11 @@ const REQUESTED: u32 = 1 << 12;
 pub const ALIVE: u32 = 0xfff & !(TIME_WAIT | 1 << 7 | LISTENING);
 /// The length of `struct inet_diag_msg`
 pub const HEADER: usize = 72;
-/// Where in it `idiag_rqueue` and `idiag_wqueue` are
+/// Where in it `idiag_retrans`, `idiag_rqueue`, `idiag_wqueue` and `idiag_inode` are
+const RETRANS: usize = 3;
 const RQUEUE: usize = 56;
 const WQUEUE: usize = 60;
+const INODE: usize = 68;
 /// Where in `struct tcp_info` the fields are. It grows from kernel to kernel, at its end.
 const BACKOFF: usize = 4;
 const LAST_DATA_SENT: usize = 44;
@@ -123,6 +127,14 @@ fn all<T>(states: u32, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Erro
 /// When the kernel does not answer.
 pub fn listeners() -> Result<Vec<Listener>, Error> {
     all(LISTENING, listener)
+}
+
+/// The connections and subflows that peers open here, and whose answer was sent again for want of a confirmation.
+///
+/// # Errors
+/// When the kernel does not answer.
+pub fn unconfirmed_requests() -> Result<Vec<UnconfirmedRequest>, Error> {
+    all(REQUESTED, unconfirmed_request)
 }
 
 /// The kernel's counters `MPJoinSynAckRx` and `MPJoinSynRx`. 0 where they cannot be read.
@@ -212,7 +224,15 @@ fn end(reply: &[u8], port: usize, address: usize) -> Option<SocketAddr> {
 pub fn listener(reply: &[u8]) -> Option<Listener> {
     const NAME: u16 = 1;
     let name = upper_layer(reply).and_then(|ulp| find(ulp, NAME));
-    Some(Listener { local: local(reply)?, mptcp: name.is_some_and(|name| name.starts_with(b"mptcp")) })
+    let mptcp = name.is_some_and(|name| name.starts_with(b"mptcp"));
+    Some(Listener { local: local(reply)?, mptcp, inode: small(reply, INODE)? })
+}
+
+/// Reads `struct inet_diag_msg` of a request; none when its answer was sent once.
+pub fn unconfirmed_request(reply: &[u8]) -> Option<UnconfirmedRequest> {
+    let again = *reply.get(RETRANS)? > 0;
+    let request = UnconfirmedRequest { local: local(reply)?, remote: end(reply, 6, 24)? };
+    again.then_some(request)
 }
 
 /// The attributes of the MPTCP "upper layer protocol".

@@ -217,6 +217,9 @@ codes! {
     /// The record of the endpoints that mptcp-apply added cannot be read or written.
     NO_RECORD = "no-record": Warning;
 
+    /// The report of the doctor has addresses, of this host and of its peers.
+    REPORT_PRIVATE = "report-private": Warning;
+
     // The doctor: the host.
     /// This kernel has no MPTCP.
     NO_MPTCP = "no-mptcp": Fault;
@@ -286,6 +289,10 @@ codes! {
     PEER_WITHOUT_MPTCP = "peer-without-mptcp": Fault | Hint;
     /// Requests for subflows get no answer.
     JOINS_UNANSWERED = "joins-unanswered": Fault | Hint;
+    /// Answers to subflows that peers open have no route, or leave by another interface.
+    ANSWERS_ASTRAY = "answers-astray": Fault | Hint;
+    /// Subflows that peers open are not completed.
+    JOINS_INCOMPLETE = "joins-incomplete": Fault | Hint;
     /// The kernel paused MPTCP after requests that got no answer.
     BLACKHOLE = "blackhole": Fault | Hint;
     /// Connections began with MPTCP and fell back to TCP.

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+use super::UplinkRule;
+
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
@@ -80,6 +82,8 @@ pub struct Routing {
     pub partial: BTreeSet<(bool, NonZeroU32)>,
     /// The numbers of all tables that have a route, or that a rule names.
     pub tables: BTreeSet<u32>,
+    /// All rules, as far as those of uplinks can have the same.
+    pub rules: Vec<UplinkRule>,
 }
 
 /// A socket that listens for TCP connections.
@@ -89,6 +93,17 @@ pub struct Listener {
     pub local: std::net::SocketAddr,
     /// Whether it is one of MPTCP.
     pub mptcp: bool,
+    /// The number of its inode, by which `/proc` names it.
+    pub inode: u32,
+}
+
+/// A connection or subflow that a peer opens, and whose answer (SYN-ACK) was sent again for want of a confirmation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnconfirmedRequest {
+    /// The end on this host.
+    pub local: std::net::SocketAddr,
+    /// The peer's end.
+    pub remote: std::net::SocketAddr,
 }
 
 /// The kernel's MPTCP counters (`MPTcpExt` of `/proc/net/netstat`) by their names. They count since the network namespace

@@ -30,7 +30,9 @@ pub use event::{End, Event, EventFlags, EventKind, ResetFlags, ResetReason, Toke
 pub use exit::Exit;
 pub use family::Family;
 pub use flags::Flags;
-pub use host::{AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing};
+pub use host::{
+    AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing, UnconfirmedRequest,
+};
 pub use limits::Limits;
 pub use probe::{ObservedSubflow, Probe, ProbeConnection, ProbeOutcome, Protocol};
 pub use quote::{escaped, escaped_lines, escaped_path, shell_word};

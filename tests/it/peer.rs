@@ -31,6 +31,12 @@ impl Peer {
         Peer::start(namespace, &format!("plain {address}"), "listening")
     }
 
+    /// The same by plain TCP, as a program of this name.
+    #[track_caller]
+    pub fn plain_program(namespace: &Namespace, name: &str, address: &str) -> Peer {
+        Peer::start(namespace, &format!("named-{name} {address}"), "listening")
+    }
+
     /// Connects to this address and keeps sending something, which has to come back.
     #[track_caller]
     pub fn client(namespace: &Namespace, address: &str) -> Peer {
@@ -119,7 +125,7 @@ fn peer_process() {
     let address: SocketAddr = address.parse().expect("an address");
     match role {
         "server" => serve(mptcp_socket(address), address),
-        "plain" => serve(socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket"), address),
+        "plain" => serve(plain_socket(), address),
         "client" => talk(address, Duration::from_millis(5)),
         "bulk" => talk(address, Duration::ZERO),
         "silent" => {
@@ -134,9 +140,17 @@ fn peer_process() {
             }
         }),
         "witness" => println!("answer {}", watch(address.port()).as_micros()),
-        other => panic!("no such role: {other}"),
+        other => {
+            let name = other.strip_prefix("named-").unwrap_or_else(|| panic!("no such role: {other}"));
+            std::fs::write("/proc/self/comm", name).expect("named");
+            serve(plain_socket(), address);
+        }
     }
     println!("\ngone");
+}
+
+fn plain_socket() -> std::os::fd::OwnedFd {
+    socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket")
 }
 
 fn serve(socket: std::os::fd::OwnedFd, address: SocketAddr) {

@@ -41,6 +41,7 @@ pub fn healthy() -> Evidence {
     let counters =
         [("MPCapableSYNTX", 1), ("MPCapableSYNACKRX", 1), ("MPJoinSynTx", 1), ("MPJoinSynAckRx", 1)];
     Evidence {
+        kernel: "6.18.44".to_owned(),
         path_manager: Table::Read(State { limits, sysctls, endpoints, uplinks: None }),
         names: EndpointNames::new(),
         capabilities: Capabilities::SMALL,
@@ -58,7 +59,10 @@ pub fn healthy() -> Evidence {
             subflows: vec![subflow(1, 0b100_0011), subflow(2, 0b100_1100)],
         }],
         data: Default::default(),
+        unconfirmed: Vec::new(),
+        answers: Vec::new(),
         listeners: Vec::new(),
+        programs: BTreeMap::new(),
         managers: Vec::new(),
         configuration: Configuration::Absent,
         probe: None,

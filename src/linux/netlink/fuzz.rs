@@ -168,6 +168,9 @@ fn reply(reply: &[u8]) {
     if let Some(listener) = sock_diag::listener(reply) {
         assert_eq!(canonical(listener.local.ip()), listener.local.ip());
     }
+    if let Some(request) = sock_diag::unconfirmed_request(reply) {
+        assert_eq!(canonical(request.remote.ip()), request.remote.ip());
+    }
     let _ = (sock_diag::path(reply), mptcp_diag::data(reply), rtmsg::nexthop(reply));
     if let Some(address) = rtnl::address(reply) {
         let request = rtnl::add_address(address.index, &address);

@@ -89,6 +89,7 @@ fn it_names_every_field() {
     });
     documents.extend(monitor.runs());
     documents.push(document(client, &["show", "--connections"], ""));
+    documents.push(document(client, &["doctor", "-", "--report"], CONFIG));
     documents.push(document(client, &["doctor", "-", "--probe", SERVICE], REFUSED));
     drop(connection);
 

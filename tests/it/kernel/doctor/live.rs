@@ -4,7 +4,7 @@ use crate::kernel::links::{Links, SERVICE};
 use crate::peer::Peer;
 use crate::support::{Namespace, kernel_release, run, table_size, wait_for};
 
-use super::{doctor, doctor_without_rights, findings, found, mend, sh};
+use super::{doctor, doctor_without_rights, findings, found, mend, sh, wait_for_findings};
 
 const CONFIG: &str = "{version: 1, limits: {subflows: 8}, endpoints: {one: {address: 10.1.1.1, dev: c1, flags: [subflow]}, \
                       two: {address: 10.1.2.1, dev: c2, flags: [subflow]}, \
@@ -20,20 +20,6 @@ fn counter(namespace: &Namespace, name: &str) -> Option<u64> {
     let (names, values) = (lines.next()?, lines.next()?);
     let mut pairs = names.split(' ').zip(values.split(' '));
     pairs.find(|(other, _)| *other == name).and_then(|(_, value)| value.parse().ok())
-}
-
-/// Waits for just these findings: what they are about takes some round trips.
-#[track_caller]
-fn wait_for_findings(namespace: &Namespace, config: &str, expected: &[&str]) {
-    let last = std::cell::RefCell::new(Vec::new());
-    let start = std::time::Instant::now();
-    while start.elapsed() < std::time::Duration::from_secs(30) {
-        last.replace(found(namespace, config));
-        if *last.borrow() == expected {
-            return;
-        }
-    }
-    panic!("{:?} where {expected:?} should be", last.borrow());
 }
 
 #[test]

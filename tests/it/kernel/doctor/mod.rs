@@ -4,6 +4,8 @@ mod host;
 mod live;
 mod middlebox;
 mod probe;
+mod report;
+mod server;
 mod uplinks;
 
 use serde_json::Value;
@@ -57,6 +59,20 @@ fn found(namespace: &Namespace, config: &str) -> Vec<String> {
         format!("{} {} {}", word(finding, "severity"), word(finding, "code"), word(finding, "endpoint"))
     };
     findings(namespace, config).iter().map(line).collect()
+}
+
+/// Waits for just these findings: what they are about takes some round trips.
+#[track_caller]
+fn wait_for_findings(namespace: &Namespace, config: &str, expected: &[&str]) {
+    let last = std::cell::RefCell::new(Vec::new());
+    let start = std::time::Instant::now();
+    while start.elapsed() < std::time::Duration::from_secs(30) {
+        last.replace(found(namespace, config));
+        if *last.borrow() == expected {
+            return;
+        }
+    }
+    panic!("{:?} where {expected:?} should be", last.borrow());
 }
 
 /// Carries out the remedy of the finding of this code, with these words in place of those that only the user knows.

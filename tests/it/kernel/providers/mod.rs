@@ -28,19 +28,19 @@ for scope in all default; do echo 0 >ipv4/conf/$scope/rp_filter; echo 0 >ipv6/co
 
 /// The host under test, its providers and a server behind them. Provider N has the interface lN towards cN of the host;
 /// all of them are one namespace, which forwards what comes from a customer of that interface and discards the rest.
-struct Providers {
+pub struct Providers {
     /// Where the program under test runs.
-    host: Namespace,
+    pub host: Namespace,
     /// The routers of the providers.
-    router: Namespace,
+    pub router: Namespace,
     /// The far end.
-    far: Namespace,
+    pub far: Namespace,
 }
 
 impl Providers {
     /// A host with that many links, each with an IPv4 and an IPv6 address of its provider, and no default route.
     #[track_caller]
-    fn new(count: u8) -> Providers {
+    pub fn new(count: u8) -> Providers {
         let providers = Providers::without_links();
         for n in 1..=count {
             providers.link(n);
@@ -110,7 +110,7 @@ impl Providers {
 
     /// Gives the main table a default route of either family by each of these providers, the first one preferred.
     #[track_caller]
-    fn default_routes(&self, providers: std::ops::RangeInclusive<u8>) {
+    pub fn default_routes(&self, providers: std::ops::RangeInclusive<u8>) {
         let one = |n: u8| {
             [gateway_ipv4(n), gateway_ipv6(n)]
                 .map(|gateway| format!("route add default via {gateway} dev c{n} metric {n}00\n"))
@@ -137,7 +137,7 @@ impl Providers {
 
     /// Sets `rp_filter` on the host, everywhere.
     #[track_caller]
-    fn check_reverse_paths(&self, how: u8) {
+    pub fn check_reverse_paths(&self, how: u8) {
         self.host.sh(&format!("for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo {how} >$file; done"));
     }
 }
@@ -214,7 +214,7 @@ fn without_length(address: &str) -> &str {
     address.split(['/', ' ']).next().unwrap_or_default()
 }
 
-fn ipv4(n: u8) -> String {
+pub fn ipv4(n: u8) -> String {
     format!("10.1.{n}.1")
 }
 
@@ -222,7 +222,7 @@ fn ipv6(n: u8) -> String {
     format!("2001:db8:1{n}::1")
 }
 
-fn gateway_ipv4(n: u8) -> String {
+pub fn gateway_ipv4(n: u8) -> String {
     format!("10.1.{n}.254")
 }
 

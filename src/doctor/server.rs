@@ -1,0 +1,133 @@
+//! Findings about subflows that peers open to this host and that are not completed.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::model::{Interface, UnconfirmedRequest, code, counted};
+
+use super::evidence::{Evidence, RouteCheck};
+use super::finding::{Finding, FindingSeverity};
+use super::routes::{self, STRICT};
+
+/// Fewer subflows that were not completed are no hint by themselves.
+const INCOMPLETE_MIN: u64 = 4;
+
+/// How many subflows peers opened since boot, how many they completed, and how many came to nothing for no reason that
+/// another counter gives.
+struct Joins {
+    opened: u64,
+    completed: u64,
+    incomplete: u64,
+}
+
+impl Joins {
+    fn of(evidence: &Evidence) -> Joins {
+        let names = ["MPJoinSynRx", "MPJoinAckRx", "MPJoinRejected", "MPJoinAckHMacFailure"];
+        let [opened, completed, rejected, forged] = names.map(|name| evidence.counter(name));
+        Joins { opened, completed, incomplete: opened.saturating_sub(completed + rejected + forged) }
+    }
+
+    fn words(&self) -> String {
+        format!("MPJoinSynRx is {}, MPJoinAckRx {}", self.opened, self.completed)
+    }
+}
+
+fn waiting(evidence: &Evidence, address: IpAddr) -> impl Iterator<Item = &UnconfirmedRequest> {
+    evidence.unconfirmed.iter().filter(move |request| request.local.ip() == address)
+}
+
+/// Addresses whose answers to peers have no route, or leave by another interface. What an established subflow proves is
+/// not denied.
+pub fn answers_astray(evidence: &Evidence) -> Vec<Finding> {
+    let addresses: BTreeSet<IpAddr> = evidence.answers.iter().map(|check| check.source).collect();
+    addresses.into_iter().filter_map(|address| astray(evidence, address)).collect()
+}
+
+fn is_astray(home: &Interface, check: &RouteCheck) -> bool {
+    check.by_source.as_ref().ok() != Some(&home.index)
+}
+
+fn astray(evidence: &Evidence, address: IpAddr) -> Option<Finding> {
+    let home = evidence.interface_of(address)?;
+    let mut astray =
+        evidence.answers.iter().filter(|check| check.source == address && is_astray(home, check));
+    let asks = |check: &&RouteCheck| {
+        waiting(evidence, address).any(|request| request.remote.ip() == check.destination)
+    };
+    let in_use = |address| {
+        evidence.subflows().any(|subflow| subflow.is_established() && subflow.local.ip() == address)
+    };
+    let joins = Joins::of(evidence);
+    let strict = address.is_ipv4() && evidence.rp_filter.get(&home.index) == Some(&STRICT);
+    let (check, severity) = match astray.clone().find(asks) {
+        Some(check) => (check, FindingSeverity::Fault),
+        None if in_use(address) => return None,
+        None => match astray.find(|check| check.by_source.is_err()) {
+            Some(check) => (check, FindingSeverity::Fault),
+            None if joins.incomplete > 0 || strict => (astray.next()?, FindingSeverity::Hint),
+            None => return None,
+        },
+    };
+    let destination = check.destination;
+    let (title, taken) = match &check.by_source {
+        Ok(index) => {
+            let taken = evidence.name(*index);
+            (format!("answers from {address} leave by {taken}, not by {}", home.name), format!("dev {taken}"))
+        }
+        Err(error) => (format!("answers from {address} have no route"), error.clone()),
+    };
+    let unconfirmed = match waiting(evidence, address).count() {
+        0 => String::new(),
+        count => format!("; {} for it now", counted(count, "unconfirmed request")),
+    };
+    let filtered = if strict { format!("; rp_filter of {} is 1", home.name) } else { String::new() };
+    let finding = Finding::fault(code::ANSWERS_ASTRAY, title)
+        .severity(severity)
+        .evidence(format!(
+            "`ip route get {destination} from {address}`: {taken}; {}{unconfirmed}{filtered}",
+            joins.words()
+        ))
+        .meaning("Peers open subflows to this address, and the answers (SYN-ACK) do not leave where it is: the next router drops them, and no subflow comes up. The `dev` of an endpoint does not change that for subflows that peers open.")
+        .remedy(routes::rule(evidence, address, home));
+    Some(label(evidence, address).into_iter().fold(finding, Finding::endpoint))
+}
+
+/// The endpoint of that address, if there is one.
+fn label(evidence: &Evidence, address: IpAddr) -> Option<String> {
+    evidence.endpoints().find(|row| row.identity.address == address).map(|row| evidence.label(row))
+}
+
+/// Subflows that peers open and do not complete, though the answers leave where they should.
+pub fn joins_incomplete(evidence: &Evidence) -> Vec<Finding> {
+    let joins = Joins::of(evidence);
+    if joins.incomplete <= joins.completed || !answers_astray(evidence).is_empty() {
+        return Vec::new();
+    }
+    let finding = |severity, title: String, seen: String, dev: &str| {
+        Finding::fault(code::JOINS_INCOMPLETE, title)
+            .severity(severity)
+            .evidence(format!("{seen}{}", joins.words()))
+            .meaning("Peers open subflows (SYN with MP_JOIN), this host answers, and no confirmation arrives: the way back is broken, or a firewall or middlebox drops the answers.")
+            .remedy(format!("tcpdump -ni {dev} 'tcp[tcpflags] & tcp-syn != 0'   # here, and on the peer"))
+    };
+    let addresses: BTreeSet<IpAddr> = evidence.unconfirmed.iter().map(|request| request.local.ip()).collect();
+    let now = |address: IpAddr| {
+        let count = waiting(evidence, address).count();
+        // Scanners of ports leave such requests too.
+        if count as u64 > joins.incomplete {
+            return None;
+        }
+        let dev = evidence.interface_of(address)?.name.as_str();
+        let seen = format!("{} for {address} now; ", counted(count, "unconfirmed request"));
+        let title = format!("subflows that peers open to {address} are not completed");
+        let found = finding(FindingSeverity::Fault, title, seen, dev);
+        Some(label(evidence, address).into_iter().fold(found, Finding::endpoint))
+    };
+    let has_peers = evidence.accepted().next().is_some();
+    let faults: Vec<Finding> = addresses.into_iter().filter(|_| has_peers).filter_map(now).collect();
+    if !faults.is_empty() || joins.incomplete < INCOMPLETE_MIN {
+        return faults;
+    }
+    let title = "most subflows that peers opened were not completed".to_owned();
+    vec![finding(FindingSeverity::Hint, title, String::new(), "any")]
+}
