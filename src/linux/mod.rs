@@ -5,6 +5,7 @@
 mod addresses;
 mod changes;
 pub mod claim;
+pub mod clock;
 pub mod evidence;
 mod interfaces;
 pub mod lookup;

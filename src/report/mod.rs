@@ -9,10 +9,11 @@ pub mod snippet;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod time;
 pub mod yaml;
 
 use crate::config::LoadedConfig;
-use crate::model::Event;
+use crate::model::{Event, Moment};
 use crate::source::SourceFile;
 
 /// Whether the text is coloured.
@@ -86,9 +87,11 @@ impl<'a> ReportContext<'a> {
     }
 }
 
-/// An event, with the names of its namespace and endpoint.
+/// An event, with its time and the names of its namespace and endpoint.
 #[derive(Clone, Copy, Debug)]
 pub struct EventLine<'a> {
+    /// When it was received.
+    pub time: Moment,
     /// The name of its network namespace; none for the one in which the program was started.
     pub netns: Option<&'a str>,
     /// What the kernel sent.

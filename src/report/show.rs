@@ -42,11 +42,12 @@ pub struct ShowJson<'a> {
 
 #[derive(Debug, Serialize)]
 struct ConnectionJson<'a> {
-    token: String,
+    token: Option<String>,
     fallback: bool,
     subflows: Vec<SubflowJson<'a>>,
 }
 
+/// Numbers of 64 bits are text, since most readers of JSON round them.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct SubflowJson<'a> {
@@ -61,10 +62,11 @@ struct SubflowJson<'a> {
     endpoint_id: Option<u8>,
     name: Option<&'a str>,
     remote_token: String,
-    map_sequence: u64,
+    map_sequence: String,
     rtt_us: u128,
-    bytes_acked: u64,
-    bytes_received: u64,
+    bytes_sent: String,
+    bytes_acked: String,
+    bytes_received: String,
     retransmitted_segments: u32,
 }
 
@@ -93,15 +95,16 @@ impl<'a> ShowJson<'a> {
                 endpoint_id: row.and_then(|row| row.id).map(|id| id.get()),
                 name: row.and_then(|row| names.endpoints.get(&row.identity)).map(String::as_str),
                 remote_token: format!("{:08x}", subflow.remote_token),
-                map_sequence: subflow.map_sequence,
+                map_sequence: subflow.map_sequence.to_string(),
                 rtt_us: subflow.traffic.rtt.as_micros(),
-                bytes_acked: subflow.traffic.acknowledged,
-                bytes_received: subflow.traffic.received,
+                bytes_sent: subflow.traffic.sent.to_string(),
+                bytes_acked: subflow.traffic.acknowledged.to_string(),
+                bytes_received: subflow.traffic.received.to_string(),
                 retransmitted_segments: subflow.traffic.retransmitted,
             }
         };
         let connection = |connection: &'a Connection| ConnectionJson {
-            token: format!("{:08x}", connection.token),
+            token: connection.token_word(),
             fallback: connection.is_plain(),
             subflows: connection.subflows.iter().map(subflow).collect(),
         };
@@ -135,7 +138,8 @@ pub fn text(view: &ShowView<'_>, style: Style, screen: Option<usize>) -> String 
         } else {
             String::new()
         };
-        let _ = writeln!(text, "connection {:08x}{fallback}", connection.token);
+        let token = connection.token_word().unwrap_or_else(|| "-".to_owned());
+        let _ = writeln!(text, "connection {token}{fallback}");
         let rows: Vec<_> = connection.subflows.iter().map(|subflow| cells(subflow, view)).collect();
         table(&mut text, &rows, style, screen);
     }
@@ -179,7 +183,7 @@ fn cells(subflow: &Subflow, ShowView { state, names, interface, .. }: &ShowView<
         subflow.remote.to_string().into(),
         format!("ids {}/{}", subflow.local_id, subflow.remote_id).into(),
         rtt(subflow.traffic.rtt).into(),
-        format!("sent {}", bytes(subflow.traffic.acknowledged)).into(),
+        format!("sent {}", bytes(subflow.traffic.sent)).into(),
         format!("received {}", bytes(subflow.traffic.received)).into(),
         name.into(),
         Cell {

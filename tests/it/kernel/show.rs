@@ -162,7 +162,7 @@ fn connections_are_shown_with_their_endpoints() {
     let options = ["--connections", "--root-dir", root.to_str().expect("UTF-8")];
     let moved = |document: &Value| {
         let rows = document["connections"][0]["subflows"].as_array().cloned().unwrap_or_default();
-        rows.iter().filter_map(|row| row["bytes-acked"].as_u64()).sum::<u64>()
+        rows.iter().filter_map(|row| row["bytes-acked"].as_str()?.parse::<u64>().ok()).sum::<u64>()
     };
     wait_for("bytes", || moved(&json(&links.client, &options)) > 10_000);
     let document = json(&links.client, &options);
@@ -198,6 +198,19 @@ fn connections_are_shown_with_their_endpoints() {
         page.lines().any(|line| line.contains("10.1.3.1%c3:") && line.ends_with("three  backup")),
         "{page}"
     );
+}
+
+/// One byte went there and came back. The kernel counts the SYN as acknowledged, too.
+#[test]
+fn the_handshake_is_no_data() {
+    let links = Links::new();
+    let _server = Peer::server(&links.server, SERVICE);
+    let _client = Peer::quiet_client(&links.client, SERVICE);
+    let document = json(&links.client, &["--connections"]);
+    let subflow = &document["connections"][0]["subflows"][0];
+    assert_eq!([&subflow["bytes-sent"], &subflow["bytes-received"]], ["1", "1"], "{document:#}");
+    let page = show(&links.client, &["--connections"]).expect(0).stdout;
+    assert!(page.contains("  sent 1 B  received 1 B  "), "{page}");
 }
 
 #[test]
