@@ -152,6 +152,11 @@ pub struct Show {
     /// They come from the kernel's socket diagnostics, each subflow with the endpoint that it uses.
     #[arg(long)]
     pub connections: bool,
+    /// Show sysctls with their default values too
+    ///
+    /// JSON and YAML always have all of them.
+    #[arg(long, conflicts_with = "id")]
+    pub all: bool,
     /// Show only the endpoint with this id
     #[arg(long, value_name = "ID", value_hint = ValueHint::Other, conflicts_with = "connections")]
     pub id: Option<u8>,

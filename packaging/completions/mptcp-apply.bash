@@ -221,7 +221,7 @@ _mptcp__apply() {
             return 0
             ;;
         mptcp__apply__subcmd__show)
-            opts="-q -v -h --connections --id --netns --format --color --quiet --verbose --root-dir --help"
+            opts="-q -v -h --connections --all --id --netns --format --color --quiet --verbose --root-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

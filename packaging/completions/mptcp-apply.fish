@@ -71,6 +71,7 @@ always\t'Always'
 never\t'Never'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l connections -d 'Show live connections and subflows too'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l all -d 'Show sysctls with their default values too'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s q -l quiet -d 'Print errors only'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s h -l help -d 'Print this help'

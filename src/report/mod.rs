@@ -6,6 +6,7 @@ mod names;
 mod probe;
 pub mod show;
 pub mod snippet;
+mod table;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -34,6 +35,12 @@ pub enum Colour {
     Yellow,
     /// Something is removed or fails.
     Red,
+    /// An interface, as `ip -c` paints it.
+    Interface,
+    /// An IPv4 address, as `ip -c` paints it.
+    Ipv4,
+    /// An IPv6 address, as `ip -c` paints it.
+    Ipv6,
 }
 
 impl Style {
@@ -43,6 +50,9 @@ impl Style {
             Colour::Green => 32,
             Colour::Yellow => 33,
             Colour::Red => 31,
+            Colour::Interface => 36,
+            Colour::Ipv4 => 35,
+            Colour::Ipv6 => 34,
         };
         match self {
             Style::Plain => words.to_owned(),

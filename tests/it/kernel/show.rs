@@ -46,7 +46,13 @@ fn it_says_what_ip_says() {
     let rows: Vec<&str> = page.lines().take(3).collect();
     assert_eq!(rows, namespace.endpoints());
     assert_eq!(page.lines().nth(3), Some("limits subflows 3 add-addr-accepted 1"));
-    assert!(page.lines().any(|line| line == "sysctl enabled 1"), "{page}");
+    assert!(!page.contains("sysctl "), "{page}");
+    let all = show(&namespace, &["--all"]).expect(0).stdout;
+    assert!(all.lines().any(|line| line == "sysctl enabled 1"), "{all}");
+    namespace.sh("echo 9 >/proc/sys/net/mptcp/stale_loss_cnt; echo 1 >/proc/sys/net/mptcp/pm_type");
+    let page = show(&namespace, &[]).expect(0).stdout;
+    let sysctls: Vec<&str> = page.lines().filter(|line| line.starts_with("sysctl ")).collect();
+    assert_eq!(sysctls, ["sysctl path_manager userspace", "sysctl stale_loss_cnt 9"]);
     assert_eq!(
         show(&namespace, &["--id", "9"]).expect(0).stdout.trim(),
         namespace.endpoints()[0..3].iter().find(|row| row.contains("id 9")).expect("it")
@@ -137,7 +143,11 @@ fn names_are_those_of_the_installed_configuration() {
     let rows: Vec<&str> = page.lines().take(3).collect();
     assert_eq!(
         rows,
-        ["10.0.0.1 id 1 subflow   fixed", "10.7.0.1 id 2 subflow dev wwan0   lte", "10.0.0.9 id 3 signal"]
+        [
+            "10.0.0.1 id 1 subflow             fixed",
+            "10.7.0.1 id 2 subflow dev wwan0   lte",
+            "10.0.0.9 id 3 signal"
+        ]
     );
     assert_eq!(json(&namespace, &options)["endpoints"][1]["name"], "lte");
     fs::write(&file, "version: 2").expect("written");
