@@ -23,7 +23,7 @@ use crate::model::Exit;
     version,
     disable_help_flag = true,
     disable_help_subcommand = true,
-    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply schema",
+    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply status [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply schema",
     after_help = after_help()
 )]
 pub struct Cli {
@@ -82,6 +82,9 @@ impl Cli {
             let message = "only `show` without `--id` writes YAML";
             return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
         }
+        if cli.common.format() == Format::OpenMetrics && !matches!(&cli.command, Some(Command::Status(_))) {
+            return Err(Cli::command().error(ErrorKind::ArgumentConflict, "only `status` writes OpenMetrics"));
+        }
         Ok(cli)
     }
 
@@ -113,6 +116,8 @@ pub enum Command {
         #[arg(long)]
         strict: bool,
     },
+    /// Show whether the kernel is as declared, and what the endpoints carry
+    Status(Status),
     /// Show the kernel's current state
     Show(Show),
     /// Apply, and take the change back unless it is confirmed
@@ -142,6 +147,22 @@ pub enum Command {
     },
     /// Print the JSON Schema of the configuration
     Schema,
+}
+
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Files and folders, `-` for standard input
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Exit with 2 when it is not in sync
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Use this named network namespace
+    ///
+    /// May be repeated, and takes globs.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    pub netns: Vec<Names>,
 }
 
 /// Options of `show`.
@@ -255,10 +276,11 @@ impl Apply {
 #[derive(Debug, Default, Args)]
 #[group(skip)]
 pub struct Common {
-    /// text or json; `show` also writes yaml
+    /// text, json, yaml (show), openmetrics
     ///
-    /// `text`, the default, is for people. `json` is one document a line. `yaml` is a configuration that, applied, changes
-    /// nothing.
+    /// `text`, the default, is for people. `json` is one document a line. `yaml`, which only `show` writes, is a
+    /// configuration that, applied, changes nothing. `openmetrics`, which only `status` writes, is for the textfile
+    /// collector of node_exporter.
     #[arg(long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<Format>,
     /// Use colours; NO_COLOR is honoured
@@ -306,6 +328,9 @@ pub enum Format {
     Json,
     /// As a configuration
     Yaml,
+    /// As metrics for Prometheus
+    #[value(name = "openmetrics")]
+    OpenMetrics,
 }
 
 impl Color {

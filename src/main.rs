@@ -41,6 +41,7 @@ fn run(cli: &Cli) -> io::Result<Exit> {
         None => command::apply::run(&cli.apply, &cli.common),
         Some(Command::Check { paths, strict }) => command::check::run(paths, *strict, &cli.common),
         Some(Command::Show(options)) => command::show::run(options, &cli.common),
+        Some(Command::Status(options)) => command::status::run(options, &cli.common),
         Some(Command::Doctor { paths, probe }) => command::doctor::run(paths, probe.as_ref(), &cli.common),
         Some(Command::Try(options)) => command::trial::run(options, &cli.common),
         Some(Command::Guard) => command::guard::run(&cli.common),

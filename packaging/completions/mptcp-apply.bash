@@ -31,6 +31,9 @@ _mptcp__apply() {
             mptcp__apply,show)
                 cmd="mptcp__apply__subcmd__show"
                 ;;
+            mptcp__apply,status)
+                cmd="mptcp__apply__subcmd__status"
+                ;;
             mptcp__apply,try)
                 cmd="mptcp__apply__subcmd__try"
                 ;;
@@ -41,7 +44,7 @@ _mptcp__apply() {
 
     case "${cmd}" in
         mptcp__apply)
-            opts="-n -w -q -v -h -V --dry-run --rehearse --diff --detailed-exitcode --wait --strict --watch --resync --netns --format --color --quiet --verbose --root-dir --help --version check show try doctor monitor schema"
+            opts="-n -w -q -v -h -V --dry-run --rehearse --diff --detailed-exitcode --wait --strict --watch --resync --netns --format --color --quiet --verbose --root-dir --help --version check status show try doctor monitor schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -69,7 +72,7 @@ _mptcp__apply() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -98,7 +101,7 @@ _mptcp__apply() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -134,7 +137,7 @@ _mptcp__apply() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -170,7 +173,7 @@ _mptcp__apply() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -199,7 +202,7 @@ _mptcp__apply() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -242,7 +245,43 @@ _mptcp__apply() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --root-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mptcp__apply__subcmd__status)
+            opts="-q -v -h --detailed-exitcode --netns --format --color --quiet --verbose --root-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --netns)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -282,7 +321,7 @@ _mptcp__apply() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)

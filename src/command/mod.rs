@@ -7,6 +7,7 @@ pub mod guard;
 pub mod monitor;
 pub mod schema;
 pub mod show;
+pub mod status;
 pub mod trial;
 
 mod countdown;

@@ -85,7 +85,7 @@ fn show(
         Format::Text if options.id.is_some() => {
             output.print_in(netns, &show::endpoints(state, names, output.style()))?
         }
-        Format::Text => {
+        Format::Text | Format::OpenMetrics => {
             let sysctls = if options.all { ShownSysctls::All } else { ShownSysctls::Changed };
             output.print_in(netns, &show::text(&view, sysctls, output.style(), output.screen()))?;
         }

@@ -8,6 +8,7 @@ pub mod claim;
 pub mod clock;
 pub mod evidence;
 mod interfaces;
+pub mod locks;
 pub mod lookup;
 mod mptcp_diag;
 pub mod mptcp_events;

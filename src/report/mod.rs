@@ -6,6 +6,7 @@ mod names;
 mod probe;
 pub mod show;
 pub mod snippet;
+pub mod status;
 mod table;
 #[cfg(test)]
 mod tests;

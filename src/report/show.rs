@@ -158,7 +158,7 @@ pub fn text(view: &ShowView<'_>, sysctls: ShownSysctls, style: Style, screen: Op
         .iter()
         .map(|connection| connection.subflows.iter().map(|subflow| cells(subflow, view)).collect())
         .collect();
-    let layout = TableLayout::of(tables.iter().flatten(), INDENT, style, screen);
+    let layout = TableLayout::of(&tables.iter().flatten().collect::<Vec<_>>(), INDENT, style, screen);
     for (connection, rows) in connections.iter().zip(&tables) {
         let fallback = if connection.is_plain() {
             style.paint(Colour::Yellow, "   fallback to TCP")
@@ -220,7 +220,7 @@ fn rtt(time: Duration) -> String {
 }
 
 /// A number of bytes in three digits and a unit.
-fn bytes(count: u64) -> String {
+pub fn bytes(count: u64) -> String {
     let (mut value, mut unit) = (count as f64, "B");
     for next in ["kB", "MB", "GB", "TB"] {
         if value < 999.5 {

@@ -41,26 +41,24 @@ impl<S: Into<String>> From<S> for Cell {
 /// Where the columns of a table begin. On a screen that is too narrow, each row takes several lines, all in the same way.
 pub struct TableLayout {
     style: Style,
+    screen: Option<usize>,
     /// The line of a row that each column is in, and where it begins there.
     starts: Vec<(usize, usize)>,
+    /// Where further lines begin: below the second column.
+    below: usize,
 }
 
 impl TableLayout {
-    /// TableLayout that all of these rows fit into, the first of which is indented.
-    pub fn of<'r>(
-        rows: impl IntoIterator<Item = &'r Vec<Cell>>,
-        indent: usize,
-        style: Style,
-        screen: Option<usize>,
-    ) -> TableLayout {
-        let mut widths: Vec<usize> = Vec::new();
+    /// Columns that all of these rows fit into, the first of which is indented. The last cell of a row that is shorter than
+    /// others may be longer than its column.
+    pub fn of(rows: &[&Vec<Cell>], indent: usize, style: Style, screen: Option<usize>) -> TableLayout {
+        let mut widths = vec![0; rows.iter().map(|row| row.len()).max().unwrap_or(0)];
         for row in rows {
-            widths.resize(widths.len().max(row.len()), 0);
-            for (width, cell) in widths.iter_mut().zip(row) {
+            let fitting = if row.len() < widths.len() { row.len().saturating_sub(1) } else { row.len() };
+            for (width, cell) in widths.iter_mut().zip(&row[..fitting]) {
                 *width = cell.width().max(*width);
             }
         }
-        // Further lines begin below the second column.
         let below = indent + widths.first().map_or(0, |width| width + GAP);
         let (mut starts, mut line, mut at) = (Vec::new(), 0, indent);
         for (column, width) in widths.iter().enumerate() {
@@ -71,16 +69,19 @@ impl TableLayout {
             // What is empty in all rows takes no room.
             at += if *width == 0 { 0 } else { width + GAP };
         }
-        TableLayout { style, starts }
+        TableLayout { style, screen, starts, below }
     }
 
     /// Writes a row, and ends its last line.
     pub fn write(&self, text: &mut String, row: &[Cell]) {
         let (mut at, mut current) = (0, 0);
         for (cell, (line, start)) in row.iter().zip(&self.starts).filter(|(cell, _)| cell.width() > 0) {
-            if *line > current {
+            let is_too_long = self.screen.is_some_and(|screen| start + cell.width() > screen);
+            let (line, start) =
+                if is_too_long && at > self.below { (line + 1, self.below) } else { (*line, *start) };
+            if line > current {
                 text.push('\n');
-                (current, at) = (*line, 0);
+                (current, at) = (line, 0);
             }
             text.extend(std::iter::repeat_n(' ', start.saturating_sub(at)));
             text.push_str(&cell.painted(self.style));

@@ -10,7 +10,7 @@ fn a_narrow_screen_breaks_all_rows_alike() {
     let page = |screen| {
         let mut text = String::new();
         let rows = rows();
-        let layout = TableLayout::of(&rows, 2, Style::Plain, screen);
+        let layout = TableLayout::of(&rows.iter().collect::<Vec<_>>(), 2, Style::Plain, screen);
         rows.iter().for_each(|row| layout.write(&mut text, row));
         text
     };
@@ -24,12 +24,28 @@ fn a_narrow_screen_breaks_all_rows_alike() {
 }
 
 #[test]
+fn the_end_of_a_short_row_may_be_longer_than_its_column() {
+    let mut rows = rows();
+    rows.push(["-", "none", "a reason of many words"].map(Cell::from).into());
+    let page = |screen| {
+        let mut text = String::new();
+        let layout = TableLayout::of(&rows.iter().collect::<Vec<_>>(), 0, Style::Plain, screen);
+        rows.iter().for_each(|row| layout.write(&mut text, row));
+        text
+    };
+    let wide = "up        10.0.0.1:1    ö   last\nsyn-sent  10.0.0.22:22  bb\n\
+                -         none          a reason of many words\n";
+    assert_eq!(page(None), wide);
+    assert_eq!(page(Some(40)), wide.replace("none          a", "none\n          a"));
+}
+
+#[test]
 fn colour_changes_no_column() {
     let mut rows = rows();
     rows[1][0].colour = Some(Colour::Yellow);
     let [plain, coloured] = [Style::Plain, Style::Coloured].map(|style| {
         let mut text = String::new();
-        let layout = TableLayout::of(&rows, 2, style, Some(80));
+        let layout = TableLayout::of(&rows.iter().collect::<Vec<_>>(), 2, style, Some(80));
         rows.iter().for_each(|row| layout.write(&mut text, row));
         text
     });

@@ -17,6 +17,8 @@ fn programs_get_utc() {
 fn people_get_their_own_clock() {
     let in_zone = |hours| time_of_day(moment(), TimeZone::fixed(hours * 3600).unwrap().as_ref());
     assert_eq!([0, 1, -5].map(in_zone), ["23:30:07.123", "00:30:07.123", "18:30:07.123"]);
+    let day = |hours| date(moment(), TimeZone::fixed(hours * 3600).unwrap().as_ref());
+    assert_eq!([0, 1].map(day), ["2026-11-28", "2026-11-29"]);
 }
 
 #[test]
