@@ -23,7 +23,7 @@ use crate::model::Exit;
     version,
     disable_help_flag = true,
     disable_help_subcommand = true,
-    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply renew [OPTIONS] NAME...\n       mptcp-apply schema",
+    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply status [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply renew [OPTIONS] NAME...\n       mptcp-apply schema",
     after_help = after_help()
 )]
 pub struct Cli {
@@ -82,6 +82,9 @@ impl Cli {
             let message = "only `show` without `--id` writes YAML";
             return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
         }
+        if cli.common.format() == Format::OpenMetrics && !matches!(&cli.command, Some(Command::Status(_))) {
+            return Err(Cli::command().error(ErrorKind::ArgumentConflict, "only `status` writes OpenMetrics"));
+        }
         Ok(cli)
     }
 
@@ -113,6 +116,8 @@ pub enum Command {
         #[arg(long)]
         strict: bool,
     },
+    /// Show whether the kernel is as declared, and what the endpoints carry
+    Status(Status),
     /// Show the kernel's current state
     Show(Show),
     /// Apply, and take the change back unless it is confirmed
@@ -156,6 +161,22 @@ pub struct Doctor {
     pub report: bool,
 }
 
+/// Options of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Files and folders, `-` for standard input
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Exit with 2 when it is not in sync
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Use this named network namespace
+    ///
+    /// May be repeated, and takes globs.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    pub netns: Vec<Names>,
+}
+
 /// Options of `show`.
 #[derive(Debug, Args)]
 pub struct Show {
@@ -164,6 +185,11 @@ pub struct Show {
     /// They come from the kernel's socket diagnostics, each subflow with the endpoint that it uses.
     #[arg(long)]
     pub connections: bool,
+    /// Show sysctls with their default values too
+    ///
+    /// JSON and YAML always have all of them.
+    #[arg(long, conflicts_with = "id")]
+    pub all: bool,
     /// Show only the endpoint with this id
     #[arg(long, value_name = "ID", value_hint = ValueHint::Other, conflicts_with = "connections")]
     pub id: Option<u8>,
@@ -284,10 +310,11 @@ impl Apply {
 #[derive(Debug, Default, Args)]
 #[group(skip)]
 pub struct Common {
-    /// text or json; `show` also writes yaml
+    /// text, json, yaml (show), openmetrics
     ///
-    /// `text`, the default, is for people. `json` is one document a line. `yaml` is a configuration that, applied, changes
-    /// nothing.
+    /// `text`, the default, is for people. `json` is one document a line. `yaml`, which only `show` writes, is a
+    /// configuration that, applied, changes nothing. `openmetrics`, which only `status` writes, is for the textfile
+    /// collector of node_exporter.
     #[arg(long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<Format>,
     /// Use colours; NO_COLOR is honoured
@@ -335,6 +362,9 @@ pub enum Format {
     Json,
     /// As a configuration
     Yaml,
+    /// As metrics for Prometheus
+    #[value(name = "openmetrics")]
+    OpenMetrics,
 }
 
 impl Color {

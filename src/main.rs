@@ -42,6 +42,7 @@ fn run(cli: &Cli) -> io::Result<Exit> {
         Some(Command::Check { paths, strict }) => command::check::run(paths, *strict, &cli.common),
         Some(Command::Show(options)) => command::show::run(options, &cli.common),
         Some(Command::Doctor(options)) => command::doctor::run(options, &cli.common),
+        Some(Command::Status(options)) => command::status::run(options, &cli.common),
         Some(Command::Try(options)) => command::trial::run(options, &cli.common),
         Some(Command::Guard) => command::guard::run(&cli.common),
         Some(Command::Monitor { netns }) => command::monitor::run(netns, &cli.common),

@@ -17,6 +17,7 @@ use rustix::fs::OFlags;
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
 use crate::linux::claim::NamespaceClaim;
+use crate::linux::locks::Holder;
 use crate::model::{AddressId, Identity, OwnedEndpoints, escaped_path};
 use crate::reconcile::{LockError, Record};
 use crate::system::Error;
@@ -95,6 +96,11 @@ impl RunDir {
             }
             Err(TryLockError::Error(error)) => Err(unavailable(error)),
         }
+    }
+
+    /// The process that holds the lock.
+    pub fn holder(&self) -> Option<Holder> {
+        Holder::of(&self.file("lock"))
     }
 
     fn read_owned(&self) -> io::Result<OwnedEndpoints> {

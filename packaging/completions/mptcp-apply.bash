@@ -34,6 +34,9 @@ _mptcp__apply() {
             mptcp__apply,show)
                 cmd="mptcp__apply__subcmd__show"
                 ;;
+            mptcp__apply,status)
+                cmd="mptcp__apply__subcmd__status"
+                ;;
             mptcp__apply,try)
                 cmd="mptcp__apply__subcmd__try"
                 ;;
@@ -44,7 +47,7 @@ _mptcp__apply() {
 
     case "${cmd}" in
         mptcp__apply)
-            opts="-n -w -q -v -h -V --dry-run --rehearse --diff --detailed-exitcode --wait --strict --watch --resync --netns --format --color --quiet --verbose --root-dir --help --version check show try doctor monitor renew schema"
+            opts="-n -w -q -v -h -V --dry-run --rehearse --diff --detailed-exitcode --wait --strict --watch --resync --netns --format --color --quiet --verbose --root-dir --help --version check status show try doctor monitor renew schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -72,7 +75,7 @@ _mptcp__apply() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -101,7 +104,7 @@ _mptcp__apply() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -137,7 +140,7 @@ _mptcp__apply() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -173,7 +176,7 @@ _mptcp__apply() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -209,7 +212,7 @@ _mptcp__apply() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -238,7 +241,7 @@ _mptcp__apply() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -260,7 +263,7 @@ _mptcp__apply() {
             return 0
             ;;
         mptcp__apply__subcmd__show)
-            opts="-q -v -h --connections --id --netns --format --color --quiet --verbose --root-dir --help"
+            opts="-q -v -h --connections --all --id --netns --format --color --quiet --verbose --root-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -281,7 +284,43 @@ _mptcp__apply() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --root-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mptcp__apply__subcmd__status)
+            opts="-q -v -h --detailed-exitcode --netns --format --color --quiet --verbose --root-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --netns)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)
@@ -321,7 +360,7 @@ _mptcp__apply() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
                     return 0
                     ;;
                 --color)

@@ -27,9 +27,10 @@ end
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l wait -d 'Wait up to SECS for what is missing' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l resync -d 'With --watch: re-apply every SECS [30]' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l netns -d 'Use this named network namespace' -r -f
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
-yaml\t'As a configuration'"
+yaml\t'As a configuration'
+openmetrics\t'As metrics for Prometheus'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
@@ -45,15 +46,17 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s v -l verbose -d
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s V -l version -d 'Print version'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "check" -d 'Check the files alone; needs no kernel and no privilege'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "status" -d 'Show whether the kernel is as declared, and what the endpoints carry'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "show" -d 'Show the kernel\'s current state'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "try" -d 'Apply, and take the change back unless it is confirmed'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "doctor" -d 'Explain why subflows are missing, with remedies'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "monitor" -d 'Print events of connections and subflows'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "renew" -d 'Ask for the subflows of an endpoint again'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "schema" -d 'Print the JSON Schema of the configuration'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
-yaml\t'As a configuration'"
+yaml\t'As a configuration'
+openmetrics\t'As metrics for Prometheus'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
@@ -62,24 +65,40 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l strict
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -s q -l quiet -d 'Print errors only'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -s h -l help -d 'Print this help'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -l netns -d 'Use this named network namespace' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
+json\t'For programs, one document a line'
+yaml\t'As a configuration'
+openmetrics\t'As metrics for Prometheus'"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -l detailed-exitcode -d 'Exit with 2 when it is not in sync'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -s q -l quiet -d 'Print errors only'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -s v -l verbose -d 'Log each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l id -d 'Show only the endpoint with this id' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l netns -d 'Use this named network namespace' -r -f
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
-yaml\t'As a configuration'"
+yaml\t'As a configuration'
+openmetrics\t'As metrics for Prometheus'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l connections -d 'Show live connections and subflows too'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l all -d 'Show sysctls with their default values too'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s q -l quiet -d 'Print errors only'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l timeout -d 'Wait SECS for a confirmation [120]' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l confirm-with -d 'Confirm if this shell command succeeds' -r -f -a "(__fish_complete_command)"
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
-yaml\t'As a configuration'"
+yaml\t'As a configuration'
+openmetrics\t'As metrics for Prometheus'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
@@ -89,9 +108,10 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -s q -l qui
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l probe -d 'Open a test connection, watch its subflows' -r -f
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
-yaml\t'As a configuration'"
+yaml\t'As a configuration'
+openmetrics\t'As metrics for Prometheus'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
@@ -101,9 +121,10 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s q -l 
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l netns -d 'Use this named network namespace' -r -f
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
-yaml\t'As a configuration'"
+yaml\t'As a configuration'
+openmetrics\t'As metrics for Prometheus'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
@@ -112,9 +133,10 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s q -l
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l netns -d 'Use this named network namespace' -r -f
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
-yaml\t'As a configuration'"
+yaml\t'As a configuration'
+openmetrics\t'As metrics for Prometheus'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
@@ -124,9 +146,10 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l force 
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s q -l quiet -d 'Print errors only'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s h -l help -d 'Print this help'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
-yaml\t'As a configuration'"
+yaml\t'As a configuration'
+openmetrics\t'As metrics for Prometheus'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"

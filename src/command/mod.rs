@@ -8,6 +8,7 @@ pub mod monitor;
 pub mod renew;
 pub mod schema;
 pub mod show;
+pub mod status;
 pub mod trial;
 
 mod countdown;

@@ -8,7 +8,7 @@ use crate::cli::{Common, Format, Show};
 use crate::linux::LinuxPathManager;
 use crate::model::diagnostic::Severity;
 use crate::model::{Connection, DeclaredNames, Device, Exit, State, escaped};
-use crate::report::show::{self, ShowJson, ShowView};
+use crate::report::show::{self, ShowJson, ShowView, ShownSysctls};
 use crate::report::yaml;
 use crate::system::{Error, PathManager, Scope};
 
@@ -82,8 +82,13 @@ fn show(
             let start = netns.map_or(String::new(), |name| format!("--- # netns {}\n", escaped(name)));
             output.print(&(start + &yaml::configuration(state, names).map_err(io::Error::other)?))?;
         }
-        Format::Text if options.id.is_some() => output.print_in(netns, &show::endpoints(state, names))?,
-        Format::Text => output.print_in(netns, &show::text(&view, output.style(), output.screen()))?,
+        Format::Text if options.id.is_some() => {
+            output.print_in(netns, &show::endpoints(state, names, output.style()))?
+        }
+        Format::Text | Format::OpenMetrics => {
+            let sysctls = if options.all { ShownSysctls::All } else { ShownSysctls::Changed };
+            output.print_in(netns, &show::text(&view, sysctls, output.style(), output.screen()))?;
+        }
     }
     Ok(Exit::Success)
 }

@@ -1,6 +1,8 @@
 //! How far the data of live MPTCP connections has come: `inet_diag` of the MPTCP sockets themselves
 //! (`net/mptcp/mptcp_diag.c`), which are not among the sockets of TCP.
 
+use std::collections::BTreeSet;
+
 use neli::consts::socket::NlFamily;
 
 use crate::linux::netlink::Netlink;
@@ -15,6 +17,9 @@ const MPTCP: u32 = 262;
 const PROTOCOL: u16 = 3;
 /// `INET_DIAG_SKMEMINFO`, an attribute of the reply, and one more than its bit in the request
 const SKMEMINFO: u16 = 7;
+/// Where in `struct mptcp_info` the flags and the token are
+const FLAGS: usize = 8;
+const TOKEN: usize = 12;
 
 /// The connections of this thread's network namespace. None where this kernel does not tell of them
 /// (`CONFIG_INET_MPTCP_DIAG`).
@@ -22,12 +27,22 @@ pub fn progress() -> Result<Vec<DataProgress>, Error> {
     if !sock_diag::has_connections() {
         return Ok(Vec::new());
     }
+    all(INFO | 1 << (SKMEMINFO - 1), data)
+}
+
+/// The tokens of the live connections that fell back to plain TCP, at whatever moment. None where this kernel does not
+/// tell.
+pub fn fallbacks() -> Result<BTreeSet<u32>, Error> {
+    Ok(all(INFO, fallback)?.into_iter().collect())
+}
+
+fn all<T>(extensions: u8, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Error> {
     let mut netlink = Netlink::open(NlFamily::SockOrInetDiag)?;
     let mut found = Vec::new();
     for family in Family::ALL {
-        let mut request = sock_diag::request(family, INFO | 1 << (SKMEMINFO - 1), ALIVE, 0);
+        let mut request = sock_diag::request(family, extensions, ALIVE, 0);
         request.put(PROTOCOL, MPTCP.to_ne_bytes());
-        match netlink.dump("list the connections", request, data) {
+        match netlink.dump("list the connections", request, &read) {
             Ok(connections) => found.extend(connections),
             Err(Error::Refused(_, refusal)) => {
                 log::debug!("this kernel does not tell of MPTCP connections ({refusal})");
@@ -38,12 +53,19 @@ pub fn progress() -> Result<Vec<DataProgress>, Error> {
     Ok(found)
 }
 
+/// Reads the token of a connection that fell back (`MPTCP_INFO_FLAG_FALLBACK` in `struct mptcp_info`).
+fn fallback(reply: &[u8]) -> Option<u32> {
+    const FALLBACK: u32 = 1 << 0;
+    let info = sock_diag::info(reply)?;
+    small(info, FLAGS).filter(|flags| flags & FALLBACK != 0).and_then(|_| small(info, TOKEN))
+}
+
 /// Reads `struct mptcp_info` and the memory of the socket.
 pub fn data(reply: &[u8]) -> Option<DataProgress> {
     let info = sock_diag::info(reply)?;
     let (_, memory) = attributes(reply.get(HEADER..)?).find(|(kind, _)| *kind == SKMEMINFO)?;
     Some(DataProgress {
-        connection: small(info, 12)?,
+        connection: small(info, TOKEN)?,
         write_seq: large(info, 16)?,
         snd_una: large(info, 24)?,
         rcv_nxt: large(info, 32)?,

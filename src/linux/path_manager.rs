@@ -19,7 +19,7 @@ use crate::linux::routes::Routes;
 use crate::linux::signals::Interruption;
 use crate::linux::{Changes, kept, mptcp_diag, networkd, sock_diag, sysctl};
 use crate::model::{
-    Capabilities, Connection, Endpoint, Family, Identity, Interface, Reason, State, Step, Sysctl,
+    Capabilities, Connection, Counters, Endpoint, Family, Identity, Interface, Reason, State, Step, Sysctl,
     SysctlValue, UplinkRoute, UplinkState,
 };
 use crate::system::{
@@ -145,6 +145,11 @@ impl LinuxPathManager {
     /// When the kernel does not answer.
     pub fn live_connections(&self) -> Result<Vec<Connection>, Error> {
         if sock_diag::has_connections() { sock_diag::connections() } else { Ok(Vec::new()) }
+    }
+
+    /// The kernel's MPTCP counters since this namespace was made; none where they cannot be read.
+    pub fn counters(&self) -> Counters {
+        sock_diag::counters().unwrap_or_default()
     }
 
     /// Whether packets of a subflow from this endpoint find a way to a peer.

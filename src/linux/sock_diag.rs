@@ -2,7 +2,7 @@
 //! layer protocol", `include/uapi/linux/inet_diag.h` and `mptcp.h`), listeners, and the connections at a port. Any user
 //! may ask for those of its own network namespace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use neli::consts::socket::NlFamily;
 
+use crate::linux::mptcp_diag;
 use crate::linux::netlink::decode::{attributes, find, number};
 use crate::linux::netlink::{Netlink, Request};
 use crate::model::{
@@ -50,6 +51,7 @@ const RTT: usize = 68;
 const TOTAL_RETRANS: usize = 100;
 const BYTES_ACKED: usize = 120;
 const BYTES_RECEIVED: usize = 128;
+const BYTES_SENT: usize = 200;
 /// `MPTCP_SUBFLOW_ATTR_*`
 const TOKEN_REMOTE: u16 = 1;
 const TOKEN_LOCAL: u16 = 2;
@@ -70,19 +72,24 @@ pub fn subflows() -> Result<Vec<SubflowSummary>, Error> {
     all(OPEN, subflow)
 }
 
-/// All live MPTCP connections of this thread's network namespace, by token. The first subflow of each comes first, the
-/// others by their address ids: the kernel's own order is that of a hash table and differs each time.
+/// All live MPTCP connections of this thread's network namespace, by token; those without one come first, by their ends.
+/// The first subflow of each comes first, the others by their address ids: the kernel's own order is that of a hash table
+/// and differs each time.
 ///
 /// # Errors
 /// When the kernel does not answer.
 pub fn connections() -> Result<Vec<Connection>, Error> {
-    let mut by_token: BTreeMap<u32, Vec<Subflow>> = BTreeMap::new();
+    const NO_TOKEN: u32 = 0;
+    // Without a token, each subflow is a connection of its own.
+    let mut by_token = BTreeMap::<_, Vec<Subflow>>::new();
     for (token, path) in all(ALIVE, path)? {
-        by_token.entry(token).or_default().push(path);
+        let ends = (token == NO_TOKEN).then_some((path.local, path.remote));
+        by_token.entry((token, ends)).or_default().push(path);
     }
-    let connection = |(token, mut subflows): (u32, Vec<Subflow>)| {
+    let fallbacks = if by_token.is_empty() { BTreeSet::new() } else { mptcp_diag::fallbacks()? };
+    let connection = |((token, _), mut subflows): ((u32, _), Vec<Subflow>)| {
         subflows.sort_by_key(|path| (path.flags.is_join(), path.local_id, path.remote_id, path.local));
-        Connection { token, subflows }
+        Connection { token, fell_back: fallbacks.contains(&token), subflows }
     };
     Ok(by_token.into_iter().map(connection).collect())
 }
@@ -251,6 +258,7 @@ fn traffic(reply: &[u8]) -> Option<Traffic> {
     Some(Traffic {
         rtt: Duration::from_micros(small(info, RTT)?.into()),
         retransmitted: small(info, TOTAL_RETRANS)?,
+        sent: large(info, BYTES_SENT).unwrap_or(0),
         acknowledged: large(info, BYTES_ACKED)?,
         received: large(info, BYTES_RECEIVED)?,
     })

@@ -4,18 +4,25 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::Limits;
+use super::{Limits, Token};
 
 /// One MPTCP connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// The token at this end.
+    /// The token at this end. 0 where there is none, as for a connection that was plain TCP from its first packet on.
     pub token: u32,
+    /// Whether the kernel says that it fell back to plain TCP. Not every kernel says it (`CONFIG_INET_MPTCP_DIAG`).
+    pub fell_back: bool,
     /// Its subflows.
     pub subflows: Vec<Subflow>,
 }
 
 impl Connection {
+    /// The token as `ss` prints it, if it has one.
+    pub fn token_word(&self) -> Option<String> {
+        (self.token != 0).then(|| Token(self.token).to_string())
+    }
+
     /// Whether this end opened it, judged by its first subflow, or by the established ones if that is gone. A server
     /// requests subflows too, mostly without success.
     pub fn is_begun_here(&self) -> bool {
@@ -25,17 +32,18 @@ impl Connection {
         }
     }
 
-    /// Whether it fell back to plain TCP: the other end never agreed to MPTCP.
+    /// Whether it is plain TCP: the other end never agreed to MPTCP, or it fell back later.
     pub fn is_plain(&self) -> bool {
         const AGREED: u32 = 1 << 0;
         let agreed = |path: &Subflow| path.flags.is_join() || path.flags.0 & AGREED != 0;
-        self.subflows.iter().any(Subflow::is_established) && !self.subflows.iter().any(agreed)
+        let has_answer = || self.subflows.iter().any(|path| !path.is_asking());
+        self.fell_back || (has_answer() && !self.subflows.iter().any(agreed))
     }
 
-    /// Whether both ends have sent on it: only then does the kernel open more subflows.
+    /// Whether it speaks MPTCP, and both ends have sent on it: only then does the kernel open more subflows.
     pub fn is_fully_established(&self) -> bool {
         let confirmed = |path: &Subflow| path.flags.is_fully_established() || path.flags.is_join();
-        self.subflows.iter().any(|path| path.is_established() && confirmed(path))
+        !self.is_plain() && self.subflows.iter().any(|path| path.is_established() && confirmed(path))
     }
 
     /// The peer that this end could ask for another subflow from this address. None where the kernel asks for none: another
@@ -45,7 +53,7 @@ impl Connection {
         let path = self.subflows.first()?;
         let (local, remote) = (path.local.ip(), path.remote.ip());
         let has_room = self.additional() < limits.subflows as usize;
-        let is_open = has_room && self.is_begun_here() && self.is_fully_established() && !self.is_plain();
+        let is_open = has_room && self.is_begun_here() && self.is_fully_established();
         let is_elsewhere = local != remote && !remote.is_loopback();
         (is_open && is_elsewhere && remote.is_ipv4() == address.is_ipv4()).then_some(remote)
     }
@@ -86,7 +94,9 @@ pub struct Subflow {
 pub struct Traffic {
     /// The smoothed round-trip time.
     pub rtt: Duration,
-    /// Bytes sent and acknowledged by the other end.
+    /// Bytes of data sent, retransmissions included, without SYN and FIN.
+    pub sent: u64,
+    /// Bytes acknowledged by the other end; SYN and FIN count as one byte each.
     pub acknowledged: u64,
     /// Bytes received.
     pub received: u64,

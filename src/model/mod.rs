@@ -14,7 +14,9 @@ mod exit;
 mod family;
 mod flags;
 mod host;
+mod keeper;
 mod limits;
+mod moment;
 mod probe;
 mod quote;
 mod state;
@@ -33,7 +35,9 @@ pub use flags::Flags;
 pub use host::{
     AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing, UnconfirmedRequest,
 };
+pub use keeper::{Keeper, KeeperRole};
 pub use limits::Limits;
+pub use moment::Moment;
 pub use probe::{ObservedSubflow, Probe, ProbeConnection, ProbeOutcome, Protocol};
 pub use quote::{escaped, escaped_lines, escaped_path, shell_word};
 pub use state::{DeclaredNames, State};

@@ -45,6 +45,8 @@ use crate::system::System;
 pub enum Mode<'m> {
     /// Change nothing, and warn of what would end the run before its first step.
     Plan(Option<Wait<'m>>),
+    /// Change nothing, and report required declarations that wait as the others are.
+    Status,
     /// Carry the plan out in a sandbox, of which nothing is recorded. The warnings say how it differs from the host.
     Rehearse(Vec<Diagnostic>),
     /// Carry the plan out.
@@ -122,7 +124,7 @@ pub fn reconcile(
         _ => {}
     }
     pass.judge(&mode)?;
-    if let Mode::Plan(_) = mode {
+    if let Mode::Plan(_) | Mode::Status = mode {
         return Ok(pass.planned(before, plan));
     }
     if waited.is_some() && !plan.steps.is_empty() && pass.system.is_interrupted() {
@@ -190,10 +192,12 @@ impl Pass<'_> {
     }
 
     /// A required declaration that waits ends the pass, and so does a route that the kernel would refuse, but not in the
-    /// watch, and not what puts a trial back; under `--strict` a warning does.
+    /// watch, not for `status`, and not what puts a trial back; under `--strict` a warning does.
     fn judge(&mut self, mode: &Mode<'_>) -> Result<(), Failure> {
         let is_error = |found: &Diagnostic| found.severity == Severity::Error;
-        if !matches!(mode, Mode::Watch(_) | Mode::Revert(_)) && self.warnings.iter().any(is_error) {
+        if !matches!(mode, Mode::Status | Mode::Watch(_) | Mode::Revert(_))
+            && self.warnings.iter().any(is_error)
+        {
             self.warnings.sort_by_key(|found| !is_error(found));
             return Err(Failure::new(FailureKind::Waiting, std::mem::take(&mut self.warnings)));
         }

@@ -44,7 +44,7 @@ impl RenewalEffect {
         for connection in connections {
             let (own, others): (Vec<_>, Vec<_>) =
                 connection.subflows.iter().cloned().partition(|path| path.local.ip() == address);
-            let rest = Connection { token: connection.token, subflows: others };
+            let rest = Connection { subflows: others, ..connection.clone() };
             let peer = rest.could_join(address, limits).filter(|_| opens);
             let comes = peer.is_some_and(|peer| reaches(row, peer));
             let is_closed = own.iter().any(|path| path.is_established());

@@ -7,13 +7,16 @@ mod names;
 mod probe;
 pub mod show;
 pub mod snippet;
+pub mod status;
+mod table;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod time;
 pub mod yaml;
 
 use crate::config::LoadedConfig;
-use crate::model::Event;
+use crate::model::{Event, Moment};
 use crate::source::SourceFile;
 
 /// Whether the text is coloured.
@@ -34,6 +37,12 @@ pub enum Colour {
     Yellow,
     /// Something is removed or fails.
     Red,
+    /// An interface, as `ip -c` paints it.
+    Interface,
+    /// An IPv4 address, as `ip -c` paints it.
+    Ipv4,
+    /// An IPv6 address, as `ip -c` paints it.
+    Ipv6,
 }
 
 impl Style {
@@ -43,6 +52,9 @@ impl Style {
             Colour::Green => 32,
             Colour::Yellow => 33,
             Colour::Red => 31,
+            Colour::Interface => 36,
+            Colour::Ipv4 => 35,
+            Colour::Ipv6 => 34,
         };
         match self {
             Style::Plain => words.to_owned(),
@@ -87,9 +99,11 @@ impl<'a> ReportContext<'a> {
     }
 }
 
-/// An event, with the names of its namespace and endpoint.
+/// An event, with its time and the names of its namespace and endpoint.
 #[derive(Clone, Copy, Debug)]
 pub struct EventLine<'a> {
+    /// When it was received.
+    pub time: Moment,
     /// The name of its network namespace; none for the one in which the program was started.
     pub netns: Option<&'a str>,
     /// What the kernel sent.

@@ -10,10 +10,17 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::model::{Connection, DeclaredNames, Endpoint, Identity, State, Subflow, UplinkNames, UplinkState};
+use crate::model::{
+    Connection, DeclaredNames, Endpoint, Identity, State, Subflow, Sysctl, SysctlValue, UplinkNames,
+    UplinkState,
+};
 
 use super::json_v1::{StateJson, VERSION};
+use super::table::{Cell, TableLayout, colour_of, rows_with_names};
 use super::{Colour, Style};
+
+/// The indentation below the line of a connection.
+const INDENT: usize = 2;
 
 /// The state and connections that `show` renders.
 pub struct ShowView<'a> {
@@ -42,11 +49,12 @@ pub struct ShowJson<'a> {
 
 #[derive(Debug, Serialize)]
 struct ConnectionJson<'a> {
-    token: String,
+    token: Option<String>,
     fallback: bool,
     subflows: Vec<SubflowJson<'a>>,
 }
 
+/// Numbers of 64 bits are text, since most readers of JSON round them.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct SubflowJson<'a> {
@@ -61,10 +69,11 @@ struct SubflowJson<'a> {
     endpoint_id: Option<u8>,
     name: Option<&'a str>,
     remote_token: String,
-    map_sequence: u64,
+    map_sequence: String,
     rtt_us: u128,
-    bytes_acked: u64,
-    bytes_received: u64,
+    bytes_sent: String,
+    bytes_acked: String,
+    bytes_received: String,
     retransmitted_segments: u32,
 }
 
@@ -93,15 +102,16 @@ impl<'a> ShowJson<'a> {
                 endpoint_id: row.and_then(|row| row.id).map(|id| id.get()),
                 name: row.and_then(|row| names.endpoints.get(&row.identity)).map(String::as_str),
                 remote_token: format!("{:08x}", subflow.remote_token),
-                map_sequence: subflow.map_sequence,
+                map_sequence: subflow.map_sequence.to_string(),
                 rtt_us: subflow.traffic.rtt.as_micros(),
-                bytes_acked: subflow.traffic.acknowledged,
-                bytes_received: subflow.traffic.received,
+                bytes_sent: subflow.traffic.sent.to_string(),
+                bytes_acked: subflow.traffic.acknowledged.to_string(),
+                bytes_received: subflow.traffic.received.to_string(),
                 retransmitted_segments: subflow.traffic.retransmitted,
             }
         };
         let connection = |connection: &'a Connection| ConnectionJson {
-            token: format!("{:08x}", connection.token),
+            token: connection.token_word(),
             fallback: connection.is_plain(),
             subflows: connection.subflows.iter().map(subflow).collect(),
         };
@@ -111,46 +121,62 @@ impl<'a> ShowJson<'a> {
 }
 
 /// One line an endpoint, as `ip mptcp endpoint show` writes it, with its name.
-pub fn endpoints(state: &State, names: &DeclaredNames) -> String {
-    let name = |row: &Endpoint| {
-        names.endpoints.get(&row.identity).map_or(String::new(), |name| format!("   {name}"))
-    };
-    state.endpoints.iter().map(|row| format!("{row}{}\n", name(row))).collect()
+pub fn endpoints(state: &State, names: &DeclaredNames, style: Style) -> String {
+    let row = |row: &Endpoint| (row.to_string(), names.endpoints.get(&row.identity).map(String::as_str));
+    let mut text = String::new();
+    rows_with_names(&mut text, &state.endpoints.iter().map(row).collect::<Vec<_>>(), style);
+    text
+}
+
+/// Which sysctls the page has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShownSysctls {
+    /// Those that have another value than in a new network namespace.
+    Changed,
+    /// All that the kernel has.
+    All,
 }
 
 /// The page for people: endpoints as `ip mptcp endpoint show` writes them with their names, limits, sysctls, and with
 /// `--connections` the live connections.
-pub fn text(view: &ShowView<'_>, style: Style, screen: Option<usize>) -> String {
+pub fn text(view: &ShowView<'_>, sysctls: ShownSysctls, style: Style, screen: Option<usize>) -> String {
     let ShowView { state, names, connections, .. } = view;
-    let mut text = endpoints(state, names);
+    let mut text = endpoints(state, names, style);
     // Writing to a String cannot fail.
     let _ = writeln!(text, "limits {}", state.limits);
-    for (sysctl, value) in &state.sysctls {
+    let is_shown = |sysctl: Sysctl, value: &SysctlValue| match sysctls {
+        ShownSysctls::All => true,
+        // The older name of another one.
+        ShownSysctls::Changed => sysctl != Sysctl::PM_TYPE && value.to_string() != sysctl.initial(),
+    };
+    for (sysctl, value) in state.sysctls.iter().filter(|(sysctl, value)| is_shown(**sysctl, value)) {
         let _ = writeln!(text, "sysctl {} {value}", sysctl.name());
     }
-    uplinks(&mut text, state.uplinks(), &names.uplinks);
-    for connection in connections.iter().copied().flatten() {
+    uplinks(&mut text, state.uplinks(), &names.uplinks, style);
+    let connections = connections.unwrap_or_default();
+    let tables: Vec<Vec<Vec<Cell>>> = connections
+        .iter()
+        .map(|connection| connection.subflows.iter().map(|subflow| cells(subflow, view)).collect())
+        .collect();
+    let layout = TableLayout::of(&tables.iter().flatten().collect::<Vec<_>>(), INDENT, style, screen);
+    for (connection, rows) in connections.iter().zip(&tables) {
         let fallback = if connection.is_plain() {
             style.paint(Colour::Yellow, "   fallback to TCP")
         } else {
             String::new()
         };
-        let _ = writeln!(text, "connection {:08x}{fallback}", connection.token);
-        let rows: Vec<_> = connection.subflows.iter().map(|subflow| cells(subflow, view)).collect();
-        table(&mut text, &rows, style, screen);
+        let token = connection.token_word().unwrap_or_else(|| "-".to_owned());
+        let _ = writeln!(text, "connection {token}{fallback}");
+        rows.iter().for_each(|row| layout.write(&mut text, row));
     }
     text
 }
 
 /// One line a rule or route, as `ip` writes it, with its name.
-fn uplinks(text: &mut String, state: &UplinkState, names: &UplinkNames) {
-    let named = |name: Option<&str>| name.map_or(String::new(), |name| format!("   {name}"));
-    for route in &state.routes {
-        let _ = writeln!(text, "{route}{}", named(names.of_route(route)));
-    }
-    for rule in &state.rules {
-        let _ = writeln!(text, "{rule}{}", named(names.of_rule(rule)));
-    }
+fn uplinks(text: &mut String, state: &UplinkState, names: &UplinkNames, style: Style) {
+    let routes = state.routes.iter().map(|route| (route.to_string(), names.of_route(route)));
+    let rules = state.rules.iter().map(|rule| (rule.to_string(), names.of_rule(rule)));
+    rows_with_names(text, &routes.chain(rules).collect::<Vec<_>>(), style);
 }
 
 /// One subflow: state, ends, ids, round-trip time, bytes sent and received, the endpoint, and what is unusual.
@@ -171,21 +197,15 @@ fn cells(subflow: &Subflow, ShowView { state, names, interface, .. }: &ShowView<
     };
     let is_backup = subflow.flags.is_backup();
     vec![
-        Cell {
-            words: subflow.state_word().to_owned(),
-            colour: (!subflow.is_established()).then_some(Colour::Yellow),
-        },
-        local.into(),
-        subflow.remote.to_string().into(),
+        Cell::coloured(subflow.state_word(), (!subflow.is_established()).then_some(Colour::Yellow)),
+        Cell::coloured(local, Some(colour_of(subflow.local.ip()))),
+        Cell::coloured(subflow.remote.to_string(), Some(colour_of(subflow.remote.ip()))),
         format!("ids {}/{}", subflow.local_id, subflow.remote_id).into(),
         rtt(subflow.traffic.rtt).into(),
-        format!("sent {}", bytes(subflow.traffic.acknowledged)).into(),
+        format!("sent {}", bytes(subflow.traffic.sent)).into(),
         format!("received {}", bytes(subflow.traffic.received)).into(),
         name.into(),
-        Cell {
-            words: if is_backup { "backup".to_owned() } else { String::new() },
-            colour: Some(Colour::Yellow),
-        },
+        Cell::coloured(if is_backup { "backup" } else { "" }, Some(Colour::Yellow)),
     ]
 }
 
@@ -200,7 +220,7 @@ fn rtt(time: Duration) -> String {
 }
 
 /// A number of bytes in three digits and a unit.
-fn bytes(count: u64) -> String {
+pub fn bytes(count: u64) -> String {
     let (mut value, mut unit) = (count as f64, "B");
     for next in ["kB", "MB", "GB", "TB"] {
         if value < 999.5 {
@@ -209,65 +229,4 @@ fn bytes(count: u64) -> String {
         (value, unit) = (value / 1000.0, next);
     }
     if unit == "B" || value >= 99.95 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
-}
-
-/// The indentation below the line of a connection, and the spaces between two cells.
-const GAP: usize = 2;
-
-/// Rows whose cells are aligned. On a screen that is too narrow, each row takes several lines, all in the same way.
-fn table(text: &mut String, rows: &[Vec<Cell>], style: Style, screen: Option<usize>) {
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(Cell::width).max();
-    let widths: Vec<usize> = (0..).map_while(width).collect();
-    let starts = starts(&widths, screen);
-    for row in rows {
-        let mut at = 0;
-        let mut current = 0;
-        for (cell, (line, start)) in row.iter().zip(&starts).filter(|(cell, _)| cell.width() > 0) {
-            if *line > current {
-                text.push('\n');
-                (current, at) = (*line, 0);
-            }
-            text.extend(std::iter::repeat_n(' ', start.saturating_sub(at)));
-            text.push_str(&cell.painted(style));
-            at = start + cell.width();
-        }
-        text.push('\n');
-    }
-}
-
-/// The line of a row that each column is in, and where it begins there.
-fn starts(widths: &[usize], screen: Option<usize>) -> Vec<(usize, usize)> {
-    // Further lines begin below the second column.
-    let indent = GAP + widths.first().map_or(0, |width| width + GAP);
-    let (mut starts, mut line, mut at) = (Vec::new(), 0, GAP);
-    for (column, width) in widths.iter().enumerate() {
-        if column > 1 && screen.is_some_and(|screen| at + width > screen) {
-            (line, at) = (line + 1, indent);
-        }
-        starts.push((line, at));
-        at += width + GAP;
-    }
-    starts
-}
-
-/// One cell of a table.
-struct Cell {
-    words: String,
-    colour: Option<Colour>,
-}
-
-impl Cell {
-    fn width(&self) -> usize {
-        self.words.chars().count()
-    }
-
-    fn painted(&self, style: Style) -> String {
-        self.colour.map_or_else(|| self.words.clone(), |colour| style.paint(colour, &self.words))
-    }
-}
-
-impl From<String> for Cell {
-    fn from(words: String) -> Cell {
-        Cell { words, colour: None }
-    }
 }

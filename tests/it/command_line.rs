@@ -35,7 +35,7 @@ fn help_and_version_are_results() {
         assert!(help.stdout.contains(word), "no {word} in {}", help.stdout);
     }
     // The first is no job, and so the main one.
-    for job in ["--quiet", "check", "show", "try", "doctor", "monitor", "schema"] {
+    for job in ["--quiet", "check", "status", "show", "try", "doctor", "monitor", "schema"] {
         let help = with(&[job, "--help"]).expect(0);
         let longest = help.stdout.lines().map(str::len).max();
         assert!(longest <= Some(80), "{longest:?}: {}", help.stdout);

@@ -55,6 +55,7 @@ pub fn healthy() -> Evidence {
         is_paused: false,
         counters: Some(Counters(counters.map(|(name, count)| (name.to_owned(), count)).into())),
         connections: vec![Connection {
+            fell_back: false,
             token: 1,
             subflows: vec![subflow(1, 0b100_0011), subflow(2, 0b100_1100)],
         }],

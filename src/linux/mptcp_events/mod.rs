@@ -18,8 +18,8 @@ use crate::linux::netlink::Netlink;
 use crate::linux::netlink::decode::Message;
 use crate::linux::path_manager::ask_for_family;
 use crate::linux::probe_socket::ProbeSocket;
-use crate::linux::{interfaces, mptcp_pm, wait};
-use crate::model::Event;
+use crate::linux::{clock, interfaces, mptcp_pm, wait};
+use crate::model::{Event, Moment};
 use crate::system::Error;
 
 /// Bytes for one datagram, far more than an event has. A longer one counts as lost.
@@ -153,12 +153,22 @@ pub fn events(datagram: &[u8], family: u16) -> Vec<Received> {
     received
 }
 
+/// An event of one of several network namespaces.
+pub struct Arrival {
+    /// The number of its socket.
+    pub socket: usize,
+    /// When it was read; the kernel sends no times.
+    pub time: Moment,
+    /// What was read.
+    pub received: Received,
+}
+
 /// The events of several network namespaces as they come, for as long as the output has a reader.
 pub struct EventStream<'a> {
     sockets: Vec<EventSocket>,
     reader: BorrowedFd<'a>,
-    /// What was read and is still to be returned, with the number of its socket.
-    received: VecDeque<(usize, Received)>,
+    /// What was read and is still to be returned.
+    received: VecDeque<Arrival>,
     buffer: Vec<u8>,
 }
 
@@ -169,11 +179,11 @@ impl<'a> EventStream<'a> {
         EventStream { sockets, reader, received, buffer: vec![0; BUFFER_SIZE] }
     }
 
-    /// Waits for the next event, and returns it with the number of its socket. None when the reader is gone.
+    /// Waits for the next event. None when the reader is gone.
     ///
     /// # Errors
     /// When waiting or reading fails.
-    pub fn wait_for_next(&mut self) -> Result<Option<(usize, Received)>, Error> {
+    pub fn wait_for_next(&mut self) -> Result<Option<Arrival>, Error> {
         loop {
             if let Some(next) = self.received.pop_front() {
                 return Ok(Some(next));
@@ -183,10 +193,11 @@ impl<'a> EventStream<'a> {
                 return Ok(None);
             }
             // One datagram of each, so that a busy one delays no other.
-            for (index, (socket, ready)) in self.sockets.iter_mut().zip(ready).enumerate() {
+            for (number, (socket, ready)) in self.sockets.iter_mut().zip(ready).enumerate() {
                 if ready || socket.has_more {
-                    let received = socket.read(&mut self.buffer)?;
-                    self.received.extend(received.into_iter().flatten().map(|received| (index, received)));
+                    let all = socket.read(&mut self.buffer)?.into_iter().flatten();
+                    let time = clock::now();
+                    self.received.extend(all.map(|received| Arrival { socket: number, time, received }));
                 }
             }
         }

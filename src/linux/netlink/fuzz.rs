@@ -118,8 +118,8 @@ fn received(datagram: &[u8], messages: &[&[u8]]) {
     assert!(is_whole || received.last() == Some(&Received::Lost));
     for received in &received {
         let Received::Event(event) = received else { continue };
-        let shown = EventLine { netns: None, event, endpoint: None };
-        let line = Columns::new(Style::Plain, []).event(&shown, None);
+        let shown = EventLine { time: crate::model::Moment::default(), netns: None, event, endpoint: None };
+        let line = Columns::new(Style::Plain, tz::TimeZone::utc(), []).event(&shown, None);
         assert!(line.strip_suffix('\n').is_some_and(|line| !line.contains(char::is_control)), "{line:?}");
         // The columns have some width without any content.
         assert!(line.len() <= 4 * datagram.len() + 200, "{} from {}", line.len(), datagram.len());

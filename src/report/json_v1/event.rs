@@ -5,9 +5,10 @@ mod tests;
 
 use serde::Serialize;
 
-use crate::model::{Event, EventFlags};
+use crate::model::{Event, EventFlags, Moment};
 use crate::report::EventLine;
 use crate::report::names::{errno_name, family_name, hex};
+use crate::report::time::rfc3339;
 
 use super::VERSION;
 
@@ -16,6 +17,7 @@ use super::VERSION;
 #[serde(rename_all = "kebab-case")]
 pub struct EventJson<'a> {
     version: u32,
+    time: String,
     netns: Option<&'a str>,
     event: &'static str,
     code: Option<u8>,
@@ -56,7 +58,7 @@ struct AttributeJson {
 impl<'a> EventJson<'a> {
     /// The document of an event.
     pub fn new(line: &EventLine<'a>) -> EventJson<'a> {
-        let EventLine { netns, event, endpoint } = *line;
+        let EventLine { time, netns, event, endpoint } = *line;
         let Event { kind, token, family, local, remote, backup, dev, error, .. } = event;
         let Event { reset_reason, reset_flags, flags, timeout, unknown, .. } = event;
         let reset = ResetJson {
@@ -69,6 +71,7 @@ impl<'a> EventJson<'a> {
             |(kind, value): &(u16, Vec<u8>)| AttributeJson { attribute: *kind, value: hex(value) };
         EventJson {
             version: VERSION,
+            time: rfc3339(time),
             netns,
             event: kind.word(),
             code: Some(kind.code()),
@@ -92,7 +95,7 @@ impl<'a> EventJson<'a> {
     }
 
     /// The document of a gap: events are missing here.
-    pub fn lost(netns: Option<&'a str>) -> EventJson<'a> {
-        EventJson { version: VERSION, netns, event: "lost", ..EventJson::default() }
+    pub fn lost(time: Moment, netns: Option<&'a str>) -> EventJson<'a> {
+        EventJson { version: VERSION, time: rfc3339(time), netns, event: "lost", ..EventJson::default() }
     }
 }

@@ -8,8 +8,11 @@ mod tests;
 
 use std::net::IpAddr;
 
-use crate::model::{Event, EventFlags, EventKind, escaped};
+use tz::TimeZone;
+
+use crate::model::{Event, EventFlags, EventKind, Moment, escaped};
 use crate::report::names::{errno_name, family_name, hex};
+use crate::report::time::time_of_day;
 use crate::report::{Colour, EventLine, Style};
 
 /// `listener-created`
@@ -19,27 +22,35 @@ const TOKEN_WIDTH: usize = 8;
 /// `255.255.255.255:65535 id 7`
 const END_WIDTH: usize = 26;
 
+/// `12:03:07.123`
+const TIME_WIDTH: usize = 12;
+
 /// How many columns come before the local address.
-const BEFORE_LOCAL: usize = 3;
+const BEFORE_LOCAL: usize = 4;
+/// Which of them is the event.
+const KIND: usize = 2;
 
 /// The columns, as wide as the events so far need them.
 pub struct Columns {
     style: Style,
-    /// Namespace, event, token, local end, remote end.
-    widths: [usize; 5],
+    zone: TimeZone,
+    /// Time, namespace, event, token, local end, remote end.
+    widths: [usize; 6],
 }
 
 impl Columns {
-    /// For events of the namespaces with these names; without names, of the one in which the program was started.
-    pub fn new<'a>(style: Style, names: impl IntoIterator<Item = &'a str>) -> Columns {
+    /// For events of the namespaces with these names; without names, of the one in which the program was started. Their
+    /// times are shown in that time zone.
+    pub fn new<'a>(style: Style, zone: TimeZone, names: impl IntoIterator<Item = &'a str>) -> Columns {
         let name = names.into_iter().map(|name| width(&escaped(name))).max().unwrap_or(0);
-        Columns { style, widths: [name, KIND_WIDTH, TOKEN_WIDTH, END_WIDTH, END_WIDTH] }
+        Columns { style, zone, widths: [TIME_WIDTH, name, KIND_WIDTH, TOKEN_WIDTH, END_WIDTH, END_WIDTH] }
     }
 
     /// The line of an event, for a screen of that width if there is one.
     pub fn event(&mut self, line: &EventLine<'_>, screen: Option<usize>) -> String {
-        let EventLine { netns, event, endpoint } = line;
+        let EventLine { time, netns, event, endpoint } = line;
         let cells = [
+            time_of_day(*time, self.zone.as_ref()),
             escaped(netns.unwrap_or_default()).into_owned(),
             event.kind.to_string(),
             event.token.map(|token| token.to_string()).unwrap_or_default(),
@@ -51,7 +62,7 @@ impl Columns {
         }
         let mut line = Line::new(screen, self.start(BEFORE_LOCAL));
         for (index, cell) in cells.iter().enumerate() {
-            let colour = if index == 1 { colour(event.kind) } else { None };
+            let colour = if index == KIND { colour(event.kind) } else { None };
             line.put(self.start(index), cell, &self.painted(colour, cell));
         }
         let mut start = self.start(cells.len());
@@ -64,12 +75,13 @@ impl Columns {
     }
 
     /// The line of a gap: events are missing here.
-    pub fn lost(&self, netns: Option<&str>) -> String {
+    pub fn lost(&self, time: Moment, netns: Option<&str>) -> String {
         const WORDS: &str = "events: the kernel dropped them, since they were not read in time";
         let mut line = Line::new(None, 0);
         let cells = [
-            (0, &*escaped(netns.unwrap_or_default()), None),
-            (1, "lost", Some(Colour::Red)),
+            (0, &*time_of_day(time, self.zone.as_ref()), None),
+            (1, &*escaped(netns.unwrap_or_default()), None),
+            (KIND, "lost", Some(Colour::Red)),
             (BEFORE_LOCAL, WORDS, None),
         ];
         for (index, cell, colour) in cells {

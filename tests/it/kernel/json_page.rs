@@ -25,12 +25,13 @@ endpoints:
 const REFUSED: &str = "{version: 1, endpoints: {a: {address: 203.0.113.7, port: 8443, flags: [signal]}}}";
 
 /// Fields that only some documents have: one of each kind.
-const RARE: [&str; 10] = [
+const RARE: [&str; 11] = [
     "trigger",
     "error",
     "errors",
     "meaning",
     "map-sequence",
+    "in-sync",
     "evidence",
     "watched-ms",
     "server-side",
@@ -90,6 +91,7 @@ fn it_names_every_field() {
     documents.extend(monitor.runs());
     documents.push(document(client, &["show", "--connections"], ""));
     documents.push(document(client, &["doctor", "-", "--report"], CONFIG));
+    documents.push(document(client, &["status", "-"], CONFIG));
     documents.push(document(client, &["doctor", "-", "--probe", SERVICE], REFUSED));
     drop(connection);
 

@@ -33,6 +33,7 @@ mod seam;
 mod selectors;
 mod settings;
 mod show;
+mod status;
 mod strace;
 mod systemd;
 mod trial;

@@ -46,7 +46,13 @@ fn it_says_what_ip_says() {
     let rows: Vec<&str> = page.lines().take(3).collect();
     assert_eq!(rows, namespace.endpoints());
     assert_eq!(page.lines().nth(3), Some("limits subflows 3 add-addr-accepted 1"));
-    assert!(page.lines().any(|line| line == "sysctl enabled 1"), "{page}");
+    assert!(!page.contains("sysctl "), "{page}");
+    let all = show(&namespace, &["--all"]).expect(0).stdout;
+    assert!(all.lines().any(|line| line == "sysctl enabled 1"), "{all}");
+    namespace.sh("echo 9 >/proc/sys/net/mptcp/stale_loss_cnt; echo 1 >/proc/sys/net/mptcp/pm_type");
+    let page = show(&namespace, &[]).expect(0).stdout;
+    let sysctls: Vec<&str> = page.lines().filter(|line| line.starts_with("sysctl ")).collect();
+    assert_eq!(sysctls, ["sysctl path_manager userspace", "sysctl stale_loss_cnt 9"]);
     assert_eq!(
         show(&namespace, &["--id", "9"]).expect(0).stdout.trim(),
         namespace.endpoints()[0..3].iter().find(|row| row.contains("id 9")).expect("it")
@@ -137,7 +143,11 @@ fn names_are_those_of_the_installed_configuration() {
     let rows: Vec<&str> = page.lines().take(3).collect();
     assert_eq!(
         rows,
-        ["10.0.0.1 id 1 subflow   fixed", "10.7.0.1 id 2 subflow dev wwan0   lte", "10.0.0.9 id 3 signal"]
+        [
+            "10.0.0.1 id 1 subflow             fixed",
+            "10.7.0.1 id 2 subflow dev wwan0   lte",
+            "10.0.0.9 id 3 signal"
+        ]
     );
     assert_eq!(json(&namespace, &options)["endpoints"][1]["name"], "lte");
     fs::write(&file, "version: 2").expect("written");
@@ -162,7 +172,7 @@ fn connections_are_shown_with_their_endpoints() {
     let options = ["--connections", "--root-dir", root.to_str().expect("UTF-8")];
     let moved = |document: &Value| {
         let rows = document["connections"][0]["subflows"].as_array().cloned().unwrap_or_default();
-        rows.iter().filter_map(|row| row["bytes-acked"].as_u64()).sum::<u64>()
+        rows.iter().filter_map(|row| row["bytes-acked"].as_str()?.parse::<u64>().ok()).sum::<u64>()
     };
     wait_for("bytes", || moved(&json(&links.client, &options)) > 10_000);
     let document = json(&links.client, &options);
@@ -198,6 +208,19 @@ fn connections_are_shown_with_their_endpoints() {
         page.lines().any(|line| line.contains("10.1.3.1%c3:") && line.ends_with("three  backup")),
         "{page}"
     );
+}
+
+/// One byte went there and came back. The kernel counts the SYN as acknowledged, too.
+#[test]
+fn the_handshake_is_no_data() {
+    let links = Links::new();
+    let _server = Peer::server(&links.server, SERVICE);
+    let _client = Peer::quiet_client(&links.client, SERVICE);
+    let document = json(&links.client, &["--connections"]);
+    let subflow = &document["connections"][0]["subflows"][0];
+    assert_eq!([&subflow["bytes-sent"], &subflow["bytes-received"]], ["1", "1"], "{document:#}");
+    let page = show(&links.client, &["--connections"]).expect(0).stdout;
+    assert!(page.contains("  sent 1 B  received 1 B  "), "{page}");
 }
 
 #[test]

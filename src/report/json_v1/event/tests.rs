@@ -2,8 +2,15 @@ use super::*;
 use crate::model::{Device, End, EventKind, ResetFlags, ResetReason, Token};
 use std::num::NonZeroU32;
 
+const EPOCH: &str = r#""time":"1970-01-01T00:00:00.000000Z""#;
+
 fn json(event: &Event) -> String {
-    let line = EventLine { netns: Some("web-1"), event, endpoint: event.local.address.and(Some("lte")) };
+    let line = EventLine {
+        time: Moment::default(),
+        netns: Some("web-1"),
+        event,
+        endpoint: event.local.address.and(Some("lte")),
+    };
     serde_json::to_string(&EventJson::new(&line)).unwrap()
 }
 
@@ -26,7 +33,7 @@ fn every_field_is_there() {
         ..Event::new(EventKind::SubClosed)
     };
     let expected = concat!(
-        r#"{"version":1,"netns":"web-1","event":"sub-closed","code":11,"token":"00c0ffee","family":"ipv4","#,
+        r#"{"version":1,"time":"1970-01-01T00:00:00.000000Z","netns":"web-1","event":"sub-closed","code":11,"token":"00c0ffee","family":"ipv4","#,
         r#""local":"10.1.2.1:58913","local-id":5,"name":"lte","remote":"10.1.1.2:5000","remote-id":0,"#,
         r#""backup":true,"dev":"wwan0","ifindex":1,"#,
         r#""error":"ECONNREFUSED","#,
@@ -43,8 +50,8 @@ fn what_was_not_sent_is_null() {
         r#""remote-id":null,"backup":null,"dev":null,"ifindex":null,"#,
         r#""error":null,"reset":null,"server-side":null,"flags":null,"timeout":null,"unknown":[]}"#,
     );
-    let unknown = format!(r#"{{"version":1,"netns":"web-1","event":"unknown","code":42,{nothing}"#);
+    let unknown = format!(r#"{{"version":1,{EPOCH},"netns":"web-1","event":"unknown","code":42,{nothing}"#);
     assert_eq!(json(&Event::new(EventKind::from_code(42))), unknown);
-    let lost = format!(r#"{{"version":1,"netns":null,"event":"lost","code":null,{nothing}"#);
-    assert_eq!(serde_json::to_string(&EventJson::lost(None)).unwrap(), lost);
+    let lost = format!(r#"{{"version":1,{EPOCH},"netns":null,"event":"lost","code":null,{nothing}"#);
+    assert_eq!(serde_json::to_string(&EventJson::lost(Moment::default(), None)).unwrap(), lost);
 }

@@ -19,20 +19,20 @@ fn subflow(kind: EventKind) -> Event {
 }
 
 fn plain(event: &Event, endpoint: Option<&str>, screen: Option<usize>) -> String {
-    Columns::new(Style::Plain, []).event(&EventLine { netns: None, event, endpoint }, screen)
+    Columns::new(Style::Plain, TimeZone::utc(), [])
+        .event(&EventLine { time: Moment::default(), netns: None, event, endpoint }, screen)
 }
 
 #[test]
 fn a_line_is_in_columns() {
     let event = subflow(EventKind::SubEstablished);
-    let line =
-        "sub-established  00c0ffee 10.1.2.1:58913 id 5        10.1.1.2:5000 id 0         dev wwan0   lte\n";
+    let line = "00:00:00.000 sub-established  00c0ffee 10.1.2.1:58913 id 5        10.1.1.2:5000 id 0         dev wwan0   lte\n";
     assert_eq!(plain(&event, Some("lte"), None), line);
     assert_eq!(plain(&event, Some("lte"), Some(line.trim_end().len())), line);
     let closed = Event { token: event.token, ..Event::new(EventKind::Closed) };
-    assert_eq!(plain(&closed, None, None), "closed           00c0ffee\n");
+    assert_eq!(plain(&closed, None, None), "00:00:00.000 closed           00c0ffee\n");
     let listener = Event { local: End { id: None, ..event.local }, ..Event::new(EventKind::ListenerCreated) };
-    assert_eq!(plain(&listener, None, None), "listener-created          10.1.2.1:58913\n");
+    assert_eq!(plain(&listener, None, None), "00:00:00.000 listener-created          10.1.2.1:58913\n");
     let removed = Event { remote: End { id: Some(7), ..End::default() }, ..closed };
     assert_eq!(plain(&removed, None, None).find("id 7"), line.find("10.1.1.2"));
 }
@@ -41,19 +41,19 @@ fn a_line_is_in_columns() {
 fn a_narrow_screen_breaks_no_word() {
     let event = subflow(EventKind::SubEstablished);
     let expected = "\
-sub-established  00c0ffee 10.1.2.1:58913 id 5        10.1.1.2:5000 id 0
-                          dev wwan0   lte
+00:00:00.000 sub-established  00c0ffee 10.1.2.1:58913 id 5        10.1.1.2:5000 id 0
+                                       dev wwan0   lte
 ";
-    assert_eq!(plain(&event, Some("lte"), Some(80)), expected);
+    assert_eq!(plain(&event, Some("lte"), Some(93)), expected);
     // A name in a row of its own, in its column, and one that is too long for that.
     let row = |name: &str, screen| plain(&event, Some(name), Some(screen)).lines().last().map(str::to_owned);
-    assert_eq!(row("lte", 38), Some(format!("{:26}lte", "")));
+    assert_eq!(row("lte", 51), Some(format!("{:39}lte", "")));
     let long = "n".repeat(60);
     assert_eq!(row(&long, 80), Some(format!("{:20}{long}", "")));
     // Without a local end, the remote end still fits on the screen.
     let announced = Event { token: event.token, remote: event.remote, ..Event::new(EventKind::Announced) };
-    let lines = plain(&announced, None, Some(60));
-    assert_eq!(lines, format!("{:17}00c0ffee 10.1.1.2:5000 id 0\n", "announced"));
+    let lines = plain(&announced, None, Some(73));
+    assert_eq!(lines, format!("00:00:00.000 {:17}00c0ffee 10.1.1.2:5000 id 0\n", "announced"));
     // Too narrow for any word.
     let broken = plain(&event, Some("lte"), Some(1));
     assert_eq!(broken.split_whitespace().count(), expected.split_whitespace().count());
@@ -61,13 +61,17 @@ sub-established  00c0ffee 10.1.2.1:58913 id 5        10.1.1.2:5000 id 0
 
 #[test]
 fn columns_grow_and_stay_so() {
-    let mut columns = Columns::new(Style::Plain, ["a", "web-1"]);
-    let mut print =
-        |event: &Event| columns.event(&EventLine { netns: Some("a"), event, endpoint: None }, None);
+    let mut columns = Columns::new(Style::Plain, TimeZone::utc(), ["a", "web-1"]);
+    let mut print = |event: &Event| {
+        columns.event(&EventLine { time: Moment::default(), netns: Some("a"), event, endpoint: None }, None)
+    };
     let short = subflow(EventKind::SubClosed);
     let long = Event { local: end("2001:db8:1111:2222:3333:4444:5555:6666", 65535, 255), ..short.clone() };
     let (before, at, after) = (print(&short), print(&long), print(&short));
-    assert!(before.starts_with("a     sub-closed       00c0ffee 10.1.2.1:58913 id 5 "), "{before}");
+    assert!(
+        before.starts_with("00:00:00.000 a     sub-closed       00c0ffee 10.1.2.1:58913 id 5 "),
+        "{before}"
+    );
     let remote = |line: &str| line.find("10.1.1.2").unwrap();
     assert!(remote(&before) < remote(&at));
     assert_eq!(remote(&at), remote(&after));
@@ -76,8 +80,8 @@ fn columns_grow_and_stay_so() {
 #[test]
 fn colour_changes_no_column() {
     let event = subflow(EventKind::SubPriority);
-    let line = EventLine { netns: None, event: &event, endpoint: None };
-    let coloured = Columns::new(Style::Coloured, []).event(&line, None);
+    let line = EventLine { time: Moment::default(), netns: None, event: &event, endpoint: None };
+    let coloured = Columns::new(Style::Coloured, TimeZone::utc(), []).event(&line, None);
     let plain = plain(&event, None, None);
     assert_eq!(coloured, plain.replace("sub-priority", "\x1b[33msub-priority\x1b[0m"));
     assert!(plain.contains(" nobackup dev wwan0\n"), "{plain}");
@@ -98,7 +102,7 @@ fn every_attribute_is_printed() {
         ..subflow(EventKind::from_code(42))
     };
     let line = plain(&event, None, None);
-    assert!(line.starts_with("unknown event 42 00c0ffee"), "{line}");
+    assert!(line.starts_with("00:00:00.000 unknown event 42 00c0ffee"), "{line}");
     let rest = "family ipv6 deny-join-id0 rawflags 0x4 server-side backup dev wwan0 error ECONNREFUSED \
                 reset: lack of resources transient reset-flags 0x2 timeout 9 attribute 19: 01ab attribute 20: \n";
     assert!(line.ends_with(rest), "{line}");
@@ -116,6 +120,6 @@ fn a_name_cannot_break_the_line() {
 
 #[test]
 fn lost_events_have_a_line() {
-    let lost = Columns::new(Style::Plain, ["web-1"]).lost(Some("a"));
-    assert!(lost.starts_with("a     lost                      events: "), "{lost}");
+    let lost = Columns::new(Style::Plain, TimeZone::utc(), ["web-1"]).lost(Moment::default(), Some("a"));
+    assert!(lost.starts_with("00:00:00.000 a     lost                      events: "), "{lost}");
 }

@@ -1,8 +1,10 @@
 //! Middleboxes that do not like MPTCP: nft(8) stands for them.
 
+use serde_json::Value;
+
 use crate::kernel::links::{Links, SERVICE};
 use crate::peer::Peer;
-use crate::support::{Namespace, run, wait_for};
+use crate::support::{Namespace, program_path, run, wait_for};
 
 use super::{findings, found};
 
@@ -21,6 +23,15 @@ fn middlebox(namespace: &Namespace, rule: &str) {
     run(nft, &format!("{table}{}", if rule.is_empty() { "" } else { &chain })).expect(0);
 }
 
+/// What `show --connections` has there.
+#[track_caller]
+fn connections(namespace: &Namespace) -> Vec<Value> {
+    let mut show = namespace.command(program_path());
+    show.args(["show", "--connections", "--format", "json"]);
+    let document: Value = serde_json::from_str(&run(show, "").expect(0).stdout).expect("a document");
+    document["connections"].as_array().expect("a list").clone()
+}
+
 /// It lets the handshake pass, and takes the option away from what follows.
 #[test]
 fn options_are_taken_away_after_the_handshake() {
@@ -30,6 +41,10 @@ fn options_are_taken_away_after_the_handshake() {
     let peers = links.connect();
     assert_eq!(found(&links.client, CONFIG), ["hint fallback -"]);
     assert_eq!(found(&links.server, ""), ["hint fallback -"]);
+    // It spoke MPTCP at first, and has a token. The server's socket is one of plain TCP.
+    let connections = connections(&links.client);
+    let [connection] = &connections[..] else { panic!("{connections:?}") };
+    assert_eq!((&connection["fallback"], connection["token"].is_string()), (&true.into(), true));
     drop(peers);
     middlebox(&links.server, "");
     let _server = Peer::server(&links.server, "10.9.9.9:5001");
@@ -73,7 +88,13 @@ fn a_firewall_drops_requests() {
         evidence.contains("MPCapableSYNTXDisabled 1; live connections that are plain TCP: 1"),
         "{evidence}"
     );
-    drop(client);
+    // Without a request there is no token, and still each is a connection of its own.
+    let second = Peer::client(&links.client, SERVICE);
+    let connections = connections(&links.client);
+    assert_eq!(connections.len(), 2, "{connections:?}");
+    let is_told = |it: &Value| it["fallback"] == true && it["token"].is_null() && it["subflows"][1].is_null();
+    assert!(connections.iter().all(is_told), "{connections:?}");
+    drop((client, second));
     // Its end, as the remedy says.
     super::mend(&links.client, CONFIG, "blackhole", &[]);
     let _client = Peer::client(&links.client, SERVICE);

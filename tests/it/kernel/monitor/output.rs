@@ -96,20 +96,63 @@ fn lines_are_in_columns() {
     let _server = Peer::server(&links.server, SERVICE);
     let client = Peer::quiet_client(&links.client, SERVICE);
     links.client.ip("mptcp endpoint add 10.1.2.1 id 5 subflow dev c2");
-    let line = |word: &str| monitor.lines().into_iter().find(|line| line.starts_with(&format!("{word} ")));
+    let line = |word: &str| monitor.lines().into_iter().find(|line| line.contains(&format!(" {word} ")));
     wait_for("a subflow", || line("sub-established").is_some());
     drop(client);
     wait_for("the end", || line("closed").is_some());
     let column = |word: &str, what: &str| line(word).expect(word).find(what);
-    assert_eq!(column("created", "10.1.1.1:"), Some(26));
-    assert_eq!(column("sub-established", "10.1.2.1:"), Some(26));
-    assert_eq!(column("created", SERVICE), Some(53));
-    assert_eq!(column("sub-established", SERVICE), Some(53));
-    assert_eq!(column("sub-established", "dev c2   lte"), Some(80));
+    assert_eq!(column("created", "10.1.1.1:"), Some(39));
+    assert_eq!(column("sub-established", "10.1.2.1:"), Some(39));
+    assert_eq!(column("created", SERVICE), Some(66));
+    assert_eq!(column("sub-established", SERVICE), Some(66));
+    assert_eq!(column("sub-established", "dev c2   lte"), Some(93));
     let closed = line("closed").expect("closed");
-    assert_eq!(closed.len(), 25, "{closed}");
-    assert!(line("created").expect("created").contains(&closed[17..]), "another token");
+    assert_eq!(closed.len(), 38, "{closed}");
+    assert!(line("created").expect("created").contains(&closed[30..]), "another token");
     assert!(!monitor.lines().concat().contains('\x1b'));
+}
+
+/// Each line has the local time; documents have that of UTC, and date(1) says both.
+#[test]
+fn events_have_times() {
+    let namespace = Namespace::new();
+    let date = |format: &str| {
+        let mut date = namespace.command("date");
+        date.env("TZ", "TST-5:30").arg(format!("+{format}"));
+        run(date, "").expect(0).stdout.trim().to_owned()
+    };
+    let utc = || {
+        let mut date = namespace.command("date");
+        date.args(["-u", "+%FT%T.%6NZ"]);
+        run(date, "").expect(0).stdout.trim().to_owned()
+    };
+    let json = listening(&namespace, &[]);
+    let mut text = command(&namespace);
+    text.env("TZ", "TST-5:30");
+    let text = Watcher::run(text);
+    wait_for("both", || listeners(&namespace) == 2);
+    let before = (date("%T.%3N"), utc());
+    let _server = Peer::server(&namespace, LOCAL);
+    let _client = Peer::quiet_client(&namespace, LOCAL);
+    wait_for("an event", || text.count() > 0 && json.count() > 0);
+    let after = (date("%T.%3N"), utc());
+    let time = json.runs()[0]["time"].as_str().expect("a time").to_owned();
+    assert!(before.1 <= time && time <= after.1, "{time} is not from {} to {}", before.1, after.1);
+    let time = text.lines()[0][.."12:03:07.123".len()].to_owned();
+    // At midnight the day begins with smaller numbers.
+    let is_between = before.0 <= time && time <= after.0;
+    assert!(is_between || after.0 < before.0, "{time} is not from {} to {}", before.0, after.0);
+}
+
+/// A listener makes the kernel accept what it rejects otherwise.
+#[test]
+fn it_warns_of_its_effect_on_the_userspace_path_manager() {
+    let namespace = Namespace::new();
+    namespace.sh("echo 1 >/proc/sys/net/mptcp/pm_type");
+    let monitor = listening(&namespace, &[]);
+    monitor.wait_until_said(
+        "the kernel accepts subflows and announced addresses of peers that it rejects otherwise",
+    );
 }
 
 /// More events than the kernel keeps for somebody who does not read.

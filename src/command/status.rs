@@ -1,0 +1,80 @@
+//! `mptcp-apply status`: whether the kernel is as declared, what keeps it so, and what the endpoints carry.
+
+use std::io;
+
+use crate::cli::{Cli, Common, Format, Status};
+use crate::config::LoadedConfig;
+use crate::linux::locks::Holder;
+use crate::linux::{LinuxPathManager, clock};
+use crate::model::diagnostic::Severity;
+use crate::model::{Exit, Keeper, KeeperRole};
+use crate::reconcile::{self, Failure, Mode};
+use crate::report::json_v1::status::StatusJson;
+use crate::report::status::{self, NamespaceStatus, metrics, text};
+use crate::rundir::RunDir;
+
+use super::{Output, load, netns};
+
+/// Shows how things are in each of the namespaces; changes nothing.
+///
+/// # Errors
+/// When the result cannot be written.
+pub fn run(options: &Status, common: &Common) -> io::Result<Exit> {
+    let output = Output::new(common);
+    let loaded = match load::load(&options.paths, false, false, common, &output)? {
+        Ok(loaded) => loaded,
+        Err(exit) => return Ok(exit),
+    };
+    let refuse = |netns: Option<&str>, failure| output.refuse(netns, failure);
+    // OpenMetrics has each family once, with the samples of all namespaces.
+    let mut all = Vec::new();
+    let exit = netns::in_each(&options.netns, &output, Severity::Warning, refuse, |netns| {
+        let status = match look(netns, &loaded) {
+            Ok(status) => status,
+            Err(failure) => return refuse(netns, failure),
+        };
+        // What waits is a row of the page.
+        let found = status.report.diagnostics.iter().filter(|found| !status::is_wait(found));
+        output.diagnose_in(netns, found, &loaded.sources);
+        match common.format() {
+            Format::Json => output.print_json(&StatusJson::new(&status, &loaded))?,
+            Format::OpenMetrics => {}
+            Format::Text | Format::Yaml => {
+                let zone = clock::time_zone();
+                let (style, screen) = (output.style(), output.screen());
+                output.print_in(netns, &text::page(&status, zone.as_ref(), clock::now(), style, screen))?;
+            }
+        }
+        let exit = match status.report.exit() {
+            Exit::Success if options.detailed_exitcode && !status.is_in_sync() => Exit::Changed,
+            exit => exit,
+        };
+        all.push(status);
+        Ok(exit)
+    })?;
+    if common.format() == Format::OpenMetrics {
+        output.print(&metrics::page(&all))?;
+    }
+    Ok(exit)
+}
+
+/// Reads the namespace that this thread is in.
+fn look(netns: Option<&str>, loaded: &LoadedConfig) -> Result<NamespaceStatus, Failure> {
+    let mut rundir = RunDir::of_this_namespace()?;
+    let mut system = LinuxPathManager::open()?;
+    let report = reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Status)?;
+    let (connections, counters) = (system.live_connections()?, system.counters());
+    let keeper = rundir.holder().map(keeper);
+    Ok(NamespaceStatus::new(netns, loaded, report, &connections, counters, keeper))
+}
+
+fn keeper(holder: Holder) -> Keeper {
+    let watches = Cli::read(&holder.words).is_ok_and(|cli| cli.command.is_none() && cli.apply.watch);
+    Keeper {
+        command: holder.command(),
+        process: holder.process,
+        unit: holder.unit,
+        since: holder.since,
+        role: if watches { KeeperRole::Watch } else { KeeperRole::Run },
+    }
+}

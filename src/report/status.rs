@@ -1,0 +1,297 @@
+//! How things are in one network namespace, as `status` shows it: what a plan would change, what waits, who holds the lock,
+//! and what each endpoint carries.
+
+pub mod metrics;
+#[cfg(test)]
+mod tests;
+pub mod text;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::config::{Config, Declaration, EndpointTarget, LoadedConfig, Uplink};
+use crate::model::diagnostic::Diagnostic;
+use crate::model::{Connection, Counters, Endpoint, Flags, Identity, Keeper, State, Traffic, code, counted};
+use crate::reconcile::Report;
+
+use super::show::endpoint_of;
+
+/// The state of one network namespace beside its configuration.
+pub struct NamespaceStatus {
+    /// The network namespace, if `--netns` named it.
+    pub netns: Option<String>,
+    /// The files in words: `/etc/mptcp-apply (2 files)`.
+    pub files: String,
+    /// What applying would do, and the states before and after.
+    pub report: Report,
+    /// Who holds the lock.
+    pub keeper: Option<Keeper>,
+    /// The declared endpoints in their order, then the others.
+    pub endpoints: Vec<EndpointStatus>,
+    /// The declared uplinks in their order.
+    pub uplinks: Vec<UplinkStatus>,
+    /// The live connections together.
+    pub connections: ConnectionTotals,
+    /// The kernel's MPTCP counters since the namespace was made.
+    pub counters: Counters,
+}
+
+/// How many live connections and subflows there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionTotals {
+    /// Connections of MPTCP sockets.
+    pub connections: usize,
+    /// Those of them that are plain TCP.
+    pub plain: usize,
+    /// Established subflows.
+    pub subflows: usize,
+}
+
+/// One endpoint, declared or in the table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EndpointStatus {
+    /// The declared name.
+    pub name: Option<String>,
+    /// None for a selector that waits.
+    pub identity: Option<Identity>,
+    /// The id in the table, or the declared one.
+    pub id: Option<u8>,
+    /// The interface, or the declared pattern while it waits.
+    pub dev: Option<String>,
+    /// The declared flags; those in the table where it is not declared.
+    pub flags: Flags,
+    /// How it is.
+    pub condition: Condition,
+    /// What its live subflows carry.
+    pub carried: Carried,
+}
+
+/// What the live subflows of an endpoint have carried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// How many are established.
+    pub subflows: usize,
+    /// Their counters together.
+    pub traffic: Traffic,
+}
+
+/// One declared uplink.
+#[derive(Debug, PartialEq, Eq)]
+pub struct UplinkStatus {
+    /// The declared name.
+    pub name: String,
+    /// Its interfaces, or the declared pattern while it waits.
+    pub dev: String,
+    /// Whether its rules and routes are there.
+    pub condition: Condition,
+}
+
+/// How something declared, or in the table, is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It is as declared.
+    InPlace,
+    /// It is there, and not as declared.
+    Differs,
+    /// It is declared, and not there.
+    Missing,
+    /// It is declared, and not possible now; the reason.
+    Waiting(String),
+    /// It is there, not declared, and would be removed.
+    Surplus,
+    /// It is there, not declared, and left alone.
+    Undeclared,
+}
+
+impl Condition {
+    /// The word of reports.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Condition::InPlace => "ok",
+            Condition::Differs => "differs",
+            Condition::Missing => "missing",
+            Condition::Waiting(_) => "waiting",
+            Condition::Surplus => "surplus",
+            Condition::Undeclared => "undeclared",
+        }
+    }
+
+    /// Why it waits.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Condition::Waiting(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+impl NamespaceStatus {
+    /// Compares a plan that was not carried out with the configuration and the live connections.
+    pub fn new(
+        netns: Option<&str>,
+        loaded: &LoadedConfig,
+        report: Report,
+        connections: &[Connection],
+        counters: Counters,
+        keeper: Option<Keeper>,
+    ) -> NamespaceStatus {
+        let sources: Vec<&str> = loaded.sources.iter().map(|source| source.name.as_str()).collect();
+        let subflows = connections.iter().flat_map(|connection| &connection.subflows);
+        NamespaceStatus {
+            netns: netns.map(str::to_owned),
+            files: files(&sources),
+            endpoints: endpoints(&loaded.config, &report, connections),
+            uplinks: uplinks(&loaded.config, &report),
+            report,
+            keeper,
+            connections: ConnectionTotals {
+                connections: connections.len(),
+                plain: connections.iter().filter(|connection| connection.is_plain()).count(),
+                subflows: subflows.filter(|subflow| subflow.is_established()).count(),
+            },
+            counters,
+        }
+    }
+
+    /// Whether applying would change nothing.
+    pub fn is_in_sync(&self) -> bool {
+        self.report.steps.is_empty() && self.report.failure.is_none()
+    }
+}
+
+/// One file by its path, several by their folders and number.
+fn files(sources: &[&str]) -> String {
+    if let [one] = sources {
+        return (*one).to_owned();
+    }
+    let mut folders: Vec<&str> =
+        sources.iter().filter_map(|source| Path::new(source).parent()?.to_str()).collect();
+    folders.sort_unstable();
+    folders.dedup();
+    format!("{} ({})", folders.join(", "), counted(sources.len(), "file"))
+}
+
+/// Whether the diagnostic says why a declaration waits.
+pub fn is_wait(found: &Diagnostic) -> bool {
+    const CODES: [code::Code; 5] =
+        [code::DEV_MISSING, code::NO_MATCH, code::REQUIRED, code::GATEWAY_UNKNOWN, code::UPLINK_DOWN];
+    found.endpoint.is_some() && CODES.contains(&found.code)
+}
+
+/// Why a declaration of that kind and name waits, if it does.
+fn wait(report: &Report, kind: &str, name: &str) -> Option<Condition> {
+    let is_its = |found: &&Diagnostic| {
+        is_wait(found) && found.endpoint.as_deref() == Some(name) && found.message.starts_with(kind)
+    };
+    report.diagnostics.iter().find(is_its).map(reason)
+}
+
+fn reason(found: &Diagnostic) -> Condition {
+    let reason = found.message.split_once("waits: ").map_or(found.message.as_str(), |(_, reason)| reason);
+    Condition::Waiting(reason.to_owned())
+}
+
+fn endpoints(config: &Config, report: &Report, connections: &[Connection]) -> Vec<EndpointStatus> {
+    let Report { before, after, names, .. } = report;
+    let carried = carried(before, connections);
+    let carries = |row: &Endpoint| carried.get(&row.identity).copied().unwrap_or_default();
+    let name = |row: &Endpoint| names.endpoints.get(&row.identity);
+    let of_row = |row: &Endpoint, condition: Condition| EndpointStatus {
+        name: name(row).cloned(),
+        identity: Some(row.identity),
+        id: row.id.or_else(|| before.endpoint(row.identity)?.id).map(|id| id.get()),
+        dev: row.dev.as_ref().map(ToString::to_string),
+        flags: row.flags,
+        condition,
+        carried: carries(row),
+    };
+    let mut all = Vec::new();
+    for declaration in config.endpoints.iter().flatten() {
+        let own = declaration.name.value.as_str();
+        let waits = || wait(report, "endpoint", own);
+        let rows: Vec<&Endpoint> =
+            after.endpoints.iter().filter(|row| name(row).is_some_and(|name| name == own)).collect();
+        if rows.is_empty() {
+            // Also where more specific selectors have all addresses, or the table is full.
+            let about = || report.diagnostics.iter().find(|found| found.endpoint.as_deref() == Some(own));
+            let why = waits().or_else(|| about().map(reason));
+            all.push(absent(declaration, why.unwrap_or(Condition::Missing)));
+        }
+        all.extend(rows.iter().map(|row| {
+            let condition = waits().unwrap_or_else(|| compared(row, before));
+            of_row(row, condition)
+        }));
+    }
+    let others = after.endpoints.iter().filter(|row| name(row).is_none());
+    all.extend(others.map(|row| of_row(row, Condition::Undeclared)));
+    let removed = before.endpoints.iter().filter(|row| after.endpoint(row.identity).is_none());
+    all.extend(removed.map(|row| of_row(row, Condition::Surplus)));
+    all
+}
+
+/// A declaration without a row.
+fn absent(declaration: &Declaration, condition: Condition) -> EndpointStatus {
+    let (identity, dev) = match &declaration.target {
+        EndpointTarget::Address { identity, dev, .. } => {
+            (Some(*identity), dev.as_ref().map(|dev| dev.value.clone()))
+        }
+        EndpointTarget::Selector(selector) => (None, selector.dev.as_ref().map(|dev| dev.value.to_string())),
+    };
+    EndpointStatus {
+        name: Some(declaration.name.value.to_string()),
+        identity,
+        id: None,
+        dev,
+        flags: declaration.flags,
+        condition,
+        carried: Carried::default(),
+    }
+}
+
+fn compared(desired: &Endpoint, before: &State) -> Condition {
+    match before.endpoint(desired.identity) {
+        None => Condition::Missing,
+        Some(row) => {
+            let has_id = desired.id.is_none() || desired.id == row.id;
+            match has_id && (row.flags, &row.dev) == (desired.flags, &desired.dev) {
+                true => Condition::InPlace,
+                false => Condition::Differs,
+            }
+        }
+    }
+}
+
+fn carried(state: &State, connections: &[Connection]) -> BTreeMap<Identity, Carried> {
+    let mut carried: BTreeMap<Identity, Carried> = BTreeMap::new();
+    let subflows = connections.iter().flat_map(|connection| &connection.subflows);
+    for subflow in subflows.filter(|subflow| subflow.is_established()) {
+        let Some(row) = endpoint_of(subflow, state) else { continue };
+        let Carried { subflows, traffic } = carried.entry(row.identity).or_default();
+        *subflows += 1;
+        traffic.sent += subflow.traffic.sent;
+        traffic.received += subflow.traffic.received;
+        traffic.retransmitted = traffic.retransmitted.saturating_add(subflow.traffic.retransmitted);
+    }
+    carried
+}
+
+fn uplinks(config: &Config, report: &Report) -> Vec<UplinkStatus> {
+    let (before, after, names) = (report.before.uplinks(), report.after.uplinks(), &report.names.uplinks);
+    let of = |uplink: &Uplink| {
+        let name = uplink.name.value.as_str();
+        let routes = || after.routes.iter().filter(|route| names.of_route(route) == Some(name));
+        let rules = || after.rules.iter().filter(|rule| names.of_rule(rule) == Some(name));
+        let is_there = routes().all(|route| before.routes.contains(route))
+            && rules().all(|rule| before.rules.contains(rule));
+        let mut devs: Vec<String> =
+            routes().filter_map(|route| route.dev.as_ref()).map(ToString::to_string).collect();
+        devs.dedup();
+        let condition = wait(report, "uplink", name);
+        UplinkStatus {
+            name: name.to_owned(),
+            dev: if devs.is_empty() { uplink.dev.value.to_string() } else { devs.join(" ") },
+            condition: condition.unwrap_or(if is_there { Condition::InPlace } else { Condition::Missing }),
+        }
+    };
+    config.uplinks.iter().flatten().map(of).collect()
+}
