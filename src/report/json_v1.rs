@@ -206,8 +206,9 @@ struct LimitsJson {
     add_addr_accepted: u32,
 }
 
+/// A row of the table, or an address of a connection.
 #[derive(Debug, Serialize)]
-struct EndpointJson<'a> {
+pub struct EndpointJson<'a> {
     #[serde(flatten)]
     row: RowJson,
     flags: Vec<String>,
@@ -352,7 +353,8 @@ impl<'a> StateJson<'a> {
 }
 
 impl<'a> EndpointJson<'a> {
-    fn new(endpoint: &'a Endpoint, names: &'a EndpointNames) -> EndpointJson<'a> {
+    /// The object, with the name of the declaration.
+    pub fn new(endpoint: &'a Endpoint, names: &'a EndpointNames) -> EndpointJson<'a> {
         EndpointJson {
             row: endpoint.into(),
             flags: endpoint.flags.words(),
