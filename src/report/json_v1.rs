@@ -1,6 +1,7 @@
 //! Reports as JSON, version 1. Within a version, fields are added and never renamed.
 
 pub mod event;
+pub mod operation;
 mod uplink;
 
 use std::collections::BTreeMap;

@@ -25,12 +25,14 @@ endpoints:
 const REFUSED: &str = "{version: 1, endpoints: {a: {address: 203.0.113.7, port: 8443, flags: [signal]}}}";
 
 /// Fields that only some documents have: one of each kind.
-const RARE: [&str; 10] = [
+const RARE: [&str; 12] = [
     "trigger",
     "error",
     "errors",
     "meaning",
     "map-sequence",
+    "path-manager",
+    "result",
     "evidence",
     "watched-ms",
     "server-side",
@@ -89,6 +91,7 @@ fn it_names_every_field() {
     });
     documents.extend(monitor.runs());
     documents.push(document(client, &["show", "--connections"], ""));
+    documents.push(document(client, &["connection", "1", "remove", "id", "1"], ""));
     documents.push(document(client, &["doctor", "-", "--probe", SERVICE], REFUSED));
     drop(connection);
 

@@ -2,6 +2,7 @@
 
 mod changes;
 mod concurrent;
+mod connection;
 mod doctor;
 mod elsewhere;
 mod endpoints;
