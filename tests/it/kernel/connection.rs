@@ -46,14 +46,19 @@ impl Scenario {
     /// Waits for an event of the server that has all these words.
     #[track_caller]
     fn hears(&self, words: &[&str]) {
-        let has = |line: &String| words.iter().all(|word| line.contains(word));
-        let heard = || self.witness.lines().iter().any(has);
-        wait_for(&format!("{words:?}, among {:?}", self.witness.lines()), heard);
+        hears(&self.witness, words);
     }
 }
 
 #[track_caller]
-fn witness(namespace: &Namespace) -> Watcher {
+pub fn hears(witness: &Watcher, words: &[&str]) {
+    let has = |line: &String| words.iter().all(|word| line.contains(word));
+    wait_for(&format!("{words:?}, among {:?}", witness.lines()), || witness.lines().iter().any(has));
+}
+
+/// `ip mptcp monitor`, which listens already.
+#[track_caller]
+pub fn witness(namespace: &Namespace) -> Watcher {
     let mut ip = namespace.command("ip");
     ip.args(["mptcp", "monitor"]);
     let witness = Watcher::run(ip);

@@ -25,6 +25,7 @@ mod protocol_name;
 mod providers;
 mod races;
 mod readme;
+mod recipes;
 mod refusals;
 mod runtime_folder;
 mod scene;
