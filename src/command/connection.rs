@@ -15,7 +15,7 @@ use crate::model::{ConnectionManager, Device, Exit, ManagedConnection, Operation
 use crate::reconcile::Failure;
 use crate::report::json_v1::operation::OperationJson;
 use crate::report::show::{self, ConnectionsJson, ShowView};
-use crate::system::{Error, HostFacts, PathManager, Scope};
+use crate::system::{Errno, Error, HostFacts, PathManager, Refusal, Scope};
 
 use super::installed::InstalledNames;
 use super::output::OutputFormat;
@@ -51,6 +51,9 @@ fn list(installed: &InstalledNames, output: &Output, netns: Option<&str>) -> Res
     let mut system = LinuxPathManager::open()?;
     let state = system.observe(&Scope::default())?.state;
     let (names, connections) = (installed.names(&mut system)?, system.managed_connections()?);
+    if connections.is_empty() && Operations::open()?.is_one_hidden(&system.progress()?)? {
+        return Err(Error::Refused("list the subflows of connections", Refusal::new(Errno::EPERM)));
+    }
     let is_userspace = |all: &ManagedConnection| all.manager.word() == Some("userspace");
     if connections.iter().any(is_userspace) && !event_listeners::any()? {
         output.diagnose_in(netns, &[connection::no_listener()], &[]);
@@ -124,15 +127,17 @@ fn carry_out(token: Token, operation: &Operation) -> Result<Done, Failure> {
         operations.perform(token, operation, dev)?.map_err(explained)?;
         return Ok(Done { local: None, warnings: warnings(operation)? });
     }
-    let connections = system.live_connections()?;
-    let own = connections.iter().find(|connection| connection.token == token.0);
-    if let Some(twin) = own.and_then(|own| connection::twin(operation, own)) {
+    if let Some(twin) = connection::twin(operation, token, &system.live_connections()?) {
         return Err(connection::subflow_exists(operation, token, twin));
     }
     let mut events = EventSocket::open()?;
     operations.perform(token, operation, dev)?.map_err(explained)?;
     let answer = operations::await_answer(&mut events, token, operation)?;
-    Ok(Done { local: connection::joined(operation, token, &answer)?, ..Done::default() })
+    let local = connection::joined(operation, token, &answer)?;
+    if let Some(backup) = connection::backup_left_out(operation, token, &system.live_connections()?) {
+        operations.perform(token, &backup, None)?.map_err(explained)?;
+    }
+    Ok(Done { local, ..Done::default() })
 }
 
 /// What keeps an announced address from being of use.

@@ -12,7 +12,9 @@ pub use refusal::{announced_port, cannot_begin, explain, joined, no_interface, n
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 
-use crate::model::{Connection, Event, EventKind, Identity, Operation, ResetReason, Subflow, Token};
+use crate::model::{
+    Connection, Event, EventKind, Identity, Operation, Priority, ResetReason, Subflow, Token,
+};
 use crate::system::Errno;
 
 /// What became of a subflow that the kernel began to open.
@@ -50,14 +52,22 @@ impl SubflowAnswer {
 
 /// The subflow between the ends of one to be created, if the connection has it or asks for it: the kernel would open
 /// another.
-pub fn twin<'a>(operation: &Operation, connection: &'a Connection) -> Option<&'a Subflow> {
+pub fn twin<'a>(operation: &Operation, token: Token, connections: &'a [Connection]) -> Option<&'a Subflow> {
     let Operation::Create { address, peer, .. } = operation else { return None };
     let is_it = |subflow: &&Subflow| {
         subflow.local.ip() == *address
             && subflow.remote == *peer
             && (subflow.is_established() || subflow.is_asking())
     };
-    connection.subflows.iter().find(is_it)
+    let own = connections.iter().filter(|connection| connection.token == token.0);
+    own.flat_map(|connection| &connection.subflows).find(is_it)
+}
+
+/// What is still to be done where the kernel did not make a new subflow a backup, as Linux 6.1 does not.
+pub fn backup_left_out(operation: &Operation, token: Token, connections: &[Connection]) -> Option<Operation> {
+    let Operation::Create { peer, priority: Priority::Backup, .. } = operation else { return None };
+    let subflow = twin(operation, token, connections).filter(|subflow| !subflow.flags.is_backup())?;
+    Some(Operation::SetPriority { priority: Priority::Backup, local: identity(subflow.local), peer: *peer })
 }
 
 /// An address and a port, which is none where it is 0.

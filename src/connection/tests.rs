@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{AddressId, ConnectionManager, End, Endpoint, Exit, Flags, Priority, code};
+use crate::model::{AddressId, ConnectionManager, End, Endpoint, Exit, Flags, SubflowFlags, Traffic, code};
 use crate::system::Refusal;
 
 const TOKEN: Token = Token(0x5c1d_1e2a);
@@ -190,4 +190,43 @@ fn only_the_userspace_path_manager_takes_operations() {
     assert_eq!(code(Some(ConnectionManager::Userspace { addresses: Vec::new() })), None);
     // The kernel decides then.
     assert_eq!(code(Some(ConnectionManager::Unknown)), None);
+}
+
+fn connection(flags: u32, state: u8) -> Connection {
+    let subflow = Subflow {
+        local: ([10, 1, 2, 1], 33000).into(),
+        remote: ([10, 9, 9, 9], 443).into(),
+        interface: None,
+        state,
+        local_id: 5,
+        remote_id: 0,
+        flags: SubflowFlags(flags),
+        remote_token: 0,
+        map_sequence: 0,
+        traffic: Traffic::default(),
+    };
+    Connection { token: TOKEN.0, subflows: vec![subflow] }
+}
+
+/// One that is closing is of no use any more.
+#[test]
+fn a_twin_is_a_living_subflow_of_the_same_connection() {
+    const ESTABLISHED: u8 = 1;
+    const SYN_SENT: u8 = 2;
+    const LAST_ACK: u8 = 9;
+    let has_twin = |state, token| twin(&create(), token, &[connection(0, state)]).is_some();
+    assert!(has_twin(ESTABLISHED, TOKEN) && has_twin(SYN_SENT, TOKEN));
+    assert!(!has_twin(LAST_ACK, TOKEN) && !has_twin(ESTABLISHED, Token(7)));
+}
+
+#[test]
+fn a_backup_that_the_kernel_left_out_is_set() {
+    const BACKUP_LOCAL: u32 = 1 << 5;
+    let backup = operation("create 10.1.2.1 to 10.9.9.9:443 id 5 backup");
+    let left_out = |operation: &Operation, flags| {
+        backup_left_out(operation, TOKEN, &[connection(flags, 1)]).map(|operation| operation.to_string())
+    };
+    assert_eq!(left_out(&backup, 0).as_deref(), Some("set backup 10.1.2.1:33000 to 10.9.9.9:443"));
+    assert_eq!(left_out(&backup, BACKUP_LOCAL), None);
+    assert_eq!(left_out(&create(), 0), None);
 }

@@ -11,7 +11,7 @@ use crate::linux::mptcp_pm::{self, GenlFamily};
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::path_manager::find_family;
 use crate::model::{ConnectionManager, Endpoint, Operation, Token};
-use crate::system::{Errno, Error, Refusal};
+use crate::system::{DataProgress, Errno, Error, Refusal};
 
 /// How long a peer may take to answer the request for a subflow. The kernel sends it again after 1 and 3 seconds.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
@@ -57,6 +57,19 @@ impl Operations {
         }
     }
 
+    /// Whether the kernel keeps one of these connections from this user, as Linux 6.1 does without CAP_NET_ADMIN.
+    ///
+    /// # Errors
+    /// As [`Operations::manager`].
+    pub fn is_one_hidden(&mut self, connections: &[DataProgress]) -> Result<bool, Error> {
+        for connection in connections {
+            if self.manager(Token(connection.connection))? == Some(ConnectionManager::Unknown) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn addresses(&mut self, token: Token) -> Result<Result<Vec<Endpoint>, Refusal>, Error> {
         self.netlink.ask_for_explanations()?;
         let verdicts =
@@ -91,7 +104,8 @@ fn by_refusal(refusal: &Refusal) -> Option<ConnectionManager> {
         (Errno::EPERM, _) => Some(ConnectionManager::Unknown),
         (Errno::EOPNOTSUPP, _) => Some(ConnectionManager::OnlyKernel),
         (_, Some("invalid token")) => None,
-        (_, Some("userspace PM not selected" | "invalid PM type")) => Some(ConnectionManager::Kernel),
+        // Linux 6.1 says "invalid request; userspace PM not selected".
+        (_, Some(text)) if text.ends_with("userspace PM not selected") => Some(ConnectionManager::Kernel),
         _ => Some(ConnectionManager::Userspace { addresses: Vec::new() }),
     }
 }
