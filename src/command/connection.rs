@@ -11,7 +11,7 @@ use crate::linux::mptcp_events::EventSocket;
 use crate::linux::operations::{self, Operations};
 use crate::linux::{LinuxPathManager, event_listeners, sock_diag};
 use crate::model::diagnostic::{Diagnostic, Severity};
-use crate::model::{ConnectionManager, Device, Exit, ManagedConnection, Operation, Token};
+use crate::model::{ConnectionManager, Device, Exit, ManagedConnection, Operation, Token, escaped};
 use crate::reconcile::Failure;
 use crate::report::json_v1::operation::OperationJson;
 use crate::report::show::{self, ConnectionsJson, ShowView};
@@ -30,7 +30,7 @@ pub fn run(options: &ConnectionArgs, common: &Common) -> io::Result<Exit> {
     let refuse = |netns: Option<&str>, failure| output.refuse(netns, failure);
     match options.operation() {
         Err(misuse) => {
-            output.error(&misuse.to_string(), Some(&misuse.form));
+            output.error(&escaped(&misuse.to_string()), Some(&misuse.form));
             Ok(Exit::Usage)
         }
         Ok(Some((token, operation))) => {

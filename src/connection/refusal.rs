@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{ConnectionManager, Endpoint, Family, Operation, Subflow, Token, code, escaped};
+use crate::model::{ConnectionManager, Endpoint, Family, Identity, Operation, Subflow, Token, code, escaped};
 use crate::reconcile::{Failure, FailureKind};
 use crate::system::{Errno, Refusal};
 
@@ -128,12 +128,12 @@ fn meaning(
 
 /// The address that the connection holds with another id, or under the id.
 fn holder<'a>(operation: &Operation, addresses: &'a [Endpoint]) -> Option<&'a Endpoint> {
-    let (address, id) = match operation {
-        Operation::Announce { address, id, .. } => (address.address, *id),
-        Operation::Create { address, id, .. } => (*address, *id),
+    let (identity, id) = match operation {
+        Operation::Announce { address, id, .. } => (*address, *id),
+        Operation::Create { address, id, .. } => (Identity { address: *address, port: None }, *id),
         _ => return None,
     };
-    addresses.iter().find(|row| (row.identity.address == address) != (row.id == Some(id)))
+    addresses.iter().find(|row| (row.identity == identity) != (row.id == Some(id)))
 }
 
 fn family(operation: &Operation) -> String {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::linux::mptcp_events;
@@ -13,8 +14,8 @@ use crate::system::Error;
 /// `NETLINK_GENERIC`
 const GENERIC: &str = "16";
 
-/// Whether a socket was found that receives events, in the namespaces of the processes that this user can see. The file
-/// shows the groups 1 to 32.
+/// Whether a socket receives events in the network namespace of any process. A process whose namespace this user may not
+/// see counts as one that has such a socket. The file shows the groups 1 to 32.
 ///
 /// # Errors
 /// When the kernel does not give the number of the group.
@@ -23,9 +24,12 @@ pub fn any() -> Result<bool, Error> {
     let own = PathBuf::from("/proc/thread-self");
     let others = fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     let mut seen = BTreeSet::new();
-    let mut is_new = |process: &Path| fs::read_link(process.join("ns/net")).is_ok_and(|ns| seen.insert(ns));
-    let mut processes = [own].into_iter().chain(others);
-    Ok(processes.any(|process| is_new(&process) && listens(&process, group)))
+    let mut may_listen = |process: PathBuf| match fs::read_link(process.join("ns/net")) {
+        Ok(namespace) => seen.insert(namespace) && listens(&process, group),
+        // It ended meanwhile, or is no process.
+        Err(error) => error.kind() == ErrorKind::PermissionDenied,
+    };
+    Ok([own].into_iter().chain(others).any(&mut may_listen))
 }
 
 /// Whether a socket of the network namespace of that process is in the group.

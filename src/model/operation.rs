@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{AddressId, Connection, Endpoint, Flags, Identity};
+use super::{AddressId, Connection, Endpoint, Flags, Identity, escaped};
 
 /// What the userspace path manager can do to one connection. Addresses are never IPv4-mapped IPv6 addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl Operation {
 
     /// What it is about, without the verb: `10.1.2.1 to 10.9.9.9:443 id 5`.
     pub fn object(&self) -> String {
-        let dev = |mark: &str| self.dev().map_or(String::new(), |dev| format!("{mark}{dev}"));
+        let dev = |mark: &str| self.dev().map_or(String::new(), |dev| format!("{mark}{}", escaped(dev)));
         match self {
             Operation::Announce { address, id, .. } => {
                 let port = address.port.map_or(String::new(), |port| format!(" port {port}"));
