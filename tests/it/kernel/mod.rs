@@ -1,5 +1,6 @@
 //! The real kernel, in network namespaces of the tests' own, read back by `ip mptcp`.
 
+mod blackhole;
 mod changes;
 mod concurrent;
 mod connection;
@@ -27,6 +28,7 @@ mod races;
 mod readme;
 mod recipes;
 mod refusals;
+mod renew;
 mod runtime_folder;
 mod scene;
 mod seam;
