@@ -9,12 +9,14 @@ mod tests;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::connection::{self, FORMS, Misuse};
 use crate::doctor::ProbeTarget;
 use crate::linux::netns::Names;
-use crate::model::Exit;
+use crate::model::{Exit, Operation, Token};
 
 /// Bring this host's MPTCP endpoints and limits to what YAML files declare
 #[derive(Debug, Parser)]
@@ -23,7 +25,7 @@ use crate::model::Exit;
     version,
     disable_help_flag = true,
     disable_help_subcommand = true,
-    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply status [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply renew [OPTIONS] NAME...\n       mptcp-apply schema",
+    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply status [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply connection [OPTIONS] [TOKEN VERB WORD...]\n       mptcp-apply renew [OPTIONS] NAME...\n       mptcp-apply schema",
     after_help = after_help()
 )]
 pub struct Cli {
@@ -135,6 +137,8 @@ pub enum Command {
         #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
         netns: Vec<Names>,
     },
+    /// List live connections, or change one by hand
+    Connection(ConnectionArgs),
     /// Ask for the subflows of an endpoint again
     Renew(Renew),
     /// Print the JSON Schema of the configuration
@@ -175,6 +179,42 @@ pub struct Status {
     /// May be repeated, and takes globs.
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     pub netns: Vec<Names>,
+}
+
+/// Options of `connection`.
+#[derive(Debug, Args)]
+#[command(override_usage = connection_usage())]
+pub struct ConnectionArgs {
+    /// The connection, as `ss -M` and `monitor` print it
+    #[arg(value_name = "TOKEN", value_hint = ValueHint::Other, requires = "verb")]
+    pub token: Option<Token>,
+    /// What to do with it
+    #[arg(value_name = "VERB", value_parser = PossibleValuesParser::new(FORMS.map(|(verb, _)| verb)), hide_possible_values = true)]
+    pub verb: Option<String>,
+    /// With which addresses
+    #[arg(value_name = "WORD", value_hint = ValueHint::Other)]
+    pub words: Vec<String>,
+    /// Use this named network namespace
+    ///
+    /// May be repeated, and takes globs.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    pub netns: Vec<Names>,
+}
+
+impl ConnectionArgs {
+    /// The operation and its connection; none when connections are to be listed.
+    ///
+    /// # Errors
+    /// When the words are no operation.
+    pub fn operation(&self) -> Result<Option<(Token, Operation)>, Misuse> {
+        let Some((token, verb)) = self.token.zip(self.verb.as_deref()) else { return Ok(None) };
+        connection::parse(verb, &self.words).map(|operation| Some((token, operation)))
+    }
+}
+
+fn connection_usage() -> String {
+    let forms = FORMS.map(|(verb, form)| format!("\n       mptcp-apply connection TOKEN {verb} {form}"));
+    format!("mptcp-apply connection [OPTIONS]{}", forms.concat())
 }
 
 /// Options of `show`.

@@ -25,7 +25,8 @@ pub mod system;
 pub mod desired;
 pub mod plan;
 
-// One pass over one network namespace.
+// One pass over one network namespace; operations on one connection.
+pub mod connection;
 pub mod reconcile;
 
 // The edge: the kernel, the runtime folder, the second process of a trial, what a watch waits for.

@@ -19,6 +19,9 @@ _mptcp__apply() {
             mptcp__apply,check)
                 cmd="mptcp__apply__subcmd__check"
                 ;;
+            mptcp__apply,connection)
+                cmd="mptcp__apply__subcmd__connection"
+                ;;
             mptcp__apply,doctor)
                 cmd="mptcp__apply__subcmd__doctor"
                 ;;
@@ -47,7 +50,7 @@ _mptcp__apply() {
 
     case "${cmd}" in
         mptcp__apply)
-            opts="-n -w -q -v -h -V --dry-run --rehearse --diff --detailed-exitcode --wait --strict --watch --resync --netns --format --color --quiet --verbose --root-dir --help --version check status show try doctor monitor renew schema"
+            opts="-n -w -q -v -h -V --dry-run --rehearse --diff --detailed-exitcode --wait --strict --watch --resync --netns --format --color --quiet --verbose --root-dir --help --version check show try doctor monitor connection renew schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -105,6 +108,42 @@ _mptcp__apply() {
             case "${prev}" in
                 --format)
                     COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --root-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mptcp__apply__subcmd__connection)
+            opts="-q -v -h --netns --format --color --quiet --verbose --root-dir --help announce remove create destroy set"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --netns)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
                     return 0
                     ;;
                 --color)

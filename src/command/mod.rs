@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod check;
+pub mod connection;
 pub mod doctor;
 pub mod guard;
 pub mod monitor;

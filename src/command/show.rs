@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use crate::cli::{Common, Format, Show};
 use crate::linux::LinuxPathManager;
 use crate::model::diagnostic::Severity;
-use crate::model::{Connection, DeclaredNames, Device, Exit, State, escaped};
+use crate::model::{DeclaredNames, Device, Exit, ManagedConnection, State, escaped};
 use crate::report::show::{self, ShowJson, ShowView, ShownSysctls};
 use crate::report::yaml;
 use crate::system::{Error, PathManager, Scope};
@@ -37,7 +37,7 @@ pub fn run(options: &Show, common: &Common) -> io::Result<Exit> {
 struct Observed {
     state: State,
     names: DeclaredNames,
-    connections: Option<Vec<Connection>>,
+    connections: Option<Vec<ManagedConnection>>,
 }
 
 fn observe(
@@ -50,7 +50,7 @@ fn observe(
     if let Some(id) = options.id {
         state.endpoints.retain(|row| row.id.is_some_and(|own| own.get() == id));
     }
-    let connections = if options.connections { Some(system.live_connections()?) } else { None };
+    let connections = if options.connections { Some(system.managed_connections()?) } else { None };
     Ok(Observed { state, names, connections })
 }
 

@@ -33,7 +33,9 @@ pub use document::{LimitValue, Located, NAME_MAX, Name};
 pub use gateway::Gateway;
 pub use load::{LoadedConfig, NoConfig, Trust};
 pub use merge::ManagedLimits;
-pub use pattern::{AddressPattern, DevicePattern, INTERFACE_NAME_MAX, is_unique_local, list_hint};
+pub use pattern::{
+    ALTNAME_MAX, AddressPattern, DevicePattern, INTERFACE_NAME_MAX, is_unique_local, list_hint,
+};
 pub use selector::Selector;
 pub use uplink::Uplink;
 pub use validate::{Config, Declaration, EndpointTarget};

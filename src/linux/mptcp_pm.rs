@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU16, NonZeroU32};
 
 use neli::consts::genl::{CtrlAttr, CtrlAttrMcastGrp, CtrlCmd};
@@ -13,7 +14,9 @@ use neli::consts::nl::{GenlId, NlmF};
 
 use crate::linux::netlink::Request;
 use crate::linux::netlink::decode::{attributes, find, number};
-use crate::model::{AddressId, Device, Endpoint, Family, Flags, Identity, Limits, canonical};
+use crate::model::{
+    AddressId, Device, Endpoint, Family, Flags, Identity, Limits, Operation, Token, canonical,
+};
 
 /// `MPTCP_PM_NAME`
 const FAMILY_NAME: &str = "mptcp_pm";
@@ -30,6 +33,10 @@ mod cmd {
     pub const SET_LIMITS: u8 = 5;
     pub const GET_LIMITS: u8 = 6;
     pub const SET_FLAGS: u8 = 7;
+    pub const ANNOUNCE: u8 = 8;
+    pub const REMOVE: u8 = 9;
+    pub const SUBFLOW_CREATE: u8 = 10;
+    pub const SUBFLOW_DESTROY: u8 = 11;
 }
 
 /// `MPTCP_PM_ATTR_*`
@@ -37,6 +44,9 @@ mod attr {
     pub const ADDR: u16 = 1;
     pub const RCV_ADD_ADDRS: u16 = 2;
     pub const SUBFLOWS: u16 = crate::system::ATTR_SUBFLOWS;
+    pub const TOKEN: u16 = 4;
+    pub const LOC_ID: u16 = 5;
+    pub const ADDR_REMOTE: u16 = 6;
 }
 
 /// `MPTCP_PM_ADDR_ATTR_*`
@@ -110,16 +120,8 @@ impl GenlFamily {
     /// Adds an endpoint. Without `id` the kernel chooses one, or keeps that of the implicit endpoint that it replaces. An
     /// id of 0 is never sent: some kernels make a row of it that can neither be listed nor deleted.
     pub fn add(self, endpoint: &Endpoint, id: Option<AddressId>) -> Request {
-        self.change_row(cmd::ADD_ADDR, |row| {
-            put_identity(row, &endpoint.identity);
-            row.put(addr::FLAGS, endpoint.flags.bits().to_ne_bytes());
-            if let Some(dev) = &endpoint.dev {
-                row.put(addr::IF_IDX, dev.index.get().to_ne_bytes());
-            }
-            if let Some(id) = id {
-                row.put(addr::ID, [id.get()]);
-            }
-        })
+        let dev = endpoint.dev.as_ref().map(|dev| dev.index);
+        self.change_row(cmd::ADD_ADDR, |row| put_row(row, &endpoint.identity, id, endpoint.flags, dev))
     }
 
     /// Removes the endpoint with this id. The kernel looks at nothing else; without an id it would report success and
@@ -143,6 +145,71 @@ impl GenlFamily {
             }
             row.put(addr::FLAGS, flags.bits().to_ne_bytes());
         })
+    }
+
+    /// A request for the addresses of a connection under the userspace path manager. Linux 6.1 ignores the token, and lists
+    /// all endpoints. No connection has the token 0.
+    pub fn dump_addresses(self, token: Token) -> Request {
+        let mut request = self.dump_endpoints();
+        request.put(attr::TOKEN, token.0.to_ne_bytes());
+        request
+    }
+
+    /// A request that no kernel carries out: to close a subflow without naming it. The kernel first looks at the connection
+    /// and its path manager, so that the refusal tells of them.
+    pub fn probe_connection(self, token: Token) -> Request {
+        let none = Identity { address: Ipv4Addr::UNSPECIFIED.into(), port: None };
+        self.of_subflow(cmd::SUBFLOW_DESTROY, token, &none, |row| put_identity(row, &none))
+    }
+
+    /// The request of an operation on a connection. `dev` is the index of the interface that it names.
+    pub fn operation(self, token: Token, operation: &Operation, dev: Option<NonZeroU32>) -> Request {
+        match operation {
+            Operation::Announce { address, id, dev: _ } => {
+                let mut request = self.change_row(cmd::ANNOUNCE, |row| {
+                    put_row(row, address, Some(*id), Flags::SIGNAL, dev);
+                });
+                request.put(attr::TOKEN, token.0.to_ne_bytes());
+                request
+            }
+            Operation::Remove { id } => {
+                let mut request = self.change(cmd::REMOVE);
+                request.put(attr::TOKEN, token.0.to_ne_bytes());
+                request.put(attr::LOC_ID, [id.get()]);
+                request
+            }
+            Operation::Create { address, peer, id, priority, dev: _ } => {
+                let local = Identity { address: *address, port: None };
+                self.of_subflow(cmd::SUBFLOW_CREATE, token, &identity(*peer), |row| {
+                    put_row(row, &local, Some(*id), priority.flags(), dev);
+                })
+            }
+            Operation::Destroy { local, peer } => {
+                let local = identity(*local);
+                self.of_subflow(cmd::SUBFLOW_DESTROY, token, &identity(*peer), |row| {
+                    put_identity(row, &local);
+                })
+            }
+            Operation::SetPriority { priority, local, peer } => {
+                self.of_subflow(cmd::SET_FLAGS, token, &identity(*peer), |row| {
+                    put_row(row, local, None, priority.flags(), None);
+                })
+            }
+        }
+    }
+
+    /// A request about the subflow between an address of this host, which `row` writes, and one of the peer.
+    fn of_subflow(
+        self,
+        command: u8,
+        token: Token,
+        peer: &Identity,
+        row: impl FnOnce(&mut Request),
+    ) -> Request {
+        let mut request = self.change_row(command, row);
+        request.put(attr::TOKEN, token.0.to_ne_bytes());
+        request.nest(attr::ADDR_REMOTE, |row| put_identity(row, peer));
+        request
     }
 
     fn change_row(self, command: u8, row: impl FnOnce(&mut Request)) -> Request {
@@ -188,6 +255,27 @@ pub fn endpoint(reply: &[u8]) -> Option<Endpoint> {
 /// The attributes behind the four bytes of `struct genlmsghdr`.
 pub fn genl_attributes(reply: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     attributes(reply.get(4..).unwrap_or_default())
+}
+
+fn put_row(
+    row: &mut Request,
+    identity: &Identity,
+    id: Option<AddressId>,
+    flags: Flags,
+    dev: Option<NonZeroU32>,
+) {
+    put_identity(row, identity);
+    row.put(addr::FLAGS, flags.bits().to_ne_bytes());
+    if let Some(index) = dev {
+        row.put(addr::IF_IDX, index.get().to_ne_bytes());
+    }
+    if let Some(id) = id {
+        row.put(addr::ID, [id.get()]);
+    }
+}
+
+fn identity(end: SocketAddr) -> Identity {
+    Identity { address: end.ip(), port: NonZeroU16::new(end.port()) }
 }
 
 fn put_identity(row: &mut Request, identity: &Identity) {

@@ -14,13 +14,14 @@ use crate::linux::interfaces::{self, Interfaces};
 use crate::linux::mptcp_pm::{self, GenlFamily};
 use crate::linux::netlink::decode::{Payloads, Verdict};
 use crate::linux::netlink::{Netlink, Request};
+use crate::linux::operations::Operations;
 use crate::linux::probe_socket::{self, ProbeSocket};
 use crate::linux::routes::Routes;
 use crate::linux::signals::Interruption;
 use crate::linux::{Changes, kept, mptcp_diag, networkd, sock_diag, sysctl};
 use crate::model::{
-    Capabilities, Connection, Counters, Endpoint, Family, Identity, Interface, Reason, State, Step, Sysctl,
-    SysctlValue, UplinkRoute, UplinkState,
+    Capabilities, Connection, ConnectionManager, Counters, Endpoint, Family, Identity, Interface,
+    ManagedConnection, Reason, State, Step, Sysctl, SysctlValue, Token, UplinkRoute, UplinkState,
 };
 use crate::system::{
     AssignedAddress, DataProgress, Errno, Error, HostFacts, Joins, MainDefault, Observed, PathManager,
@@ -152,6 +153,27 @@ impl LinuxPathManager {
         sock_diag::counters().unwrap_or_default()
     }
 
+    /// The live MPTCP connections with the path manager of each. One that ends meanwhile has none that is known.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub fn managed_connections(&mut self) -> Result<Vec<ManagedConnection>, Error> {
+        let mut operations = Operations::open()?;
+        let mut managed = Vec::new();
+        for connection in self.live_connections()? {
+            let manager = operations.manager(Token(connection.token))?;
+            let manager = match manager.unwrap_or(ConnectionManager::Unknown) {
+                ConnectionManager::Userspace { addresses } => {
+                    let named = addresses.into_iter().map(|address| self.with_device_name(address));
+                    ConnectionManager::Userspace { addresses: named.collect::<Result<_, _>>()? }
+                }
+                other => other,
+            };
+            managed.push(ManagedConnection { connection, manager });
+        }
+        Ok(managed)
+    }
+
     /// Whether packets of a subflow from this endpoint find a way to a peer.
     pub fn reaches(&mut self, endpoint: &Endpoint, peer: IpAddr) -> bool {
         let (from, dev) = (endpoint.identity.address, endpoint.dev.as_ref().map(|dev| dev.index));
@@ -227,7 +249,10 @@ impl LinuxPathManager {
 
 /// The number of the path manager's family, asked for once. The family is part of the kernel and no module, so that its
 /// number is the same in all network namespaces and never changes.
-fn find_family(netlink: &mut Netlink) -> Result<GenlFamily, Error> {
+///
+/// # Errors
+/// As [`ask_for_family`].
+pub fn find_family(netlink: &mut Netlink) -> Result<GenlFamily, Error> {
     static NUMBER: OnceLock<u16> = OnceLock::new();
     if let Some(number) = NUMBER.get() {
         return Ok(GenlFamily(*number));

@@ -200,6 +200,18 @@ codes! {
     FAILED = "failed": Error;
     /// The kernel refused a step.
     REFUSED = "refused": Error;
+    /// There is no live connection with the token.
+    NO_CONNECTION = "no-connection": Error;
+    /// A connection is under the in-kernel path manager, which takes no operations on single connections.
+    KERNEL_PATH_MANAGER = "kernel-path-manager": Error;
+    /// The subflow to be created exists already.
+    SUBFLOW_EXISTS = "subflow-exists": Error;
+    /// The peer has not answered the request for a subflow yet.
+    SUBFLOW_UNANSWERED = "subflow-unanswered": Error;
+    /// No MPTCP program listens on a port that is announced by hand.
+    PORT_UNSERVED = "port-unserved": Warning;
+    /// No program listens to path manager events, so subflows of peers are rejected.
+    NO_EVENT_LISTENER = "no-event-listener": Warning;
     /// A signal ended the run before it was done, or before it began.
     INTERRUPTED = "interrupted": Error;
     /// Another program changes the table all the time.
@@ -309,6 +321,6 @@ codes! {
     PROBE_FAILED = "probe-failed": Fault;
     /// The kernel does not show the subflows of the test connection without CAP_NET_ADMIN.
     PROBE_UNSEEN = "probe-unseen": Hint;
-    /// The peer refuses a subflow from the endpoint.
-    SUBFLOW_REFUSED = "subflow-refused": Fault;
+    /// The peer refuses a subflow.
+    SUBFLOW_REFUSED = "subflow-refused": Error | Fault;
 }

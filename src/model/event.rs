@@ -7,6 +7,7 @@ mod tests;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 
 use super::Device;
 
@@ -85,6 +86,22 @@ impl fmt::Display for EventKind {
 /// The number of a connection at this end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token(pub u32);
+
+/// Why a word is no token.
+#[derive(Debug, thiserror::Error)]
+#[error("a token of 1 to 8 hexadecimal digits is expected, as `mptcp-apply connection` and `ss -M` print it")]
+pub struct BadToken;
+
+impl FromStr for Token {
+    type Err = BadToken;
+
+    fn from_str(text: &str) -> Result<Token, BadToken> {
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        let is_digits = digits.chars().all(|c| c.is_ascii_hexdigit());
+        let number = u32::from_str_radix(digits, 16).ok().filter(|number| is_digits && *number != 0);
+        number.map(Token).ok_or(BadToken)
+    }
+}
 
 /// Eight hexadecimal digits, as `ip mptcp monitor` writes it.
 impl fmt::Display for Token {

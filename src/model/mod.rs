@@ -17,6 +17,7 @@ mod host;
 mod keeper;
 mod limits;
 mod moment;
+mod operation;
 mod probe;
 mod quote;
 mod state;
@@ -38,6 +39,7 @@ pub use host::{
 pub use keeper::{Keeper, KeeperRole};
 pub use limits::Limits;
 pub use moment::Moment;
+pub use operation::{ConnectionManager, ManagedConnection, Operation, Priority};
 pub use probe::{ObservedSubflow, Probe, ProbeConnection, ProbeOutcome, Protocol};
 pub use quote::{escaped, escaped_lines, escaped_path, shell_word};
 pub use state::{DeclaredNames, State};

@@ -35,6 +35,8 @@ pub enum FailureKind {
     /// A signal came before the first step, or while live connections waited for other paths than the one that was to be
     /// removed.
     Interrupted,
+    /// A peer did not answer in time.
+    Unanswered,
     /// Another run holds the lock.
     Locked,
     /// The configuration is invalid, or a warning counts as an error.
@@ -55,7 +57,8 @@ impl FailureKind {
             | FailureKind::Waiting
             | FailureKind::Unreadable
             | FailureKind::Unstable
-            | FailureKind::Interrupted => Exit::Failed,
+            | FailureKind::Interrupted
+            | FailureKind::Unanswered => Exit::Failed,
         }
     }
 }

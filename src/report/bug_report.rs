@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use crate::doctor::{Configuration, Evidence, Finding};
 use crate::model::{
-    AddressState, DeclaredNames, DefaultRoute, HostAddress, Interface, Listener, escaped_lines,
+    AddressState, Connection, ConnectionManager, DeclaredNames, DefaultRoute, HostAddress, Interface,
+    Listener, ManagedConnection, escaped_lines,
 };
 use crate::source::SourceFile;
 
 use super::doctor::{self, DoctorJson};
-use super::show::{self, ShownSysctls, ShowJson, ShowView};
+use super::show::{self, ShowJson, ShowView, ShownSysctls};
 use super::{Style, yaml};
 
 /// What the document is made from.
@@ -23,6 +24,7 @@ pub struct BugReport<'a> {
     names: DeclaredNames,
     /// The name of an interface.
     interface: Box<dyn Fn(NonZeroU32) -> String + 'a>,
+    connections: Vec<ManagedConnection>,
 }
 
 /// The version of this program.
@@ -82,7 +84,12 @@ impl<'a> BugReport<'a> {
     pub fn new(findings: &'a [Finding], sources: &'a [SourceFile], evidence: &'a Evidence) -> BugReport<'a> {
         let names = DeclaredNames { endpoints: evidence.names.clone(), ..DeclaredNames::default() };
         let interface = Box::new(|index| evidence.name(index));
-        BugReport { findings, sources, evidence, names, interface }
+        let managed = |connection: &Connection| ManagedConnection {
+            connection: connection.clone(),
+            manager: ConnectionManager::Unknown,
+        };
+        let connections = evidence.connections.iter().map(managed).collect();
+        BugReport { findings, sources, evidence, names, connections, interface }
     }
 
     /// The document for programs.
@@ -130,7 +137,10 @@ impl<'a> BugReport<'a> {
         let parts = [
             ("findings", doctor::text(findings, sources, evidence, Style::Plain)),
             ("applying would", lines(json.plan.iter().cloned())),
-            ("state", self.show(|view| show::text(view, ShownSysctls::All, Style::Plain, None)).unwrap_or_default()),
+            (
+                "state",
+                self.show(|view| show::text(view, ShownSysctls::All, Style::Plain, None)).unwrap_or_default(),
+            ),
             ("state as a configuration", json.configuration.clone().unwrap_or_default()),
             (
                 "counters that are not 0",
@@ -157,7 +167,7 @@ impl<'a> BugReport<'a> {
 
     /// The state with all connections, as `show --connections` has it.
     fn show<'s, T>(&'s self, render: impl FnOnce(&ShowView<'s>) -> T) -> Option<T> {
-        let (state, connections) = (self.evidence.state()?, Some(self.evidence.connections.as_slice()));
+        let (state, connections) = (self.evidence.state()?, Some(self.connections.as_slice()));
         Some(render(&ShowView {
             netns: None,
             state,

@@ -1,6 +1,7 @@
 //! Reports as JSON, version 1. Within a version, fields are added and never renamed.
 
 pub mod event;
+pub mod operation;
 pub mod status;
 mod uplink;
 
@@ -209,8 +210,9 @@ struct LimitsJson {
     add_addr_accepted: u32,
 }
 
+/// A row of the table, or an address of a connection.
 #[derive(Debug, Serialize)]
-struct EndpointJson<'a> {
+pub struct EndpointJson<'a> {
     #[serde(flatten)]
     row: RowJson,
     flags: Vec<String>,
@@ -359,7 +361,8 @@ impl<'a> StateJson<'a> {
 }
 
 impl<'a> EndpointJson<'a> {
-    fn new(endpoint: &'a Endpoint, names: &'a EndpointNames) -> EndpointJson<'a> {
+    /// The object, with the name of the declaration.
+    pub fn new(endpoint: &'a Endpoint, names: &'a EndpointNames) -> EndpointJson<'a> {
         EndpointJson {
             row: endpoint.into(),
             flags: endpoint.flags.words(),

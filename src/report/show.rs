@@ -11,11 +11,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::model::{
-    Connection, DeclaredNames, Endpoint, Identity, State, Subflow, Sysctl, SysctlValue, UplinkNames,
-    UplinkState,
+    Connection, DeclaredNames, Endpoint, Identity, ManagedConnection, State, Subflow, Sysctl, SysctlValue,
+    UplinkNames, UplinkState,
 };
 
-use super::json_v1::{StateJson, VERSION};
+use super::json_v1::{EndpointJson, StateJson, VERSION};
 use super::table::{Cell, TableLayout, colour_of, rows_with_names};
 use super::{Colour, Style};
 
@@ -31,7 +31,7 @@ pub struct ShowView<'a> {
     /// The names that the configuration gives to endpoints.
     pub names: &'a DeclaredNames,
     /// The connections, with `--connections`.
-    pub connections: Option<&'a [Connection]>,
+    pub connections: Option<&'a [ManagedConnection]>,
     /// Returns the name of an interface that a subflow is bound to.
     pub interface: &'a dyn Fn(NonZeroU32) -> String,
 }
@@ -47,11 +47,22 @@ pub struct ShowJson<'a> {
     connections: Option<Vec<ConnectionJson<'a>>>,
 }
 
+/// The document of `connection`.
 #[derive(Debug, Serialize)]
+pub struct ConnectionsJson<'a> {
+    version: u32,
+    netns: Option<&'a str>,
+    connections: Vec<ConnectionJson<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 struct ConnectionJson<'a> {
     token: Option<String>,
+    path_manager: Option<&'static str>,
     fallback: bool,
     subflows: Vec<SubflowJson<'a>>,
+    addresses: Vec<EndpointJson<'a>>,
 }
 
 /// Numbers of 64 bits are text, since most readers of JSON round them.
@@ -87,36 +98,57 @@ pub fn endpoint_of<'a>(subflow: &Subflow, state: &'a State) -> Option<&'a Endpoi
 impl<'a> ShowJson<'a> {
     /// The document of this view.
     pub fn new(view: &ShowView<'a>) -> ShowJson<'a> {
-        let ShowView { netns, state, names, connections, interface } = view;
-        let subflow = |subflow: &'a Subflow| {
-            let row = endpoint_of(subflow, state);
-            SubflowJson {
-                local: subflow.local,
-                remote: subflow.remote,
-                state: subflow.state_word(),
-                local_id: subflow.local_id,
-                remote_id: subflow.remote_id,
-                backup: subflow.flags.is_backup(),
-                flags: subflow.flags.words(),
-                dev: subflow.interface.map(interface),
-                endpoint_id: row.and_then(|row| row.id).map(|id| id.get()),
-                name: row.and_then(|row| names.endpoints.get(&row.identity)).map(String::as_str),
-                remote_token: format!("{:08x}", subflow.remote_token),
-                map_sequence: subflow.map_sequence.to_string(),
-                rtt_us: subflow.traffic.rtt.as_micros(),
-                bytes_sent: subflow.traffic.sent.to_string(),
-                bytes_acked: subflow.traffic.acknowledged.to_string(),
-                bytes_received: subflow.traffic.received.to_string(),
-                retransmitted_segments: subflow.traffic.retransmitted,
-            }
-        };
-        let connection = |connection: &'a Connection| ConnectionJson {
-            token: connection.token_word(),
-            fallback: connection.is_plain(),
-            subflows: connection.subflows.iter().map(subflow).collect(),
-        };
-        let connections = connections.map(|all| all.iter().map(connection).collect());
+        let ShowView { netns, state, names, connections, .. } = view;
+        let connections = connections.map(|all| connections_json(all, view));
         ShowJson { version: VERSION, netns: *netns, state: StateJson::new(state, names), connections }
+    }
+}
+
+impl<'a> ConnectionsJson<'a> {
+    /// The document of the connections of this view.
+    pub fn new(view: &ShowView<'a>) -> ConnectionsJson<'a> {
+        let connections = connections_json(view.connections.unwrap_or_default(), view);
+        ConnectionsJson { version: VERSION, netns: view.netns, connections }
+    }
+}
+
+fn connections_json<'a>(all: &'a [ManagedConnection], view: &ShowView<'a>) -> Vec<ConnectionJson<'a>> {
+    let json = |ManagedConnection { connection, manager }: &'a ManagedConnection| ConnectionJson {
+        token: connection.token_word(),
+        path_manager: manager.word(),
+        fallback: connection.is_plain(),
+        subflows: connection.subflows.iter().map(|subflow| SubflowJson::new(subflow, view)).collect(),
+        addresses: manager
+            .addresses()
+            .iter()
+            .map(|row| EndpointJson::new(row, &view.names.endpoints))
+            .collect(),
+    };
+    all.iter().map(json).collect()
+}
+
+impl<'a> SubflowJson<'a> {
+    fn new(subflow: &'a Subflow, view: &ShowView<'a>) -> SubflowJson<'a> {
+        let row = endpoint_of(subflow, view.state);
+        SubflowJson {
+            local: subflow.local,
+            remote: subflow.remote,
+            state: subflow.state_word(),
+            local_id: subflow.local_id,
+            remote_id: subflow.remote_id,
+            backup: subflow.flags.is_backup(),
+            flags: subflow.flags.words(),
+            dev: subflow.interface.map(view.interface),
+            endpoint_id: row.and_then(|row| row.id).map(|id| id.get()),
+            name: row.and_then(|row| view.names.endpoints.get(&row.identity)).map(String::as_str),
+            remote_token: format!("{:08x}", subflow.remote_token),
+            map_sequence: subflow.map_sequence.to_string(),
+            rtt_us: subflow.traffic.rtt.as_micros(),
+            bytes_sent: subflow.traffic.sent.to_string(),
+            bytes_acked: subflow.traffic.acknowledged.to_string(),
+            bytes_received: subflow.traffic.received.to_string(),
+            retransmitted_segments: subflow.traffic.retransmitted,
+        }
     }
 }
 
@@ -140,7 +172,7 @@ pub enum ShownSysctls {
 /// The page for people: endpoints as `ip mptcp endpoint show` writes them with their names, limits, sysctls, and with
 /// `--connections` the live connections.
 pub fn text(view: &ShowView<'_>, sysctls: ShownSysctls, style: Style, screen: Option<usize>) -> String {
-    let ShowView { state, names, connections, .. } = view;
+    let ShowView { state, names, .. } = view;
     let mut text = endpoints(state, names, style);
     // Writing to a String cannot fail.
     let _ = writeln!(text, "limits {}", state.limits);
@@ -153,21 +185,32 @@ pub fn text(view: &ShowView<'_>, sysctls: ShownSysctls, style: Style, screen: Op
         let _ = writeln!(text, "sysctl {} {value}", sysctl.name());
     }
     uplinks(&mut text, state.uplinks(), &names.uplinks, style);
-    let connections = connections.unwrap_or_default();
-    let tables: Vec<Vec<Vec<Cell>>> = connections
-        .iter()
-        .map(|connection| connection.subflows.iter().map(|subflow| cells(subflow, view)).collect())
-        .collect();
+    text + &self::connections(view, style, screen)
+}
+
+/// The live connections: a heading with the path manager, a line a subflow, and the addresses that the connection holds
+/// under the userspace path manager.
+pub fn connections(view: &ShowView<'_>, style: Style, screen: Option<usize>) -> String {
+    let mut text = String::new();
+    let connections = view.connections.unwrap_or_default();
+    let rows_of =
+        |connection: &Connection| connection.subflows.iter().map(|subflow| cells(subflow, view)).collect();
+    let tables: Vec<Vec<Vec<Cell>>> =
+        connections.iter().map(|managed| rows_of(&managed.connection)).collect();
     let layout = TableLayout::of(&tables.iter().flatten().collect::<Vec<_>>(), INDENT, style, screen);
-    for (connection, rows) in connections.iter().zip(&tables) {
+    for (ManagedConnection { connection, manager }, rows) in connections.iter().zip(&tables) {
+        let manager_word = manager.word().map_or(String::new(), |word| format!(" path manager {word}"));
         let fallback = if connection.is_plain() {
             style.paint(Colour::Yellow, "   fallback to TCP")
         } else {
             String::new()
         };
         let token = connection.token_word().unwrap_or_else(|| "-".to_owned());
-        let _ = writeln!(text, "connection {token}{fallback}");
+        let _ = writeln!(text, "connection {token}{manager_word}{fallback}");
         rows.iter().for_each(|row| layout.write(&mut text, row));
+        for address in manager.addresses() {
+            let _ = writeln!(text, "  address {address}");
+        }
     }
     text
 }

@@ -8,6 +8,7 @@
 //! - `kernel`: the real kernel in network namespaces of the tests' own, read back by `ip mptcp`; system calls that fail,
 //!   answers that lie, kills, races, and runtime folders that are of no use.
 //! - `fleet`: what is for many hosts agrees with the program and its README.
+//! - `kernel::connection`: operations on one connection; `kernel::recipes`: those that the manual page has.
 //! - `kernel::providers`: uplinks with live connections.
 //! - `kernel::elsewhere`: what the README says to those who come from `ip mptcp`, NetworkManager and mptcpd.
 //! - `kernel::readme`: the README's first command, first file and way back; `kernel::json_page`: each field has its words.

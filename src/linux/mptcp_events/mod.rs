@@ -55,12 +55,7 @@ impl EventSocket {
     /// # Errors
     /// [`Error::NoMptcp`] when the kernel has no path manager; [`Error::Io`] without CAP_NET_ADMIN.
     pub fn open() -> Result<EventSocket, Error> {
-        let replies = ask_for_family(&mut Netlink::open(NlFamily::Generic)?)?;
-        let family = replies.iter().find_map(|reply| mptcp_pm::family(reply));
-        let group = replies.iter().find_map(|reply| mptcp_pm::events_group(reply));
-        let (Some(family), Some(group)) = (family, group) else {
-            return Err(Error::Protocol("a family without a number, or without events".into()));
-        };
+        let (family, group) = numbers()?;
         log::debug!("mptcp_pm has number {family}, and its events are those of group {group}");
         // bind(2) joins groups up to number 32. The kernel registers this family when it starts (`inet_init`), before those
         // of all modules, and assigns the lowest free numbers: 9 in Linux 6.18.
@@ -91,6 +86,15 @@ impl EventSocket {
             all.extend(received);
         }
         Ok(all)
+    }
+
+    /// The same, after waiting for an event, `at_most` that long.
+    ///
+    /// # Errors
+    /// When waiting or reading fails.
+    pub fn wait(&mut self, at_most: Duration) -> Result<Vec<Received>, Error> {
+        wait::readable([self.socket.as_fd()], Some(at_most)).map_err(cannot_wait)?;
+        self.drain()
     }
 
     /// Reads one datagram; none when there is none.
@@ -133,6 +137,18 @@ impl EventSocket {
         }
         Ok(all)
     }
+}
+
+/// The numbers of the path manager's family and of its multicast group of events.
+///
+/// # Errors
+/// As [`ask_for_family`].
+pub fn numbers() -> Result<(u16, u32), Error> {
+    let replies = ask_for_family(&mut Netlink::open(NlFamily::Generic)?)?;
+    let family = replies.iter().find_map(|reply| mptcp_pm::family(reply));
+    let group = replies.iter().find_map(|reply| mptcp_pm::events_group(reply));
+    let lacking = || Error::Protocol("a family without a number, or without events".into());
+    family.zip(group).ok_or_else(lacking)
 }
 
 /// The events of that family in a datagram. A message that is not whole is lost, with all that follows it.
@@ -213,9 +229,13 @@ impl<'a> EventStream<'a> {
         let mut all: Vec<PollFd<'_>> = sockets.chain([reader]).collect();
         let at_most = self.sockets.iter().any(|socket| socket.has_more).then_some(Duration::ZERO);
         let waited = wait::wait(&mut all, at_most);
-        waited.map_err(|error| Error::Io("wait for path manager events".into(), error))?;
+        waited.map_err(cannot_wait)?;
         Ok(all.iter().map(wait::is_ready).collect())
     }
+}
+
+fn cannot_wait(error: io::Error) -> Error {
+    Error::Io("wait for path manager events".into(), error)
 }
 
 fn failed(what: &str) -> impl FnOnce(rustix::io::Errno) -> Error {

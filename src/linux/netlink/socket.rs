@@ -138,8 +138,12 @@ impl Netlink {
         verdict.ok_or_else(|| Error::Protocol("no verdict".into()))
     }
 
-    /// Makes the kernel explain refusals from now on. For requests that only read that is not worth a system call.
-    fn ask_for_explanations(&mut self) -> Result<(), Error> {
+    /// Makes the kernel explain refusals from now on, as it does once a change was requested. For most requests that only
+    /// read, that is not worth a system call.
+    ///
+    /// # Errors
+    /// When the kernel cannot.
+    pub fn ask_for_explanations(&mut self) -> Result<(), Error> {
         if !self.explains {
             let enabled = self.socket.enable_ext_ack(true);
             enabled.map_err(|error| Error::Io("ask for extended acknowledgements".into(), error))?;

@@ -26,12 +26,15 @@ const REFUSED: &str = "{version: 1, endpoints: {a: {address: 203.0.113.7, port: 
 
 /// Fields that only some documents have: one of each kind.
 const RARE: [&str; 11] = [
+const RARE: [&str; 12] = [
     "trigger",
     "error",
     "errors",
     "meaning",
     "map-sequence",
     "in-sync",
+    "path-manager",
+    "result",
     "evidence",
     "watched-ms",
     "server-side",
@@ -92,6 +95,7 @@ fn it_names_every_field() {
     documents.push(document(client, &["show", "--connections"], ""));
     documents.push(document(client, &["doctor", "-", "--report"], CONFIG));
     documents.push(document(client, &["status", "-"], CONFIG));
+    documents.push(document(client, &["connection", "1", "remove", "id", "1"], ""));
     documents.push(document(client, &["doctor", "-", "--probe", SERVICE], REFUSED));
     drop(connection);
 

@@ -3,6 +3,7 @@
 mod blackhole;
 mod changes;
 mod concurrent;
+mod connection;
 mod doctor;
 mod elsewhere;
 mod endpoints;
@@ -25,6 +26,7 @@ mod protocol_name;
 mod providers;
 mod races;
 mod readme;
+mod recipes;
 mod refusals;
 mod renew;
 mod runtime_folder;

@@ -203,7 +203,7 @@ fn connections_are_shown_with_their_endpoints() {
     }
     assert_eq!(subflows(&links.client).len(), 3);
     let page = show(&links.client, &options).expect(0).stdout;
-    assert!(page.contains(&format!("connection {token}\n")), "{page}");
+    assert!(page.contains(&format!("connection {token} path manager kernel\n")), "{page}");
     assert!(
         page.lines().any(|line| line.contains("10.1.3.1%c3:") && line.ends_with("three  backup")),
         "{page}"

@@ -74,7 +74,7 @@ fn command(namespace: &Namespace) -> Command {
 
 /// How many sockets are in a group of generic netlink there.
 #[track_caller]
-fn listeners(namespace: &Namespace) -> usize {
+pub fn listeners(namespace: &Namespace) -> usize {
     const GENERIC: &str = "16";
     let mut cat = namespace.command("cat");
     cat.arg("/proc/net/netlink");
