@@ -27,7 +27,7 @@ const FOLDER: &str = "/run/mptcp-apply";
 /// A number that no two boots share.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
-/// More than a record of 255 endpoints ever takes, in bytes.
+/// More than a file about 255 endpoints ever takes, in bytes.
 const RECORD_MAX: u64 = 64 * 1024;
 
 /// What makes something on disk trustworthy.
@@ -98,30 +98,24 @@ impl RunDir {
     }
 
     fn read_owned(&self) -> io::Result<OwnedEndpoints> {
-        let (path, mut bytes) = (self.file("owned"), Vec::new());
         // What root recorded is right for others too, who may plan with it.
-        let trusted = RunDir::is_own_or_roots;
-        let judged = self.judge_folder(trusted).and_then(|()| self.judge_file(&path, trusted));
-        let file = judged.and_then(|()| File::open(&path));
-        match file.and_then(|file| file.take(RECORD_MAX + 1).read_to_end(&mut bytes)) {
-            Ok(_) if bytes.len() as u64 > RECORD_MAX => {
-                Err(io::Error::other(format!("{} is larger than any record", escaped_path(&path))))
-            }
-            Ok(0) => Ok(OwnedEndpoints::new()),
-            Ok(_) => {
-                let (text, head) = (String::from_utf8_lossy(&bytes), head()?);
+        match self.read("owned", RunDir::is_own_or_roots)? {
+            Some(text) if !text.is_empty() => {
+                let head = head()?;
                 Ok(text.split_inclusive('\n').skip_while(|line| *line != head).filter_map(parse).collect())
             }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(OwnedEndpoints::new()),
-            Err(error) => Err(error),
+            _ => Ok(OwnedEndpoints::new()),
         }
     }
 
-    /// Readers see the old record or the new one.
     fn write_owned(&self, owned: &OwnedEndpoints) -> io::Result<()> {
         let rows: String = owned.iter().map(|(identity, id)| format(identity, *id)).collect();
-        let text = if rows.is_empty() { rows } else { head()? + &rows };
-        let (path, new) = (self.file("owned"), self.file("owned.new"));
+        self.replace("owned", &if rows.is_empty() { rows } else { head()? + &rows })
+    }
+
+    /// Writes a file as a whole: readers see the old text or the new one.
+    fn replace(&self, kind: &str, text: &str) -> io::Result<()> {
+        let (path, new) = (self.file(kind), self.file(&format!("{kind}.new")));
         self.create_folder()?;
         // Left behind by a run that was killed, or anything else; what is made anew is this user's own file.
         let _ = fs::remove_file(&new);
@@ -135,6 +129,60 @@ impl RunDir {
             // Half a file would only fill a full disk further.
             let _ = fs::remove_file(&new);
         })
+    }
+
+    /// The file by which a run asks the watch that holds the lock to renew endpoints. It need not exist.
+    pub fn request(&self) -> PathBuf {
+        self.file("renew")
+    }
+
+    /// Asks the watch that holds the lock to renew these endpoints.
+    ///
+    /// # Errors
+    /// When the request cannot be written.
+    pub fn ask(&self, endpoints: impl Iterator<Item = Identity>) -> io::Result<()> {
+        self.replace("renew", &endpoints.map(|identity| format(&identity, None)).collect::<String>())
+    }
+
+    /// Whether a request waits.
+    pub fn is_asked(&self) -> bool {
+        self.request().exists()
+    }
+
+    /// Takes a request back. Whether it was still there.
+    pub fn withdraw(&self) -> bool {
+        fs::remove_file(self.request()).is_ok()
+    }
+
+    /// The endpoints that other runs ask to renew, once.
+    pub fn take_request(&self) -> Vec<Identity> {
+        let read = self.read("renew", RunDir::is_own);
+        match read {
+            Ok(None) => Vec::new(),
+            Ok(Some(text)) => {
+                self.withdraw();
+                text.split_inclusive('\n').filter_map(parse).map(|(identity, _)| identity).collect()
+            }
+            Err(error) => {
+                log::warn!("cannot read {}: {error}", escaped_path(&self.request()));
+                Vec::new()
+            }
+        }
+    }
+
+    /// The text of a file; none where there is none.
+    fn read(&self, kind: &str, trusted: Trust) -> io::Result<Option<String>> {
+        let (path, mut bytes) = (self.file(kind), Vec::new());
+        let judged = self.judge_folder(trusted).and_then(|()| self.judge_file(&path, trusted));
+        let file = judged.and_then(|()| File::open(&path));
+        match file.and_then(|file| file.take(RECORD_MAX + 1).read_to_end(&mut bytes)) {
+            Ok(_) if bytes.len() as u64 > RECORD_MAX => {
+                Err(io::Error::other(format!("{} is larger than any record", escaped_path(&path))))
+            }
+            Ok(_) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn file(&self, kind: &str) -> PathBuf {

@@ -3,6 +3,7 @@
 //! It implements the traits of `system` and decides nothing: it reads what there is, and carries out steps.
 
 mod addresses;
+pub mod blackhole;
 mod changes;
 pub mod claim;
 pub mod evidence;

@@ -120,8 +120,9 @@ fn next(reason: Reason) -> Option<Reason> {
         Reason::Drained => Some(Reason::PutBack),
         Reason::PutBack => Some(Reason::Renewed),
         Reason::Renewed => Some(Reason::AddedTooEarly),
-        Reason::AddedTooEarly => Some(Reason::SubflowLost),
-        Reason::SubflowLost => Some(Reason::RouterChanged),
+        Reason::AddedTooEarly => Some(Reason::SubflowLost(1)),
+        Reason::SubflowLost(_) => Some(Reason::AskedFor),
+        Reason::AskedFor => Some(Reason::RouterChanged),
         Reason::RouterChanged => Some(Reason::GatewayUnknown),
         Reason::GatewayUnknown => None,
     }
