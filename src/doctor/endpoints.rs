@@ -1,8 +1,11 @@
 //! Findings about the addresses and interfaces of endpoints.
 
-use crate::model::{AddressState, Endpoint, Flags, Interface, code};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 
-use super::evidence::{Configuration, Evidence};
+use crate::model::{AddressState, Connection, Endpoint, Flags, HostAddress, Interface, code, counted};
+
+use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
 
 /// Why an endpoint cannot be used: the first finding. An address that a live subflow uses works; but TCP notices late, if
@@ -98,7 +101,7 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
             )
             .remedy(match evidence.names.get(&row.identity) {
                 Some(_) => evidence.fix(&format!("dev: {on}"), ""),
-                None => readd(row, Some(&on)),
+                None => readd(row, row.flags, Some(&on)),
             });
         return Some(finding);
     };
@@ -161,19 +164,121 @@ pub fn deprecated(evidence: &Evidence) -> Vec<Finding> {
     evidence.endpoints().filter(is_deprecated).map(finding).collect()
 }
 
-/// The commands that remove an endpoint and add it again, so that the kernel opens its subflows on live connections too.
-pub fn renew(evidence: &Evidence, row: &Endpoint, dev: Option<&str>) -> String {
-    match (evidence.names.get(&row.identity), &evidence.configuration) {
-        // Applying re-creates an endpoint whose interface is gone.
-        (Some(_), Configuration::Valid(declared)) if dev.is_some() => declared.command.clone(),
-        _ => readd(row, dev),
+/// How the names of interfaces begin that lead to containers and virtual machines, and to no peer.
+const INTERNAL: [&str; 11] =
+    ["docker", "br-", "veth", "virbr", "lxc", "lxdbr", "incusbr", "podman", "cni", "flannel", "cali"];
+
+/// No endpoint at all, though there are several links, and live connections with one subflow.
+pub fn none(evidence: &Evidence) -> Vec<Finding> {
+    let Some(state) = evidence.state() else { return Vec::new() };
+    let on_purpose = evidence.declared().is_some_and(|declared| declared.manages_endpoints);
+    // A client can as well leave it to the server, which announces its addresses.
+    let is_explained = evidence.heard_announcements() || evidence.is_userspace();
+    if on_purpose || is_explained || evidence.endpoints().next().is_some() {
+        return Vec::new();
+    }
+    let alone = |connection: &&Connection| {
+        connection.is_fully_established() && !connection.is_plain() && connection.additional() == 0
+    };
+    let alone: Vec<&Connection> = evidence.begun().filter(alone).collect();
+    let remotes = alone.iter().flat_map(|connection| &connection.subflows).map(|subflow| subflow.remote);
+    let families: BTreeSet<bool> = remotes.map(|remote| remote.is_ipv4()).collect();
+    let own = |own: &&HostAddress| {
+        families.contains(&own.address.is_ipv4())
+            && own.state == AddressState::Settled
+            && is_global(own.address)
+    };
+    let link = |own: &HostAddress| {
+        let link = evidence.interface_of(own.address).filter(|link| link.up && link.carrier)?;
+        let is_internal = INTERNAL.iter().any(|start| link.name.starts_with(start));
+        (!is_internal).then_some((link.name.as_str(), own.address))
+    };
+    let links: BTreeSet<(&str, IpAddr)> = evidence.addresses.iter().filter(own).filter_map(link).collect();
+    let names: BTreeSet<&str> = links.iter().map(|(name, _)| *name).collect();
+    if names.len() < 2 {
+        return Vec::new();
+    }
+    let names: Vec<&str> = names.into_iter().collect();
+    let (wanted, limit) = (links.len() as u32 - 1, state.limits.subflows);
+    let raise = |text: String| if limit < wanted { text } else { String::new() };
+    let add =
+        |(name, address): &(&str, IpAddr)| format!("\nip mptcp endpoint add {address} dev {name} subflow");
+    let commands = raise(format!("\nip mptcp limits set subflows {wanted}"))
+        + &links.iter().map(add).collect::<String>();
+    let yaml = raise(format!("limits: {{subflows: {wanted}}}\n"));
+    let finding =
+        Finding::hint(code::NO_ENDPOINT, "no endpoint opens subflows, so connections have one path")
+            .evidence(format!(
+                "the table is empty; {} with one subflow; links with addresses: {}",
+                counted(alone.len(), "live connection"),
+                names.join(", ")
+            ))
+            .meaning("The kernel opens further subflows only from endpoints with the flag `subflow`.")
+            .remedy(evidence.fix(
+                &format!("{yaml}endpoints: {{links: {{dev: [{}], flags: [subflow]}}}}", names.join(", ")),
+                commands.trim_start(),
+            ));
+    vec![finding]
+}
+
+fn is_global(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => !v4.is_link_local(),
+        IpAddr::V6(v6) => !v6.is_unicast_link_local(),
     }
 }
 
-fn readd(row: &Endpoint, dev: Option<&str>) -> String {
+/// Whether an endpoint opens subflows on live connections: one with `fullmesh` alone does so to announced addresses only.
+pub fn can_open(evidence: &Evidence, row: &Endpoint) -> bool {
+    row.flags.contains(Flags::SUBFLOW) || evidence.heard_announcements()
+}
+
+/// Endpoints with `fullmesh` and without `subflow`, where no peer announced an address.
+pub fn fullmesh_alone(evidence: &Evidence) -> Vec<Finding> {
+    let finding = |row: &Endpoint| {
+        let lacks = |connection: &&Connection| {
+            let mut remotes = connection.subflows.iter().map(|subflow| subflow.remote);
+            connection.is_fully_established()
+                && remotes.any(|remote| remote.is_ipv4() == row.identity.address.is_ipv4())
+        };
+        let lacking = evidence.begun().filter(lacks).count();
+        let severity = if lacking > 0 { FindingSeverity::Fault } else { FindingSeverity::Hint };
+        let flags = row.flags.union(Flags::SUBFLOW);
+        let title = format!(
+            "fullmesh without subflow: {} opens subflows to announced addresses only",
+            evidence.label(row)
+        );
+        Finding::fault(code::FULLMESH_WITHOUT_SUBFLOW, title)
+            .severity(severity)
+            .endpoint(evidence.label(row))
+            .evidence(format!(
+                "flags of {}: {}; AddAddr is 0 (no peer announced an address); {} without a subflow from it",
+                row.identity,
+                row.flags,
+                counted(lacking, "live connection")
+            ))
+            .meaning("`fullmesh` adds subflows to the addresses that a peer announces. The flag `subflow` opens them to the address that the connection was opened to.")
+            .remedy(evidence.fix(&format!("flags: [{}]", flags.words().join(", ")), &readd(row, flags, None)))
+    };
+    let idle = |row: &&Endpoint| {
+        !can_open(evidence, row) && !evidence.is_in_use(row) && problem(evidence, row).is_none()
+    };
+    evidence.opening().filter(idle).map(finding).collect()
+}
+
+/// The commands that remove an endpoint and add it again, so that the kernel opens its subflows on live connections too.
+pub fn renew(evidence: &Evidence, row: &Endpoint, dev: Option<&str>) -> String {
+    match (evidence.names.get(&row.identity), evidence.declared()) {
+        // Applying re-creates an endpoint whose interface is gone.
+        (Some(_), Some(declared)) if dev.is_some() => declared.command.clone(),
+        _ => readd(row, row.flags, dev),
+    }
+}
+
+fn readd(row: &Endpoint, flags: Flags, dev: Option<&str>) -> String {
     let id = row.id.map_or(String::new(), |id| format!(" id {id}"));
     let own = row.dev.as_ref().and_then(|own| own.name.as_deref());
     let dev = dev.or(own).map_or(String::new(), |dev| format!(" dev {dev}"));
-    let (identity, flags) = (row.identity, row.flags);
+    let identity = row.identity;
     format!("ip mptcp endpoint delete{id}\nip mptcp endpoint add {identity}{id} {flags}{dev}")
 }

@@ -123,6 +123,8 @@ pub struct Declared {
     pub of_uplinks: Vec<Diagnostic>,
     /// Why this kernel cannot apply it.
     pub unsupported: Vec<Diagnostic>,
+    /// Whether the endpoints of the table are declared, be it that there are none.
+    pub manages_endpoints: bool,
     /// Where each endpoint is declared, by name.
     pub locations: BTreeMap<String, Location>,
 }
@@ -165,6 +167,7 @@ impl Declared {
         let locations = loaded.config.endpoints.iter().flatten();
         let locations = locations.map(|endpoint| (endpoint.name.value.to_string(), endpoint.name.location));
         let mut declared = Declared { command, locations: locations.collect(), ..Declared::default() };
+        declared.manages_endpoints = loaded.config.endpoints.is_some();
         let uplinks = || loaded.config.uplinks.iter().flatten();
         declared.uplinks = uplinks().map(|uplink| uplink.dev.value.clone()).collect();
         let is_of_uplink = |found: &Diagnostic| {
@@ -204,9 +207,47 @@ impl Evidence {
         self.state().into_iter().flat_map(|state| &state.endpoints).filter(|row| !row.is_implicit())
     }
 
-    /// The name of an endpoint, or its address and port where it has none.
+    /// The valid configuration, compared with this host.
+    pub fn declared(&self) -> Option<&Declared> {
+        match &self.configuration {
+            Configuration::Valid(declared) => Some(declared),
+            Configuration::Absent | Configuration::Invalid(..) => None,
+        }
+    }
+
+    /// The name of an endpoint, with its address where a selector gave the name to others too; the address and port of one
+    /// without a name.
     pub fn label(&self, row: &Endpoint) -> String {
-        self.names.get(&row.identity).cloned().unwrap_or_else(|| row.identity.to_string())
+        let Some(name) = self.names.get(&row.identity) else { return row.identity.to_string() };
+        let is_shared = self.names.values().filter(|other| *other == name).nth(1).is_some();
+        if is_shared { format!("{name} ({})", row.identity) } else { name.clone() }
+    }
+
+    /// Where the endpoint of that label is declared.
+    pub fn location(&self, label: &str) -> Option<Location> {
+        // No name has a blank.
+        self.declared()?.locations.get(label.split(' ').next()?).copied()
+    }
+
+    /// Whether new connections get the userspace path manager, which obeys neither endpoints nor limits.
+    pub fn is_userspace(&self) -> bool {
+        match [Sysctl::PATH_MANAGER, Sysctl::PM_TYPE].map(|sysctl| self.sysctl(sysctl)) {
+            [Some(SysctlValue::Word(word)), _] => word == "userspace",
+            [_, pm_type] => pm_type == Some(&SysctlValue::Number(1)),
+        }
+    }
+
+    /// Whether this host sent no request for a subflow since it was booted.
+    pub fn never_asked(&self) -> bool {
+        let names = ["MPJoinSynTx", "MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"];
+        self.counters.as_ref().is_some_and(|counters| counters.known(names[0]).is_some())
+            && names.iter().all(|name| self.counter(name) == 0)
+    }
+
+    /// Whether a peer announced an address since this host was booted. That none did is certain; more the counter does not
+    /// tell.
+    pub fn heard_announcements(&self) -> bool {
+        self.counters.is_none() || self.counter("AddAddr") > 0
     }
 
     /// The endpoints that open subflows.
@@ -282,10 +323,7 @@ impl Evidence {
 
     /// Whether an uplink is declared for the interface.
     pub fn is_uplink(&self, interface: &Interface) -> bool {
-        match &self.configuration {
-            Configuration::Valid(declared) => declared.uplinks.iter().any(|dev| dev.matches(interface)),
-            Configuration::Absent | Configuration::Invalid(..) => false,
-        }
+        self.declared().is_some_and(|declared| declared.uplinks.iter().any(|dev| dev.matches(interface)))
     }
 
     /// The name of an interface, or `if7`.
@@ -295,11 +333,9 @@ impl Evidence {
 
     /// How to correct a setting: in the configuration if it is valid, with a command otherwise.
     pub fn fix(&self, yaml: &str, command: &str) -> String {
-        match &self.configuration {
-            Configuration::Valid(declared) => {
-                format!("{yaml}   # in the configuration, then:\n{}", declared.command)
-            }
-            Configuration::Absent | Configuration::Invalid(..) => command.to_owned(),
+        match self.declared() {
+            Some(declared) => format!("{yaml}   # in the configuration, then:\n{}", declared.command),
+            None => command.to_owned(),
         }
     }
 }

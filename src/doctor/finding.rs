@@ -88,3 +88,11 @@ impl Finding {
         Finding { endpoint: Some(endpoint), ..self }
     }
 }
+
+/// Evidence of steps that applying would take: the first three of them.
+pub fn applying_would(steps: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let more = steps.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!("applying would {}{more}", steps[..steps.len().min(SHOWN)].join("; "))
+}

@@ -1,11 +1,11 @@
 //! Findings about the path manager as a whole, the configuration, and other programs.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::model::{Endpoint, Step, Sysctl, SysctlValue, code, counted};
 
 use super::evidence::{Configuration, Evidence, Table};
-use super::finding::Finding;
+use super::finding::{Finding, applying_would};
 
 /// The kernel has no MPTCP.
 pub fn no_mptcp(evidence: &Evidence) -> Vec<Finding> {
@@ -51,17 +51,19 @@ pub fn mptcp_disabled(evidence: &Evidence) -> Vec<Finding> {
 
 /// The userspace path manager is selected, and ignores endpoints.
 pub fn userspace_path_manager(evidence: &Evidence) -> Vec<Finding> {
-    let manager = [Sysctl::PATH_MANAGER, Sysctl::PM_TYPE].map(|sysctl| evidence.sysctl(sysctl));
-    let seen = match manager {
-        [Some(SysctlValue::Word(word)), _] if word == "userspace" => "path_manager is userspace",
-        [None, Some(SysctlValue::Number(1))] => "pm_type is 1",
-        _ => return Vec::new(),
+    if !evidence.is_userspace() {
+        return Vec::new();
+    }
+    let has_word = evidence.sysctl(Sysctl::PATH_MANAGER).is_some();
+    let [seen, kernel] = if has_word {
+        ["path_manager is userspace", "path_manager=kernel"]
+    } else {
+        ["pm_type is 1", "pm_type=0"]
     };
     let count = evidence.endpoints().count();
     if count == 0 {
         return Vec::new();
     }
-    let kernel = if seen.starts_with("pm_type") { "pm_type=0" } else { "path_manager=kernel" };
     let finding = Finding::fault(code::USERSPACE_PATH_MANAGER, "the endpoints are ignored: the userspace path manager is selected")
         .evidence(format!("sysctl net.mptcp.{seen}; {} in the table", counted(count, "endpoint")))
         .meaning("Only a daemon such as mptcpd opens subflows on new connections. Without one they have a single path.")
@@ -71,7 +73,7 @@ pub fn userspace_path_manager(evidence: &Evidence) -> Vec<Finding> {
 
 /// The kernel's state differs from the configuration.
 pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
-    let Configuration::Valid(declared) = &evidence.configuration else { return Vec::new() };
+    let Some(declared) = evidence.declared() else { return Vec::new() };
     let mut findings = Vec::new();
     for reason in &declared.unsupported {
         let finding = Finding::fault(code::NOT_POSSIBLE, reason.message.as_str())
@@ -92,14 +94,12 @@ pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
         findings.push(Finding { location, endpoint: waiting.endpoint.clone(), ..finding });
     }
     // Those of uplinks have findings of their own.
-    let steps: Vec<&Step> = declared.steps.iter().filter(|step| !step.is_of_uplink()).collect();
+    let steps = declared.steps.iter().filter(|step| !step.is_of_uplink());
+    let steps: Vec<String> = steps.map(ToString::to_string).collect();
     if !steps.is_empty() {
-        let first: Vec<String> = steps.iter().take(3).map(ToString::to_string).collect();
-        let more = steps.len().saturating_sub(3);
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         findings.push(
             Finding::fault(code::NOT_APPLIED, "the kernel's state differs from the configuration")
-                .evidence(format!("applying would {}{more}", first.join("; ")))
+                .evidence(applying_would(&steps))
                 .meaning("The configuration was not applied since it was written, or another program changed the kernel since.")
                 .remedy(declared.command.as_str()),
         );
@@ -108,11 +108,7 @@ pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
 }
 
 fn missing_rows(evidence: &Evidence) -> impl Iterator<Item = &Endpoint> {
-    let declared = match &evidence.configuration {
-        Configuration::Valid(declared) => Some(declared),
-        Configuration::Absent | Configuration::Invalid(..) => None,
-    };
-    declared.into_iter().flat_map(|declared| &declared.steps).filter_map(move |step| match step {
+    evidence.declared().into_iter().flat_map(|declared| &declared.steps).filter_map(move |step| match step {
         Step::AddAddr { endpoint, .. } if evidence.state()?.endpoint(endpoint.identity).is_none() => {
             Some(endpoint)
         }
@@ -148,13 +144,8 @@ pub fn port_held(evidence: &Evidence) -> Vec<Finding> {
     let mut findings = Vec::new();
     for row in missing_rows(evidence) {
         let Some(port) = row.identity.port else { continue };
-        let wanted = row.identity.address;
-        // An IPv6 socket on the unspecified address usually accepts IPv4 too.
-        let everywhere = |ip: IpAddr| ip.is_unspecified() && (ip.is_ipv6() || wanted.is_ipv4());
-        let holds = |local: SocketAddr| {
-            local.port() == port.get() && (local.ip() == wanted || everywhere(local.ip()))
-        };
-        let Some(listener) = evidence.listeners.iter().find(|listener| holds(listener.local)) else {
+        let at = SocketAddr::from((row.identity.address, port.get()));
+        let Some(listener) = evidence.listeners.iter().find(|listener| listener.covers(at)) else {
             continue;
         };
         findings.push(
@@ -170,7 +161,7 @@ pub fn port_held(evidence: &Evidence) -> Vec<Finding> {
 
 /// Another program that manages endpoints runs here, and endpoints differ from the configuration.
 pub fn other_manager(evidence: &Evidence) -> Vec<Finding> {
-    let Configuration::Valid(declared) = &evidence.configuration else { return Vec::new() };
+    let Some(declared) = evidence.declared() else { return Vec::new() };
     let foreign =
         declared.steps.iter().filter(|step| matches!(step, Step::DelAddr { .. } | Step::AddAddr { .. }));
     let count = foreign.count();

@@ -3,15 +3,20 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::model::{Connection, Endpoint, Flags, code, counted};
+use crate::model::{Connection, Endpoint, Flags, State, code, counted};
 
 use super::endpoints::problem;
-use super::evidence::{Configuration, Evidence};
+use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
+
+/// The state whose limits the kernel obeys: none under the userspace path manager.
+fn obeyed(evidence: &Evidence) -> Option<&State> {
+    evidence.state().filter(|_| !evidence.is_userspace())
+}
 
 /// The limit of additional subflows is lower than the endpoints need.
 pub fn subflows(evidence: &Evidence) -> Vec<Finding> {
-    let Some(state) = evidence.state() else { return Vec::new() };
+    let Some(state) = obeyed(evidence) else { return Vec::new() };
     let (limit, count) = (state.limits.subflows, evidence.endpoints().count());
     if limit == 0 && count > 0 {
         let finding = Finding::fault(code::SUBFLOWS_LIMIT_ZERO, "no connection can have a second subflow")
@@ -60,7 +65,7 @@ fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
 /// Endpoints that no connection uses, since those before them use up the limit. Without a configuration their order is
 /// unknown.
 pub fn never_used(evidence: &Evidence) -> Vec<Finding> {
-    let (Some(state), Configuration::Valid(declared)) = (evidence.state(), &evidence.configuration) else {
+    let (Some(state), Some(declared)) = (obeyed(evidence), evidence.declared()) else {
         return Vec::new();
     };
     let limit = state.limits.subflows as usize;
@@ -94,7 +99,8 @@ pub fn never_used(evidence: &Evidence) -> Vec<Finding> {
     findings
 }
 
-fn raise(evidence: &Evidence, wanted: usize) -> String {
+/// How to raise the limit of subflows.
+pub fn raise(evidence: &Evidence, wanted: usize) -> String {
     let number = wanted.min(evidence.capabilities.limits_max as usize);
     evidence
         .fix(&format!("limits: {{subflows: {number}}}"), &format!("ip mptcp limits set subflows {number}"))
@@ -102,7 +108,7 @@ fn raise(evidence: &Evidence, wanted: usize) -> String {
 
 /// Peers announce addresses, and the limit of accepted ones is 0.
 pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
-    let Some(state) = evidence.state() else { return Vec::new() };
+    let Some(state) = obeyed(evidence) else { return Vec::new() };
     let (announced, begun) = (evidence.counter("AddAddr"), evidence.counter("MPCapableSYNTX"));
     let satisfied =
         evidence.begun().next().is_some() && evidence.begun().all(|connection| connection.additional() > 0);
@@ -124,21 +130,20 @@ pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
 
 /// This host rejected subflows of peers.
 pub fn joins_rejected(evidence: &Evidence) -> Vec<Finding> {
-    let (Some(state), rejected) = (evidence.state(), evidence.counter("MPJoinRejected")) else {
+    let (Some(state), rejected) = (obeyed(evidence), evidence.counter("MPJoinRejected")) else {
         return Vec::new();
     };
     let limit = state.limits.subflows;
-    if rejected == 0 || limit == evidence.capabilities.limits_max {
-        return Vec::new();
-    }
     let full =
         |connection: &&Connection| !connection.is_begun_here() && connection.additional() >= limit as usize;
     let full = evidence.connections.iter().filter(full).count();
-    let now =
-        if full > 0 { format!("; live connections that have reached it: {full}") } else { String::new() };
-    let finding = Finding::hint(code::JOINS_REJECTED, "this host rejected subflows of peers")
-        .severity(if full > 0 { FindingSeverity::Fault } else { FindingSeverity::Hint })
-        .evidence(format!("MPJoinRejected is {rejected}; limit subflows is {limit}{now}"))
+    if rejected == 0 || full == 0 || limit == evidence.capabilities.limits_max {
+        return Vec::new();
+    }
+    let finding = Finding::fault(code::JOINS_REJECTED, "this host rejected subflows of peers")
+        .evidence(format!(
+            "MPJoinRejected is {rejected}; limit subflows is {limit}; live connections that have reached it: {full}"
+        ))
         .meaning("A peer opened more subflows than this host's limit allows per connection.")
         .remedy(raise(evidence, limit as usize + 2));
     vec![finding]
@@ -146,7 +151,7 @@ pub fn joins_rejected(evidence: &Evidence) -> Vec<Finding> {
 
 /// The limit is lower than a full mesh needs.
 pub fn fullmesh(evidence: &Evidence) -> Vec<Finding> {
-    let Some(state) = evidence.state() else { return Vec::new() };
+    let Some(state) = obeyed(evidence) else { return Vec::new() };
     let limit = state.limits.subflows as usize;
     let full = |row: &&Endpoint| row.flags.contains(Flags::FULLMESH) && problem(evidence, row).is_none();
     let rows: Vec<&Endpoint> = evidence.opening().filter(full).collect();

@@ -22,7 +22,7 @@ mod uplinks;
 pub use evidence::{Configuration, Declared, Evidence, RouteCheck, Table};
 pub use finding::{Finding, FindingSeverity};
 pub use remedy::apply_command;
-pub use stage::{SubflowResult, SubflowStage, subflow_results};
+pub use stage::{NotTried, SubflowResult, SubflowStage, subflow_results};
 pub use target::{BadTarget, ProbeTarget};
 
 /// All findings. What makes the others pointless comes first, then the likely ones.
@@ -35,6 +35,8 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     probe::connection,
     routes::no_route,
     endpoints::unusable,
+    endpoints::none,
+    endpoints::fullmesh_alone,
     host::not_applied,
     uplinks::differ,
     uplinks::waiting,
@@ -52,6 +54,8 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     host::port_held,
     peers::blackhole,
     peers::fallback,
+    server::joins_denied,
+    server::not_served,
     server::answers_astray,
     server::joins_incomplete,
     peers::subflow_on_server,
@@ -65,11 +69,9 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
 pub fn examine(evidence: &Evidence) -> Vec<Finding> {
     let mut findings: Vec<Finding> = TABLE.iter().flat_map(|find| find(evidence)).collect();
     findings.extend(probe::unexplained(evidence, &findings));
-    if let Configuration::Valid(declared) = &evidence.configuration {
-        for finding in &mut findings {
-            let location = finding.endpoint.as_ref().and_then(|name| declared.locations.get(name));
-            finding.location = finding.location.or(location.copied());
-        }
+    for finding in &mut findings {
+        let location = || evidence.location(finding.endpoint.as_deref()?);
+        finding.location = finding.location.or_else(location);
     }
     // The sort is stable, so the order of the table remains.
     findings.sort_by_key(|finding| finding.severity == FindingSeverity::Hint);

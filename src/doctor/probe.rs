@@ -3,13 +3,16 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use crate::model::code::{self, Code};
-use crate::model::{Probe, ProbeOutcome, Protocol};
+use crate::model::{Event, EventKind, Probe, ProbeConnection, ProbeOutcome, Protocol};
 
 use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
-use super::stage::{SubflowResult, SubflowStage, subflow_results};
-use super::{host, peers};
+use super::stage::{NotTried, SubflowResult, SubflowStage, subflow_results};
+use super::{host, limits, peers};
 
 /// Why there is no test connection, or none with MPTCP.
 pub fn connection(evidence: &Evidence) -> Vec<Finding> {
@@ -38,7 +41,7 @@ pub fn connection(evidence: &Evidence) -> Vec<Finding> {
                 Finding::hint(code::PROBE_UNSEEN, "this kernel shows subflows to CAP_NET_ADMIN only")
                     .evidence(format!("connected to {}; its subflows are not shown", watched.peer))
                     .meaning("The subflows of the endpoints cannot be checked.")
-                    .remedy(format!("sudo mptcp-apply doctor --probe {target}"))
+                    .remedy(format!("mptcp-apply doctor --probe {target}   # as root, or with CAP_NET_ADMIN"))
             }
         },
     };
@@ -57,23 +60,73 @@ pub fn unexplained(evidence: &Evidence, found: &[Finding]) -> Vec<Finding> {
         };
         found.iter().filter(about).any(|finding| finding.severity == FindingSeverity::Fault)
     };
-    let finding = |result: &SubflowResult<'_>| {
-        let (address, word) = (result.row.identity.address, result.stage.word());
-        let seen = format!("the subflow from {address} to {target}: {word}, {}", result.detail);
-        let finding = match result.stage {
-            SubflowStage::Refused | SubflowStage::Closed => {
-                Finding::fault(code::SUBFLOW_REFUSED, format!("{target} refuses subflows from {address}"))
-                    .meaning("The peer answers, so the path works. Most peers refuse because of their own limit; a firewall that rejects looks the same.")
-                    .remedy("# on the peer:\nip mptcp limits show\nnstat -az 'MPTcpExtMPJoin*'")
-            }
-            _ => Finding::fault(code::SUBFLOW_MISSING, format!("the test connection has no subflow from {address}"))
-                .meaning("Nothing found on this host prevents it.")
-                .remedy("mptcp-apply monitor   # shows the kernel's events while this runs again"),
-        };
-        finding.endpoint(evidence.label(result.row)).evidence(seen)
+    let all = subflow_results(evidence).into_iter().filter(|result| result.is_failure(watched));
+    let failures: Vec<SubflowResult<'_>> = all.filter(|result| !explained(result)).collect();
+    let is_denied = |result: &&SubflowResult<'_>| result.stage == SubflowStage::NotTried(NotTried::Denied);
+    let denied = failures.iter().find(is_denied).map(|_| denied(target));
+    let others = failures.iter().filter(|result| !is_denied(result));
+    let unserved = unserved(watched, target, &failures);
+    denied.into_iter().chain(others.map(|result| failure(evidence, target, result))).chain(unserved).collect()
+}
+
+/// The peer told that it accepts no subflow at the address that it was connected to, and announced no other one.
+fn denied(target: &str) -> Finding {
+    Finding::fault(code::JOINS_DENIED, format!("{target} accepts no second subflow at its first address"))
+        .evidence("the event of the connection has the flag deny-join-id0")
+        .meaning("The peer may mean it so, as behind a load balancer; then it has to announce an address of its own, and this host to accept it. The kernel here asks for no subflow otherwise.")
+        .remedy("# on the peer, where no load balancer is before it:\nsysctl -w net.mptcp.allow_join_initial_addr_port=1\n# otherwise have it announce its own address: flags: [signal]")
+}
+
+fn failure(evidence: &Evidence, target: &str, result: &SubflowResult<'_>) -> Finding {
+    let (address, word) = (result.row.identity.address, result.stage.word());
+    let seen = format!("the subflow from {address} to {target}: {word}, {}", result.detail);
+    let missing = || {
+        Finding::fault(code::SUBFLOW_MISSING, format!("the test connection has no subflow from {address}"))
     };
-    let failures = subflow_results(evidence).into_iter().filter(|result| result.is_failure(watched));
-    failures.filter(|result| !explained(result)).map(|result| finding(&result)).collect()
+    let finding = match result.stage {
+        SubflowStage::Refused | SubflowStage::Closed => {
+            Finding::fault(code::SUBFLOW_REFUSED, format!("{target} refuses subflows from {address}"))
+                .meaning("The peer answers, so the path works. Most peers refuse because of their own limit; a firewall that rejects looks the same.")
+                .remedy("# on the peer:\nip mptcp limits show\nnstat -az 'MPTcpExtMPJoin*'")
+        }
+        SubflowStage::NotTried(NotTried::LimitReached(limit)) => missing()
+            .meaning("Other subflows, such as those to addresses that the peer announced, use up the limit.")
+            .remedy(limits::raise(evidence, limit as usize + 1)),
+        SubflowStage::NotTried(NotTried::Unacknowledged) => missing()
+            .meaning("The kernel opens no further subflow before the peer has acknowledged data, and this service acknowledged none. Real connections to it have data to acknowledge.")
+            .remedy("# probe a service that answers, such as HTTP, or look at a real connection:\nmptcp-apply show --connections"),
+        _ => missing()
+            .meaning("Nothing found on this host prevents it.")
+            .remedy("mptcp-apply monitor   # shows the kernel's events while this runs again"),
+    };
+    finding.endpoint(evidence.label(result.row)).evidence(seen)
+}
+
+/// Addresses that the peer announced, and at which it refuses subflows.
+fn unserved(watched: &ProbeConnection, target: &str, failures: &[SubflowResult<'_>]) -> Vec<Finding> {
+    let announced = |address: IpAddr| {
+        let is_it =
+            |event: &Event| event.kind == EventKind::Announced && event.remote.address == Some(address);
+        watched.events.iter().any(is_it)
+    };
+    let is_up = |address: IpAddr| {
+        watched.subflows.iter().any(|seen| seen.was_established && seen.subflow.remote.ip() == address)
+    };
+    let is_told = |event: &Event| {
+        failures.iter().any(|result| Some(result.row.identity.address) == event.local.address)
+    };
+    let closed = watched.events.iter().filter(|event| event.kind == EventKind::SubClosed && !is_told(event));
+    let refused: BTreeSet<IpAddr> = closed.filter_map(|event| event.remote.address).collect();
+    let finding = |address: &IpAddr| {
+        Finding::fault(
+            code::SUBFLOW_REFUSED,
+            format!("{target} refuses subflows to {address}, which it announced"),
+        )
+        .evidence(format!("events: announced {address}, and sub-closed before it was established"))
+        .meaning("The peer's service does not listen on that address, or a firewall rejects it.")
+        .remedy(format!("# on the peer:\nss -ltn   # does its service listen on {address}?"))
+    };
+    refused.iter().filter(|address| announced(**address) && !is_up(**address)).map(finding).collect()
 }
 
 /// Faults that concern all endpoints, or any of them.

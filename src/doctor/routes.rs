@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use crate::model::{DefaultRoute, Endpoint, Interface, MAIN_TABLE, code};
+use crate::model::{
+    Connection, DefaultRoute, Endpoint, Interface, MAIN_TABLE, Probe, ProbeOutcome, Subflow, code,
+};
 
 use super::endpoints;
 use super::evidence::{Evidence, RouteCheck};
@@ -22,31 +24,69 @@ pub fn no_route(evidence: &Evidence) -> Vec<Finding> {
 
 /// Whether the endpoint's subflows have a route, and their answers are accepted.
 pub fn is_usable(evidence: &Evidence, row: &Endpoint) -> bool {
-    problem(evidence, row).is_none() && rp_filter_of(evidence, row).is_none()
+    let is_fault = |finding: Finding| finding.severity == FindingSeverity::Fault;
+    !problem(evidence, row).is_some_and(is_fault) && rp_filter_of(evidence, row).is_none()
 }
 
-/// Why an endpoint's packets do not leave as they should.
+/// Whether the endpoint's subflows find a way to the peer of a connection. One that was not asked about counts as found.
+pub fn reaches(evidence: &Evidence, row: &Endpoint, connection: &Connection) -> bool {
+    let refused = |peer: IpAddr| {
+        let mut checks = checks(evidence, row).filter(|check| check.destination == peer);
+        checks.any(|check| check.taken().is_err()) && !needs_no_route(evidence, row)
+    };
+    connection.subflows.iter().any(|subflow| !refused(subflow.remote.ip()))
+}
+
+/// What is bound to a link without routers leaves by it without any route.
+fn needs_no_route(evidence: &Evidence, row: &Endpoint) -> bool {
+    row.dev.is_some()
+        && row.identity.address.is_ipv4()
+        && evidence.home(row).is_some_and(|home| home.routerless)
+}
+
+/// Why an endpoint's packets do not leave as they should. What a live subflow proves is not denied.
 pub fn problem(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
-    if evidence.is_in_use(row) || endpoints::problem(evidence, row).is_some() {
+    if endpoints::problem(evidence, row).is_some() || needs_no_route(evidence, row) {
         return None;
     }
     let home = evidence.home(row).filter(|home| !home.loopback)?;
-    // What is bound to such an interface leaves by it without any route.
-    let needs_none = row.dev.is_some() && row.identity.address.is_ipv4() && home.routerless;
-    let checks: Vec<&RouteCheck> = checks(evidence, row).filter(|_| !needs_none).collect();
-    let refused = |check: &&&RouteCheck| check.taken().is_err();
+    let checks: Vec<&RouteCheck> = checks(evidence, row).collect();
+    let in_use = evidence.is_in_use(row);
+    let is_proven = |check: &RouteCheck| {
+        let is_on_it = |subflow: &Subflow| {
+            (subflow.local.ip(), subflow.remote.ip()) == (check.source, check.destination)
+        };
+        evidence.subflows().any(|subflow| subflow.is_established() && is_on_it(subflow))
+    };
+    let refused =
+        |check: &&&RouteCheck| check.taken().is_err() && !is_proven(check) && (check.peer || !in_use);
     let strays = |check: &&&RouteCheck| check.taken().as_ref().is_ok_and(|taken| *taken != home.index);
-    if let Some(check) = checks.iter().find(refused) {
+    let mut failing = checks.iter().filter(refused);
+    let probed = failing.clone().find(|check| is_probed(evidence, check));
+    if let Some(check) = probed.or_else(|| failing.next()) {
         let all = checks.iter().all(|check| check.taken().is_err());
-        let severity = if all && !is_on_purpose(evidence, home, check) {
+        let severity = if is_probed(evidence, check) || (all && !is_on_purpose(evidence, home, check)) {
             FindingSeverity::Fault
         } else {
             FindingSeverity::Hint
         };
         return Some(refused_finding(evidence, row, home, check).severity(severity));
     }
+    if in_use {
+        return None;
+    }
     let check = checks.iter().find(strays).filter(|_| checks.iter().all(|check| strays(&check)))?;
     Some(stray_finding(evidence, row, home, check))
+}
+
+/// Whether it is the way to the peer of the test connection.
+fn is_probed(evidence: &Evidence, check: &RouteCheck) -> bool {
+    match &evidence.probe {
+        Some(Probe { outcome: ProbeOutcome::Connected(watched), .. }) => {
+            watched.peer.ip() == check.destination
+        }
+        _ => false,
+    }
 }
 
 /// Whether the link may lead to some networks only on purpose: no peer is known beyond them, and it has routes to some
@@ -117,7 +157,9 @@ fn route_command(row: &Endpoint, check: &RouteCheck) -> String {
     let bound = row.dev.is_some();
     let exact = if bound && source.is_ipv4() { "fibmatch " } else { "" };
     let oif = row.dev.as_ref().map_or(String::new(), |dev| format!(" oif {dev}"));
-    format!("ip route get {exact}{destination} from {source}{oif}")
+    // IPv6 takes `oif` for a wish where there is a source, and a socket that is bound to the interface does not.
+    let from = if bound && source.is_ipv6() { String::new() } else { format!(" from {source}") };
+    format!("ip route get {exact}{destination}{from}{oif}")
 }
 
 fn destination(check: &RouteCheck) -> String {

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::model::{Interface, UnconfirmedRequest, code, counted};
+use crate::model::{
+    Connection, Endpoint, Flags, Interface, Sysctl, SysctlValue, UnconfirmedRequest, code, counted,
+};
 
 use super::evidence::{Evidence, RouteCheck};
 use super::finding::{Finding, FindingSeverity};
@@ -30,6 +32,70 @@ impl Joins {
     fn words(&self) -> String {
         format!("MPJoinSynRx is {}, MPJoinAckRx {}", self.opened, self.completed)
     }
+}
+
+/// `allow_join_initial_addr_port` is 0, and no other address is announced.
+pub fn joins_denied(evidence: &Evidence) -> Vec<Finding> {
+    let sysctl = Sysctl::named("allow_join_initial_addr_port").and_then(|sysctl| evidence.sysctl(sysctl));
+    let serves = evidence.accepted().next().is_some() || evidence.services().any(|listener| listener.mptcp);
+    let announces = evidence.endpoints().any(|row| row.flags.contains(Flags::SIGNAL));
+    if sysctl != Some(&SysctlValue::Number(0)) || announces || !serves {
+        return Vec::new();
+    }
+    let finding = Finding::hint(code::JOINS_DENIED, "no peer can open a second subflow to this host")
+        .evidence("sysctl net.mptcp.allow_join_initial_addr_port is 0; no endpoint has the flag signal")
+        .meaning("Peers open no subflow to the address that they connected to, and know no other one. The sysctl is for servers behind a load balancer, which announce an address of their own.")
+        .remedy(evidence.fix(
+            "sysctls: {allow_join_initial_addr_port: true}",
+            "sysctl -w net.mptcp.allow_join_initial_addr_port=1",
+        ));
+    vec![finding]
+}
+
+/// Announced addresses on which no service listens: the subflows that peers open there are refused.
+pub fn not_served(evidence: &Evidence) -> Vec<Finding> {
+    let is_announced = |row: &&Endpoint| {
+        row.flags.contains(Flags::SIGNAL) && row.identity.port.is_none() && !evidence.is_in_use(row)
+    };
+    let rows = evidence.endpoints().filter(is_announced);
+    rows.filter(|row| evidence.interface_of(row.identity.address).is_some())
+        .filter_map(|row| unserved(evidence, row))
+        .collect()
+}
+
+fn unserved(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
+    let address = row.identity.address;
+    let services = || evidence.services().filter(|listener| listener.mptcp);
+    let is_served = |port: &u16| services().any(|listener| listener.covers((address, *port).into()));
+    // Peers open subflows to the port that they connected to.
+    let first = |connection: &Connection| {
+        connection.subflows.iter().find(|path| !path.flags.is_join()).map(|path| path.local.port())
+    };
+    let live: BTreeSet<u16> = evidence.accepted().filter_map(first).collect();
+    let reachable = services().filter(|listener| !listener.local.ip().is_loopback());
+    let ports: BTreeSet<u16> = reachable.map(|listener| listener.local.port()).collect();
+    let (severity, ports): (_, Vec<u16>) = if live.is_empty() {
+        if ports.iter().any(is_served) {
+            return None;
+        }
+        (FindingSeverity::Hint, ports.into_iter().collect())
+    } else {
+        (FindingSeverity::Fault, live.into_iter().filter(|port| !is_served(port)).collect())
+    };
+    let first = ports.first()?;
+    let listed: Vec<String> = ports.iter().map(ToString::to_string).collect();
+    let at: Vec<String> = services().map(|listener| listener.local.to_string()).collect();
+    let at = if at.is_empty() { "nowhere".to_owned() } else { format!("on {}", at.join(", ")) };
+    let finding = Finding::fault(code::ANNOUNCED_UNSERVED, format!("no service listens on {address}, which is announced"))
+        .severity(severity)
+        .endpoint(evidence.label(row))
+        .evidence(format!("`ss -ltn`: port {} is not open on {address}; MPTCP sockets listen {at}", listed.join(", ")))
+        .meaning("Peers open subflows to the announced address at the port that they connected to, and this host refuses them (RST).")
+        .remedy(format!(
+            "# have the service listen on all addresses, or on {} too\n# or have the kernel listen there, on a port of its own: `port: PORT` for this endpoint",
+            std::net::SocketAddr::from((address, *first))
+        ));
+    Some(finding)
 }
 
 fn waiting(evidence: &Evidence, address: IpAddr) -> impl Iterator<Item = &UnconfirmedRequest> {

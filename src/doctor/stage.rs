@@ -26,9 +26,43 @@ pub enum SubflowStage {
     /// This host could not send the request.
     NotSent,
     /// This host did not send a request.
-    NotTried,
+    NotTried(NotTried),
     /// The peer is to open it.
     Announced,
+}
+
+/// Why this host did not send a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTried {
+    /// The flags of the endpoint open none.
+    Flags,
+    /// The peer has acknowledged no data.
+    Unacknowledged,
+    /// The peer has no address of the family.
+    OtherFamily,
+    /// The limit of subflows is reached; this is the limit.
+    LimitReached(u32),
+    /// The peer accepts no subflow at its first address.
+    Denied,
+    /// None of these.
+    Unknown,
+}
+
+impl NotTried {
+    fn words(self) -> String {
+        match self {
+            NotTried::Flags => "its flags open no subflow here".to_owned(),
+            NotTried::Unacknowledged => {
+                "the peer has not acknowledged data, which the kernel waits for".to_owned()
+            }
+            NotTried::OtherFamily => "the peer has no address of this family here".to_owned(),
+            NotTried::LimitReached(limit) => {
+                format!("the limit of {} is reached", counted(limit as usize, "subflow"))
+            }
+            NotTried::Denied => "the peer accepts no subflow at its first address".to_owned(),
+            NotTried::Unknown => "no attempt was seen".to_owned(),
+        }
+    }
 }
 
 impl SubflowStage {
@@ -40,7 +74,7 @@ impl SubflowStage {
             SubflowStage::Refused => "refused",
             SubflowStage::Unanswered => "unanswered",
             SubflowStage::NotSent => "not-sent",
-            SubflowStage::NotTried => "not-tried",
+            SubflowStage::NotTried(_) => "not-tried",
             SubflowStage::Announced => "announced",
         }
     }
@@ -97,6 +131,7 @@ fn subflow_result<'a>(
         match (closed, own().next()) {
             (None, None) => not_seen(evidence, watched, row),
             _ if was_established => (SubflowStage::Closed, reason(closed)),
+            _ if closed.is_some_and(has_no_way) => (SubflowStage::NotSent, reason(closed)),
             _ => (SubflowStage::Refused, reason(closed)),
         }
     };
@@ -108,6 +143,11 @@ fn sent(seen: &ObservedSubflow) -> String {
         0 => "SYN sent".to_owned(),
         again => format!("SYN sent {} times", again + 1),
     }
+}
+
+fn has_no_way(closed: &Event) -> bool {
+    let unreachable = [Errno::ENETUNREACH, Errno::EHOSTUNREACH];
+    closed.error.is_some_and(|error| unreachable.contains(&Errno::from_raw(error.into())))
 }
 
 /// Why a subflow ended, by the kernel's event.
@@ -123,36 +163,36 @@ fn reason(closed: Option<&Event>) -> String {
 
 /// Why no subflow from the endpoint was seen.
 fn not_seen(evidence: &Evidence, watched: &ProbeConnection, row: &Endpoint) -> (SubflowStage, String) {
-    if !row.opens_subflows() {
-        return if row.flags.contains(Flags::SIGNAL) {
-            (SubflowStage::Announced, "peers connect to it".to_owned())
-        } else {
-            (SubflowStage::NotTried, "its flags open no subflow here".to_owned())
-        };
+    if row.flags.contains(Flags::SIGNAL) && !row.opens_subflows() {
+        return (SubflowStage::Announced, "peers connect to it".to_owned());
     }
     let route = || routes::problem(evidence, row).filter(|found| found.severity == FindingSeverity::Fault);
-    if let Some(problem) = endpoints::problem(evidence, row).or_else(route) {
+    let problem = endpoints::problem(evidence, row).or_else(route);
+    if let Some(problem) = problem.filter(|_| row.opens_subflows()) {
         return (SubflowStage::NotSent, problem.title);
     }
-    (SubflowStage::NotTried, not_tried(evidence, watched, row))
+    let cause = not_tried(evidence, watched, row);
+    (SubflowStage::NotTried(cause), cause.words())
 }
 
-fn not_tried(evidence: &Evidence, watched: &ProbeConnection, row: &Endpoint) -> String {
+fn not_tried(evidence: &Evidence, watched: &ProbeConnection, row: &Endpoint) -> NotTried {
     let there =
         || watched.subflows.iter().filter(|seen| seen.is_there || watched.ended).map(|seen| &seen.subflow);
     let limit = evidence.state().map_or(0, |state| state.limits.subflows);
     let same_family = |subflow: &Subflow| subflow.remote.is_ipv4() == row.identity.address.is_ipv4();
     let denied = |event: &Event| event.flags.is_some_and(|flags| flags.contains(EventFlags::DENY_JOIN_ID0));
-    if !there().any(|subflow| subflow.flags.is_fully_established()) {
-        "the peer has not acknowledged data, which the kernel waits for".to_owned()
+    if !row.opens_subflows() || !endpoints::can_open(evidence, row) {
+        NotTried::Flags
+    } else if !there().any(|subflow| subflow.flags.is_fully_established()) {
+        NotTried::Unacknowledged
     } else if !there().any(same_family) {
-        "the peer has no address of this family here".to_owned()
+        NotTried::OtherFamily
     } else if there().filter(|subflow| subflow.flags.is_join()).count() >= limit as usize {
-        format!("the limit of {} is reached", counted(limit as usize, "subflow"))
+        NotTried::LimitReached(limit)
     } else if watched.events.iter().any(denied) {
-        "the peer accepts no subflow at its first address".to_owned()
+        NotTried::Denied
     } else {
-        "no attempt was seen".to_owned()
+        NotTried::Unknown
     }
 }
 

@@ -4,14 +4,11 @@ use crate::model::{Connection, Endpoint, Subflow, Token, code, counted};
 use crate::reconcile::{is_full, stalled};
 use crate::system::DataProgress;
 
-use super::endpoints::{problem, renew};
+use super::endpoints::{can_open, problem, renew};
 use super::evidence::Evidence;
 use super::finding::Finding;
 use super::routes;
 use super::stage::subflow_results;
-
-/// Fewer unanswered requests than this are no hint by themselves.
-const UNANSWERED_MIN: u64 = 4;
 
 /// A usable endpoint without a subflow on some live connections that could have one.
 struct Missing<'a> {
@@ -40,12 +37,17 @@ impl Missing<'_> {
 
 /// All of them, without those that the endpoint's address, interface or route or the limit explains.
 fn all(evidence: &Evidence) -> Vec<Missing<'_>> {
-    let Some(state) = evidence.state() else { return Vec::new() };
+    let Some(state) = evidence.state().filter(|_| !evidence.is_userspace()) else { return Vec::new() };
     let limit = state.limits.subflows as usize;
     let begun: Vec<&Connection> = evidence.begun().collect();
-    let usable = |row: &&Endpoint| problem(evidence, row).is_none() && routes::is_usable(evidence, row);
+    let usable = |row: &&Endpoint| {
+        problem(evidence, row).is_none() && routes::is_usable(evidence, row) && can_open(evidence, row)
+    };
     let missing = |row| {
-        let lacking = || begun.iter().filter(|connection| lacks(connection, row, limit));
+        let could_have = |connection: &Connection| {
+            lacks(connection, row, limit) && routes::reaches(evidence, row, connection)
+        };
+        let lacking = || begun.iter().filter(|connection| could_have(connection));
         let asks =
             |connection: &&&Connection| connection.subflows.iter().any(|subflow| is_from(subflow, row));
         let (connections, asking) = (lacking().count(), lacking().filter(asks).count());
@@ -60,8 +62,8 @@ fn is_from(subflow: &Subflow, row: &Endpoint) -> bool {
 
 fn lacks(connection: &Connection, row: &Endpoint, limit: usize) -> bool {
     let own = || connection.subflows.iter().filter(|subflow| is_from(subflow, row));
-    // A subflow that is closing was established.
-    let had = own().any(|subflow| !subflow.is_asking());
+    // A subflow that is closing was established. A request that was sent once may be answered yet, by a satellite.
+    let had = own().any(|subflow| !subflow.is_asking() || subflow.traffic.retransmitted == 0);
     let same_family = |subflow: &Subflow| subflow.remote.is_ipv4() == row.identity.address.is_ipv4();
     // A subflow that is being opened counts towards the limit.
     let has_room = own().next().is_some() || connection.additional() < limit;
@@ -74,85 +76,55 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
     if !subflow_results(evidence).is_empty() {
         return Vec::new();
     }
+    let without_request = all(evidence).into_iter().filter(|missing| missing.asking == 0);
+    without_request.map(|missing| not_asked(evidence, &missing)).collect()
+}
+
+fn not_asked(evidence: &Evidence, missing: &Missing<'_>) -> Finding {
+    let (seen, row) = (missing.evidence(), missing.row);
+    let again = renew(evidence, row, None);
     let counters = ["MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"].map(|name| (name, evidence.counter(name)));
-    let all = all(evidence);
-    let is_path_broken = explains(evidence, &all);
-    let finding = |missing: &Missing<'_>| {
-        let (seen, row) = (missing.evidence(), missing.row);
-        let again = renew(evidence, row, None);
-        match counters.iter().find(|(_, count)| *count > 0) {
-            _ if missing.asking > 0 => None,
-            Some((name, count)) => Some(
-                Finding::fault(code::ADDED_TOO_EARLY, format!("{} was added before it could be used", evidence.label(row)))
-                    .endpoint(evidence.label(row))
-                    .evidence(format!("{seen}; {name} is {count}"))
-                    .meaning("The kernel tried once, before the address, interface or route was there, and does not try again on those connections. New connections are not affected.")
-                    .remedy(format!("{again}\n# `mptcp-apply --watch` does this by itself")),
-            ),
-            // `joins_unanswered` reports it.
-            None if is_path_broken => None,
-            None => Some(
-                Finding::hint(code::SUBFLOW_MISSING, format!("live connections lack a subflow from {}", row.identity.address))
-                    .endpoint(evidence.label(row))
-                    .evidence(match evidence.counter("MPRstRx") {
-                        0 => seen,
-                        resets => format!("{seen}; MPRstRx is {resets}"),
-                    })
-                    .meaning("Nothing on this host prevents it now. Raising a limit does nothing for connections that exist, and the kernel does not retry a subflow that was closed, or that the peer refused (MPRstRx), for example because of its own limit.")
-                    .remedy(format!("{again}\n# on the peer: ip mptcp limits show")),
-            ),
-        }
-    };
-    all.iter().filter_map(finding).collect()
+    if let Some((name, count)) = counters.iter().find(|(_, count)| *count > 0) {
+        return Finding::fault(code::ADDED_TOO_EARLY, format!("{} was added before it could be used", evidence.label(row)))
+            .endpoint(evidence.label(row))
+            .evidence(format!("{seen}; {name} is {count}"))
+            .meaning("The kernel tried once, before the address, interface or route was there, and does not try again on those connections. New connections are not affected.")
+            .remedy(format!("{again}\n# `mptcp-apply --watch` does this by itself"));
+    }
+    let title = format!("live connections lack a subflow from {}", row.identity.address);
+    let finding = Finding::hint(code::SUBFLOW_MISSING, title).endpoint(evidence.label(row));
+    if evidence.never_asked() {
+        return finding
+            .evidence(format!("{seen}; MPJoinSynTx is 0 (no request for a subflow since boot)"))
+            .meaning("The kernel here never asked for a subflow: the peer accepts none at its first address (allow_join_initial_addr_port), or the limit was raised after those connections had begun.")
+            .remedy("mptcp-apply doctor --probe PEER:PORT   # says which, and is a new connection");
+    }
+    let counted = ["MPJoinSynTx", "MPJoinSynAckRx", "MPRstRx"].map(|name| (name, evidence.counter(name)));
+    let counted = counted.iter().filter(|(name, count)| *name != "MPRstRx" || *count > 0);
+    let counted: String = counted.map(|(name, count)| format!("; {name} is {count}")).collect();
+    finding
+        .evidence(format!("{seen}{counted}"))
+        .meaning("Nothing on this host prevents it now. Raising a limit or adding a route does nothing for connections that exist, and the kernel does not retry a subflow that was closed, that got no answer, or that the peer refused (MPRstRx), for example because of its own limit.")
+        .remedy(format!("{again}\n# on the peer: ip mptcp limits show"))
 }
 
-/// How many requests for subflows got no answer since boot.
-fn unanswered(evidence: &Evidence) -> u64 {
-    evidence.counter("MPJoinSynTx").saturating_sub(evidence.counter("MPJoinSynAckRx"))
-}
-
-/// Whether unanswered requests can explain all missing subflows. A few that were lost since boot do not.
-fn explains(evidence: &Evidence, missing: &[Missing<'_>]) -> bool {
-    let lacking: usize = missing.iter().map(|missing| missing.connections).sum();
-    lacking > 0 && unanswered(evidence) >= lacking as u64
-}
-
-/// Requests for subflows that get no answer.
+/// Requests for subflows that get no answer: those that are under way and were sent again. What was lost at some time is
+/// no matter.
 pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
     let [asked, answered] = ["MPJoinSynTx", "MPJoinSynAckRx"].map(|name| evidence.counter(name));
-    let unanswered = unanswered(evidence);
-    let with_evidence = |finding: Finding, seen: String| {
-        finding
-            .evidence(format!("{seen}MPJoinSynTx is {asked}, MPJoinSynAckRx {answered}"))
+    let unanswered = |missing: &Missing<'_>| {
+        let (address, asking) = (missing.row.identity.address, missing.asking);
+        let home = evidence.home(missing.row).map_or("DEV", |home| home.name.as_str());
+        Finding::fault(code::JOINS_UNANSWERED, format!("subflows from {address} get no answer"))
+            .endpoint(evidence.label(missing.row))
+            .evidence(format!(
+                "{}, {asking} of which sent a request again; MPJoinSynTx is {asked}, MPJoinSynAckRx {answered}",
+                missing.evidence()
+            ))
             .meaning("Requests for subflows (SYN with MP_JOIN) are sent, and no answer arrives: the path is broken, a firewall drops them, or the peer ignores them.")
+            .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"))
     };
-    let too_early = evidence.counter("MPJoinSynTxBindErr") + evidence.counter("MPJoinSynTxConnectErr") > 0;
-    let missing = all(evidence);
-    let is_path_broken = !too_early && explains(evidence, &missing);
-    let blamed = missing.iter().filter(|missing| missing.asking > 0 || is_path_broken);
-    let findings: Vec<Finding> = blamed
-        .map(|missing| {
-            let address = missing.row.identity.address;
-            let finding =
-                Finding::fault(code::JOINS_UNANSWERED, format!("subflows from {address} get no answer"));
-            let asking = match missing.asking {
-                0 => String::new(),
-                asking => format!(", {asking} of which sent a request"),
-            };
-            let home = evidence.home(missing.row).map_or("DEV", |home| home.name.as_str());
-            with_evidence(finding, format!("{}{asking}; ", missing.evidence()))
-                .endpoint(evidence.label(missing.row))
-                .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"))
-        })
-        .collect();
-    if !findings.is_empty() || unanswered < UNANSWERED_MIN || unanswered <= answered || !missing.is_empty() {
-        return findings;
-    }
-    let finding = Finding::hint(code::JOINS_UNANSWERED, "most requests for subflows got no answer");
-    vec![
-        with_evidence(finding, String::new())
-            .remedy("# run this again while connections are live, to see the endpoint"),
-    ]
+    all(evidence).iter().filter(|missing| missing.asking > 0).map(unanswered).collect()
 }
 
 /// Connections that have their subflows, and whose data stands still.

@@ -4,23 +4,16 @@ use crate::model::code::Code;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Step, code};
 
-use super::evidence::{Configuration, Declared, Evidence};
-use super::finding::Finding;
+use super::evidence::Evidence;
+use super::finding::{Finding, applying_would};
 
 /// What is said of uplinks when the configuration is compared with this host.
 pub const CODES: [Code; 4] =
     [code::UPLINK_DOWN, code::GATEWAY_UNKNOWN, code::ROUTE_TAKEN, code::NETWORKD_FOREIGN_RULES];
 
-fn declared(evidence: &Evidence) -> Option<&Declared> {
-    match &evidence.configuration {
-        Configuration::Valid(declared) => Some(declared),
-        Configuration::Absent | Configuration::Invalid(..) => None,
-    }
-}
-
 /// Rules and routes that are declared and not there, and those that are there for nothing.
 pub fn differ(evidence: &Evidence) -> Vec<Finding> {
-    let Some(declared) = declared(evidence) else { return Vec::new() };
+    let Some(declared) = evidence.declared() else { return Vec::new() };
     let (mut missing, mut stale) = (Vec::new(), Vec::new());
     for step in &declared.steps {
         match step {
@@ -32,10 +25,7 @@ pub fn differ(evidence: &Evidence) -> Vec<Finding> {
         }
     }
     let found = |code, title: &str, steps: &[String], meaning: &str| {
-        let more = steps.len().saturating_sub(3);
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        let shown = steps.iter().take(3).cloned().collect::<Vec<_>>().join("; ");
-        let finding = Finding::fault(code, title).evidence(format!("applying would {shown}{more}"));
+        let finding = Finding::fault(code, title).evidence(applying_would(steps));
         let remedy = format!("{}\n# `mptcp-apply --watch` keeps it so", declared.command);
         (!steps.is_empty()).then(|| finding.meaning(meaning).remedy(remedy))
     };
@@ -53,7 +43,7 @@ pub fn differ(evidence: &Evidence) -> Vec<Finding> {
 
 /// Uplinks that wait, and a program that removes their rules.
 pub fn waiting(evidence: &Evidence) -> Vec<Finding> {
-    let Some(declared) = declared(evidence) else { return Vec::new() };
+    let Some(declared) = evidence.declared() else { return Vec::new() };
     let finding = |found: &Diagnostic| {
         let meaning = match found.code {
             code::NETWORKD_FOREIGN_RULES => {

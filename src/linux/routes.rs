@@ -57,7 +57,8 @@ impl Routes {
     ///
     /// IPv4 does not report that no route leads out of an interface: it assumes that the destination is a neighbour there
     /// (`ip_route_output_key_hash_rcu`). `RTM_F_FIB_MATCH` asks for the entry of the table instead, which is then missing.
-    /// IPv6 can answer with a route out of another interface.
+    /// IPv6 takes `oif` for a wish where there is a source, and a socket that is bound to the interface does not
+    /// (`ip6_route_output_flags`): what it finds without the source counts then.
     ///
     /// # Errors
     /// When the kernel does not answer.
@@ -88,6 +89,9 @@ impl Routes {
         let interface = if flags == FIB_MATCH { out_of } else { hop.and_then(|hop| hop.interface) };
         let gateway = hop.and_then(|hop| hop.gateway);
         let is_elsewhere = out_of.is_some() && interface != out_of;
+        if is_elsewhere && source.is_some() {
+            return self.get(destination, None, out_of);
+        }
         let is_usable = matches!(found.kind, Rtn::Unicast | Rtn::Local) && !is_elsewhere;
         let found = FoundRoute { interface, gateway, source: found.source };
         Ok(is_usable.then_some(found).ok_or(Errno::ENETUNREACH))

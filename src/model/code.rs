@@ -139,7 +139,7 @@ codes! {
     /// A key that goes only with an exact address, or only with a selector.
     SELECTOR = "selector": Error;
     /// `fullmesh` without `subflow` opens subflows only to addresses that the peer announces.
-    FULLMESH_WITHOUT_SUBFLOW = "fullmesh-without-subflow": Warning;
+    FULLMESH_WITHOUT_SUBFLOW = "fullmesh-without-subflow": Warning | Fault | Hint;
     /// An endpoint with an exact address opens subflows and names no interface; they may leave by another one.
     DEV_UNSET = "dev-unset": Warning;
     /// A loopback address, which no other host can reach.
@@ -255,6 +255,8 @@ codes! {
     OTHER_MANAGER = "other-manager": Hint;
 
     // The doctor: endpoints.
+    /// No endpoint opens subflows, and there are several links.
+    NO_ENDPOINT = "no-endpoint": Hint;
     /// The interface that an endpoint is bound to is gone.
     DEV_GONE = "dev-gone": Fault | Hint;
     /// The address is on another interface than the endpoint.
@@ -292,7 +294,7 @@ codes! {
     /// The limit of accepted addresses is 0, so announced addresses of peers are ignored.
     ADD_ADDR_ACCEPTED_ZERO = "add-addr-accepted-zero": Fault | Hint;
     /// This host rejected subflows that peers opened.
-    JOINS_REJECTED = "joins-rejected": Fault | Hint;
+    JOINS_REJECTED = "joins-rejected": Fault;
     /// The limit of subflows is lower than a full mesh needs.
     FULLMESH_LIMITS = "fullmesh-limits": Fault | Hint;
 
@@ -300,7 +302,11 @@ codes! {
     /// The peer does not speak MPTCP, or a middlebox removes its options.
     PEER_WITHOUT_MPTCP = "peer-without-mptcp": Fault | Hint;
     /// Requests for subflows get no answer.
-    JOINS_UNANSWERED = "joins-unanswered": Fault | Hint;
+    JOINS_UNANSWERED = "joins-unanswered": Fault;
+    /// Peers may not open subflows to the first address of a connection, and no other one is announced.
+    JOINS_DENIED = "joins-denied": Fault | Hint;
+    /// No service listens on an announced address.
+    ANNOUNCED_UNSERVED = "announced-unserved": Fault | Hint;
     /// Answers to subflows that peers open have no route, or leave by another interface.
     ANSWERS_ASTRAY = "answers-astray": Fault | Hint;
     /// Subflows that peers open are not completed.

@@ -97,6 +97,15 @@ pub struct Listener {
     pub inode: u32,
 }
 
+impl Listener {
+    /// Whether connections to that place come to it. An IPv6 socket on the unspecified address usually accepts IPv4 too.
+    pub fn covers(&self, place: std::net::SocketAddr) -> bool {
+        let (own, wanted) = (self.local.ip(), place.ip());
+        let everywhere = own.is_unspecified() && (own.is_ipv6() || wanted.is_ipv4());
+        self.local.port() == place.port() && (own == wanted || everywhere)
+    }
+}
+
 /// A connection or subflow that a peer opens, and whose answer (SYN-ACK) was sent again for want of a confirmation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnconfirmedRequest {

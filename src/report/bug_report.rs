@@ -104,7 +104,7 @@ impl<'a> BugReport<'a> {
             program: PROGRAM,
             kernel: &evidence.kernel,
             plan: self.steps(),
-            state: self.show(|view| ShowJson::new(view)),
+            state: self.show(ShowJson::new),
             configuration: self.configuration()?,
             counters: counters.map(|(name, value)| CounterJson { name, value: value.to_string() }).collect(),
             links: evidence.interfaces.iter().map(LinkJson::from).collect(),

@@ -111,7 +111,7 @@ fn colour(stage: SubflowStage) -> Option<Colour> {
     match stage {
         SubflowStage::Established => Some(Colour::Green),
         SubflowStage::Announced => None,
-        SubflowStage::NotTried => Some(Colour::Yellow),
+        SubflowStage::NotTried(_) => Some(Colour::Yellow),
         SubflowStage::Closed | SubflowStage::Refused | SubflowStage::Unanswered | SubflowStage::NotSent => {
             Some(Colour::Red)
         }

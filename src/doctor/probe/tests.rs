@@ -85,7 +85,8 @@ fn each_stage_is_distinguished() {
         watched.events =
             vec![Event { flags: Some(EventFlags::DENY_JOIN_ID0), ..Event::new(EventKind::Established) }];
     };
-    check(&with_probe(denied), "not-tried: the peer accepts no subflow at its first address", MISSING);
+    let expected = "not-tried: the peer accepts no subflow at its first address";
+    check(&with_probe(denied), expected, &["fault joins-denied"]);
     // Both places are taken by subflows to announced addresses.
     let taken = |watched: &mut ProbeConnection| {
         for port in [1, 2] {
@@ -110,9 +111,12 @@ fn what_another_finding_explains_is_not_repeated() {
 fn a_route_to_another_peer_does_not_count() {
     let mut evidence = with_probe(|watched| watched.subflows.truncate(1));
     let mut other = evidence.routes[1].clone();
+    other.destination = [198, 51, 100, 77].into();
     other.by_device = Some(Err("No route to host".to_owned()));
     evidence.routes.push(other);
     check(&evidence, "not-tried: no attempt was seen", &["fault subflow-missing", "hint no-route"]);
+    evidence.routes.last_mut().expect("a route").destination = [198, 51, 100, 1].into();
+    check(&evidence, "not-sent: no route from 192.0.2.2 out of eth2", &["fault no-route"]);
 }
 
 #[test]

@@ -25,8 +25,7 @@ endpoints:
 const REFUSED: &str = "{version: 1, endpoints: {a: {address: 203.0.113.7, port: 8443, flags: [signal]}}}";
 
 /// Fields that only some documents have: one of each kind.
-const RARE: [&str; 11] = [
-const RARE: [&str; 12] = [
+const RARE: [&str; 13] = [
     "trigger",
     "error",
     "errors",

@@ -6,7 +6,7 @@ use crate::kernel::links::{Links, SERVICE};
 use crate::peer::Peer;
 use crate::support::{Namespace, program_path, run, wait_for};
 
-use super::{findings, found};
+use super::{findings, found, wait_for_findings};
 
 const CONFIG: &str = "{version: 1, limits: {subflows: 8}, endpoints: {one: {address: 10.1.1.1, dev: c1, flags: [subflow]}, \
                       two: {address: 10.1.2.1, dev: c2, flags: [subflow]}, \
@@ -109,5 +109,5 @@ fn a_firewall_drops_joins() {
     middlebox(&links.server, "iifname s3 tcp option mptcp exists drop");
     let _peers = links.connect();
     links.wait_for_paths(&["10.1.1.1", "10.1.2.1"]);
-    assert_eq!(found(&links.client, CONFIG), ["fault joins-unanswered three"]);
+    wait_for_findings(&links.client, CONFIG, &["fault joins-unanswered three"]);
 }

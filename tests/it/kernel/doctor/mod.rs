@@ -6,6 +6,7 @@ mod middlebox;
 mod probe;
 mod report;
 mod server;
+mod situations;
 mod uplinks;
 
 use serde_json::Value;

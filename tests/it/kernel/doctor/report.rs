@@ -34,7 +34,7 @@ fn it_has_what_a_bug_report_needs() {
     ] {
         assert!(ran.stdout.contains(&words), "no {words:?} in {}", ran.stdout);
     }
-    assert!(ran.stderr.contains("warning[report-private]"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("warning: the report has the addresses"), "{}", ran.stderr);
 
     let ran = doctor(client, CONFIG, &["--report", "--format", "json"]);
     let document: Value = serde_json::from_str(&ran.stdout).expect("one document");

@@ -1,0 +1,481 @@
+//! The situations, by what is wrong.
+
+use super::{Probe, Remedy, Side, Situation, Talk, Topology};
+
+const THREE: &str = "limits: {subflows: 8}\nendpoints: {one: {address: 10.1.1.1, dev: c1, flags: [subflow]}, \
+                     two: {address: 10.1.2.1, dev: c2, flags: [subflow]}, three: {address: 10.1.3.1, dev: c3, flags: [subflow]}}";
+const ANNOUNCES: &str =
+    "limits: {subflows: 8}\nendpoints: {second: {address: 10.1.2.2, dev: s2, flags: [signal]}}";
+const ACCEPTS: &str = "limits: {subflows: 8, add-addr-accepted: 8}";
+const TWO: &str = "limits: {subflows: 4}\nendpoints: {one: {address: 10.1.1.1, dev: c1, flags: [subflow]}, \
+                   two: {address: 10.1.2.1, dev: c2, flags: [subflow]}}";
+const TWO_ANYWHERE: &str = "limits: {subflows: 4}\nendpoints: {one: {address: 10.1.1.1, flags: [subflow]}, \
+                            two: {address: 10.1.2.1, flags: [subflow]}}";
+const SECOND: &str =
+    "limits: {subflows: 4}\nendpoints: {second: {address: 10.1.2.1, dev: c2, flags: [signal]}}";
+const TWO_WITH_UPLINKS: &str = "limits: {subflows: 4}\n\
+    uplinks: {a: {dev: c1, gateway: [10.1.1.254, '2001:db8:11::fe']}, b: {dev: c2, gateway: [10.1.2.254, '2001:db8:12::fe']}}\n\
+    endpoints: {one: {address: 10.1.1.1, dev: c1, flags: [subflow]}, two: {address: 10.1.2.1, dev: c2, flags: [subflow]}}";
+const SECOND_WITH_UPLINKS: &str = "limits: {subflows: 4}\n\
+    uplinks: {a: {dev: c1, gateway: [10.1.1.254, '2001:db8:11::fe']}, b: {dev: c2, gateway: [10.1.2.254, '2001:db8:12::fe']}}\n\
+    endpoints: {second: {address: 10.1.2.1, dev: c2, flags: [signal]}}";
+const ONE_DEFAULT: &str = "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1";
+const TWO_DEFAULTS: &str = "ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200";
+const TWO_PATHS: Talk = Talk::Live(2);
+const GATEWAY: &[(&str, &str)] = &[("via GATEWAY", "via 10.1.2.254")];
+const DROPS_JOINS: &str = "nft 'add table ip box; add chain ip box in { type filter hook prerouting priority -300; }; add rule ip box in iifname s3 tcp option mptcp exists drop'";
+
+/// A healthy client that asks on direct links.
+const HEALTHY: Situation = Situation {
+    name: "healthy: client",
+    topology: Topology::Links,
+    scripts: ["", ""],
+    configs: [THREE, ""],
+    faults: ["", ""],
+    listens: "0.0.0.0:5000",
+    talk: Talk::Live(3),
+    asked: Side::Client,
+    probe: Probe::Without,
+    expected: &[],
+    remedy: Remedy::None,
+};
+
+/// A healthy client behind two providers, by metrics.
+const BEHIND: Situation = Situation {
+    name: "healthy: two providers, by metrics",
+    topology: Topology::Client,
+    scripts: [TWO_DEFAULTS, ""],
+    configs: [TWO, ""],
+    talk: TWO_PATHS,
+    ..HEALTHY
+};
+
+/// A server behind two providers, without a way out by the second.
+const BEHIND_SERVER: Situation = Situation {
+    name: "answers leave by the first provider",
+    topology: Topology::Server,
+    scripts: ["", ONE_DEFAULT],
+    configs: [ACCEPTS, SECOND],
+    talk: Talk::Live(1),
+    asked: Side::Server,
+    expected: &["answers-astray"],
+    remedy: Remedy::AsPrinted(GATEWAY),
+    ..HEALTHY
+};
+
+pub const TABLE: &[Situation] = &[
+    HEALTHY,
+    Situation { name: "healthy: server", asked: Side::Server, ..HEALTHY },
+    Situation { name: "healthy: client, probe", talk: Talk::Served, probe: Probe::With, ..HEALTHY },
+    Situation { name: "healthy: client, probe and live", probe: Probe::With, ..HEALTHY },
+    Situation {
+        name: "healthy: client of an announcing server",
+        configs: [ACCEPTS, ANNOUNCES],
+        talk: TWO_PATHS,
+        ..HEALTHY
+    },
+    Situation {
+        name: "healthy: announcing server",
+        configs: [ACCEPTS, ANNOUNCES],
+        talk: TWO_PATHS,
+        asked: Side::Server,
+        ..HEALTHY
+    },
+    Situation {
+        name: "healthy: no endpoints on purpose",
+        configs: ["endpoints: {}", ""],
+        talk: Talk::Live(1),
+        ..HEALTHY
+    },
+    Situation {
+        name: "healthy: never configured, plain peer",
+        configs: ["", ""],
+        talk: Talk::Nothing,
+        ..HEALTHY
+    },
+    BEHIND,
+    Situation { name: "healthy: uplinks", configs: [TWO_WITH_UPLINKS, ""], ..BEHIND },
+    Situation {
+        name: "healthy: server with uplinks",
+        configs: [ACCEPTS, SECOND_WITH_UPLINKS],
+        talk: TWO_PATHS,
+        expected: &[],
+        remedy: Remedy::None,
+        ..BEHIND_SERVER
+    },
+    Situation {
+        name: "healthy: client of a server with uplinks",
+        configs: [ACCEPTS, SECOND_WITH_UPLINKS],
+        talk: TWO_PATHS,
+        asked: Side::Client,
+        expected: &[],
+        remedy: Remedy::None,
+        ..BEHIND_SERVER
+    },
+    Situation {
+        name: "healthy: IPv6 defaults of two metrics",
+        scripts: [
+            "ip -6 route add default via 2001:db8:11::fe dev c1 metric 100; ip -6 route add default via 2001:db8:12::fe dev c2 metric 200",
+            "",
+        ],
+        configs: [
+            "limits: {subflows: 4}\nendpoints: {six: {address: '2001:db8:12::1', dev: c2, flags: [subflow]}}",
+            "",
+        ],
+        talk: Talk::Nothing,
+        expected: &["no-application"],
+        ..BEHIND
+    },
+    // Limits.
+    Situation {
+        name: "limit 0",
+        faults: ["ip mptcp limits set subflows 0", ""],
+        talk: Talk::Live(1),
+        expected: &["not-applied", "subflows-limit-zero"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "limit 0, no configuration",
+        configs: ["", ""],
+        scripts: ["ip mptcp limits set subflows 0; ip mptcp endpoint add 10.1.2.1 subflow dev c2", ""],
+        talk: Talk::Live(1),
+        expected: &["subflows-limit-zero"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "limit 1 of three",
+        configs: [
+            "limits: {subflows: 1}\nendpoints: {one: {address: 10.1.1.1, dev: c1, flags: [subflow]}, two: {address: 10.1.2.1, dev: c2, flags: [subflow]}, three: {address: 10.1.3.1, dev: c3, flags: [subflow]}}",
+            "",
+        ],
+        talk: TWO_PATHS,
+        expected: &["subflows-limit-low", "never-used"],
+        ..HEALTHY
+    },
+    Situation {
+        name: "announcements are ignored",
+        configs: ["limits: {subflows: 8, add-addr-accepted: 0}", ANNOUNCES],
+        talk: Talk::Live(1),
+        expected: &["add-addr-accepted-zero"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "announcements are ignored by a daemon's choice",
+        configs: ["limits: {subflows: 8, add-addr-accepted: 0}", ANNOUNCES],
+        scripts: ["echo 1 >/proc/sys/net/mptcp/pm_type", ""],
+        talk: Talk::Live(1),
+        ..HEALTHY
+    },
+    Situation {
+        name: "the peer's limit, live",
+        faults: ["", "ip mptcp limits set subflows 0"],
+        talk: Talk::Live(1),
+        expected: &["subflow-missing"],
+        remedy: Remedy::Elsewhere(Side::Server, "ip mptcp limits set subflows 8"),
+        ..HEALTHY
+    },
+    Situation {
+        name: "the peer's limit, probe",
+        faults: ["", "ip mptcp limits set subflows 0"],
+        talk: Talk::Served,
+        probe: Probe::With,
+        expected: &["subflow-refused"],
+        remedy: Remedy::Elsewhere(Side::Server, "ip mptcp limits set subflows 8"),
+        ..HEALTHY
+    },
+    Situation {
+        name: "this server's limit",
+        faults: ["", "ip mptcp limits set subflows 1"],
+        talk: TWO_PATHS,
+        asked: Side::Server,
+        expected: &["joins-rejected"],
+        remedy: Remedy::Vanishes(&[]),
+        ..HEALTHY
+    },
+    // The kernel and the configuration.
+    Situation {
+        name: "MPTCP is off",
+        faults: ["echo 0 >/proc/sys/net/mptcp/enabled", ""],
+        talk: Talk::Nothing,
+        expected: &["mptcp-disabled"],
+        remedy: Remedy::Vanishes(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "userspace path manager",
+        faults: ["echo 1 >/proc/sys/net/mptcp/pm_type", ""],
+        talk: Talk::Live(1),
+        expected: &["userspace-path-manager"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "not applied",
+        faults: ["ip mptcp endpoint flush", ""],
+        talk: Talk::Live(1),
+        expected: &["not-applied"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation { name: "no application", talk: Talk::Nothing, expected: &["no-application"], ..HEALTHY },
+    Situation {
+        name: "no endpoint",
+        configs: ["limits: {subflows: 8}", ""],
+        talk: Talk::Live(1),
+        expected: &["no-endpoint"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "no endpoint and no configuration",
+        configs: ["", ""],
+        talk: Talk::Live(1),
+        expected: &["no-endpoint"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "no endpoint, probe",
+        configs: ["limits: {subflows: 8}", ""],
+        talk: Talk::Served,
+        probe: Probe::With,
+        expected: &["no-endpoint"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "fullmesh alone",
+        configs: [
+            "limits: {subflows: 8}\nendpoints: {two: {address: 10.1.2.1, dev: c2, flags: [fullmesh]}}",
+            "",
+        ],
+        talk: Talk::Live(1),
+        expected: &["fullmesh-without-subflow"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "fullmesh alone, probe",
+        configs: [
+            "limits: {subflows: 8}\nendpoints: {two: {address: 10.1.2.1, dev: c2, flags: [fullmesh]}}",
+            "",
+        ],
+        talk: Talk::Served,
+        probe: Probe::With,
+        expected: &["fullmesh-without-subflow"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    // Addresses and interfaces.
+    Situation {
+        name: "address missing",
+        faults: ["ip address delete 10.1.3.1/24 dev c3", ""],
+        talk: TWO_PATHS,
+        expected: &["address-missing"],
+        remedy: Remedy::AsPrinted(&[("PREFIX", "24")]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "interface down",
+        faults: ["ip link set c3 down", ""],
+        talk: TWO_PATHS,
+        expected: &["interface-down"],
+        remedy: Remedy::Vanishes(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "no carrier",
+        faults: ["", "ip link set s3 down"],
+        talk: TWO_PATHS,
+        expected: &["no-carrier"],
+        remedy: Remedy::Elsewhere(Side::Server, "ip link set s3 up"),
+        ..HEALTHY
+    },
+    Situation {
+        name: "deprecated",
+        faults: ["ip address change 10.1.3.1/24 dev c3 preferred_lft 0", ""],
+        expected: &["address-deprecated"],
+        ..HEALTHY
+    },
+    // Routes.
+    Situation {
+        name: "one default route",
+        scripts: [ONE_DEFAULT, ""],
+        talk: Talk::Live(1),
+        expected: &["no-route"],
+        remedy: Remedy::AsPrinted(GATEWAY),
+        ..BEHIND
+    },
+    Situation {
+        name: "one default route, probe",
+        scripts: [ONE_DEFAULT, ""],
+        talk: Talk::Served,
+        probe: Probe::With,
+        expected: &["no-route"],
+        remedy: Remedy::AsPrinted(GATEWAY),
+        ..BEHIND
+    },
+    Situation {
+        name: "one default route, no connection",
+        scripts: [ONE_DEFAULT, ""],
+        talk: Talk::Nothing,
+        expected: &["no-route", "no-application"],
+        ..BEHIND
+    },
+    Situation {
+        name: "packets leave by the first provider",
+        configs: [TWO_ANYWHERE, ""],
+        talk: Talk::Live(1),
+        expected: &["route-elsewhere"],
+        remedy: Remedy::AsPrinted(GATEWAY),
+        ..BEHIND
+    },
+    Situation {
+        name: "strict reverse path filter",
+        faults: ["for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 >$file; done", ""],
+        talk: Talk::Live(1),
+        expected: &["rp-filter"],
+        remedy: Remedy::AsPrinted(GATEWAY),
+        ..BEHIND
+    },
+    Situation {
+        name: "an uplink's rule was deleted",
+        scripts: [ONE_DEFAULT, ""],
+        configs: [TWO_WITH_UPLINKS, ""],
+        faults: ["ip rule delete priority 8685 from 10.1.2.1", ""],
+        talk: Talk::Live(1),
+        remedy: Remedy::Vanishes(GATEWAY),
+        expected: &["no-route", "uplink-missing"],
+        ..BEHIND
+    },
+    // Paths and peers.
+    Situation {
+        name: "no answer, live",
+        faults: ["", "ip rule add to 10.1.3.1 blackhole"],
+        talk: TWO_PATHS,
+        expected: &["joins-unanswered"],
+        remedy: Remedy::Elsewhere(Side::Server, "ip rule delete to 10.1.3.1 blackhole"),
+        ..HEALTHY
+    },
+    Situation {
+        name: "no answer, probe",
+        faults: ["", "ip rule add to 10.1.3.1 blackhole"],
+        talk: Talk::Served,
+        probe: Probe::With,
+        expected: &["joins-unanswered"],
+        remedy: Remedy::Elsewhere(Side::Server, "ip rule delete to 10.1.3.1 blackhole"),
+        ..HEALTHY
+    },
+    Situation {
+        name: "a firewall drops joins",
+        faults: ["", DROPS_JOINS],
+        talk: TWO_PATHS,
+        expected: &["joins-unanswered"],
+        remedy: Remedy::Elsewhere(Side::Server, "nft delete table ip box"),
+        ..HEALTHY
+    },
+    Situation {
+        name: "plain peer, live",
+        talk: Talk::PlainLive,
+        expected: &["peer-without-mptcp"],
+        ..HEALTHY
+    },
+    Situation {
+        name: "plain peer, probe",
+        talk: Talk::PlainServed,
+        probe: Probe::With,
+        expected: &["peer-without-mptcp"],
+        ..HEALTHY
+    },
+    Situation {
+        name: "no service, probe",
+        talk: Talk::Nothing,
+        probe: Probe::With,
+        expected: &["probe-failed"],
+        ..HEALTHY
+    },
+    Situation {
+        name: "the server denies joins, live",
+        faults: ["", "echo 0 >/proc/sys/net/mptcp/allow_join_initial_addr_port"],
+        talk: Talk::Live(1),
+        expected: &["subflow-missing"],
+        remedy: Remedy::Elsewhere(Side::Server, "echo 1 >/proc/sys/net/mptcp/allow_join_initial_addr_port"),
+        ..HEALTHY
+    },
+    Situation {
+        name: "the server denies joins, probe",
+        faults: ["", "echo 0 >/proc/sys/net/mptcp/allow_join_initial_addr_port"],
+        talk: Talk::Served,
+        probe: Probe::With,
+        expected: &["joins-denied"],
+        remedy: Remedy::Elsewhere(Side::Server, "echo 1 >/proc/sys/net/mptcp/allow_join_initial_addr_port"),
+        ..HEALTHY
+    },
+    Situation {
+        name: "this server denies joins",
+        faults: ["", "echo 0 >/proc/sys/net/mptcp/allow_join_initial_addr_port"],
+        talk: Talk::Live(1),
+        asked: Side::Server,
+        expected: &["joins-denied"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "healthy: a server that denies joins and announces",
+        configs: [ACCEPTS, ANNOUNCES],
+        scripts: ["", "echo 0 >/proc/sys/net/mptcp/allow_join_initial_addr_port"],
+        talk: TWO_PATHS,
+        asked: Side::Server,
+        ..HEALTHY
+    },
+    // Servers.
+    Situation {
+        name: "announced and not served",
+        configs: [ACCEPTS, ANNOUNCES],
+        listens: "10.9.9.9:5000",
+        talk: Talk::Live(1),
+        asked: Side::Server,
+        expected: &["announced-unserved"],
+        ..HEALTHY
+    },
+    Situation {
+        name: "announced and not served, the client's probe",
+        configs: [ACCEPTS, ANNOUNCES],
+        listens: "10.9.9.9:5000",
+        talk: Talk::Served,
+        probe: Probe::With,
+        expected: &["subflow-refused"],
+        ..HEALTHY
+    },
+    Situation {
+        name: "announced and not served, without a connection",
+        configs: [ACCEPTS, ANNOUNCES],
+        listens: "10.9.9.9:5000",
+        talk: Talk::Served,
+        asked: Side::Server,
+        expected: &["announced-unserved"],
+        ..HEALTHY
+    },
+    Situation {
+        name: "a server opens subflows",
+        configs: ["", ""],
+        scripts: ["", "ip mptcp endpoint add 10.1.2.2 subflow"],
+        talk: Talk::Live(1),
+        asked: Side::Server,
+        expected: &["subflow-on-server"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    BEHIND_SERVER,
+    Situation {
+        name: "a server without a plain program's switch",
+        talk: Talk::PlainServed,
+        asked: Side::Server,
+        configs: ["", ANNOUNCES],
+        expected: &["no-application"],
+        ..HEALTHY
+    },
+];
