@@ -47,7 +47,7 @@ impl CheckMethod {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UplinkCheck {
     /// What is done.
-    pub probe: CheckMethod,
+    pub method: CheckMethod,
     /// The time from the beginning of one to that of the next, [`PERIOD_MIN`] to [`PERIOD_MAX`].
     pub every: Duration,
     /// How long one may take, in the same range. Then it has failed.
@@ -72,7 +72,7 @@ impl UplinkCheck {
 impl Overlay for CheckDocument {
     fn over(self, earlier: CheckDocument) -> CheckDocument {
         CheckDocument {
-            probe: self.probe.or(earlier.probe),
+            method: self.method.or(earlier.method),
             every: self.every.or(earlier.every),
             timeout: self.timeout.or(earlier.timeout),
             fall: self.fall.or(earlier.fall),
@@ -87,8 +87,8 @@ pub fn complete(
     document: Located<CheckDocument>,
     diagnostics: &mut Diagnostics,
 ) -> Option<UplinkCheck> {
-    let CheckDocument { probe, every, timeout, fall, rise } = document.value;
-    let Some(probe) = probe else {
+    let CheckDocument { method, every, timeout, fall, rise } = document.value;
+    let Some(method) = method else {
         let message = format!("the `check` of uplink `{}` says nothing to do", uplink.value);
         let error = Diagnostic::error(code::NO_TARGET, message).at(document.location, "");
         let help = "add `connect: \"ADDRESS:PORT\"` or `run: \"COMMAND\"`, or write `check: gateway`";
@@ -96,7 +96,7 @@ pub fn complete(
         return None;
     };
     Some(UplinkCheck {
-        probe: probe.value,
+        method: method.value,
         every: every.map_or(UplinkCheck::EVERY, |every| every.value),
         timeout: timeout.map_or(UplinkCheck::TIMEOUT, |timeout| timeout.value),
         fall: fall.map_or(UplinkCheck::FALL, |fall| fall.value),

@@ -164,7 +164,7 @@ body! {
 #[derive(Clone, Debug, Default)]
 pub struct CheckDocument {
     /// `connect`, `run`, or `gateway` alone
-    pub probe: Option<Located<CheckMethod>>,
+    pub method: Option<Located<CheckMethod>>,
     /// `every`
     pub every: Option<Located<Duration>>,
     /// `timeout`

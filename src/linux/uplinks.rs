@@ -35,7 +35,7 @@ impl Routes {
         let mut rules = self.rules(uplink_rule)?;
         rules.sort_by_key(|rule| rule.family);
         let mut routes = self.routes(list(ALL_FAMILIES, UPLINK_PROTOCOL), uplink_route)?;
-        routes.sort_by_key(|route| (route.family, route.table));
+        routes.sort_by_key(UplinkRoute::place);
         Ok(UplinkState { rules: rules.into_iter().map(|rule| rule.rule).collect(), routes })
     }
 
@@ -105,7 +105,7 @@ impl Routes {
         let routes = self.routes(request, rtmsg::route)?;
         let is_in_place = |route: &&Route| {
             (route.family, route.table, route.prefix_length) == (to.family, to.table, 0)
-                && route.metric == metric(to.family)
+                && route.metric == to.metric
         };
         if routes.iter().filter(is_in_place).all(|route| route.protocol == UPLINK_PROTOCOL) {
             return Ok(());
@@ -150,6 +150,7 @@ pub fn uplink_route(reply: &[u8]) -> Option<UplinkRoute> {
         table: route.table,
         gateway: hop.and_then(|hop| hop.gateway),
         dev: hop.and_then(|hop| hop.interface).map(|index| Device { index, name: None }),
+        metric: route.metric,
         raw: Vec::new(),
     };
     let raw = restorable_route(reply)?;
@@ -199,26 +200,18 @@ pub fn route_request(kind: Rtm, flags: NlmF, route: &UplinkRoute) -> Request {
 
 /// The same, with flags for its router.
 fn route_request_by(kind: Rtm, flags: NlmF, route: &UplinkRoute, of_router: u8) -> Request {
-    let UplinkRoute { family, table, gateway, dev, raw } = route;
+    let UplinkRoute { family, table, gateway, dev, metric, raw } = route;
     if !raw.is_empty() {
         return Request::change(kind, flags, raw);
     }
     let hop = Hop { interface: dev.as_ref().map(|dev| dev.index), gateway: *gateway };
     let route = Route {
         protocol: UPLINK_PROTOCOL,
-        metric: metric(*family),
+        metric: *metric,
         hops: vec![hop],
         ..Route::to_everywhere(*family, *table)
     };
     route.request(kind, flags, of_router)
-}
-
-/// The metric of a route that is added without one (`IP6_RT_PRIO_USER` for IPv6).
-fn metric(family: Family) -> u32 {
-    match family {
-        Family::Ipv4 => 0,
-        Family::Ipv6 => 1024,
-    }
 }
 
 /// What of a reply makes the same rule again.

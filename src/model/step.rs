@@ -119,6 +119,12 @@ pub enum Reason {
     RouterChanged,
     /// Nothing tells the router of the interface any more.
     GatewayUnknown,
+    /// It stands in for an uplink that is down.
+    UplinkDown,
+    /// The uplink that it stands in for is up again.
+    UplinkUp,
+    /// No uplink is up that could stand in for another.
+    NoUplinkUp,
 }
 
 impl Reason {
@@ -144,6 +150,9 @@ impl Reason {
             Reason::SubflowLost => "subflow lost",
             Reason::RouterChanged => "the router changed",
             Reason::GatewayUnknown => "gateway unknown",
+            Reason::UplinkDown => "stands in for an uplink that is down",
+            Reason::UplinkUp => "the uplink is up again",
+            Reason::NoUplinkUp => "no uplink is up",
         }
     }
 }

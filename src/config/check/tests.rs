@@ -18,19 +18,19 @@ fn what_is_absent_has_the_documented_default() {
     let found = check(&["gateway"]);
     let numbers = (found.every, found.timeout, found.fall, found.rise);
     assert_eq!(numbers, (Duration::from_secs(5), Duration::from_secs(2), 3, 6));
-    assert_eq!(found.probe, CheckMethod::Gateway);
+    assert_eq!(found.method, CheckMethod::Gateway);
 }
 
 #[test]
 fn later_files_win_key_by_key() {
     let found = check(&["{connect: '192.0.2.1:443', every: 10s, fall: 5}", "{every: 1min, rise: 1}"]);
-    assert_eq!(found.probe, CheckMethod::Connect("192.0.2.1:443".parse().expect("an address")));
+    assert_eq!(found.method, CheckMethod::Connect("192.0.2.1:443".parse().expect("an address")));
     assert_eq!((found.every, found.fall, found.rise), (Duration::from_secs(60), 5, 1));
     // What is done is one value, whichever key says it.
     let found = check(&["{connect: '192.0.2.1:443', every: 10s}", "{run: 'true'}"]);
-    assert_eq!((found.probe, found.every), (CheckMethod::Run("true".to_owned()), Duration::from_secs(10)));
+    assert_eq!((found.method, found.every), (CheckMethod::Run("true".to_owned()), Duration::from_secs(10)));
     let found = check(&["{every: 10s}", "gateway"]);
-    assert_eq!((found.probe, found.every), (CheckMethod::Gateway, Duration::from_secs(10)));
+    assert_eq!((found.method, found.every), (CheckMethod::Gateway, Duration::from_secs(10)));
 }
 
 #[test]

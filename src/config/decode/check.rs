@@ -23,8 +23,8 @@ impl Decoder<'_> {
                 self.report_value(node, code::TYPE, message, Some(help.to_owned()));
                 return None;
             }
-            let probe = located(node, CheckMethod::Gateway);
-            return located(node, CheckDocument { probe, ..CheckDocument::default() });
+            let method = located(node, CheckMethod::Gateway);
+            return located(node, CheckDocument { method, ..CheckDocument::default() });
         }
         let mut check = CheckDocument::default();
         let before = (self.diagnostics.errors(), self.refused);
@@ -32,11 +32,11 @@ impl Decoder<'_> {
             match key.text.as_str() {
                 CheckMethod::CONNECT => {
                     let found = self.destination(value);
-                    self.only_probe(&mut check, found);
+                    self.only_method(&mut check, found);
                 }
                 CheckMethod::RUN => {
                     let found = self.command(value);
-                    self.only_probe(&mut check, found);
+                    self.only_method(&mut check, found);
                 }
                 "every" => check.every = self.period(value, "every"),
                 "timeout" => check.timeout = self.period(value, "timeout"),
@@ -48,9 +48,9 @@ impl Decoder<'_> {
         ((self.diagnostics.errors(), self.refused) == before).then(|| located(node, check))?
     }
 
-    fn only_probe(&mut self, check: &mut CheckDocument, found: Option<Located<CheckMethod>>) {
+    fn only_method(&mut self, check: &mut CheckDocument, found: Option<Located<CheckMethod>>) {
         let Some(found) = found else { return };
-        if let Some(first) = check.probe.replace(found.clone()) {
+        if let Some(first) = check.method.replace(found.clone()) {
             let message = "`connect` and `run` exclude each other; a check does one thing";
             let error = Diagnostic::error(code::CONFLICT, message).at(found.location, "");
             self.report(error.at(first.location, "the first one").help("keep one of the two"));
