@@ -7,6 +7,10 @@
 //! help for `prune: false` and never trusted beyond that: what another boot recorded, and whatever the kernel does not
 //! have, is forgotten.
 
+mod uplinks;
+
+pub use uplinks::UplinkStatus;
+
 use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -97,8 +101,9 @@ impl RunDir {
         }
     }
 
-    fn read_owned(&self) -> io::Result<OwnedEndpoints> {
-        let (path, mut bytes) = (self.file("owned"), Vec::new());
+    /// The text of a file of this namespace; empty where there is none.
+    fn read(&self, kind: &str) -> io::Result<String> {
+        let (path, mut bytes) = (self.file(kind), Vec::new());
         // What root recorded is right for others too, who may plan with it.
         let trusted = RunDir::is_own_or_roots;
         let judged = self.judge_folder(trusted).and_then(|()| self.judge_file(&path, trusted));
@@ -107,21 +112,30 @@ impl RunDir {
             Ok(_) if bytes.len() as u64 > RECORD_MAX => {
                 Err(io::Error::other(format!("{} is larger than any record", escaped_path(&path))))
             }
-            Ok(0) => Ok(OwnedEndpoints::new()),
-            Ok(_) => {
-                let (text, head) = (String::from_utf8_lossy(&bytes), head()?);
-                Ok(text.split_inclusive('\n').skip_while(|line| *line != head).filter_map(parse).collect())
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(OwnedEndpoints::new()),
+            Ok(_) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
             Err(error) => Err(error),
         }
     }
 
-    /// Readers see the old record or the new one.
+    fn read_owned(&self) -> io::Result<OwnedEndpoints> {
+        let text = self.read("owned")?;
+        if text.is_empty() {
+            return Ok(OwnedEndpoints::new());
+        }
+        let head = head()?;
+        Ok(text.split_inclusive('\n').skip_while(|line| *line != head).filter_map(parse).collect())
+    }
+
     fn write_owned(&self, owned: &OwnedEndpoints) -> io::Result<()> {
         let rows: String = owned.iter().map(|(identity, id)| format(identity, *id)).collect();
         let text = if rows.is_empty() { rows } else { head()? + &rows };
-        let (path, new) = (self.file("owned"), self.file("owned.new"));
+        self.replace("owned", &text)
+    }
+
+    /// Writes a file of this namespace. Readers see the old text or the new one.
+    fn replace(&self, kind: &str, text: &str) -> io::Result<()> {
+        let (path, new) = (self.file(kind), self.file(&format!("{kind}.new")));
         self.create_folder()?;
         // Left behind by a run that was killed, or anything else; what is made anew is this user's own file.
         let _ = fs::remove_file(&new);

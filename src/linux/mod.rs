@@ -4,6 +4,7 @@
 
 mod addresses;
 mod changes;
+mod checks;
 pub mod claim;
 pub mod evidence;
 mod interfaces;
@@ -31,6 +32,7 @@ mod uplinks;
 pub mod wait;
 
 pub use changes::Changes;
+pub use checks::RunningCheck;
 pub use path_manager::{Activity, LinuxPathManager};
 
 use crate::system::Error;

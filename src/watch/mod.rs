@@ -3,15 +3,18 @@
 //! A wakeup only says where to look. There can be too many or too few: the caller reads everything again, and does so from
 //! time to time anyway.
 
+pub mod checks;
 mod debounce;
 pub mod drift;
 mod events;
 mod files;
 mod healing;
 pub mod namespace;
+mod namespace_checks;
 mod systemd;
 mod watch_set;
 
 pub use debounce::Debounce;
 pub use events::{EventSources, Wakeup};
+pub use namespace_checks::CheckNews;
 pub use systemd::Systemd;

@@ -14,6 +14,7 @@ use crate::reconcile::{self, Failure, LockError, Mode, Record, Report, Verdict};
 use crate::rundir::RunDir;
 use crate::system::{Error, HostFacts, PathManager};
 
+use super::checks::Checks;
 use super::drift;
 use super::healing::{Healing, can_heal};
 
@@ -35,6 +36,8 @@ pub enum Trigger {
     Retry,
     /// Connections may have lost subflows.
     Subflows,
+    /// A check found out that an uplink is down, or up again.
+    Check,
 }
 
 impl Trigger {
@@ -47,6 +50,7 @@ impl Trigger {
             Trigger::Resync => "resync",
             Trigger::Retry => "retry",
             Trigger::Subflows => "subflows",
+            Trigger::Check => "check",
         }
     }
 }
@@ -68,7 +72,8 @@ pub struct WatchedNamespace {
     entered: Option<Entered>,
     /// Endpoints that were added before their address could be used.
     early: BTreeSet<Identity>,
-    healing: Healing,
+    pub(super) healing: Healing,
+    pub(super) checks: Checks,
     /// The state after the last pass that reached its goal.
     reached: Option<State>,
     failures: u32,
@@ -86,6 +91,13 @@ struct Entered {
     changes: Changes,
 }
 
+impl Drop for Entered {
+    /// What checks found out is no longer true once nothing checks.
+    fn drop(&mut self) {
+        let _ = self.rundir.publish_uplinks(&[]);
+    }
+}
+
 impl WatchedNamespace {
     /// A namespace in which no pass was made yet.
     pub fn new(name: Option<String>) -> WatchedNamespace {
@@ -94,6 +106,7 @@ impl WatchedNamespace {
             entered: None,
             early: BTreeSet::new(),
             healing: Healing::default(),
+            checks: Checks::default(),
             reached: None,
             failures: 0,
             retry_at: None,
@@ -110,6 +123,11 @@ impl WatchedNamespace {
     /// Notices of links, addresses, routes and rules, if the namespace is there.
     pub fn changes(&self) -> Option<&Changes> {
         self.entered.as_ref().map(|entered| &entered.changes)
+    }
+
+    /// The files of the namespace, if it is there.
+    pub(super) fn rundir(&self) -> Option<&RunDir> {
+        self.entered.as_ref().map(|entered| &entered.rundir)
     }
 
     /// How long to wait before a failed pass is tried again; none when there is no need or no use.
@@ -175,7 +193,7 @@ impl WatchedNamespace {
         }
         self.entered = None;
         (self.reached, self.early, self.hopeless) = (None, BTreeSet::new(), false);
-        self.healing = Healing::default();
+        (self.healing, self.checks) = (Healing::default(), Checks::default());
         let changes = Changes::subscribe()?;
         match rundir.claim() {
             Ok(()) => {}
@@ -200,6 +218,7 @@ impl WatchedNamespace {
         changes.hear()?;
         let mut system = LinuxPathManager::open()?;
         system.hurry_when(Arc::clone(ending));
+        system.judge_uplinks_by(self.checks.health());
         let ready = ready(&self.early, &loaded.config, &mut system)?;
         let mut renewed = BTreeMap::new();
         if let Some(reached) = &self.reached {
@@ -221,11 +240,12 @@ impl WatchedNamespace {
             }
             self.early.extend(early);
         }
+        self.aim_checks(&loaded.config, &mut system, now)?;
         Ok(report)
     }
 
     /// What log lines begin with.
-    fn prefix(&self) -> String {
+    pub(super) fn prefix(&self) -> String {
         self.name.as_ref().map_or(String::new(), |name| format!("netns {}: ", escaped(name)))
     }
 

@@ -1,0 +1,63 @@
+//! What the checks of a watch have found out, for other processes: one line of JSON in the runtime folder.
+//!
+//! The file is there as long as the watch is. One that was killed leaves it behind: who holds the lock of the namespace is
+//! still there.
+
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::RunDir;
+
+/// The kind of the file.
+const KIND: &str = "uplinks";
+
+/// What is known of one uplink that is checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UplinkStatus {
+    /// Its name.
+    pub uplink: String,
+    /// Its interface.
+    pub dev: String,
+    /// `up`, `down`, `undecided`, or `not-run`.
+    pub state: String,
+    /// Since when, in seconds since 1970.
+    pub since: u64,
+    /// Why the last check that did not pass did not.
+    pub error: Option<String>,
+}
+
+impl UplinkStatus {
+    /// The time now, in seconds since 1970.
+    pub fn seconds_now() -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    }
+}
+
+impl RunDir {
+    /// Writes them for other processes; none remove the file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn publish_uplinks(&self, statuses: &[UplinkStatus]) -> io::Result<()> {
+        if statuses.is_empty() {
+            return match std::fs::remove_file(self.file(KIND)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            };
+        }
+        self.replace(KIND, &(serde_json::to_string(statuses)? + "\n"))
+    }
+
+    /// What a watch has written; none where it checks nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is none of this program's.
+    pub fn uplink_statuses(&self) -> io::Result<Vec<UplinkStatus>> {
+        match self.read(KIND)?.as_str() {
+            "" => Ok(Vec::new()),
+            text => Ok(serde_json::from_str(text)?),
+        }
+    }
+}
