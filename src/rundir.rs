@@ -9,8 +9,6 @@
 
 mod uplinks;
 
-pub use uplinks::UplinkStatus;
-
 use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;

@@ -11,7 +11,7 @@ use crate::linux::netlink::Request;
 use crate::linux::netlink::decode::{Verdict, attributes, find, number};
 use crate::linux::routes::{ALL_FAMILIES, Routes, list};
 use crate::linux::rtmsg::{self, HEADER, Hop, ONLINK, Route, Rule, fra, rta, short_table};
-use crate::model::{Device, Family, Step, UPLINK_PROTOCOL, UplinkRoute, UplinkRule, UplinkState};
+use crate::model::{Device, Family, MAIN_TABLE, Step, UPLINK_PROTOCOL, UplinkRoute, UplinkRule, UplinkState};
 use crate::system::{Errno, Error, Refusal};
 
 /// `FR_ACT_TO_TBL`
@@ -155,7 +155,9 @@ pub fn uplink_route(reply: &[u8]) -> Option<UplinkRoute> {
     };
     let raw = restorable_route(reply)?;
     // Packets do not see how the router came to be accepted (ONLINK), nor a preference among several.
-    let mut usual = route_request(Rtm::Newroute, NlmF::empty(), &own);
+    // Only in the main table the metric says something: which route stands in for which uplink.
+    let metric = if own.table == MAIN_TABLE { own.metric } else { own.family.metric() };
+    let mut usual = route_request(Rtm::Newroute, NlmF::empty(), &UplinkRoute { metric, ..own.clone() });
     usual.body[FLAGS].copy_from_slice(&raw[FLAGS]);
     if let Some(preference) = find(attributes(&raw[HEADER..]), rta::PREF) {
         usual.put(rta::PREF, preference);

@@ -38,3 +38,18 @@ impl UplinkHealth {
         }
     }
 }
+
+/// What is known of one interface of an uplink that is checked, for reports and other processes.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct UplinkStatus {
+    /// The name of the uplink.
+    pub uplink: String,
+    /// The interface.
+    pub dev: String,
+    /// [`UplinkHealth::word`]
+    pub state: String,
+    /// Since when, in seconds since boot, as `/proc/uptime` counts them.
+    pub since: u64,
+    /// Why the last check that did not pass did not.
+    pub error: Option<String>,
+}

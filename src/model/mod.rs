@@ -31,7 +31,7 @@ pub use event::{End, Event, EventFlags, EventKind, ResetFlags, ResetReason, Toke
 pub use exit::Exit;
 pub use family::Family;
 pub use flags::Flags;
-pub use health::{CheckOutcome, UplinkHealth};
+pub use health::{CheckOutcome, UplinkHealth, UplinkStatus};
 pub use host::{AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing};
 pub use limits::Limits;
 pub use probe::{ObservedSubflow, Probe, ProbeConnection, ProbeOutcome, Protocol};

@@ -12,7 +12,7 @@ pub mod text;
 pub mod yaml;
 
 use crate::config::LoadedConfig;
-use crate::model::Event;
+use crate::model::{Event, UplinkStatus};
 use crate::source::SourceFile;
 
 /// Whether the text is coloured.
@@ -77,6 +77,8 @@ pub struct ReportContext<'a> {
     pub netns: Option<&'a str>,
     /// Why a watch made the pass.
     pub trigger: Option<&'static str>,
+    /// What the checks of a watch have found out.
+    pub checks: &'a [UplinkStatus],
 }
 
 impl<'a> ReportContext<'a> {

@@ -4,36 +4,13 @@
 //! still there.
 
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use crate::model::UplinkStatus;
 
 use super::RunDir;
 
 /// The kind of the file.
 const KIND: &str = "uplinks";
-
-/// What is known of one uplink that is checked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UplinkStatus {
-    /// Its name.
-    pub uplink: String,
-    /// Its interface.
-    pub dev: String,
-    /// `up`, `down`, `undecided`, or `not-run`.
-    pub state: String,
-    /// Since when, in seconds since 1970.
-    pub since: u64,
-    /// Why the last check that did not pass did not.
-    pub error: Option<String>,
-}
-
-impl UplinkStatus {
-    /// The time now, in seconds since 1970.
-    pub fn seconds_now() -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
-    }
-}
 
 impl RunDir {
     /// Writes them for other processes; none remove the file.

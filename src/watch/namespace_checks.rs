@@ -7,9 +7,8 @@ use rustix::event::PollFd;
 use crate::config::Config;
 use crate::desired::{CheckTarget, check_targets};
 use crate::linux::{LinuxPathManager, netns};
-use crate::model::{UplinkHealth, counted};
+use crate::model::{UplinkHealth, UplinkStatus, counted};
 use crate::reconcile::Failure;
-use crate::rundir::UplinkStatus;
 
 use super::checks::{HealthChange, Outage, Streaks, Turn};
 use super::namespace::WatchedNamespace;
@@ -94,14 +93,16 @@ impl WatchedNamespace {
 
     /// Each uplink that is checked, with what is known of it.
     pub fn uplink_statuses(&self, now: Duration) -> Vec<UplinkStatus> {
+        // A clock that nothing sets, and that other processes have too.
+        let uptime = u64::try_from(rustix::system::sysinfo().uptime).unwrap_or_default();
         let status = |(target, streaks): (&CheckTarget, &Streaks)| {
-            let ago = now.saturating_sub(streaks.since()).as_secs();
+            let ago = now.saturating_sub(streaks.since());
             let health = streaks.health();
             UplinkStatus {
                 uplink: target.uplink.clone(),
                 dev: target.dev.to_string(),
                 state: health.word().to_owned(),
-                since: UplinkStatus::seconds_now().saturating_sub(ago),
+                since: uptime.saturating_sub(ago.as_secs()),
                 error: streaks.last_error().filter(|_| health != UplinkHealth::Undecided).map(str::to_owned),
             }
         };

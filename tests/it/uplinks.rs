@@ -1,5 +1,7 @@
 //! Uplinks without a kernel: what declarations mean on a host, and laws of their plans on the model.
 
+mod checks;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;

@@ -37,7 +37,7 @@ impl Watch<'_> {
             }
             let namespace = &mut namespaces[*number];
             let exit = match namespace.pass(config, (trigger, events.elapsed()), &ending) {
-                Some(pass) => report(output, config, namespace.name.as_deref(), trigger, &pass),
+                Some(pass) => report(output, config, namespace, (trigger, events.elapsed()), &pass),
                 None => Exit::Unsupported,
             };
             worst = worst.worse(exit);
@@ -109,8 +109,8 @@ impl Watch<'_> {
 fn report(
     output: &Output,
     config: &LoadedConfig,
-    netns: Option<&str>,
-    trigger: Trigger,
+    namespace: &WatchedNamespace,
+    (trigger, now): (Trigger, Duration),
     Pass { result, warnings, is_news }: &Pass,
 ) -> Exit {
     let exit = match result {
@@ -118,7 +118,9 @@ fn report(
         Err(failure) => failure.kind.exit(),
     };
     if *is_news || output.format == OutputFormat::Json {
-        let context = ReportContext { loaded: Some(config), netns, trigger: Some(trigger.word()) };
+        let (netns, checks) = (namespace.name.as_deref(), namespace.uplink_statuses(now));
+        let trigger = Some(trigger.word());
+        let context = ReportContext { loaded: Some(config), netns, trigger, checks: &checks };
         output.diagnose_in(netns, warnings, &[]);
         let _ = output.report(&context, result, true, false);
     }

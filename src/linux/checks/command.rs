@@ -57,7 +57,14 @@ impl CommandCheck {
         self.kill();
         self.read();
         let status = self.child.try_wait().ok()??;
-        Some(outcome(status, &self.tail))
+        Some(outcome(status, &self.last_line()))
+    }
+
+    /// What it wrote last, for the end of a message.
+    pub fn last_line(&self) -> String {
+        let text = String::from_utf8_lossy(&self.tail);
+        let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+        last.map_or(String::new(), |line| format!(": {}", escaped(line)))
     }
 
     /// The end of the command, and its output.
@@ -104,10 +111,7 @@ fn start(target: &CheckTarget, command: &str) -> io::Result<CommandCheck> {
     Ok(CommandCheck { child, process, output, tail: Vec::new() })
 }
 
-fn outcome(status: ExitStatus, output: &[u8]) -> CheckOutcome {
-    let text = String::from_utf8_lossy(output);
-    let last = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-    let last = last.map_or(String::new(), |line| format!(": {}", escaped(line)));
+fn outcome(status: ExitStatus, last: &str) -> CheckOutcome {
     match status.code() {
         Some(0) => CheckOutcome::Passed,
         Some(code) if NOT_FOUND.contains(&code) => {

@@ -71,6 +71,16 @@ impl RunningCheck {
         }
     }
 
+    /// What it lacks when its time is over.
+    pub fn lacks(&self, timeout: Duration) -> String {
+        let within = format!("within {} ms", timeout.as_millis());
+        match self {
+            RunningCheck::Connect(_) => format!("no answer {within}"),
+            RunningCheck::Command(check) => format!("no result {within}{}", check.last_line()),
+            RunningCheck::Neighbour(check) => format!("{} does not answer {within}", check.words()),
+        }
+    }
+
     /// Ends it, since its time is over. None of it is left, unless something still has to die.
     pub fn stop(self) -> Option<RunningCheck> {
         match self {

@@ -105,6 +105,11 @@ impl NeighbourCheck {
         self.next
     }
 
+    /// The router and the interface, for messages.
+    pub fn words(&self) -> &str {
+        &self.words
+    }
+
     /// Makes the kernel ask now, also if it has asked before and waits for the answer.
     fn ask(&mut self) -> Result<(), CheckOutcome> {
         self.asked += 1;

@@ -161,8 +161,9 @@ impl Checker {
                     self.phase = Phase::Running(since, check);
                     return None;
                 }
+                let why = check.lacks(timeout);
                 self.phase = check.stop().map_or(Phase::Idle, Phase::Dying);
-                Some(CheckOutcome::Failed(format!("no answer within {} ms", timeout.as_millis())))
+                Some(CheckOutcome::Failed(why))
             }
             Phase::Dying(mut check) => {
                 if check.look(Duration::ZERO).is_none() {

@@ -122,7 +122,10 @@ fn next(reason: Reason) -> Option<Reason> {
         Reason::AddedTooEarly => Some(Reason::SubflowLost),
         Reason::SubflowLost => Some(Reason::RouterChanged),
         Reason::RouterChanged => Some(Reason::GatewayUnknown),
-        Reason::GatewayUnknown => None,
+        Reason::GatewayUnknown => Some(Reason::UplinkDown),
+        Reason::UplinkDown => Some(Reason::UplinkUp),
+        Reason::UplinkUp => Some(Reason::NoUplinkUp),
+        Reason::NoUplinkUp => None,
     }
 }
 
