@@ -23,7 +23,7 @@ use crate::model::Exit;
     version,
     disable_help_flag = true,
     disable_help_subcommand = true,
-    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply schema",
+    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply renew [OPTIONS] NAME...\n       mptcp-apply schema",
     after_help = after_help()
 )]
 pub struct Cli {
@@ -140,6 +140,8 @@ pub enum Command {
         #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
         netns: Vec<Names>,
     },
+    /// Ask for the subflows of an endpoint again
+    Renew(Renew),
     /// Print the JSON Schema of the configuration
     Schema,
 }
@@ -155,6 +157,28 @@ pub struct Show {
     /// Show only the endpoint with this id
     #[arg(long, value_name = "ID", value_hint = ValueHint::Other, conflicts_with = "connections")]
     pub id: Option<u8>,
+    /// Use this named network namespace
+    ///
+    /// May be repeated, and takes globs.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    pub netns: Vec<Names>,
+}
+
+/// Options of `renew`.
+#[derive(Debug, Args)]
+pub struct Renew {
+    /// Names of declared endpoints, or addresses
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<String>,
+    /// Print the plan and change nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Close subflows that may not come back
+    ///
+    /// An endpoint is removed and added again, which closes the subflows that it has. Without this option, the program
+    /// refuses to close more than can come back.
+    #[arg(long)]
+    pub force: bool,
     /// Use this named network namespace
     ///
     /// May be repeated, and takes globs.

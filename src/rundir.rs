@@ -29,7 +29,7 @@ const FOLDER: &str = "/run/mptcp-apply";
 /// A number that no two boots share.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
-/// More than a record of 255 endpoints ever takes, in bytes.
+/// More than a file about 255 endpoints ever takes, in bytes.
 const RECORD_MAX: u64 = 64 * 1024;
 
 /// What makes something on disk trustworthy.
@@ -99,39 +99,23 @@ impl RunDir {
         }
     }
 
-    /// The text of a file of this namespace; empty where there is none.
-    fn read(&self, kind: &str) -> io::Result<String> {
-        let (path, mut bytes) = (self.file(kind), Vec::new());
-        // What root recorded is right for others too, who may plan with it.
-        let trusted = RunDir::is_own_or_roots;
-        let judged = self.judge_folder(trusted).and_then(|()| self.judge_file(&path, trusted));
-        let file = judged.and_then(|()| File::open(&path));
-        match file.and_then(|file| file.take(RECORD_MAX + 1).read_to_end(&mut bytes)) {
-            Ok(_) if bytes.len() as u64 > RECORD_MAX => {
-                Err(io::Error::other(format!("{} is larger than any record", escaped_path(&path))))
-            }
-            Ok(_) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
-            Err(error) => Err(error),
-        }
-    }
-
     fn read_owned(&self) -> io::Result<OwnedEndpoints> {
-        let text = self.read("owned")?;
-        if text.is_empty() {
-            return Ok(OwnedEndpoints::new());
+        // What root recorded is right for others too, who may plan with it.
+        match self.read("owned", RunDir::is_own_or_roots)? {
+            Some(text) if !text.is_empty() => {
+                let head = head()?;
+                Ok(text.split_inclusive('\n').skip_while(|line| *line != head).filter_map(parse).collect())
+            }
+            _ => Ok(OwnedEndpoints::new()),
         }
-        let head = head()?;
-        Ok(text.split_inclusive('\n').skip_while(|line| *line != head).filter_map(parse).collect())
     }
 
     fn write_owned(&self, owned: &OwnedEndpoints) -> io::Result<()> {
         let rows: String = owned.iter().map(|(identity, id)| format(identity, *id)).collect();
-        let text = if rows.is_empty() { rows } else { head()? + &rows };
-        self.replace("owned", &text)
+        self.replace("owned", &if rows.is_empty() { rows } else { head()? + &rows })
     }
 
-    /// Writes a file of this namespace. Readers see the old text or the new one.
+    /// Writes a file as a whole: readers see the old text or the new one.
     fn replace(&self, kind: &str, text: &str) -> io::Result<()> {
         let (path, new) = (self.file(kind), self.file(&format!("{kind}.new")));
         self.create_folder()?;
@@ -147,6 +131,60 @@ impl RunDir {
             // Half a file would only fill a full disk further.
             let _ = fs::remove_file(&new);
         })
+    }
+
+    /// The file by which a run asks the watch that holds the lock to renew endpoints. It need not exist.
+    pub fn request(&self) -> PathBuf {
+        self.file("renew")
+    }
+
+    /// Asks the watch that holds the lock to renew these endpoints.
+    ///
+    /// # Errors
+    /// When the request cannot be written.
+    pub fn ask(&self, endpoints: impl Iterator<Item = Identity>) -> io::Result<()> {
+        self.replace("renew", &endpoints.map(|identity| format(&identity, None)).collect::<String>())
+    }
+
+    /// Whether a request waits.
+    pub fn is_asked(&self) -> bool {
+        self.request().exists()
+    }
+
+    /// Takes a request back. Whether it was still there.
+    pub fn withdraw(&self) -> bool {
+        fs::remove_file(self.request()).is_ok()
+    }
+
+    /// The endpoints that other runs ask to renew, once.
+    pub fn take_request(&self) -> Vec<Identity> {
+        let read = self.read("renew", RunDir::is_own);
+        match read {
+            Ok(None) => Vec::new(),
+            Ok(Some(text)) => {
+                self.withdraw();
+                text.split_inclusive('\n').filter_map(parse).map(|(identity, _)| identity).collect()
+            }
+            Err(error) => {
+                log::warn!("cannot read {}: {error}", escaped_path(&self.request()));
+                Vec::new()
+            }
+        }
+    }
+
+    /// The text of a file; none where there is none.
+    fn read(&self, kind: &str, trusted: Trust) -> io::Result<Option<String>> {
+        let (path, mut bytes) = (self.file(kind), Vec::new());
+        let judged = self.judge_folder(trusted).and_then(|()| self.judge_file(&path, trusted));
+        let file = judged.and_then(|()| File::open(&path));
+        match file.and_then(|file| file.take(RECORD_MAX + 1).read_to_end(&mut bytes)) {
+            Ok(_) if bytes.len() as u64 > RECORD_MAX => {
+                Err(io::Error::other(format!("{} is larger than any record", escaped_path(&path))))
+            }
+            Ok(_) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn file(&self, kind: &str) -> PathBuf {

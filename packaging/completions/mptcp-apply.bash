@@ -25,6 +25,9 @@ _mptcp__apply() {
             mptcp__apply,monitor)
                 cmd="mptcp__apply__subcmd__monitor"
                 ;;
+            mptcp__apply,renew)
+                cmd="mptcp__apply__subcmd__renew"
+                ;;
             mptcp__apply,schema)
                 cmd="mptcp__apply__subcmd__schema"
                 ;;
@@ -41,7 +44,7 @@ _mptcp__apply() {
 
     case "${cmd}" in
         mptcp__apply)
-            opts="-n -w -q -v -h -V --dry-run --rehearse --diff --detailed-exitcode --wait --strict --watch --resync --netns --format --color --quiet --verbose --root-dir --help --version check show try doctor monitor schema"
+            opts="-n -w -q -v -h -V --dry-run --rehearse --diff --detailed-exitcode --wait --strict --watch --resync --netns --format --color --quiet --verbose --root-dir --help --version check show try doctor monitor renew schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -157,6 +160,42 @@ _mptcp__apply() {
             ;;
         mptcp__apply__subcmd__monitor)
             opts="-q -v -h --netns --format --color --quiet --verbose --root-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --netns)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --root-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mptcp__apply__subcmd__renew)
+            opts="-n -q -v -h --dry-run --force --netns --format --color --quiet --verbose --root-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -49,6 +49,7 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "show" -d 'Show
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "try" -d 'Apply, and take the change back unless it is confirmed'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "doctor" -d 'Explain why subflows are missing, with remedies'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "monitor" -d 'Print events of connections and subflows'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "renew" -d 'Ask for the subflows of an endpoint again'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "schema" -d 'Print the JSON Schema of the configuration'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
@@ -109,6 +110,19 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l root
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s q -l quiet -d 'Print errors only'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s h -l help -d 'Print this help'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l netns -d 'Use this named network namespace' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
+json\t'For programs, one document a line'
+yaml\t'As a configuration'"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s n -l dry-run -d 'Print the plan and change nothing'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l force -d 'Close subflows that may not come back'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s q -l quiet -d 'Print errors only'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s v -l verbose -d 'Log each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
 yaml\t'As a configuration'"

@@ -5,6 +5,7 @@ pub mod check;
 pub mod doctor;
 pub mod guard;
 pub mod monitor;
+pub mod renew;
 pub mod schema;
 pub mod show;
 pub mod trial;

@@ -40,6 +40,8 @@ pub struct Evidence {
     pub rp_filter: BTreeMap<NonZeroU32, u64>,
     /// The kernel's counters, if they could be read.
     pub counters: Option<Counters>,
+    /// Whether the kernel has paused MPTCP for new connections.
+    pub is_paused: bool,
     /// Live MPTCP connections that are older than half a second.
     pub connections: Vec<Connection>,
     /// The data of live connections, and again half a second later; nothing where it moves.

@@ -49,37 +49,39 @@ pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
     vec![finding]
 }
 
-/// SYNs with MPTCP were lost, and the kernel may have paused MPTCP.
+/// SYNs with MPTCP are lost, or were, so that the kernel has paused MPTCP.
 pub fn blackhole(evidence: &Evidence) -> Vec<Finding> {
-    let names = ["Blackhole", "MPCapableSYNTXDrop", "MPCapableSYNTXDisabled", "MPCapableSYNACKRX"];
-    let [found, lost, disabled, agreed] = names.map(|name| evidence.counter(name));
-    let timeout = Sysctl::named("blackhole_timeout").and_then(|sysctl| evidence.sysctl(sysctl));
+    let names = ["Blackhole", "MPCapableSYNTXDrop", "MPCapableSYNACKRX"];
+    let [found, lost, agreed] = names.map(|name| evidence.counter(name));
     let plain = evidence.connections.iter().filter(|connection| connection.is_plain()).count();
-    let live = lost > 0 && agreed == 0 && plain > 0;
-    let pause = match timeout {
-        Some(SysctlValue::Number(timeout @ 1..)) if found > 0 => Some(timeout),
-        _ => None,
-    };
-    if !live && pause.is_none() {
+    if evidence.is_paused {
+        let timeout = Sysctl::named("blackhole_timeout").and_then(|sysctl| evidence.sysctl(sysctl));
+        let timeout = timeout.map_or("3600".to_owned(), |timeout| timeout.to_string());
+        let title = "the kernel has paused MPTCP: new connections are plain TCP";
+        let finding = Finding::fault(code::BLACKHOLE, title)
+            .evidence(format!(
+                "a connection that is opened now is plain TCP; Blackhole is {found}, and \
+                 net.mptcp.blackhole_timeout {timeout}"
+            ))
+            .meaning("SYNs with MPTCP got no answer, and one without it did. Either an uplink was silent for 2 to 3 s while a connection was opened, or a middlebox drops MPTCP. The kernel then uses plain TCP for all new connections, for `blackhole_timeout` and longer each time.")
+            .remedy(format!(
+                "# this ends the pause:\n\
+                 sysctl -w net.mptcp.blackhole_timeout={timeout}\n\
+                 # if it comes back: declare `blackhole_timeout: 0` and `syn_retrans_before_tcp_fallback: 128` below \
+                 `sysctls`, or find the middlebox that drops SYNs with TCP option 30"
+            ));
+        return vec![finding];
+    }
+    if lost == 0 || agreed > 0 || plain == 0 {
         return Vec::new();
     }
-    let title = match pause {
-        Some(_) => "the kernel may be pausing MPTCP after a blackhole",
-        None => "SYNs with MPTCP are lost, and SYNs without it are not",
-    };
-    let seconds =
-        pause.map_or(String::new(), |timeout| format!("; net.mptcp.blackhole_timeout is {timeout}"));
-    let end = pause.map_or(String::new(), |timeout| {
-        format!("\n# this ends the pause:\nsysctl -w net.mptcp.blackhole_timeout={timeout}")
-    });
+    let title = "SYNs with MPTCP are lost, and SYNs without it are not";
     let finding = Finding::fault(code::BLACKHOLE, title)
-        .severity(if live { FindingSeverity::Fault } else { FindingSeverity::Hint })
         .evidence(format!(
-            "Blackhole is {found}, MPCapableSYNTXDrop {lost}, MPCapableSYNTXDisabled {disabled}; live \
-             connections that are plain TCP: {plain}{seconds}"
+            "MPCapableSYNTXDrop is {lost}, MPCapableSYNACKRX 0; live connections that are plain TCP: {plain}"
         ))
-        .meaning("A SYN with MPTCP got no answer, and one without it did. The kernel may then use plain TCP for all new connections for a while, longer each time.")
-        .remedy(format!("# find the firewall or middlebox that drops SYNs with TCP option 30{end}"));
+        .meaning("A SYN with MPTCP got no answer, and one without it did.")
+        .remedy("# find the firewall or middlebox that drops SYNs with TCP option 30");
     vec![finding]
 }
 

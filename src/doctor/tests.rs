@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use crate::model::diagnostic::{Location, SourceId, Span};
 use crate::model::{
-    Connection, DefaultRoute, Flags, Identity, Listener, Reason, State, Step, SubflowFlags, Sysctl,
-    SysctlValue, code,
+    Connection, DefaultRoute, Flags, Identity, Listener, Reason, State, Step, SubflowFlags, code,
 };
 use crate::reconcile::LiveData;
 use crate::system::{DataProgress, SubflowSummary};
@@ -72,17 +71,14 @@ fn requests_that_get_lost_are_a_hint_where_nothing_lacks_now() {
     assert_eq!(codes(&evidence), [""; 0]);
 }
 
+/// What happened at some time since the start is no evidence of now.
 #[test]
-fn a_blackhole_is_a_hint_unless_it_is_switched_off() {
+fn a_blackhole_is_a_fault_while_it_lasts() {
     let mut evidence = healthy();
     count(&mut evidence, "Blackhole", 1);
-    let timeout = Sysctl::named("blackhole_timeout").expect("a sysctl");
-    for (seconds, expected) in [(3600, &["hint blackhole"][..]), (0, &[])] {
-        if let Table::Read(state) = &mut evidence.path_manager {
-            state.sysctls.insert(timeout, SysctlValue::Number(seconds));
-        }
-        assert_eq!(codes(&evidence), expected, "{seconds}");
-    }
+    assert_eq!(codes(&evidence), [""; 0]);
+    evidence.is_paused = true;
+    assert_eq!(codes(&evidence), ["fault blackhole"]);
 }
 
 /// A connection that lacks what nothing is in the way of: the counters tell why.

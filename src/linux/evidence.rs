@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::doctor::{Configuration, Evidence, RouteCheck, Table};
 use crate::linux::routes::{FoundRoute, Routes};
 use crate::linux::rtnl::Rtnl;
-use crate::linux::{LinuxPathManager, mptcp_diag, probe_socket, processes, sock_diag};
+use crate::linux::{LinuxPathManager, blackhole, mptcp_diag, probe_socket, processes, sock_diag};
 use crate::model::shell_word;
 use crate::model::{Connection, Endpoint, EndpointNames, HostAddress, Interface, Probe, Routing, canonical};
 use crate::reconcile::LiveData;
@@ -46,6 +46,7 @@ pub fn examine(
         first_addresses: Vec::new(),
         rp_filter: BTreeMap::new(),
         counters: None,
+        is_paused: blackhole::is_paused(),
         connections: Vec::new(),
         data: Default::default(),
         listeners: Vec::new(),

@@ -3,6 +3,7 @@
 //! It implements the traits of `system` and decides nothing: it reads what there is, and carries out steps.
 
 mod addresses;
+pub mod blackhole;
 mod changes;
 mod checks;
 pub mod claim;

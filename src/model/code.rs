@@ -216,6 +216,8 @@ codes! {
     ROLLBACK_INCOMPLETE = "rollback-incomplete": Error;
     /// Live connections did not get their subflows back.
     SUBFLOWS_LOST = "subflows-lost": Warning;
+    /// Renewing an endpoint closes subflows that live connections have.
+    RENEW_CLOSES = "renew-closes": Error | Warning;
     /// The lock could not be made; two runs may work at the same time.
     NO_LOCK = "no-lock": Warning;
     /// The record of the endpoints that mptcp-apply added cannot be read or written.
@@ -267,7 +269,7 @@ codes! {
     /// The endpoint was added before its address or route was there, and the kernel does not try again.
     ADDED_TOO_EARLY = "added-too-early": Fault;
     /// A connection lacks a subflow from an endpoint.
-    SUBFLOW_MISSING = "subflow-missing": Fault | Hint;
+    SUBFLOW_MISSING = "subflow-missing": Warning | Fault | Hint;
     /// A connection has its subflows, and its data does not move.
     DATA_STALLED = "data-stalled": Warning | Fault;
 

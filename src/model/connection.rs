@@ -1,8 +1,10 @@
 //! Live MPTCP connections, as the kernel's socket diagnostics report them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
+
+use super::Limits;
 
 /// One MPTCP connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,18 @@ impl Connection {
     pub fn is_fully_established(&self) -> bool {
         let confirmed = |path: &Subflow| path.flags.is_fully_established() || path.flags.is_join();
         self.subflows.iter().any(|path| path.is_established() && confirmed(path))
+    }
+
+    /// The peer that this end could ask for another subflow from this address. None where the kernel asks for none: another
+    /// host opened the connection, it is plain TCP or local, no subflow is established, the limits allow no more, or the
+    /// peer's address is of the other family.
+    pub fn could_join(&self, address: IpAddr, limits: Limits) -> Option<IpAddr> {
+        let path = self.subflows.first()?;
+        let (local, remote) = (path.local.ip(), path.remote.ip());
+        let has_room = self.additional() < limits.subflows as usize;
+        let is_open = has_room && self.is_begun_here() && self.is_fully_established() && !self.is_plain();
+        let is_elsewhere = local != remote && !remote.is_loopback();
+        (is_open && is_elsewhere && remote.is_ipv4() == address.is_ipv4()).then_some(remote)
     }
 
     /// The number of subflows besides the first.

@@ -113,8 +113,10 @@ pub enum Reason {
     Renewed,
     /// It was added before its address could be used, so that live connections have no subflow from it.
     AddedTooEarly,
-    /// Live connections could have subflows from it, and none has one.
-    SubflowLost,
+    /// This many live connections could have a subflow from it, and none has one.
+    SubflowLost(usize),
+    /// `renew` names it.
+    AskedFor,
     /// The default route of the interface has another router now.
     RouterChanged,
     /// Nothing tells the router of the interface any more.
@@ -147,7 +149,8 @@ impl Reason {
             Reason::PutBack => "put back",
             Reason::Renewed => "renewed",
             Reason::AddedTooEarly => "added before its address could be used",
-            Reason::SubflowLost => "subflow lost",
+            Reason::SubflowLost(_) => "subflow lost",
+            Reason::AskedFor => "renewed by hand",
             Reason::RouterChanged => "the router changed",
             Reason::GatewayUnknown => "gateway unknown",
             Reason::UplinkDown => "stands in for an uplink that is down",

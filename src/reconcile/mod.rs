@@ -12,6 +12,7 @@ mod ports;
 mod progress;
 mod recover;
 mod refusal;
+mod renewal;
 mod report;
 mod settle;
 mod subflows;
@@ -25,6 +26,7 @@ pub use observe::{Observation, ObserveError, Target, observe};
 pub use ownership::{LockError, Ownership, Record};
 pub use progress::{LiveData, is_full, stalled};
 pub use refusal::{Explanation, explain};
+pub use renewal::{Renewal, RenewalEffect};
 pub use report::{Report, ReportedStep, StepOutcome, Verdict};
 pub use transaction::{ApplyOptions, apply};
 pub use undo::Revert;
@@ -53,6 +55,8 @@ pub enum Mode<'m> {
     Revert(&'m Revert),
     /// Carry the plan out, and add these endpoints again, for connections that have no subflow from them.
     Watch(&'m BTreeMap<Identity, Reason>),
+    /// Carry the plan out, which removes rows and adds them again: it makes none, so none is recorded.
+    Renew,
 }
 
 /// Puts a trial back, whatever becomes of this process.
@@ -72,7 +76,7 @@ impl Mode<'_> {
     /// Whether other runs are kept out.
     fn claims(&self) -> bool {
         // A guard was handed the claim of the process that tries, and a watch keeps its own.
-        matches!(self, Mode::Apply(_) | Mode::Try(_))
+        matches!(self, Mode::Apply(_) | Mode::Try(_) | Mode::Renew)
     }
 }
 
@@ -224,7 +228,7 @@ impl Pass<'_> {
         mode: &Mode<'_>,
     ) -> Report {
         let Pass { target, system, mut warnings } = self;
-        let is_recorded = !matches!(mode, Mode::Rehearse(_) | Mode::Revert(_));
+        let is_recorded = !matches!(mode, Mode::Rehearse(_) | Mode::Revert(_) | Mode::Renew);
         let (scope, owned, names) = (target.scope(), ownership.identities(), plan.names.clone());
         let locate = |step: &_| target.locate(step, &names);
         let options = ApplyOptions { scope: &scope, patience, locate: &locate };

@@ -122,6 +122,22 @@ impl Report {
         self.steps.iter().map(|reported| &reported.step)
     }
 
+    /// Takes note that another process carries the plan out.
+    pub fn mark_carried_out(&mut self) {
+        self.steps.iter_mut().for_each(|step| step.outcome = StepOutcome::Done);
+        if self.verdict == Verdict::Planned {
+            self.verdict = Verdict::Applied;
+        }
+    }
+
+    /// Adds a step that was carried out beside the plan.
+    pub fn carried_out(&mut self, step: Step) {
+        self.steps.push(ReportedStep { step, outcome: StepOutcome::Done });
+        if self.verdict == Verdict::Unchanged {
+            self.verdict = Verdict::Applied;
+        }
+    }
+
     /// The exit code.
     pub fn exit(&self) -> Exit {
         self.verdict.exit(self.failure.as_ref().map(|failure| failure.kind))

@@ -158,6 +158,8 @@ struct EndpointStepJson<'a> {
     to: Option<Vec<String>>,
     disruption: &'a str,
     why: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections: Option<usize>,
 }
 
 /// What a row is, but for its flags.
@@ -300,6 +302,10 @@ impl<'a> StepJson<'a> {
             to: None,
             disruption,
             why: why.words(),
+            connections: match why {
+                Reason::SubflowLost(lacking) => Some(lacking),
+                _ => None,
+            },
         };
         let flags = |endpoint: &Endpoint| Some(endpoint.flags.words());
         match step {

@@ -4,7 +4,7 @@ pub mod event;
 
 use std::fmt::Write;
 
-use crate::model::{DeclaredNames, Disruption, Limits, Reason, Step, UplinkRoute};
+use crate::model::{DeclaredNames, Disruption, Limits, Reason, Step, UplinkRoute, counted};
 use crate::reconcile::Verdict;
 
 use super::{Colour, Style};
@@ -125,12 +125,18 @@ fn note(step: &Step, names: &DeclaredNames) -> String {
         | Step::DelRoute { why, .. } => why.words(),
         _ => "",
     };
+    let reason = match step {
+        Step::DelAddr { why: Reason::SubflowLost(lacking), .. } => {
+            format!("{reason} on {}", counted(*lacking, "connection"))
+        }
+        _ => reason.to_owned(),
+    };
     let disruption = match step.disruption() {
         Disruption::None => "",
         Disruption::MovesSubflows => "moves its subflows",
         Disruption::RecreatesSubflows => "re-creates its subflows",
         Disruption::ClosesSubflows => "closes its subflows",
     };
-    let parts = [name, reason, disruption].into_iter().filter(|part| !part.is_empty());
+    let parts = [name, &reason, disruption].into_iter().filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join(", ")
 }

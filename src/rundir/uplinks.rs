@@ -32,9 +32,9 @@ impl RunDir {
     /// # Errors
     /// When the file cannot be read, or is none of this program's.
     pub fn uplink_statuses(&self) -> io::Result<Vec<UplinkStatus>> {
-        match self.read(KIND)?.as_str() {
-            "" => Ok(Vec::new()),
-            text => Ok(serde_json::from_str(text)?),
+        match self.read(KIND, RunDir::is_own_or_roots)? {
+            None => Ok(Vec::new()),
+            Some(text) => Ok(serde_json::from_str(&text)?),
         }
     }
 }

@@ -92,20 +92,8 @@ impl Healing {
             self.unreachable.remove(&row.identity);
             return Vec::new();
         }
-        let could = |connection: &&Connection| {
-            let has_room = connection.additional() < table.limits.subflows as usize;
-            has_room
-                && connection.is_begun_here()
-                && connection.is_fully_established()
-                && !connection.is_plain()
-        };
-        let peer = |connection: &Connection| {
-            let path = connection.subflows.first()?;
-            let (local, remote) = (path.local.ip(), path.remote.ip());
-            let is_elsewhere = local != remote && !remote.is_loopback();
-            (is_elsewhere && remote.is_ipv4() == address.is_ipv4()).then_some(remote)
-        };
-        let lacking = connections.iter().filter(could).filter(|connection| peer(connection).is_some());
+        let could = |connection: &Connection| connection.could_join(address, table.limits);
+        let lacking = connections.iter().filter(|connection| could(connection).is_some());
         let is_mature = |connection: &&Connection| {
             self.seen.get(&connection.token).is_some_and(|since| *since + GRACE <= now)
         };
@@ -113,7 +101,7 @@ impl Healing {
         if !young.is_empty() {
             self.look_at(now + GRACE);
         }
-        mature.into_iter().filter_map(peer).collect()
+        mature.into_iter().filter_map(could).collect()
     }
 
     /// How many connections get a subflow if the endpoint is added again now; none if that is not due.

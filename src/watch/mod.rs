@@ -3,6 +3,7 @@
 //! A wakeup only says where to look. There can be too many or too few: the caller reads everything again, and does so from
 //! time to time anyway.
 
+mod blackhole;
 pub mod checks;
 mod debounce;
 pub mod drift;

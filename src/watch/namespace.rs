@@ -1,19 +1,21 @@
 //! One network namespace that a watch keeps as declared.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::config::{Config, LoadedConfig};
 use crate::desired::{Need, needs};
-use crate::linux::{Changes, LinuxPathManager, netns};
+use crate::linux::{Changes, LinuxPathManager, blackhole, netns};
 use crate::model::diagnostic::{Diagnostic, Severity};
-use crate::model::{Endpoint, Exit, Identity, Reason, State, counted, escaped};
+use crate::model::{Endpoint, Exit, Identity, Reason, State, Step, Sysctl, counted, escaped};
 use crate::reconcile::{self, Failure, LockError, Mode, Record, Report, Verdict};
 use crate::rundir::RunDir;
 use crate::system::{Error, HostFacts, PathManager};
 
+use super::blackhole::BlackholePause;
 use super::checks::Checks;
 use super::drift;
 use super::healing::{Healing, can_heal};
@@ -73,6 +75,7 @@ pub struct WatchedNamespace {
     /// Endpoints that were added before their address could be used.
     early: BTreeSet<Identity>,
     pub(super) healing: Healing,
+    pub(super) blackhole: BlackholePause,
     pub(super) checks: Checks,
     /// The state after the last pass that reached its goal.
     reached: Option<State>,
@@ -107,6 +110,7 @@ impl WatchedNamespace {
             early: BTreeSet::new(),
             healing: Healing::default(),
             checks: Checks::default(),
+            blackhole: BlackholePause::default(),
             reached: None,
             failures: 0,
             retry_at: None,
@@ -130,15 +134,21 @@ impl WatchedNamespace {
         self.entered.as_ref().map(|entered| &entered.rundir)
     }
 
+    /// The file by which other runs ask for something, once the namespace is entered.
+    pub fn request(&self) -> Option<PathBuf> {
+        self.entered.as_ref().map(|entered| entered.rundir.request())
+    }
+
     /// How long to wait before a failed pass is tried again; none when there is no need or no use.
     pub fn retry_after(&self) -> Option<Duration> {
         let doublings = self.failures.checked_sub(1)?.min(6);
         (!self.hopeless).then(|| Duration::from_secs(1 << doublings).min(RETRY_MAX))
     }
 
-    /// When to look for lost subflows again.
+    /// When to look for lost subflows, and for a pause of MPTCP, again.
     pub fn heal_at(&self) -> Option<Duration> {
-        self.healing.next().filter(|_| self.entered.is_some() && !self.hopeless)
+        let next = [self.healing.next(), self.blackhole.next()].into_iter().flatten().min();
+        next.filter(|_| self.entered.is_some() && !self.hopeless)
     }
 
     /// How many endpoints the namespace has.
@@ -193,7 +203,8 @@ impl WatchedNamespace {
         }
         self.entered = None;
         (self.reached, self.early, self.hopeless) = (None, BTreeSet::new(), false);
-        (self.healing, self.checks) = (Healing::default(), Checks::default());
+        self.checks = Checks::default();
+        (self.healing, self.blackhole) = (Healing::default(), BlackholePause::default());
         let changes = Changes::subscribe()?;
         match rundir.claim() {
             Ok(()) => {}
@@ -226,11 +237,19 @@ impl WatchedNamespace {
         }
         let ready_now = without_subflows(&ready, &mut system).into_iter();
         renewed.extend(ready_now.map(|identity| (identity, Reason::AddedTooEarly)));
-        let report = reconcile::reconcile(loaded, &mut system, rundir, Mode::Watch(&renewed))?;
+        renewed.extend(rundir.take_request().into_iter().map(|identity| (identity, Reason::AskedFor)));
+        let mut report = reconcile::reconcile(loaded, &mut system, rundir, Mode::Watch(&renewed))?;
         if let Some(reached) = self.reached.as_ref().filter(|_| trigger != Trigger::Files) {
             for what in drift::between(reached, &report.before, report.steps()) {
                 log::warn!("{prefix}{what}");
             }
+        }
+        if matches!(trigger, Trigger::Start | Trigger::Host) {
+            let working = system.interfaces()?.iter().filter(|on| on.up && on.carrier && !on.loopback);
+            self.blackhole.note_links(now, working.map(|on| on.name.clone()).collect());
+        }
+        if self.blackhole.is_over(now, blackhole::count()) && blackhole::is_paused() {
+            end_pause(&mut system, &mut report, &prefix);
         }
         if report.failure.is_none() {
             self.early.retain(|identity| !ready.contains(identity));
@@ -271,6 +290,22 @@ impl WatchedNamespace {
     }
 }
 
+/// Writes `blackhole_timeout` again, which ends the pause, whatever the value.
+fn end_pause(system: &mut LinuxPathManager, report: &mut Report, prefix: &str) {
+    let Some(sysctl) = Sysctl::named("blackhole_timeout") else { return };
+    let Ok(Some(value)) = system.sysctl(sysctl) else { return };
+    let step = Step::SetSysctl { sysctl, from: value.clone(), to: value };
+    match system.execute(&step) {
+        Ok(()) => {
+            log::warn!(
+                "{prefix}the outage is over; ending the pause of MPTCP for new connections that it caused"
+            );
+            report.carried_out(step);
+        }
+        Err(refusal) => log::warn!("{prefix}cannot end the pause of MPTCP for new connections: {refusal}"),
+    }
+}
+
 /// The endpoints from which no connection has a subflow though some could have one.
 fn lost_subflows(
     healing: &mut Healing,
@@ -291,7 +326,7 @@ fn lost_subflows(
         let connections = counted(*lacking, "connection");
         log::warn!("{prefix}{identity} has no subflow, though {connections} could have one; adding it again");
     }
-    due.into_keys().map(|identity| (identity, Reason::SubflowLost)).collect()
+    due.into_iter().map(|(identity, lacking)| (identity, Reason::SubflowLost(lacking))).collect()
 }
 
 /// The needs of exact declarations without a port. One with a port needs its address to be added at all.

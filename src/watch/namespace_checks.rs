@@ -58,9 +58,11 @@ impl WatchedNamespace {
         CheckNews::Health
     }
 
-    /// An uplink works again, after this outage: what was lost with it is asked for at once.
-    fn uplink_recovered(&mut self, _outage: Outage) {
+    /// An uplink works again, after this outage: what was lost with it is asked for at once, and the pause of MPTCP ends that
+    /// began in it.
+    fn uplink_recovered(&mut self, Outage { from, to }: Outage) {
         self.healing.retry_at_once();
+        self.blackhole.note_outage(from, to);
     }
 
     fn tell(&self, turn: &Turn) {
@@ -86,7 +88,11 @@ impl WatchedNamespace {
         now: Duration,
     ) -> Result<(), Failure> {
         let uplinks = config.uplinks.as_deref().unwrap_or_default();
-        self.checks.aim(check_targets(uplinks, system)?, now);
+        let targets = check_targets(uplinks, system)?;
+        if targets.is_empty() && self.checks.known().next().is_none() {
+            return Ok(());
+        }
+        self.checks.aim(targets, now);
         self.publish_checks(now);
         Ok(())
     }

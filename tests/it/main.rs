@@ -16,7 +16,7 @@
 //! - `rehearsal`: `--rehearse` as an ordinary user and as root; the host stays as it is.
 //! - `plan`: plans without a kernel, cases as files.
 //! - `laws`: what holds for every plan, on a model of every kernel; `shortest`: no operations are fewer.
-//! - `uplinks`: what uplinks mean, and laws of their plans, on the model.
+//! - `uplink_laws`: what uplinks mean, and laws of their plans, on the model.
 //! - `transaction`: faults at every step, refused undos, other writers, on the model.
 //! - `paths`: live connections on the model: what waits for what, and what is tried again.
 //! - `kernel::model`: the model itself, judged by the real kernel.
@@ -42,5 +42,5 @@ mod shortest;
 mod structure;
 mod support;
 mod transaction;
-mod uplinks;
+mod uplink_laws;
 mod world;

@@ -7,7 +7,7 @@ use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{code, counted};
 use crate::watch::namespace::{Trigger, WatchedNamespace};
 
-use super::{Refused, Watch, watched_paths};
+use super::{Refused, Watch};
 
 /// Reads the files that the watch follows.
 pub fn read(options: &Apply, common: &Common) -> Result<LoadedConfig, NoConfig> {
@@ -19,7 +19,7 @@ impl Watch<'_> {
     /// Reads the files again. Whether there is a new configuration to apply.
     pub fn read_files(&mut self) -> bool {
         // First, so that no change after reading is missed.
-        self.events.attend(&watched_paths(self.options, self.common));
+        self.attend();
         let unfinished = self.events.unfinished();
         self.unfinished_until = unfinished.map(|left| self.events.elapsed() + left);
         if unfinished.is_some() {

@@ -139,6 +139,7 @@ impl Watch<'_> {
         if is_stuck {
             return Ok(first);
         }
+        self.attend();
         self.systemd.ready(&self.status());
         loop {
             let at_most = self.due().map(|due| due.saturating_sub(self.events.elapsed()));
@@ -160,6 +161,13 @@ impl Watch<'_> {
             }
             self.run_due();
         }
+    }
+
+    /// Watches the files that call for a pass.
+    fn attend(&mut self) {
+        let mut paths = watched_paths(self.options, self.common);
+        paths.extend(self.namespaces.iter().filter_map(WatchedNamespace::request));
+        self.events.attend(&paths);
     }
 
     /// The time of the next pass or heartbeat, if no event comes before.

@@ -51,6 +51,7 @@ pub fn healthy() -> Evidence {
         routing: Routing::default(),
         first_addresses: vec![address(1)],
         rp_filter: BTreeMap::new(),
+        is_paused: false,
         counters: Some(Counters(counters.map(|(name, count)| (name.to_owned(), count)).into())),
         connections: vec![Connection {
             token: 1,

@@ -77,3 +77,11 @@ pub fn subflows(namespace: &Namespace) -> Vec<String> {
     pairs.sort();
     pairs
 }
+
+/// Resets the server's end of what came from this address.
+#[track_caller]
+pub fn reset(links: &Links, from: &str) {
+    let mut ss = links.server.command("ss");
+    ss.args(["-Ktn", "dst", from]);
+    run(ss, "").expect(0);
+}

@@ -1,5 +1,6 @@
 //! The real kernel, in network namespaces of the tests' own, read back by `ip mptcp`.
 
+mod blackhole;
 mod changes;
 mod concurrent;
 mod doctor;
@@ -25,6 +26,7 @@ mod providers;
 mod races;
 mod readme;
 mod refusals;
+mod renew;
 mod runtime_folder;
 mod scene;
 mod seam;

@@ -17,7 +17,7 @@ const RULES: [&str; 12] = [
     "-4 rule add from 10.1.1.1 lookup TABLE pref 9",
     "-4 rule add from 10.1.1.1 lookup TABLE pref 0",
     "-4 rule add from 10.1.1.1 lookup TABLE suppress_prefixlength 0 pref 8685",
-    "-4 rule add from 10.1.1.1 fwmark 7/0xff ipproto tcp dport 80-90 lookup TABLE pref 8685",
+    "-4 rule add from 10.1.1.1 fwmark 7/0xff ipproto 6 dport 80-90 lookup TABLE pref 8685",
     "-4 rule add from all goto 9000 pref 8684",
     "-4 rule add from 10.1.1.1 prohibit pref 8685",
     "-6 rule add from fd01::1 to fd02::/16 lookup TABLE pref 8685",
