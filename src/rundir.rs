@@ -7,6 +7,8 @@
 //! help for `prune: false` and never trusted beyond that: what another boot recorded, and whatever the kernel does not
 //! have, is forgotten.
 
+mod uplinks;
+
 use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;

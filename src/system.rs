@@ -10,8 +10,8 @@ use std::time::Duration;
 pub use nix::errno::Errno;
 
 use crate::model::{
-    AddressState, Capabilities, Family, Identity, Interface, State, Step, Sysctl, SysctlValue, UplinkRoute,
-    escaped,
+    AddressState, Capabilities, Family, Identity, Interface, State, Step, Sysctl, SysctlValue, UplinkHealth,
+    UplinkRoute, escaped,
 };
 
 /// `MPTCP_PM_ATTR_SUBFLOWS`, the attribute of the limit `subflows`, which a refusal may point at.
@@ -120,6 +120,11 @@ pub trait HostFacts {
     /// # Errors
     /// When the kernel does not answer.
     fn has_address(&mut self, address: IpAddr, on: Option<NonZeroU32>) -> Result<bool, Error>;
+
+    /// What checks have found out about the uplink that an interface is.
+    fn uplink_health(&mut self, _index: NonZeroU32) -> UplinkHealth {
+        UplinkHealth::Unwatched
+    }
 
     /// Waits until links or addresses change, `at_most` that long. The first call returns at once: from then on no change is
     /// missed.

@@ -218,7 +218,7 @@ impl Output {
     ) -> io::Result<Exit> {
         let kind = if exit == Exit::NotPermitted { FailureKind::NotPermitted } else { FailureKind::Invalid };
         let failure = Failure::new(kind, loaded.first_error().into_iter().cloned().collect());
-        let context = ReportContext { loaded: Some(loaded), netns: None, trigger };
+        let context = ReportContext { loaded: Some(loaded), netns: None, trigger, checks: &[] };
         self.not_started(&context, &failure)?;
         Ok(exit)
     }
@@ -238,7 +238,7 @@ impl Output {
     /// When the document cannot be written.
     pub fn absent(&self, none: NoConfig, trigger: Option<&'static str>) -> io::Result<Exit> {
         let exit = none.exit;
-        self.not_started(&ReportContext { loaded: None, netns: None, trigger }, &none.into())?;
+        self.not_started(&ReportContext { loaded: None, netns: None, trigger, checks: &[] }, &none.into())?;
         Ok(exit)
     }
 

@@ -23,6 +23,14 @@ pub struct DeclarationKind {
     pub foreign_keys: &'static [(&'static str, &'static str)],
 }
 
+/// A value of one file over that of an earlier one: it replaces it, unless it is a mapping.
+pub trait Overlay: Sized {
+    /// Both values together.
+    fn over(self, _earlier: Self) -> Self {
+        self
+    }
+}
+
 /// The keys of one declaration in one file; another file may have the rest.
 pub trait Body: Clone + fmt::Debug + Default {
     /// Its kind.
@@ -74,7 +82,13 @@ macro_rules! body {
             }
 
             fn overlay(&mut self, later: Self) {
-                $(self.$field = later.$field.or(self.$field.take());)*
+                $(self.$field = match (later.$field, self.$field.take()) {
+                    (Some(later), Some(earlier)) => {
+                        let Located { value, location } = later;
+                        Some(Located { value: value.over(earlier.value), location })
+                    }
+                    (later, earlier) => later.or(earlier),
+                };)*
                 self.invalid.extend(later.invalid);
             }
 

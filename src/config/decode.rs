@@ -1,6 +1,7 @@
 //! Decodes the YAML tree of one file to a [`Document`]: known keys, correct types, values in range. Every error is
 //! reported, and wrong values are left out.
 
+mod check;
 mod declaration;
 mod endpoint;
 mod uplink;

@@ -3,11 +3,13 @@
 
 use std::fmt;
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use crate::model::diagnostic::Location;
 use crate::model::{AddressId, Family, Flags, Sysctl, SysctlValue, code};
 
-use super::body::{Body, DeclarationKind, body};
+use super::body::{Body, DeclarationKind, Overlay, body};
+use super::check::CheckMethod;
 use super::decode::Decoder;
 use super::gateway::Gateway;
 use super::node::Node;
@@ -155,7 +157,48 @@ body! {
     };
     "dev" => dev: DevicePattern = Decoder::dev;
     "gateway" => gateway: Gateway = Decoder::gateway;
+    "check" => check: CheckDocument = Decoder::check;
 }
+
+/// The `check` of one uplink in one file; another file may have the rest.
+#[derive(Clone, Debug, Default)]
+pub struct CheckDocument {
+    /// `connect`, `run`, or `gateway` alone
+    pub method: Option<Located<CheckMethod>>,
+    /// `every`
+    pub every: Option<Located<Duration>>,
+    /// `timeout`
+    pub timeout: Option<Located<Duration>>,
+    /// `fall`
+    pub fall: Option<Located<u32>>,
+    /// `rise`
+    pub rise: Option<Located<u32>>,
+}
+
+impl CheckDocument {
+    /// Its keys.
+    pub const KEYS: [&'static str; 6] =
+        [CheckMethod::CONNECT, CheckMethod::RUN, "every", "timeout", "fall", "rise"];
+    /// Keys that people bring from other programs.
+    pub const FOREIGN_KEYS: &'static [(&'static str, &'static str)] = &[
+        (CheckMethod::GATEWAY, "write `check: gateway`, without a mapping"),
+        ("interval", "write it as `every`"),
+        ("period", "write it as `every`"),
+        ("command", "write it as `run`"),
+        ("ping", "write `run: \"ping -c1 -W2 -I INTERFACE ADDRESS\"`"),
+        ("host", "write `connect: \"ADDRESS:PORT\"`"),
+        ("port", "write `connect: \"ADDRESS:PORT\"`"),
+    ];
+}
+
+impl Overlay for AddressPattern {}
+impl Overlay for NonZeroU16 {}
+impl Overlay for DevicePattern {}
+impl Overlay for Family {}
+impl Overlay for AddressId {}
+impl Overlay for Flags {}
+impl Overlay for bool {}
+impl Overlay for Gateway {}
 
 const ADDRESSES_OF_UPLINK: &str = "leave it out; an uplink has every global address of its interfaces";
 const DEV_OF_UPLINK: &str = "write it as `dev`";

@@ -12,6 +12,7 @@
 //! results of two parsers.
 
 mod body;
+mod check;
 mod decode;
 mod document;
 mod gateway;
@@ -28,6 +29,7 @@ mod uplink;
 mod validate;
 mod yaml;
 
+pub use check::{CheckMethod, UplinkCheck};
 pub use decode::suggestion;
 pub use document::{LimitValue, Located, NAME_MAX, Name};
 pub use gateway::Gateway;

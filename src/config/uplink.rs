@@ -9,6 +9,7 @@ use std::fmt;
 use crate::model::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::{Interface, code};
 
+use super::check::{self, UplinkCheck};
 use super::document::{Located, Name, UplinkDocument};
 use super::gateway::Gateway;
 use super::pattern::DevicePattern;
@@ -22,6 +23,8 @@ pub struct Uplink {
     pub dev: Located<DevicePattern>,
     /// The routers; absent where the default routes of the interfaces tell them.
     pub gateway: Option<Located<Gateway>>,
+    /// How it is tested; absent where it is not.
+    pub check: Option<Located<UplinkCheck>>,
 }
 
 impl Uplink {
@@ -57,9 +60,15 @@ pub fn uplinks(
     let mut uplinks = Vec::new();
     for (name, body) in declarations {
         let is_absent = !body.has_invalid("dev");
-        let UplinkDocument { dev, gateway, invalid: _ } = body;
+        let is_complete = body.invalid.is_empty();
+        let UplinkDocument { dev, gateway, check, invalid: _ } = body;
+        // A wrong value has its error already.
+        let check = check.filter(|_| is_complete).and_then(|check| {
+            let location = check.location;
+            Some(Located { value: check::complete(&name, check, diagnostics)?, location })
+        });
         match dev {
-            Some(dev) => uplinks.push(Uplink { name, dev, gateway }),
+            Some(dev) => uplinks.push(Uplink { name, dev, gateway, check }),
             None if is_absent => diagnostics.push(without_dev(&name)),
             None => {}
         }

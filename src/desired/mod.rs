@@ -1,13 +1,16 @@
 //! Resolves the declarations on this host to the desired [`State`], and reports those that have to wait.
 
+mod checks;
 mod declared;
 mod needs;
 mod reasons;
+mod stand_ins;
 mod table;
 mod uplinks;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use checks::{CheckTarget, check_targets};
 use declared::DeclaredRows;
 pub use needs::{Need, needs};
 use uplinks::ResolvedUplinks;

@@ -61,6 +61,13 @@ impl ResolvedUplinks {
             resolved.warnings.push(networkd());
         }
         resolved.give_reasons(current, &interfaces, facts)?;
+        // In the declared order, of which the first that is up stands in.
+        let order = |(owner, _): &(&Uplink, &Interface)| {
+            uplinks.iter().position(|uplink| std::ptr::eq(uplink, *owner))
+        };
+        let mut owners = owners;
+        owners.sort_by_key(order);
+        resolved.add_stand_ins(&owners, current, facts)?;
         Ok(resolved)
     }
 
@@ -93,7 +100,8 @@ impl ResolvedUplinks {
                 continue;
             };
             let dev = Some(Device::from(interface));
-            let route = UplinkRoute { family, table, gateway, dev, raw: Vec::new() };
+            let metric = family.metric();
+            let route = UplinkRoute { family, table, gateway, dev, metric, raw: Vec::new() };
             let Some(route) = self.accepted(uplink, route, current, facts) else { continue };
             self.state.routes.push(route);
             for &address in addresses {
@@ -195,9 +203,10 @@ impl ResolvedUplinks {
         let desired = self.state.clone();
         // What has another form is not one of ours any more, whatever its interface.
         let usual = |raw: &[u8]| raw.is_empty();
-        for route in current.routes.iter().filter(|it| usual(&it.raw) && !desired.routes.contains(it)) {
+        let is_in_table = |route: &&UplinkRoute| usual(&route.raw) && !route.is_stand_in();
+        for route in current.routes.iter().filter(is_in_table).filter(|it| !desired.routes.contains(it)) {
             let reason = self.reason(route.table, None, interfaces, &sources);
-            self.reasons.routes.extend(reason.map(|reason| ((route.family, route.table), reason)));
+            self.reasons.routes.extend(reason.map(|reason| (route.place(), reason)));
         }
         for rule in current.rules.iter().filter(|it| usual(&it.raw) && !desired.rules.contains(it)) {
             // A rule to the main table goes for the same reason as the one beside it.
@@ -263,7 +272,7 @@ fn table_names(owners: &[(&Uplink, &Interface)]) -> BTreeMap<u32, String> {
 }
 
 /// The interfaces with the uplinks that they are. A literal name counts before a glob, then the declared order.
-fn owners<'a>(
+pub fn owners<'a>(
     uplinks: &'a [Uplink],
     interfaces: &'a [Interface],
 ) -> Result<Vec<(&'a Uplink, &'a Interface)>, ResolveError> {
@@ -296,7 +305,7 @@ fn networkd() -> Diagnostic {
 }
 
 /// The router of an interface: `Some(None)` on a link without one, none if nothing tells.
-fn gateway(
+pub fn gateway(
     uplink: &Uplink,
     interface: &Interface,
     family: Family,

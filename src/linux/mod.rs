@@ -5,6 +5,7 @@
 mod addresses;
 pub mod blackhole;
 mod changes;
+mod checks;
 pub mod claim;
 pub mod clock;
 pub mod event_listeners;
@@ -36,6 +37,7 @@ mod uplinks;
 pub mod wait;
 
 pub use changes::Changes;
+pub use checks::RunningCheck;
 pub use path_manager::{Activity, LinuxPathManager};
 
 use crate::system::Error;

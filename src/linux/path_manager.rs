@@ -1,5 +1,6 @@
 //! The kernel behind the seam: [`PathManager`] and [`HostFacts`] for the network namespace of this thread.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::rc::Rc;
@@ -21,7 +22,8 @@ use crate::linux::signals::Interruption;
 use crate::linux::{Changes, kept, mptcp_diag, networkd, sock_diag, sysctl};
 use crate::model::{
     Capabilities, Connection, ConnectionManager, Counters, Endpoint, Family, Identity, Interface,
-    ManagedConnection, Reason, State, Step, Sysctl, SysctlValue, Token, UplinkRoute, UplinkState,
+    ManagedConnection, Reason, State, Step, Sysctl, SysctlValue, Token, UplinkHealth, UplinkRoute,
+    UplinkState,
 };
 use crate::system::{
     AssignedAddress, DataProgress, Errno, Error, HostFacts, Joins, MainDefault, Observed, PathManager,
@@ -50,6 +52,8 @@ pub struct LinuxPathManager {
     hurry: Option<Arc<AtomicBool>>,
     /// How much of these pauses was left.
     skipped: Duration,
+    /// What the checks of a watch have found out; none outside of one.
+    health: Option<BTreeMap<NonZeroU32, UplinkHealth>>,
     /// Called before each step and within pauses.
     activity: Option<Box<dyn FnMut(Activity)>>,
 }
@@ -83,6 +87,7 @@ impl LinuxPathManager {
             signals: None,
             hurry: None,
             skipped: Duration::ZERO,
+            health: None,
             activity: None,
         })
     }
@@ -90,6 +95,11 @@ impl LinuxPathManager {
     /// Calls this before each step and within pauses.
     pub fn at_activity(&mut self, call: impl FnMut(Activity) + 'static) {
         self.activity = Some(Box::new(call));
+    }
+
+    /// From now on uplinks have this health; those that are not mentioned are undecided.
+    pub fn judge_uplinks_by(&mut self, health: BTreeMap<NonZeroU32, UplinkHealth>) {
+        self.health = Some(health);
     }
 
     fn report_activity(&mut self, activity: Activity) {
@@ -290,7 +300,7 @@ impl PathManager for LinuxPathManager {
                 .ok_or_else(|| Error::Protocol("an endpoint without address".into()))?;
             endpoints.push(self.with_device_name(row)?);
         }
-        let mut values = std::collections::BTreeMap::new();
+        let mut values = BTreeMap::new();
         for &name in &scope.sysctls {
             values.extend(sysctl::read(name)?.map(|value| (name, value)));
         }
@@ -433,6 +443,13 @@ impl HostFacts for LinuxPathManager {
 
     fn has_foreign_routing_removed(&mut self) -> bool {
         networkd::removes_foreign_routing()
+    }
+
+    fn uplink_health(&mut self, index: NonZeroU32) -> UplinkHealth {
+        match &self.health {
+            None => UplinkHealth::Unwatched,
+            Some(health) => health.get(&index).cloned().unwrap_or(UplinkHealth::Undecided),
+        }
     }
 
     fn await_change(&mut self, at_most: Duration) -> Result<(), Error> {

@@ -11,7 +11,7 @@ use crate::linux::netlink::Request;
 use crate::linux::netlink::decode::{Verdict, attributes, find, number};
 use crate::linux::routes::{ALL_FAMILIES, Routes, list};
 use crate::linux::rtmsg::{self, HEADER, Hop, ONLINK, Route, Rule, fra, rta, short_table};
-use crate::model::{Device, Family, Step, UPLINK_PROTOCOL, UplinkRoute, UplinkRule, UplinkState};
+use crate::model::{Device, Family, MAIN_TABLE, Step, UPLINK_PROTOCOL, UplinkRoute, UplinkRule, UplinkState};
 use crate::system::{Errno, Error, Refusal};
 
 /// `FR_ACT_TO_TBL`
@@ -35,7 +35,7 @@ impl Routes {
         let mut rules = self.rules(uplink_rule)?;
         rules.sort_by_key(|rule| rule.family);
         let mut routes = self.routes(list(ALL_FAMILIES, UPLINK_PROTOCOL), uplink_route)?;
-        routes.sort_by_key(|route| (route.family, route.table));
+        routes.sort_by_key(UplinkRoute::place);
         Ok(UplinkState { rules: rules.into_iter().map(|rule| rule.rule).collect(), routes })
     }
 
@@ -105,7 +105,7 @@ impl Routes {
         let routes = self.routes(request, rtmsg::route)?;
         let is_in_place = |route: &&Route| {
             (route.family, route.table, route.prefix_length) == (to.family, to.table, 0)
-                && route.metric == metric(to.family)
+                && route.metric == to.metric
         };
         if routes.iter().filter(is_in_place).all(|route| route.protocol == UPLINK_PROTOCOL) {
             return Ok(());
@@ -150,11 +150,14 @@ pub fn uplink_route(reply: &[u8]) -> Option<UplinkRoute> {
         table: route.table,
         gateway: hop.and_then(|hop| hop.gateway),
         dev: hop.and_then(|hop| hop.interface).map(|index| Device { index, name: None }),
+        metric: route.metric,
         raw: Vec::new(),
     };
     let raw = restorable_route(reply)?;
     // Packets do not see how the router came to be accepted (ONLINK), nor a preference among several.
-    let mut usual = route_request(Rtm::Newroute, NlmF::empty(), &own);
+    // Only in the main table the metric says something: which route stands in for which uplink.
+    let metric = if own.table == MAIN_TABLE { own.metric } else { own.family.metric() };
+    let mut usual = route_request(Rtm::Newroute, NlmF::empty(), &UplinkRoute { metric, ..own.clone() });
     usual.body[FLAGS].copy_from_slice(&raw[FLAGS]);
     if let Some(preference) = find(attributes(&raw[HEADER..]), rta::PREF) {
         usual.put(rta::PREF, preference);
@@ -199,26 +202,18 @@ pub fn route_request(kind: Rtm, flags: NlmF, route: &UplinkRoute) -> Request {
 
 /// The same, with flags for its router.
 fn route_request_by(kind: Rtm, flags: NlmF, route: &UplinkRoute, of_router: u8) -> Request {
-    let UplinkRoute { family, table, gateway, dev, raw } = route;
+    let UplinkRoute { family, table, gateway, dev, metric, raw } = route;
     if !raw.is_empty() {
         return Request::change(kind, flags, raw);
     }
     let hop = Hop { interface: dev.as_ref().map(|dev| dev.index), gateway: *gateway };
     let route = Route {
         protocol: UPLINK_PROTOCOL,
-        metric: metric(*family),
+        metric: *metric,
         hops: vec![hop],
         ..Route::to_everywhere(*family, *table)
     };
     route.request(kind, flags, of_router)
-}
-
-/// The metric of a route that is added without one (`IP6_RT_PRIO_USER` for IPv6).
-fn metric(family: Family) -> u32 {
-    match family {
-        Family::Ipv4 => 0,
-        Family::Ipv6 => 1024,
-    }
 }
 
 /// What of a reply makes the same rule again.

@@ -166,6 +166,12 @@ codes! {
     ROUTE_TAKEN = "route-taken": Error | Fault;
     /// An interface of an uplink is down, or has no global address; the uplink waits.
     UPLINK_DOWN = "uplink-down": Warning | Fault;
+    /// An uplink has a `check`, which only `--watch` makes.
+    CHECK_NEEDS_WATCH = "check-needs-watch": Warning;
+    /// The check of an uplink cannot be made; the uplink counts as up.
+    CHECK_NOT_RUN = "check-not-run": Warning;
+    /// An uplink is down, and its default route has the metric 0, so that no other route comes before it.
+    METRIC_ZERO = "metric-zero": Warning;
     /// systemd-networkd removes the rules and routes of uplinks.
     NETWORKD_FOREIGN_RULES = "networkd-foreign-rules": Warning | Fault;
     /// A selector matches no usable address; it waits.

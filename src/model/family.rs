@@ -54,6 +54,14 @@ impl Family {
         }
     }
 
+    /// The metric of a route that is added without one (`IP6_RT_PRIO_USER` for IPv6).
+    pub fn metric(self) -> u32 {
+        match self {
+            Family::Ipv4 => 0,
+            Family::Ipv6 => 1024,
+        }
+    }
+
     /// The address with these bytes, in the network's order; none when their number is not that of the family.
     pub fn address(self, bytes: &[u8]) -> Option<IpAddr> {
         match self {

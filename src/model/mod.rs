@@ -13,6 +13,7 @@ mod event;
 mod exit;
 mod family;
 mod flags;
+mod health;
 mod host;
 mod keeper;
 mod limits;
@@ -33,6 +34,7 @@ pub use event::{End, Event, EventFlags, EventKind, ResetFlags, ResetReason, Toke
 pub use exit::Exit;
 pub use family::Family;
 pub use flags::Flags;
+pub use health::{CheckOutcome, UplinkHealth, UplinkStatus};
 pub use host::{
     AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing, UnconfirmedRequest,
 };

@@ -121,6 +121,12 @@ pub enum Reason {
     RouterChanged,
     /// Nothing tells the router of the interface any more.
     GatewayUnknown,
+    /// It stands in for an uplink that is down.
+    UplinkDown,
+    /// The uplink that it stands in for is up again.
+    UplinkUp,
+    /// No uplink is up that could stand in for another.
+    NoUplinkUp,
 }
 
 impl Reason {
@@ -147,6 +153,9 @@ impl Reason {
             Reason::AskedFor => "renewed by hand",
             Reason::RouterChanged => "the router changed",
             Reason::GatewayUnknown => "gateway unknown",
+            Reason::UplinkDown => "stands in for an uplink that is down",
+            Reason::UplinkUp => "the uplink is up again",
+            Reason::NoUplinkUp => "no uplink is up",
         }
     }
 }

@@ -48,9 +48,11 @@ impl UplinkNames {
         self.tables.get(&rule.table).or_else(by_address).map(String::as_str)
     }
 
-    /// The name of the uplink that a route belongs to.
+    /// The name of the uplink that a route leads to.
     pub fn of_route(&self, route: &UplinkRoute) -> Option<&str> {
-        self.tables.get(&route.table).map(String::as_str)
+        let by_interface = || self.tables.get(&uplink_table(route.dev.as_ref()?.index));
+        let by_table = self.tables.get(&route.table);
+        by_table.or_else(|| if route.is_stand_in() { by_interface() } else { None }).map(String::as_str)
     }
 }
 
@@ -89,6 +91,8 @@ pub struct UplinkRoute {
     pub gateway: Option<IpAddr>,
     /// The outgoing interface; none for a route of another form that has none.
     pub dev: Option<Device>,
+    /// The kernel prefers the lowest one. Alone in its table, the route of an uplink has that of [`Family::metric`].
+    pub metric: u32,
     /// For a route of another form, which something else made: all that the kernel says of it, to remove it by.
     pub raw: Vec<u8>,
 }
@@ -114,8 +118,18 @@ impl UplinkRule {
 
 impl UplinkRoute {
     /// What of it the kernel holds once: a route with the same key takes the place of the other.
-    pub fn key(&self) -> (Family, u32, &[u8]) {
-        (self.family, self.table, &self.raw)
+    pub fn key(&self) -> (Family, u32, u32, &[u8]) {
+        (self.family, self.table, self.metric, &self.raw)
+    }
+
+    /// The same without its form: family, table and metric.
+    pub fn place(&self) -> (Family, u32, u32) {
+        (self.family, self.table, self.metric)
+    }
+
+    /// Whether it stands in for an uplink that is down; otherwise it is in the table of one.
+    pub fn is_stand_in(&self) -> bool {
+        self.table == MAIN_TABLE && self.raw.is_empty()
     }
 }
 
@@ -150,8 +164,9 @@ impl fmt::Display for UplinkRoute {
             write!(f, " dev {dev}")?;
         }
         match self.table {
-            MAIN_TABLE => f.write_str(" table main"),
-            table => write!(f, " table {table}"),
+            MAIN_TABLE => f.write_str(" table main")?,
+            table => write!(f, " table {table}")?,
         }
+        if self.table == MAIN_TABLE { write!(f, " metric {}", self.metric) } else { Ok(()) }
     }
 }

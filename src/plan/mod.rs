@@ -56,13 +56,13 @@ pub struct Reasons {
     pub endpoints: BTreeMap<Identity, Reason>,
     /// Rules.
     pub rules: Vec<(UplinkRule, Reason)>,
-    /// Routes, by their key.
-    pub routes: BTreeMap<(Family, u32), Reason>,
+    /// Routes, by their place.
+    pub routes: BTreeMap<(Family, u32, u32), Reason>,
 }
 
 /// Gives removals their true reasons: what a declaration covers is not something that is not declared.
 pub fn give_reasons(steps: &mut [Step], reasons: &Reasons) {
-    let of_route = |route: &UplinkRoute| reasons.routes.get(&(route.family, route.table)).copied();
+    let of_route = |route: &UplinkRoute| reasons.routes.get(&route.place()).copied();
     let of_rule = |rule| reasons.rules.iter().find(|(own, _)| own == rule).map(|(_, reason)| *reason);
     for step in steps {
         match step {

@@ -23,7 +23,11 @@ pub fn uplinks(current: &State, target: &State) -> UplinkSteps {
     let mut coming = Vec::new();
     for to in &target.routes {
         let from = current.routes.iter().find(|route| route.key() == to.key());
-        let why = if from.is_some() { Reason::RouterChanged } else { Reason::Declared };
+        let why = match from {
+            Some(_) => Reason::RouterChanged,
+            None if to.is_stand_in() => Reason::UplinkDown,
+            None => Reason::Declared,
+        };
         if from != Some(to) {
             coming.push(Step::SetRoute { from: from.cloned(), to: to.clone(), why });
         }

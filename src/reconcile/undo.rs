@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{
-    AddressId, DeclaredNames, Family, Identity, OwnedEndpoints, Reason, State, Step, UplinkNames, UplinkRule,
-    code,
+    AddressId, DeclaredNames, Family, Identity, MAIN_TABLE, OwnedEndpoints, Reason, State, Step, UplinkNames,
+    UplinkRule, code,
 };
 use crate::plan::{self, Plan, TrialStage};
 use crate::system::{Errno, Observed, Refusal, Scope, System};
@@ -102,14 +102,17 @@ fn without_lost_routes(
         if let Err(refusal) = verdict {
             let message = format!("could not put back {route} ({refusal})");
             found.push(Diagnostic::error(code::ROLLBACK_INCOMPLETE, message));
-            lost.push((route.family, route.table));
+            lost.push(route.place());
         }
     }
-    let leads_to =
-        |rule: &UplinkRule| rule.from.is_some_and(|from| lost.contains(&(Family::of(from), rule.table)));
+    // The rules to the main table do not need what stands in for an uplink there.
+    let is_lost = |from, table| lost.iter().any(|place| (place.0, place.1) == (Family::of(from), table));
+    let leads_to = |rule: &UplinkRule| {
+        rule.table != MAIN_TABLE && rule.from.is_some_and(|from| is_lost(from, rule.table))
+    };
     let stranded: Vec<IpAddr> =
         uplinks.rules.iter().filter(|rule| leads_to(rule)).filter_map(|rule| rule.from).collect();
-    uplinks.routes.retain(|route| !lost.contains(&(route.family, route.table)));
+    uplinks.routes.retain(|route| !lost.contains(&route.place()));
     uplinks.rules.retain(|rule| rule.from.is_none_or(|from| !stranded.contains(&from)));
     Ok(found)
 }

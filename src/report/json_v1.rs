@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::config::{Config, Name, Selector};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::model::{
-    AddressId, DeclaredNames, Endpoint, EndpointNames, Limits, Reason, State, Step, SysctlValue,
+    AddressId, DeclaredNames, Endpoint, EndpointNames, Limits, Reason, State, Step, SysctlValue, UplinkStatus,
 };
 use crate::reconcile::{Failure, Report, ReportedStep, Verdict};
 use crate::source::SourceFile;
@@ -97,6 +97,8 @@ pub struct PlanJson<'a> {
     netns: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trigger: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    checks: &'a [UplinkStatus],
     result: &'static str,
     changed: bool,
     steps: Vec<ReportedStepJson<'a>>,
@@ -183,7 +185,7 @@ pub struct FailureJson<'a> {
 impl<'a> FailureJson<'a> {
     /// The document of a failure in this namespace.
     pub fn new(netns: Option<&'a str>, failure: &'a Failure) -> FailureJson<'a> {
-        let context = ReportContext { loaded: None, netns, trigger: None };
+        let context = ReportContext { loaded: None, netns, trigger: None, checks: &[] };
         FailureJson {
             version: VERSION,
             netns,
@@ -231,6 +233,7 @@ impl<'a> PlanJson<'a> {
             version: VERSION,
             netns: context.netns,
             trigger: context.trigger,
+            checks: context.checks,
             result: verdict.word(),
             changed: !steps.is_empty(),
             steps: steps.iter().map(step).collect(),
@@ -250,6 +253,7 @@ impl<'a> PlanJson<'a> {
             version: VERSION,
             netns: context.netns,
             trigger: context.trigger,
+            checks: context.checks,
             result: Verdict::not_started(failure.kind).word(),
             changed: false,
             steps: Vec::new(),

@@ -16,7 +16,7 @@ mod time;
 pub mod yaml;
 
 use crate::config::LoadedConfig;
-use crate::model::{Event, Moment};
+use crate::model::{Event, Moment, UplinkStatus};
 use crate::source::SourceFile;
 
 /// Whether the text is coloured.
@@ -90,6 +90,8 @@ pub struct ReportContext<'a> {
     pub netns: Option<&'a str>,
     /// Why a watch made the pass.
     pub trigger: Option<&'static str>,
+    /// What the checks of a watch have found out.
+    pub checks: &'a [UplinkStatus],
 }
 
 impl<'a> ReportContext<'a> {

@@ -83,7 +83,8 @@ fn change(step: &Step) -> String {
         Step::AddRule { rule, .. } | Step::DelRule { rule, .. } => rule.to_string(),
         Step::SetRoute { from: Some(from), to, .. } => {
             let dev = to.dev.as_ref().map(|dev| format!(" dev {dev}")).unwrap_or_default();
-            format!("route default {} -> {}{dev} table {}", way(from), way(to), to.table)
+            let table = if to.is_stand_in() { "main".to_owned() } else { to.table.to_string() };
+            format!("route default {} -> {}{dev} table {table}", way(from), way(to))
         }
         Step::SetRoute { to: route, .. } | Step::DelRoute { route, .. } => route.to_string(),
     }
@@ -115,7 +116,7 @@ fn note(step: &Step, names: &DeclaredNames) -> String {
         _ => names.of(step).unwrap_or_default(),
     };
     let reason = match step {
-        Step::SetRoute { from: None, .. } => "",
+        Step::SetRoute { from: None, why: Reason::Declared, .. } => "",
         Step::AddAddr { why: why @ Reason::Adopted, .. }
         | Step::SetFlags { why: why @ Reason::Drained, .. }
         | Step::DelAddr { why, .. }

@@ -112,7 +112,7 @@ pub fn configuration(state: &State, names: &DeclaredNames) -> Result<String, ser
 /// The uplinks by name, or by the name of their interface; each interface is one.
 fn uplinks(state: &UplinkState, names: &UplinkNames) -> Result<Mapping, serde_yaml::Error> {
     let mut tables: BTreeMap<u32, UplinkTable> = BTreeMap::new();
-    for route in state.routes.iter().filter(|route| route.raw.is_empty()) {
+    for route in state.routes.iter().filter(|route| route.raw.is_empty() && !route.is_stand_in()) {
         let Some(dev) = &route.dev else { continue };
         let name = || names.of_route(route).map_or_else(|| interface_name(dev), str::to_owned);
         let table = || UplinkTable { name: name(), dev, routers: Vec::new() };
@@ -146,8 +146,9 @@ struct UplinkTable<'s> {
 fn undeclarable(state: &UplinkState) -> Vec<String> {
     let rules = state.rules.iter().filter(|rule| !rule.raw.is_empty()).map(ToString::to_string);
     let is_literal = |dev: &Device| DevicePattern { globs: vec![dev.to_string()] }.literal().is_some();
-    let is_declarable =
-        |route: &UplinkRoute| route.raw.is_empty() && route.dev.as_ref().is_some_and(is_literal);
+    let is_declarable = |route: &UplinkRoute| {
+        route.raw.is_empty() && !route.is_stand_in() && route.dev.as_ref().is_some_and(is_literal)
+    };
     let routes = state.routes.iter().filter(|route| !is_declarable(route)).map(ToString::to_string);
     rules.chain(routes).collect()
 }
@@ -196,6 +197,8 @@ pub fn state(state: &State, names: &DeclaredNames) -> Result<String, serde_yaml:
     }
     // These follow from the uplinks and their addresses.
     let mut rules: Vec<String> = state.uplinks().rules.iter().map(|rule| format!("# {rule}\n")).collect();
+    let stand_ins = state.uplinks().routes.iter().filter(|route| route.is_stand_in());
+    rules.extend(stand_ins.map(|route| format!("# {route}\n")));
     rules.sort();
     text.extend(rules);
     Ok(text)

@@ -87,11 +87,17 @@ impl EventSources {
         self.since.elapsed()
     }
 
-    /// Waits for a file, a signal or one of `changes`, `at_most` that long; for ever if that is none.
+    /// Waits for a file, a signal, one of `changes` or one of `others`, `at_most` that long; for ever if that is none. What
+    /// came of the others is for their owners to find out.
     ///
     /// # Errors
     /// When waiting fails.
-    pub fn listen(&mut self, changes: &[&Changes], at_most: Option<Duration>) -> io::Result<Wakeup> {
+    pub fn listen(
+        &mut self,
+        changes: &[&Changes],
+        others: Vec<PollFd<'_>>,
+        at_most: Option<Duration>,
+    ) -> io::Result<Wakeup> {
         let mut all = vec![PollFd::new(&self.reload, PollFlags::IN), PollFd::new(&self.end, PollFlags::IN)];
         // A hangup is reported without being asked for; keys are of no interest.
         all.extend(self.terminal.as_ref().map(|terminal| PollFd::new(terminal, PollFlags::empty())));
@@ -99,6 +105,7 @@ impl EventSources {
         all.extend(self.files.as_ref().map(|files| PollFd::new(files, PollFlags::IN)));
         let changes_at = all.len();
         all.extend(changes.iter().map(|one| PollFd::new(*one, PollFlags::IN)));
+        all.extend(others);
         wait::wait(&mut all, at_most)?;
         let ready: Vec<bool> = all.iter().map(wait::is_ready).collect();
         Ok(Wakeup {

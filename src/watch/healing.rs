@@ -67,6 +67,11 @@ impl Healing {
         due
     }
 
+    /// Attempts in vain so far count no more, since what made them vain is over.
+    pub fn retry_at_once(&mut self) {
+        self.attempts.clear();
+    }
+
     /// When to look again at the latest.
     pub fn next(&self) -> Option<Duration> {
         self.next

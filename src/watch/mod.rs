@@ -4,15 +4,18 @@
 //! time to time anyway.
 
 mod blackhole;
+pub mod checks;
 mod debounce;
 pub mod drift;
 mod events;
 mod files;
 mod healing;
 pub mod namespace;
+mod namespace_checks;
 mod systemd;
 mod watch_set;
 
 pub use debounce::Debounce;
 pub use events::{EventSources, Wakeup};
+pub use namespace_checks::CheckNews;
 pub use systemd::Systemd;

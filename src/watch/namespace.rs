@@ -16,6 +16,7 @@ use crate::rundir::RunDir;
 use crate::system::{Error, HostFacts, PathManager};
 
 use super::blackhole::BlackholePause;
+use super::checks::Checks;
 use super::drift;
 use super::healing::{Healing, can_heal};
 
@@ -37,6 +38,8 @@ pub enum Trigger {
     Retry,
     /// Connections may have lost subflows.
     Subflows,
+    /// A check found out that an uplink is down, or up again.
+    Check,
 }
 
 impl Trigger {
@@ -49,6 +52,7 @@ impl Trigger {
             Trigger::Resync => "resync",
             Trigger::Retry => "retry",
             Trigger::Subflows => "subflows",
+            Trigger::Check => "check",
         }
     }
 }
@@ -70,8 +74,9 @@ pub struct WatchedNamespace {
     entered: Option<Entered>,
     /// Endpoints that were added before their address could be used.
     early: BTreeSet<Identity>,
-    healing: Healing,
-    blackhole: BlackholePause,
+    pub(super) healing: Healing,
+    pub(super) blackhole: BlackholePause,
+    pub(super) checks: Checks,
     /// The state after the last pass that reached its goal.
     reached: Option<State>,
     failures: u32,
@@ -89,6 +94,13 @@ struct Entered {
     changes: Changes,
 }
 
+impl Drop for Entered {
+    /// What checks found out is no longer true once nothing checks.
+    fn drop(&mut self) {
+        let _ = self.rundir.publish_uplinks(&[]);
+    }
+}
+
 impl WatchedNamespace {
     /// A namespace in which no pass was made yet.
     pub fn new(name: Option<String>) -> WatchedNamespace {
@@ -97,6 +109,7 @@ impl WatchedNamespace {
             entered: None,
             early: BTreeSet::new(),
             healing: Healing::default(),
+            checks: Checks::default(),
             blackhole: BlackholePause::default(),
             reached: None,
             failures: 0,
@@ -114,6 +127,11 @@ impl WatchedNamespace {
     /// Notices of links, addresses, routes and rules, if the namespace is there.
     pub fn changes(&self) -> Option<&Changes> {
         self.entered.as_ref().map(|entered| &entered.changes)
+    }
+
+    /// The files of the namespace, if it is there.
+    pub(super) fn rundir(&self) -> Option<&RunDir> {
+        self.entered.as_ref().map(|entered| &entered.rundir)
     }
 
     /// The file by which other runs ask for something, once the namespace is entered.
@@ -185,6 +203,7 @@ impl WatchedNamespace {
         }
         self.entered = None;
         (self.reached, self.early, self.hopeless) = (None, BTreeSet::new(), false);
+        self.checks = Checks::default();
         (self.healing, self.blackhole) = (Healing::default(), BlackholePause::default());
         let changes = Changes::subscribe()?;
         match rundir.claim() {
@@ -210,6 +229,7 @@ impl WatchedNamespace {
         changes.hear()?;
         let mut system = LinuxPathManager::open()?;
         system.hurry_when(Arc::clone(ending));
+        system.judge_uplinks_by(self.checks.health());
         let ready = ready(&self.early, &loaded.config, &mut system)?;
         let mut renewed = BTreeMap::new();
         if let Some(reached) = &self.reached {
@@ -239,11 +259,12 @@ impl WatchedNamespace {
             }
             self.early.extend(early);
         }
+        self.aim_checks(&loaded.config, &mut system, now)?;
         Ok(report)
     }
 
     /// What log lines begin with.
-    fn prefix(&self) -> String {
+    pub(super) fn prefix(&self) -> String {
         self.name.as_ref().map_or(String::new(), |name| format!("netns {}: ", escaped(name)))
     }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use mptcp_apply::model::{AddressState, Family, Interface, Sysctl, SysctlValue, UplinkRoute};
+use mptcp_apply::model::{AddressState, Family, Interface, Sysctl, SysctlValue, UplinkHealth, UplinkRoute};
 use mptcp_apply::system::{AssignedAddress, Errno, Error, HostFacts, MainDefault, Refusal};
 
 /// A host with interfaces eth0 to eth9, and these addresses.
@@ -17,6 +17,8 @@ pub struct Host {
     pub off_link: Vec<IpAddr>,
     /// Whether systemd-networkd removes rules that it did not make.
     pub has_networkd: bool,
+    /// What checks have found out, by the number of the interface; absent: nothing is checked.
+    pub health: BTreeMap<u32, UplinkHealth>,
     defaults: BTreeMap<(Family, NonZeroU32), Vec<MainDefault>>,
 }
 
@@ -51,6 +53,7 @@ impl Host {
             sources: Vec::new(),
             off_link: Vec::new(),
             has_networkd: false,
+            health: BTreeMap::new(),
             defaults: BTreeMap::new(),
         }
     }
@@ -124,6 +127,10 @@ impl HostFacts for Host {
             there.address == address && on.is_none_or(|on| on == there.index) && is_up(there.index)
         };
         Ok(self.addresses.iter().any(has))
+    }
+
+    fn uplink_health(&mut self, index: NonZeroU32) -> UplinkHealth {
+        self.health.get(&(index.get() - 2)).cloned().unwrap_or(UplinkHealth::Unwatched)
     }
 
     fn check_route(&mut self, route: &UplinkRoute) -> Result<(), Refusal> {

@@ -73,6 +73,12 @@ impl Peer {
         Peer::start(namespace, &format!("crowd {address}"), "gone")
     }
 
+    /// Begins a new connection by plain TCP every 50 ms, each with a second of time. Its answer is how many failed.
+    #[track_caller]
+    pub fn arrivals(namespace: &Namespace, address: &str) -> Peer {
+        Peer::start(namespace, &format!("arrivals {address}"), "arriving")
+    }
+
     /// Watches how many subflows lead to the port of this address.
     #[track_caller]
     pub fn witness(namespace: &Namespace, address: &str) -> Peer {
@@ -139,6 +145,7 @@ fn peer_process() {
                 scope.spawn(|| (0..100).for_each(|_| drop(connected(address))));
             }
         }),
+        "arrivals" => println!("answer {}", arrive(address)),
         "witness" => println!("answer {}", watch(address.port()).as_micros()),
         other => {
             let name = other.strip_prefix("named-").unwrap_or_else(|| panic!("no such role: {other}"));
@@ -227,6 +234,19 @@ fn connected(address: SocketAddr) -> TcpStream {
     let socket = mptcp_socket(address);
     connect(&socket, &address).expect("connected");
     TcpStream::from(socket)
+}
+
+fn arrive(address: SocketAddr) -> usize {
+    let end = until_standard_input_ends();
+    println!("\narriving");
+    let mut all = Vec::new();
+    while !end.load(Ordering::Relaxed) {
+        all.push(std::thread::spawn(move || {
+            TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err()
+        }));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    all.into_iter().filter_map(|one| one.join().ok()).filter(|failed| *failed).count()
 }
 
 /// For how long, in all, there was no established subflow to this port after there had been one.

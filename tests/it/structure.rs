@@ -9,8 +9,8 @@ use mptcp_apply::model::code::{CODES, CodeRow, Level};
 use crate::support::project;
 
 /// The modules that may touch the outside.
-const EDGES: [&str; 8] =
-    ["source/", "linux/", "watch/", "trial/", "command/", "rundir.rs", "log.rs", "main.rs"];
+const EDGES: [&str; 9] =
+    ["source/", "linux/", "watch/", "trial/", "command/", "rundir.rs", "rundir/", "log.rs", "main.rs"];
 
 /// What only they may name.
 const OUTSIDE: [&str; 10] = [

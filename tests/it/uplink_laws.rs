@@ -1,5 +1,7 @@
 //! Uplinks without a kernel: what declarations mean on a host, and laws of their plans on the model.
 
+mod checks;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -192,7 +194,7 @@ fn route(family: Family, link: u32, gateway: Option<u8>) -> UplinkRoute {
         Family::Ipv6 => IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, u16::from(last)]),
     });
     let dev = Some(Device { index, name: Some(format!("eth{link}")) });
-    UplinkRoute { family, table: uplink_table(index), gateway, dev, raw: Vec::new() }
+    UplinkRoute { family, table: uplink_table(index), gateway, dev, metric: family.metric(), raw: Vec::new() }
 }
 
 /// What uplinks make: each address on one of the links or none, each link with a router in each family or none.

@@ -146,7 +146,8 @@ impl Watch<'_> {
             let namespaces = self.namespaces.iter().enumerate();
             let (numbers, changes): (Vec<usize>, Vec<&Changes>) =
                 namespaces.filter_map(|(number, namespace)| Some((number, namespace.changes()?))).unzip();
-            let wakeup = self.events.listen(&changes, at_most)?;
+            let checks = self.namespaces.iter().flat_map(WatchedNamespace::check_descriptors).collect();
+            let wakeup = self.events.listen(&changes, checks, at_most)?;
             if wakeup.end {
                 self.systemd.stopping();
                 return Ok(Exit::Success);
@@ -172,7 +173,7 @@ impl Watch<'_> {
     /// The time of the next pass or heartbeat, if no event comes before.
     fn due(&self) -> Option<Duration> {
         let namespaces = self.namespaces.iter();
-        let retries = namespaces.flat_map(|namespace| [namespace.retry_at, namespace.heal_at()]).flatten();
+        let retries = namespaces.flat_map(|it| [it.retry_at, it.heal_at(), it.check_at()]).flatten();
         let unsent = self.systemd.has_unsent().then(|| self.events.elapsed() + Systemd::RETRY);
         let others =
             [self.debounce.due(), self.resync_at(), self.heartbeat_at(), unsent, self.unfinished_until];
@@ -218,7 +219,10 @@ impl Watch<'_> {
             namespaces.filter(|(_, namespace)| is_due(at(namespace))).map(|(number, _)| number).collect()
         };
         let (retries, healings) = (due(|it| it.retry_at), due(WatchedNamespace::heal_at));
-        if is_due(self.resync_at()) {
+        let checked = self.run_checks(now);
+        if !checked.is_empty() {
+            self.pass(&checked, Trigger::Check);
+        } else if is_due(self.resync_at()) {
             self.read_and_pass(Trigger::Resync);
         } else if is_due(self.unfinished_until) || (is_due(self.debounce.due()) && self.pending.files) {
             self.read_and_pass(Trigger::Host);

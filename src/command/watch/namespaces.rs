@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::command::Output;
 use crate::command::output::OutputFormat;
@@ -9,6 +10,7 @@ use crate::config::LoadedConfig;
 use crate::linux::netns::{self, Names};
 use crate::model::Exit;
 use crate::report::ReportContext;
+use crate::watch::CheckNews;
 use crate::watch::namespace::{Pass, Trigger, WatchedNamespace};
 
 use super::{Pending, Watch};
@@ -35,18 +37,39 @@ impl Watch<'_> {
             }
             let namespace = &mut namespaces[*number];
             let exit = match namespace.pass(config, (trigger, events.elapsed()), &ending) {
-                Some(pass) => report(output, config, namespace.name.as_deref(), trigger, &pass),
+                Some(pass) => report(output, config, namespace, (trigger, events.elapsed()), &pass),
                 None => Exit::Unsupported,
             };
             worst = worst.worse(exit);
             namespace.retry_at = namespace.retry_after().map(|pause| events.elapsed() + pause);
         }
+        self.go_home();
+        worst
+    }
+
+    /// Looks at the checks of all namespaces. The numbers of those in which the health of an uplink changed.
+    pub fn run_checks(&mut self, now: Duration) -> BTreeSet<usize> {
+        let is_due = |namespace: &WatchedNamespace| {
+            namespace.check_at().is_some_and(|at| at <= now) || !namespace.check_descriptors().is_empty()
+        };
+        let due: BTreeSet<usize> =
+            (0..).zip(&self.namespaces).filter(|(_, it)| is_due(it)).map(|(number, _)| number).collect();
+        if due.is_empty() {
+            return due;
+        }
+        let mut news = |number: &usize| self.namespaces[*number].run_checks(now) == CheckNews::Health;
+        let changed = due.into_iter().filter(|number| news(number)).collect();
+        self.go_home();
+        changed
+    }
+
+    /// Returns from named namespaces.
+    fn go_home(&self) {
         if !self.options.netns.is_empty()
             && let Err(error) = self.home.enter()
         {
             log::warn!("{error}");
         }
-        worst
     }
 
     /// Adds named namespaces that are new, and drops those that are gone.
@@ -86,8 +109,8 @@ impl Watch<'_> {
 fn report(
     output: &Output,
     config: &LoadedConfig,
-    netns: Option<&str>,
-    trigger: Trigger,
+    namespace: &WatchedNamespace,
+    (trigger, now): (Trigger, Duration),
     Pass { result, warnings, is_news }: &Pass,
 ) -> Exit {
     let exit = match result {
@@ -95,7 +118,9 @@ fn report(
         Err(failure) => failure.kind.exit(),
     };
     if *is_news || output.format == OutputFormat::Json {
-        let context = ReportContext { loaded: Some(config), netns, trigger: Some(trigger.word()) };
+        let (netns, checks) = (namespace.name.as_deref(), namespace.uplink_statuses(now));
+        let trigger = Some(trigger.word());
+        let context = ReportContext { loaded: Some(config), netns, trigger, checks: &checks };
         output.diagnose_in(netns, warnings, &[]);
         let _ = output.report(&context, result, true, false);
     }

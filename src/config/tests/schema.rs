@@ -15,7 +15,7 @@ use crate::model::{AddressId, Family, Flags, Sysctl, SysctlKind};
 use super::super::DECLARATIONS_MAX;
 use super::super::body::Body;
 use super::super::document::{
-    Document, EndpointDocument, LimitValue, LimitsDocument, NAME_MAX, Name, UplinkDocument,
+    CheckDocument, Document, EndpointDocument, LimitValue, LimitsDocument, NAME_MAX, Name, UplinkDocument,
 };
 use super::super::pattern::{ALTNAME_MAX, AddressPattern, DevicePattern};
 use super::super::validate::PURPOSES;
@@ -399,5 +399,8 @@ fn the_schema_knows_every_key() {
     assert_eq!(keys(Document::json_schema(&mut generator)), sorted(&Document::KEYS));
     assert_eq!(keys(LimitsDocument::json_schema(&mut generator)), sorted(&LimitsDocument::KEYS));
     assert_eq!(keys(EndpointDocument::json_schema(&mut generator)), sorted(EndpointDocument::KEYS));
+    let check = CheckDocument::json_schema(&mut generator).to_value();
+    let check: Schema = check["anyOf"][1].clone().try_into().expect("an object");
+    assert_eq!(keys(check), sorted(&CheckDocument::KEYS));
     assert_eq!(keys(UplinkDocument::json_schema(&mut generator)), sorted(UplinkDocument::KEYS));
 }

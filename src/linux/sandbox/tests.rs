@@ -27,6 +27,7 @@ fn rules_and_routes_follow_an_interface_to_another_index() {
             table: uplink_table(index(number)),
             gateway: None,
             dev: Some(Device { index: index(number), name: Some(name.to_owned()) }),
+            metric: 0,
             raw: raw.to_vec(),
         };
         let own: [IpAddr; 2] = ["192.0.2.1", "192.0.2.2"].map(|own| own.parse().expect("an address"));

@@ -29,6 +29,7 @@ struct RouteJson<'a> {
     dev: Option<String>,
     family: &'static str,
     table: u32,
+    metric: u32,
     gateway: String,
 }
 
@@ -48,6 +49,7 @@ pub struct RouteStepJson<'a> {
     dev: Option<String>,
     family: &'static str,
     table: u32,
+    metric: u32,
     from: Option<String>,
     to: Option<String>,
     disruption: &'a str,
@@ -62,6 +64,7 @@ impl<'a> UplinksJson<'a> {
             dev: route.dev.as_ref().map(Device::to_string),
             family: route.family.word(),
             table: route.table,
+            metric: route.metric,
             gateway: gateway(route),
         };
         UplinksJson {
@@ -99,6 +102,7 @@ impl<'a> RouteStepJson<'a> {
             dev: route.dev.as_ref().map(Device::to_string),
             family: route.family.word(),
             table: route.table,
+            metric: route.metric,
             from: Some(gateway(route)),
             to: None,
             disruption,

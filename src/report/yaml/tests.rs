@@ -39,6 +39,7 @@ fn routes(uplinks: &[(u32, &str, &[Option<&str>])]) -> UplinkState {
             table: uplink_table(index),
             gateway,
             dev: Some(Device { index, name: Some(name.to_owned()) }),
+            metric: gateway.map_or(Family::Ipv4, Family::of).metric(),
             raw: Vec::new(),
         }
     };

@@ -14,7 +14,7 @@ fn rule(from: &str) -> UplinkRule {
 
 fn route(gateway: &str) -> UplinkRoute {
     let gateway = Some(gateway.parse().unwrap());
-    UplinkRoute { family: Family::Ipv4, table: TABLE, gateway, dev: None, raw: Vec::new() }
+    UplinkRoute { family: Family::Ipv4, table: TABLE, gateway, dev: None, metric: 0, raw: Vec::new() }
 }
 
 fn state(rules: &[&UplinkRule], routes: &[&UplinkRoute]) -> State {

@@ -113,3 +113,16 @@ fn healthy_connections_need_no_look() {
     assert!(healing.due(&table(), &lost, Duration::ZERO, |_, _| true).is_empty(), "it is too young");
     assert_eq!(healing.next(), Some(GRACE));
 }
+
+/// What made attempts vain is over: the next one is due at once, not after the pause.
+#[test]
+fn after_an_outage_nothing_waits_for_the_end_of_a_pause() {
+    let (mut healing, connections) = (Healing::default(), [connection(1, &[])]);
+    let is_due = |healing: &mut Healing, second: u64| {
+        !healing.due(&table(), &connections, Duration::from_secs(second), |_, _| true).is_empty()
+    };
+    let due: Vec<u64> = (0..12).filter(|second| is_due(&mut healing, *second)).collect();
+    assert_eq!(due, [2, 4, 8]);
+    healing.retry_at_once();
+    assert!(is_due(&mut healing, 12));
+}

@@ -129,7 +129,10 @@ fn next(reason: Reason) -> Option<Reason> {
         Reason::SubflowLost(_) => Some(Reason::AskedFor),
         Reason::AskedFor => Some(Reason::RouterChanged),
         Reason::RouterChanged => Some(Reason::GatewayUnknown),
-        Reason::GatewayUnknown => None,
+        Reason::GatewayUnknown => Some(Reason::UplinkDown),
+        Reason::UplinkDown => Some(Reason::UplinkUp),
+        Reason::UplinkUp => Some(Reason::NoUplinkUp),
+        Reason::NoUplinkUp => None,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! So a subflow that leaves by the wrong interface carries nothing, as on the real Internet.
 
+mod checks;
 mod containers;
 mod load;
 mod matrix;

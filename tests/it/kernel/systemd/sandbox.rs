@@ -119,6 +119,31 @@ fn drop_in_of_the_readme(number: usize) -> String {
     text.expect("a drop-in").to_owned()
 }
 
+/// Without it a check of connections cannot be made, and counts as passed.
+#[test]
+fn with_sockets_the_watch_checks_uplinks() {
+    let machine = Machine::new();
+    let check = "{run: 'echo $DEV is seen by $(id -u); exit 1', every: 100ms, fall: 1}";
+    let connect = "{connect: '10.9.9.9:9', every: 100ms, timeout: 100ms, fall: 1, rise: 1}";
+    machine.link("eth1", &["192.0.2.1"]);
+    machine.write(
+        CONFIG,
+        &format!(
+            "{{version: 1, uplinks: {{a: {{dev: eth1, gateway: none, check: {connect}}}, \
+             b: {{dev: eth0, gateway: none, check: {check}}}}}}}"
+        ),
+    );
+    machine.does("start mptcp-apply-watch");
+    let says = |words: &str| wait_for(words, || machine.journal().contains(words));
+    says(
+        "uplink `a` (eth1) counts as up, since it cannot be checked: cannot open a socket: Address family not",
+    );
+    says("uplink `b` (eth0) is down: its command exited with 1: eth0 is seen by 0");
+    machine.drop_in("mptcp-apply-watch", &drop_in_of_the_readme(4));
+    machine.does("restart mptcp-apply-watch");
+    says("uplink `a` (eth1) is down: no answer within 100 ms");
+}
+
 /// The number is ten times the one that `systemd-analyze` shows.
 #[track_caller]
 fn is_no_more_exposed(machine: &Machine, unit: &str, than: u32) {

@@ -76,7 +76,7 @@ impl Inside {
     /// The default route of the uplink's table by that router.
     fn route(&self, family: Family, gateway: Option<IpAddr>) -> UplinkRoute {
         let dev = Some(Device { index: self.index, name: None });
-        UplinkRoute { family, table: self.table(), gateway, dev, raw: Vec::new() }
+        UplinkRoute { family, table: self.table(), gateway, dev, metric: family.metric(), raw: Vec::new() }
     }
 
     /// Route and rules of either family, as a run makes them.

@@ -1,0 +1,163 @@
+//! What an uplink's `check` declares: how the uplink is tested, how often, and how many results in a row decide.
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::model::diagnostic::{Diagnostic, Diagnostics};
+use crate::model::{canonical, code};
+
+use super::body::Overlay;
+use super::document::{CheckDocument, Located, Name};
+use super::pattern::AddressError;
+
+/// The range of `every` and `timeout`: below it a check would be a load, above it no check.
+pub const PERIOD_MIN: Duration = Duration::from_millis(100);
+/// See [`PERIOD_MIN`].
+pub const PERIOD_MAX: Duration = Duration::from_secs(3600);
+/// The most results in a row that `fall` and `rise` can ask for.
+pub const STREAK_MAX: u32 = 1000;
+
+/// The units of durations, with their milliseconds, as systemd writes them.
+pub const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1000), ("min", 60_000), ("h", 3_600_000)];
+
+/// How an uplink is tested.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CheckMethod {
+    /// A TCP connection is opened to this address, out of the uplink's interface.
+    Connect(SocketAddr),
+    /// A command is run by `sh -c`; it passes if it exits with 0.
+    Run(String),
+    /// The kernel asks the router whether it is there (`NUD_PROBE`).
+    Gateway,
+}
+
+impl CheckMethod {
+    /// The key of a command.
+    pub const RUN: &'static str = "run";
+    /// The key of a connection.
+    pub const CONNECT: &'static str = "connect";
+    /// The word for the router.
+    pub const GATEWAY: &'static str = "gateway";
+}
+
+/// The complete `check` of an uplink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UplinkCheck {
+    /// What is done.
+    pub method: CheckMethod,
+    /// The time from the beginning of one to that of the next, [`PERIOD_MIN`] to [`PERIOD_MAX`].
+    pub every: Duration,
+    /// How long one may take, in the same range. Then it has failed.
+    pub timeout: Duration,
+    /// How many in a row have to fail until the uplink is down; 1 to [`STREAK_MAX`].
+    pub fall: u32,
+    /// How many in a row have to pass until it is up again; 1 to [`STREAK_MAX`].
+    pub rise: u32,
+}
+
+impl UplinkCheck {
+    /// The default of `every`.
+    pub const EVERY: Duration = Duration::from_secs(5);
+    /// The default of `timeout`.
+    pub const TIMEOUT: Duration = Duration::from_secs(2);
+    /// The default of `fall`.
+    pub const FALL: u32 = 3;
+    /// The default of `rise`.
+    pub const RISE: u32 = 6;
+}
+
+impl Overlay for CheckDocument {
+    fn over(self, earlier: CheckDocument) -> CheckDocument {
+        CheckDocument {
+            method: self.method.or(earlier.method),
+            every: self.every.or(earlier.every),
+            timeout: self.timeout.or(earlier.timeout),
+            fall: self.fall.or(earlier.fall),
+            rise: self.rise.or(earlier.rise),
+        }
+    }
+}
+
+/// Completes the merged `check` of an uplink; for one that tests nothing an error, and none.
+pub fn complete(
+    uplink: &Located<Name>,
+    document: Located<CheckDocument>,
+    diagnostics: &mut Diagnostics,
+) -> Option<UplinkCheck> {
+    let CheckDocument { method, every, timeout, fall, rise } = document.value;
+    let Some(method) = method else {
+        let message = format!("the `check` of uplink `{}` says nothing to do", uplink.value);
+        let error = Diagnostic::error(code::NO_TARGET, message).at(document.location, "");
+        let help = "add `connect: \"ADDRESS:PORT\"` or `run: \"COMMAND\"`, or write `check: gateway`";
+        diagnostics.push(error.endpoint(uplink.value.as_str()).help(help));
+        return None;
+    };
+    Some(UplinkCheck {
+        method: method.value,
+        every: every.map_or(UplinkCheck::EVERY, |every| every.value),
+        timeout: timeout.map_or(UplinkCheck::TIMEOUT, |timeout| timeout.value),
+        fall: fall.map_or(UplinkCheck::FALL, |fall| fall.value),
+        rise: rise.map_or(UplinkCheck::RISE, |rise| rise.value),
+    })
+}
+
+/// Parses a duration: a number with a unit, or seconds.
+///
+/// # Errors
+/// With a remedy where there is one.
+pub fn duration(text: &str) -> Result<Duration, Option<String>> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit = unit.trim_start();
+    let factor = UNITS.iter().find(|(name, _)| *name == unit || (unit.is_empty() && *name == "s"));
+    match (number.parse::<u64>(), factor) {
+        (Ok(number), Some((_, factor))) => Ok(Duration::from_millis(number.saturating_mul(*factor))),
+        (Ok(number), None) => Err(match unit {
+            "m" | "mins" | "minute" | "minutes" => Some(format!("write `{number}min`")),
+            "sec" | "secs" | "second" | "seconds" => Some(format!("write `{number}s`")),
+            "msec" | "millis" | "milliseconds" => Some(format!("write `{number}ms`")),
+            "hr" | "hour" | "hours" => Some(format!("write `{number}h`")),
+            fraction if fraction.starts_with('.') => Some("write a part of a second as `500ms`".to_owned()),
+            _ => None,
+        }),
+        (Err(_), _) => Err(None),
+    }
+}
+
+/// Parses where to connect to. An IPv4-mapped IPv6 address becomes the IPv4 address.
+///
+/// # Errors
+/// When it is no address with a port, or none that another host can have.
+pub fn destination(text: &str) -> Result<SocketAddr, AddressError> {
+    let error = |reason: &str, help: &str| AddressError {
+        reason: reason.to_owned(),
+        help: Some(help.to_owned()).filter(|help| !help.is_empty()),
+    };
+    let Ok(parsed) = text.parse::<SocketAddr>() else {
+        let is_address = |text: &str| text.parse::<std::net::IpAddr>().is_ok();
+        let example = if text.contains("::") { format!("[{text}]:443") } else { format!("{text}:443") };
+        return Err(match text.rsplit_once(':') {
+            _ if is_address(text) => error("the port is missing", &format!("write it as `{example}`")),
+            Some((host, _)) if is_address(host.trim_matches(['[', ']'])) => {
+                error("the port is not a number from 1 to 65535", "")
+            }
+            _ => error(
+                "not an address with a port",
+                "write `ADDRESS:PORT`, or `[ADDRESS]:PORT` for IPv6; host names are not looked up, since that \
+                 would need a way that works",
+            ),
+        });
+    };
+    let address = SocketAddr::new(canonical(parsed.ip()), parsed.port());
+    match address.ip() {
+        _ if address.port() == 0 => Err(error("no host listens on port 0", "")),
+        ip if ip.is_unspecified() || ip.is_multicast() => Err(error("no host has this address", "")),
+        ip if ip.is_loopback() => {
+            Err(error("a loopback address is on this host", "name a host that is behind the uplink"))
+        }
+        _ => Ok(address),
+    }
+}
