@@ -134,9 +134,10 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s q -l
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand connection" -l netns -d 'Use this named network namespace' -r -f
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand connection" -l format -d 'text or json; `show` also writes yaml' -r -f -a "text\t'For people'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand connection" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
-yaml\t'As a configuration'"
+yaml\t'As a configuration'
+openmetrics\t'As metrics for Prometheus'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand connection" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
 always\t'Always'
 never\t'Never'"
