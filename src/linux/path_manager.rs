@@ -1,7 +1,8 @@
 //! The kernel behind the seam: [`PathManager`] and [`HostFacts`] for the network namespace of this thread.
 
+mod host_facts;
+
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,15 +20,13 @@ use crate::linux::operations::Operations;
 use crate::linux::probe_socket::{self, ProbeSocket};
 use crate::linux::routes::Routes;
 use crate::linux::signals::Interruption;
-use crate::linux::{Changes, kept, mptcp_diag, networkd, sock_diag, sysctl};
+use crate::linux::{Changes, kept, mptcp_diag, sock_diag, sysctl};
 use crate::model::{
-    Capabilities, Connection, ConnectionManager, Counters, Endpoint, Family, Identity, Interface,
-    ManagedConnection, Reason, State, Step, Sysctl, SysctlValue, Token, UplinkHealth, UplinkRoute,
-    UplinkState,
+    Capabilities, Connection, ConnectionManager, Counters, Endpoint, Identity, ManagedConnection, Reason,
+    State, Step, Token, UplinkHealth, UplinkState,
 };
 use crate::system::{
-    AssignedAddress, DataProgress, Errno, Error, HostFacts, Joins, MainDefault, Observed, PathManager,
-    Refusal, Scope, SubflowSummary,
+    DataProgress, Errno, Error, HostFacts, Joins, Observed, PathManager, Refusal, Scope, SubflowSummary,
 };
 
 /// How soon a pause notices an interruption.
@@ -182,19 +181,6 @@ impl LinuxPathManager {
             managed.push(ManagedConnection { connection, manager });
         }
         Ok(managed)
-    }
-
-    /// Whether packets of a subflow from this endpoint find a way to a peer.
-    pub fn reaches(&mut self, endpoint: &Endpoint, peer: IpAddr) -> bool {
-        let (from, dev) = (endpoint.identity.address, endpoint.dev.as_ref().map(|dev| dev.index));
-        let is_here = self.has_address(from, dev).unwrap_or(false);
-        // IPv4 takes any peer for a neighbour on a link without routers.
-        let interfaces = self.interfaces().unwrap_or_default();
-        if is_here && from.is_ipv4() && interfaces.iter().any(|on| Some(on.index) == dev && on.routerless) {
-            return true;
-        }
-        let routes = kept(&mut self.routes, Routes::open);
-        is_here && routes.is_ok_and(|routes| matches!(routes.get(peer, Some(from), dev), Ok(Ok(_))))
     }
 
     fn with_device_name(&mut self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {
@@ -403,78 +389,4 @@ impl PathManager for LinuxPathManager {
 
 fn is_set(flag: &Option<Arc<AtomicBool>>) -> bool {
     flag.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed))
-}
-
-impl HostFacts for LinuxPathManager {
-    fn interface(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
-        self.interfaces.index(name)
-    }
-
-    fn interfaces(&mut self) -> Result<&[Interface], Error> {
-        Ok(&self.read_addresses()?.interfaces)
-    }
-
-    fn addresses(&mut self) -> Result<&[AssignedAddress], Error> {
-        Ok(&self.read_addresses()?.selectable)
-    }
-
-    fn check_route(&mut self, route: &UplinkRoute) -> Result<(), Refusal> {
-        if !route.raw.is_empty() {
-            return Ok(());
-        }
-        kept(&mut self.routes, Routes::open)?.check_route(route)
-    }
-
-    fn source_addresses(&mut self) -> Result<&[(IpAddr, NonZeroU32)], Error> {
-        Ok(&self.read_addresses()?.sources)
-    }
-
-    fn default_routes(&mut self, family: Family, out_of: NonZeroU32) -> Result<Vec<MainDefault>, Error> {
-        kept(&mut self.routes, Routes::open)?.main_defaults(family, out_of)
-    }
-
-    fn has_address(&mut self, wanted: IpAddr, on: Option<NonZeroU32>) -> Result<bool, Error> {
-        let bindable = &self.read_addresses()?.bindable;
-        let is_there =
-            bindable.iter().any(|(address, index)| *address == wanted && on.is_none_or(|on| on == *index));
-        // Local routes and sysctls make more addresses usable than interfaces have.
-        Ok(is_there || (on.is_none() && matches!(probe_socket::try_bind((wanted, 0).into()), Some(Ok(())))))
-    }
-
-    fn has_foreign_routing_removed(&mut self) -> bool {
-        networkd::removes_foreign_routing()
-    }
-
-    fn uplink_health(&mut self, index: NonZeroU32) -> UplinkHealth {
-        match &self.health {
-            None => UplinkHealth::Unwatched,
-            Some(health) => health.get(&index).cloned().unwrap_or(UplinkHealth::Undecided),
-        }
-    }
-
-    fn await_change(&mut self, at_most: Duration) -> Result<(), Error> {
-        let start = Instant::now();
-        let Some(changes) = &mut self.changes else {
-            self.changes = Some(Changes::subscribe()?);
-            return Ok(());
-        };
-        loop {
-            let left = at_most.saturating_sub(start.elapsed());
-            if changes.wait(left.min(PAUSE_MAX))? || left.is_zero() || is_set(&self.hurry) {
-                return Ok(());
-            }
-        }
-    }
-
-    fn schedulers(&mut self) -> Result<Option<Vec<String>>, Error> {
-        sysctl::available_schedulers()
-    }
-
-    fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error> {
-        // It is 1 where an MPTCP socket can be opened, which costs the same however many network namespaces there are.
-        if name == Sysctl::ENABLED && self.probe_socket()?.is_mptcp() {
-            return Ok(Some(SysctlValue::Number(1)));
-        }
-        sysctl::read(name)
-    }
 }

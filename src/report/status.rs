@@ -29,7 +29,7 @@ pub struct NamespaceStatus {
     /// The declared endpoints in their order, then the others.
     pub endpoints: Vec<EndpointStatus>,
     /// The declared uplinks in their order.
-    pub uplinks: Vec<UplinkStatus>,
+    pub uplinks: Vec<UplinkRow>,
     /// The live connections together.
     pub connections: ConnectionTotals,
     /// The kernel's MPTCP counters since the namespace was made.
@@ -77,7 +77,7 @@ pub struct Carried {
 
 /// One declared uplink.
 #[derive(Debug, PartialEq, Eq)]
-pub struct UplinkStatus {
+pub struct UplinkRow {
     /// The declared name.
     pub name: String,
     /// Its interfaces, or the declared pattern while it waits.
@@ -275,7 +275,7 @@ fn carried(state: &State, connections: &[Connection]) -> BTreeMap<Identity, Carr
     carried
 }
 
-fn uplinks(config: &Config, report: &Report) -> Vec<UplinkStatus> {
+fn uplinks(config: &Config, report: &Report) -> Vec<UplinkRow> {
     let (before, after, names) = (report.before.uplinks(), report.after.uplinks(), &report.names.uplinks);
     let of = |uplink: &Uplink| {
         let name = uplink.name.value.as_str();
@@ -287,7 +287,7 @@ fn uplinks(config: &Config, report: &Report) -> Vec<UplinkStatus> {
             routes().filter_map(|route| route.dev.as_ref()).map(ToString::to_string).collect();
         devs.dedup();
         let condition = wait(report, "uplink", name);
-        UplinkStatus {
+        UplinkRow {
             name: name.to_owned(),
             dev: if devs.is_empty() { uplink.dev.value.to_string() } else { devs.join(" ") },
             condition: condition.unwrap_or(if is_there { Condition::InPlace } else { Condition::Missing }),

@@ -8,7 +8,7 @@ use crate::config::LoadedConfig;
 use crate::model::diagnostic::Severity;
 use crate::model::{Keeper, KeeperRole};
 use crate::report::ReportContext;
-use crate::report::status::{Carried, EndpointStatus, NamespaceStatus, UplinkStatus};
+use crate::report::status::{Carried, EndpointStatus, NamespaceStatus, UplinkRow};
 use crate::report::time::rfc3339;
 
 use super::{DiagnosticJson, ErrorJson, StepJson, VERSION, of_severity};
@@ -130,7 +130,7 @@ impl<'a> EndpointStatusJson<'a> {
 }
 
 impl<'a> UplinkStatusJson<'a> {
-    fn new(UplinkStatus { name, dev, condition }: &'a UplinkStatus) -> UplinkStatusJson<'a> {
+    fn new(UplinkRow { name, dev, condition }: &'a UplinkRow) -> UplinkStatusJson<'a> {
         UplinkStatusJson { name, dev, state: condition.word(), reason: condition.reason() }
     }
 }

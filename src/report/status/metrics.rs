@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::model::{KeeperRole, Moment};
 
-use super::{Condition, EndpointStatus, NamespaceStatus, UplinkStatus};
+use super::{Condition, EndpointStatus, NamespaceStatus, UplinkRow};
 
 /// A sample: its labels and value.
 type Sample = (Vec<(&'static str, String)>, f64);
@@ -142,7 +142,7 @@ fn each(status: &NamespaceStatus, value: fn(&EndpointStatus) -> f64) -> Vec<Samp
 }
 
 fn uplinks(status: &NamespaceStatus) -> Vec<Sample> {
-    let sample = |UplinkStatus { name, dev, condition }: &UplinkStatus| {
+    let sample = |UplinkRow { name, dev, condition }: &UplinkRow| {
         let labels = vec![("uplink", name.clone()), ("dev", dev.clone())];
         (labels, f64::from(u8::from(*condition == Condition::InPlace)))
     };

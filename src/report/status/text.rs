@@ -9,7 +9,7 @@ use crate::report::table::{Cell, TableLayout, colour_of};
 use crate::report::time::{date, time_of_day};
 use crate::report::{Colour, Style, text};
 
-use super::{Condition, EndpointStatus, NamespaceStatus, UplinkStatus};
+use super::{Condition, EndpointStatus, NamespaceStatus, UplinkRow};
 
 /// The page: in sync or what differs, then one row a declaration, then the live connections. `now` is for dates: those of
 /// today are left out.
@@ -79,7 +79,7 @@ fn endpoint(row: &EndpointStatus, width: usize) -> Vec<Cell> {
     cells
 }
 
-fn uplink(UplinkStatus { name, dev, condition }: &UplinkStatus) -> Vec<Cell> {
+fn uplink(UplinkRow { name, dev, condition }: &UplinkRow) -> Vec<Cell> {
     vec![
         name.as_str().into(),
         "uplink".into(),
