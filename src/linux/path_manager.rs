@@ -26,7 +26,7 @@ use crate::model::{
     State, Step, Token, UplinkHealth, UplinkState,
 };
 use crate::system::{
-    DataProgress, Errno, Error, HostFacts, Joins, Observed, PathManager, Refusal, Scope, SubflowSummary,
+    DataProgress, Errno, Error, Joins, Observed, PathManager, Refusal, Scope, SubflowSummary,
 };
 
 /// How soon a pause notices an interruption.
