@@ -119,7 +119,7 @@ fn drop_in_of_the_readme(number: usize) -> String {
     text.expect("a drop-in").to_owned()
 }
 
-/// Without it a check of connections cannot be made, and counts as passed.
+/// Without them neither connections nor commands can be checked, which counts as passed.
 #[test]
 fn with_sockets_the_watch_checks_uplinks() {
     let machine = Machine::new();
@@ -138,10 +138,13 @@ fn with_sockets_the_watch_checks_uplinks() {
     says(
         "uplink `a` (eth1) counts as up, since it cannot be checked: cannot open a socket: Address family not",
     );
-    says("uplink `b` (eth0) is down: its command exited with 1: eth0 is seen by 0");
+    says(
+        "uplink `b` (eth0) counts as up, since it cannot be checked: cannot run a command: Operation not permitted",
+    );
     machine.drop_in("mptcp-apply-watch", &drop_in_of_the_readme(4));
     machine.does("restart mptcp-apply-watch");
     says("uplink `a` (eth1) is down: no answer within 100 ms");
+    says("uplink `b` (eth0) is down: its command exited with 1: eth0 is seen by 0");
 }
 
 /// The number is ten times the one that `systemd-analyze` shows.
