@@ -33,11 +33,10 @@ impl WatchedNamespace {
         self.checks.descriptors()
     }
 
-    /// Begins the checks that are due, and takes the results of those that run. This thread is in the namespace afterwards
-    /// if one had to begin.
+    /// Begins the checks that are due, and takes the results of those that run, which may open further sockets. This thread
+    /// is in the namespace afterwards.
     pub fn run_checks(&mut self, now: Duration) -> CheckNews {
-        if self.checks.begins(now)
-            && let Some(name) = &self.name
+        if let Some(name) = &self.name
             && let Err(error) = netns::enter(name)
         {
             // The next pass finds out what became of it.

@@ -83,11 +83,6 @@ impl Checks {
         self.all.iter().map(|checker| (&checker.target, &checker.streaks))
     }
 
-    /// Whether one has to begin, so that the namespace has to be entered.
-    pub fn begins(&self, now: Duration) -> bool {
-        self.all.iter().any(|checker| matches!(checker.phase, Phase::Idle) && checker.next <= now)
-    }
-
     /// When to look next without any descriptor.
     pub fn due(&self) -> Option<Duration> {
         self.all.iter().filter_map(Checker::due).min()

@@ -305,3 +305,23 @@ fn many_namespaces_do_not_put_off_the_end() {
     let printed = fs::read_to_string(folder.join("stdout")).expect("UTF-8");
     assert!(printed.matches("applied: 1 added").count() < names.len(), "it was done before");
 }
+
+/// Each has checks of its own, all of whose sockets are in it: the watch itself is elsewhere.
+#[test]
+fn uplinks_are_checked_where_they_are() {
+    let named = Named::new(["web-1", "web-2"]);
+    for (name, address) in [("web-1", "10.0.0.1/24"), ("web-2", "10.0.1.1/24")] {
+        let link = "link add eth0 type veth peer name end0";
+        let address = format!("address add {address} dev eth0");
+        for command in [link, "link set end0 up", &address, "link set eth0 up"] {
+            named.ip(&format!("-n {name} {command}"));
+        }
+    }
+    let check = "{connect: '198.51.100.1:9', every: 400ms, timeout: 400ms, fall: 2}";
+    let config = format!("{{version: 1, uplinks: {{a: {{dev: eth0, gateway: none, check: {check}}}}}}}");
+    let watcher = Watcher::start(&named, &config, &["--netns=web-*"]);
+    for name in ["web-1", "web-2"] {
+        watcher.await_said(&format!("netns {name}: uplink `a` (eth0) is down: no answer within 400 ms"));
+    }
+    assert_eq!(watcher.end(Signal::TERM), Some(0));
+}

@@ -128,7 +128,7 @@ fn a_command_ends_at_its_timeout() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let script = "sleep 4321 & trap \"\" TERM; echo $UPLINK $DEV $$ >>started; \
-                  while :; do cat /proc/uptime >last; sleep 0.01; done";
+                  while :; do cat /proc/uptime >>last; sleep 0.01; done";
     let script = format!("cd {}; cat /proc/uptime >first; {script}", folder.path().display());
     let (_providers, watcher, _server) =
         start(&format!("{{run: '{script}', every: 1h, timeout: 1s, fall: 1}}"));
@@ -147,7 +147,8 @@ fn a_command_ends_at_its_timeout() {
     });
     let uptime = |name: &str| -> f64 {
         let text = std::fs::read_to_string(path(name)).expect("a time");
-        text.split(' ').next().and_then(|seconds| seconds.parse().ok()).expect("a time")
+        let last = text.lines().last().and_then(|line| line.split(' ').next());
+        last.and_then(|seconds| seconds.parse().ok()).expect("a time")
     };
     let took = uptime("last") - uptime("first");
     println!("it ran for {took} s");

@@ -119,11 +119,13 @@ fn drop_in_of_the_readme(number: usize) -> String {
     text.expect("a drop-in").to_owned()
 }
 
-/// Without it a check of connections cannot be made, and counts as passed.
+/// Without them neither connections nor commands can be checked, which counts as passed.
 #[test]
 fn with_sockets_the_watch_checks_uplinks() {
-    let machine = Machine::new();
-    let check = "{run: 'echo $DEV is seen by $(id -u); exit 1', every: 100ms, fall: 1}";
+    let machine = Machine::with(&["dash"], |_| {});
+    machine.is_up();
+    machine.link("eth0", &["10.0.0.1"]);
+    let check = "{run: 'echo $DEV | { read name; echo $name is silent; exit 1; }', every: 100ms, fall: 1}";
     let connect = "{connect: '10.9.9.9:9', every: 100ms, timeout: 100ms, fall: 1, rise: 1}";
     machine.link("eth1", &["192.0.2.1"]);
     machine.write(
@@ -138,10 +140,13 @@ fn with_sockets_the_watch_checks_uplinks() {
     says(
         "uplink `a` (eth1) counts as up, since it cannot be checked: cannot open a socket: Address family not",
     );
-    says("uplink `b` (eth0) is down: its command exited with 1: eth0 is seen by 0");
+    says(
+        "uplink `b` (eth0) counts as up, since it cannot be checked: cannot run a command: Operation not permitted",
+    );
     machine.drop_in("mptcp-apply-watch", &drop_in_of_the_readme(4));
     machine.does("restart mptcp-apply-watch");
     says("uplink `a` (eth1) is down: no answer within 100 ms");
+    says("uplink `b` (eth0) is down: its command exited with 1: eth0 is silent");
 }
 
 /// The number is ten times the one that `systemd-analyze` shows.
