@@ -11,10 +11,13 @@ use crate::linux::mptcp_pm::{self, GenlFamily};
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::path_manager::find_family;
 use crate::model::{ConnectionManager, Endpoint, Operation, Token};
-use crate::system::{DataProgress, Errno, Error, Refusal};
+use crate::system::{Errno, Error, Refusal};
 
 /// How long a peer may take to answer the request for a subflow. The kernel sends it again after 1 and 3 seconds.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// No connection has it.
+const NO_TOKEN: Token = Token(0);
 
 /// A netlink socket for requests about single connections.
 pub struct Operations {
@@ -42,11 +45,10 @@ impl Operations {
     /// # Errors
     /// When the kernel does not answer.
     pub fn manager(&mut self, token: Token) -> Result<Option<ConnectionManager>, Error> {
-        const NONE: Token = Token(0);
         let addresses = match self.addresses(token)? {
             Err(refusal) if refusal.text.is_some() => return Ok(by_refusal(&refusal)),
             Err(_) => Vec::new(),
-            Ok(addresses) if self.addresses(NONE)?.is_err() => {
+            Ok(addresses) if self.addresses(NO_TOKEN)?.is_err() => {
                 return Ok(Some(ConnectionManager::Userspace { addresses }));
             }
             Ok(_) => Vec::new(),
@@ -57,17 +59,14 @@ impl Operations {
         }
     }
 
-    /// Whether the kernel keeps one of these connections from this user, as Linux 6.1 does without CAP_NET_ADMIN.
+    /// Whether this user may not change connections. Up to Linux 6.12 the kernel keeps the subflows of connections from such
+    /// a user, too.
     ///
     /// # Errors
-    /// As [`Operations::manager`].
-    pub fn is_one_hidden(&mut self, connections: &[DataProgress]) -> Result<bool, Error> {
-        for connection in connections {
-            if self.manager(Token(connection.connection))? == Some(ConnectionManager::Unknown) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// When the kernel does not answer.
+    pub fn is_forbidden(&mut self) -> Result<bool, Error> {
+        let answer = self.netlink.request(self.family.probe_connection(NO_TOKEN))?;
+        Ok(answer.is_err_and(|refusal| refusal.errno == Errno::EPERM))
     }
 
     fn addresses(&mut self, token: Token) -> Result<Result<Vec<Endpoint>, Refusal>, Error> {
