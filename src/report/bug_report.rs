@@ -12,7 +12,7 @@ use crate::model::{
 use crate::source::SourceFile;
 
 use super::doctor::{self, DoctorJson};
-use super::show::{self, ShownSysctls, ShowJson, ShowView};
+use super::show::{self, ShowJson, ShowView, ShownSysctls};
 use super::{Style, yaml};
 
 /// What the document is made from.
@@ -130,7 +130,10 @@ impl<'a> BugReport<'a> {
         let parts = [
             ("findings", doctor::text(findings, sources, evidence, Style::Plain)),
             ("applying would", lines(json.plan.iter().cloned())),
-            ("state", self.show(|view| show::text(view, ShownSysctls::All, Style::Plain, None)).unwrap_or_default()),
+            (
+                "state",
+                self.show(|view| show::text(view, ShownSysctls::All, Style::Plain, None)).unwrap_or_default(),
+            ),
             ("state as a configuration", json.configuration.clone().unwrap_or_default()),
             (
                 "counters that are not 0",
