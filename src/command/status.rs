@@ -5,12 +5,12 @@ use std::io;
 use crate::cli::{Cli, Common, Format, Status};
 use crate::config::LoadedConfig;
 use crate::linux::locks::Holder;
-use crate::linux::{LinuxPathManager, clock};
+use crate::linux::{LinuxPathManager, blackhole, clock};
 use crate::model::diagnostic::Severity;
 use crate::model::{Exit, Keeper, KeeperRole};
 use crate::reconcile::{self, Failure, Mode};
 use crate::report::json_v1::status::StatusJson;
-use crate::report::status::{self, NamespaceStatus, metrics, text};
+use crate::report::status::{self, LiveState, NamespaceStatus, metrics, text};
 use crate::rundir::RunDir;
 
 use super::{Output, load, netns};
@@ -63,9 +63,12 @@ fn look(netns: Option<&str>, loaded: &LoadedConfig) -> Result<NamespaceStatus, F
     let mut rundir = RunDir::of_this_namespace()?;
     let mut system = LinuxPathManager::open()?;
     let report = reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Status)?;
-    let (connections, counters) = (system.live_connections()?, system.counters());
-    let keeper = rundir.holder().map(keeper);
-    Ok(NamespaceStatus::new(netns, loaded, report, &connections, counters, keeper))
+    let live = LiveState {
+        connections: system.live_connections()?,
+        counters: system.counters(),
+        is_paused: blackhole::is_paused(),
+    };
+    Ok(NamespaceStatus::new(netns, loaded, report, live, rundir.holder().map(keeper)))
 }
 
 fn keeper(holder: Holder) -> Keeper {

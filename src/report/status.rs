@@ -34,6 +34,18 @@ pub struct NamespaceStatus {
     pub connections: ConnectionTotals,
     /// The kernel's MPTCP counters since the namespace was made.
     pub counters: Counters,
+    /// Whether the kernel has paused MPTCP for new connections, after SYNs that got no answer.
+    pub is_paused: bool,
+}
+
+/// What the kernel shows beside the state that is managed.
+pub struct LiveState {
+    /// The live connections.
+    pub connections: Vec<Connection>,
+    /// The kernel's MPTCP counters since the namespace was made.
+    pub counters: Counters,
+    /// Whether the kernel has paused MPTCP for new connections.
+    pub is_paused: bool,
 }
 
 /// How many live connections and subflows there are.
@@ -131,8 +143,7 @@ impl NamespaceStatus {
         netns: Option<&str>,
         loaded: &LoadedConfig,
         report: Report,
-        connections: &[Connection],
-        counters: Counters,
+        LiveState { connections, counters, is_paused }: LiveState,
         keeper: Option<Keeper>,
     ) -> NamespaceStatus {
         let sources: Vec<&str> = loaded.sources.iter().map(|source| source.name.as_str()).collect();
@@ -140,7 +151,7 @@ impl NamespaceStatus {
         NamespaceStatus {
             netns: netns.map(str::to_owned),
             files: files(&sources),
-            endpoints: endpoints(&loaded.config, &report, connections),
+            endpoints: endpoints(&loaded.config, &report, &connections),
             uplinks: uplinks(&loaded.config, &report),
             report,
             keeper,
@@ -150,6 +161,7 @@ impl NamespaceStatus {
                 subflows: subflows.filter(|subflow| subflow.is_established()).count(),
             },
             counters,
+            is_paused,
         }
     }
 

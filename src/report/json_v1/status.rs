@@ -31,6 +31,7 @@ pub struct StatusJson<'a> {
     connections: usize,
     subflows: usize,
     fallbacks: usize,
+    paused: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,6 +92,7 @@ impl<'a> StatusJson<'a> {
             connections: totals.connections,
             subflows: totals.subflows,
             fallbacks: totals.plain,
+            paused: status.is_paused,
         }
     }
 }

@@ -24,7 +24,7 @@ enum Kind {
 }
 
 /// All families.
-const FAMILIES: [Family; 16] = [
+const FAMILIES: [Family; 17] = [
     gauge("in_sync", "Whether applying would change nothing.", |it| {
         one(f64::from(u8::from(it.is_in_sync())))
     }),
@@ -62,6 +62,9 @@ const FAMILIES: [Family; 16] = [
     gauge("fallback_connections", "Live connections that are plain TCP.", |it| {
         one(it.connections.plain as f64)
     }),
+    gauge("paused", "Whether the kernel has paused MPTCP for new connections.", |it| {
+        one(f64::from(u8::from(it.is_paused)))
+    }),
     Family {
         name: "fallbacks",
         kind: Kind::Counter,
@@ -79,10 +82,9 @@ const fn gauge(
 }
 
 /// The kernel's counters of connections that became plain TCP.
-const FALLBACKS: [&str; 8] = [
+const FALLBACKS: [&str; 7] = [
     "MPCapableFallbackACK",
     "MPCapableFallbackSYNACK",
-    "MPCapableSYNTXDisabled",
     "MPCapableSYNTXDrop",
     "MPCapableDataFallback",
     "DSSCorruptionFallback",

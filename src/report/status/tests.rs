@@ -106,7 +106,8 @@ fn keeper() -> Keeper {
 
 fn status(report: Report, connections: &[Connection], keeper: Option<Keeper>) -> NamespaceStatus {
     let counters = Counters([("DssFallback".to_owned(), 2)].into());
-    NamespaceStatus::new(None, &loaded(), report, connections, counters, keeper)
+    let live = LiveState { connections: connections.to_vec(), counters, is_paused: false };
+    NamespaceStatus::new(None, &loaded(), report, live, keeper)
 }
 
 fn page(status: &NamespaceStatus, later: u64) -> String {
@@ -158,6 +159,9 @@ fn another_run_holds_the_lock() {
     let status = status(report(Vec::new(), Vec::new()), &[], Some(run));
     let expected = "; mptcp-apply try (pid 812) holds the lock since 09:14\n";
     assert!(page(&status, 0).contains(expected), "{}", page(&status, 0));
+    let paused = NamespaceStatus { is_paused: true, ..status };
+    let last = "\nMPTCP is paused: new connections are plain TCP; `mptcp-apply doctor` has the remedy\n";
+    assert!(page(&paused, 0).ends_with(last), "{}", page(&paused, 0));
 }
 
 #[test]

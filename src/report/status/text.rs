@@ -36,7 +36,12 @@ pub fn page(
     let rows: Vec<Vec<Cell>> = endpoints.chain(status.uplinks.iter().map(uplink)).collect();
     let layout = TableLayout::of(&rows.iter().collect::<Vec<_>>(), 0, style, screen);
     rows.iter().for_each(|row| layout.write(&mut page, row));
-    page + &connections(status)
+    page += &connections(status);
+    if status.is_paused {
+        let words = "MPTCP is paused: new connections are plain TCP";
+        page += &format!("{}; `mptcp-apply doctor` has the remedy\n", style.paint(Colour::Red, words));
+    }
+    page
 }
 
 /// What holds the lock: a watch keeps the namespace in sync, a run is about to change it.

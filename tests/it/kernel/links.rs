@@ -1,4 +1,5 @@
 //! Two hosts with three links between them, and a live connection over them.
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::peer::Peer;
@@ -64,6 +65,23 @@ impl Links {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// The bytes that each established subflow has sent and received, by its local address, as `ss` tells.
+#[track_caller]
+pub fn bytes(namespace: &Namespace) -> BTreeMap<String, [String; 2]> {
+    let mut command = namespace.command("ss");
+    command.args(["-HtinO", "state", "established"]);
+    let listed = run(command, "").expect(0).stdout;
+    let row = |line: &str| {
+        let local = line.split_whitespace().nth(2).and_then(|end| end.split(['%', ':']).next());
+        let counter = |name: &str| {
+            let value = line.split_whitespace().find_map(|word| word.strip_prefix(name));
+            value.unwrap_or("0").to_owned()
+        };
+        (local.unwrap_or_default().to_owned(), ["bytes_sent:", "bytes_received:"].map(counter))
+    };
+    listed.lines().map(row).collect()
 }
 
 /// The local and remote ends of the established subflows, as `ss` tells, sorted.
