@@ -63,12 +63,19 @@ fn look(netns: Option<&str>, loaded: &LoadedConfig) -> Result<NamespaceStatus, F
     let mut rundir = RunDir::of_this_namespace()?;
     let mut system = LinuxPathManager::open()?;
     let report = reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Status)?;
+    let keeper = rundir.holder().map(keeper);
     let live = LiveState {
         connections: system.live_connections()?,
         counters: system.counters(),
         is_paused: blackhole::is_paused(),
+        // A watch that was killed has left them behind.
+        checks: match &keeper {
+            Some(keeper) if keeper.role == KeeperRole::Watch => rundir.uplink_statuses().unwrap_or_default(),
+            _ => Vec::new(),
+        },
+        uptime: clock::uptime(),
     };
-    Ok(NamespaceStatus::new(netns, loaded, report, live, rundir.holder().map(keeper)))
+    Ok(NamespaceStatus::new(netns, loaded, report, live, keeper))
 }
 
 fn keeper(holder: Holder) -> Keeper {

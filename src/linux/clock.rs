@@ -11,6 +11,12 @@ pub fn now() -> Moment {
     Moment(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
 
+/// How long this host has been up, in seconds, as `/proc/uptime` counts them: a clock that nothing sets, and that all
+/// processes have.
+pub fn uptime() -> u64 {
+    u64::try_from(rustix::system::sysinfo().uptime).unwrap_or_default()
+}
+
 /// The time zone that `$TZ` names, else the one of the system (`/etc/localtime`); UTC where there is none.
 pub fn time_zone() -> TimeZone {
     let name = std::env::var("TZ").unwrap_or_else(|_| "localtime".to_owned());

@@ -11,7 +11,9 @@ use std::path::Path;
 
 use crate::config::{Config, Declaration, EndpointTarget, LoadedConfig, Uplink};
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{Connection, Counters, Endpoint, Flags, Identity, Keeper, State, Traffic, code, counted};
+use crate::model::{
+    Connection, Counters, Endpoint, Flags, Identity, Keeper, State, Traffic, UplinkStatus, code, counted,
+};
 use crate::reconcile::Report;
 
 use super::show::endpoint_of;
@@ -36,6 +38,8 @@ pub struct NamespaceStatus {
     pub counters: Counters,
     /// Whether the kernel has paused MPTCP for new connections, after SYNs that got no answer.
     pub is_paused: bool,
+    /// What the checks of a watch have found out.
+    pub checks: Vec<CheckRow>,
 }
 
 /// What the kernel shows beside the state that is managed.
@@ -46,6 +50,10 @@ pub struct LiveState {
     pub counters: Counters,
     /// Whether the kernel has paused MPTCP for new connections.
     pub is_paused: bool,
+    /// What the checks of a watch have found out.
+    pub checks: Vec<UplinkStatus>,
+    /// How long this host has been up, in seconds, as `/proc/uptime` counts them.
+    pub uptime: u64,
 }
 
 /// How many live connections and subflows there are.
@@ -98,6 +106,21 @@ pub struct UplinkRow {
     pub condition: Condition,
 }
 
+/// What is known of one interface that a watch checks.
+#[derive(Debug, PartialEq, Eq)]
+pub struct CheckRow {
+    /// As the watch has it.
+    pub status: UplinkStatus,
+    /// For how long, in seconds.
+    pub age: u64,
+}
+
+impl CheckRow {
+    fn new(status: UplinkStatus, uptime: u64) -> CheckRow {
+        CheckRow { age: uptime.saturating_sub(status.since), status }
+    }
+}
+
 /// How something declared, or in the table, is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
@@ -143,7 +166,7 @@ impl NamespaceStatus {
         netns: Option<&str>,
         loaded: &LoadedConfig,
         report: Report,
-        LiveState { connections, counters, is_paused }: LiveState,
+        LiveState { connections, counters, is_paused, checks, uptime }: LiveState,
         keeper: Option<Keeper>,
     ) -> NamespaceStatus {
         let sources: Vec<&str> = loaded.sources.iter().map(|source| source.name.as_str()).collect();
@@ -162,6 +185,7 @@ impl NamespaceStatus {
             },
             counters,
             is_paused,
+            checks: checks.into_iter().map(|status| CheckRow::new(status, uptime)).collect(),
         }
     }
 

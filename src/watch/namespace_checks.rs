@@ -6,7 +6,7 @@ use rustix::event::PollFd;
 
 use crate::config::Config;
 use crate::desired::{CheckTarget, check_targets};
-use crate::linux::{LinuxPathManager, netns};
+use crate::linux::{LinuxPathManager, clock, netns};
 use crate::model::{UplinkHealth, UplinkStatus, counted};
 use crate::reconcile::Failure;
 
@@ -98,8 +98,7 @@ impl WatchedNamespace {
 
     /// Each uplink that is checked, with what is known of it.
     pub fn uplink_statuses(&self, now: Duration) -> Vec<UplinkStatus> {
-        // A clock that nothing sets, and that other processes have too.
-        let uptime = u64::try_from(rustix::system::sysinfo().uptime).unwrap_or_default();
+        let uptime = clock::uptime();
         let status = |(target, streaks): (&CheckTarget, &Streaks)| {
             let ago = now.saturating_sub(streaks.since());
             let health = streaks.health();

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::config::LoadedConfig;
 use crate::model::diagnostic::Severity;
-use crate::model::{Keeper, KeeperRole};
+use crate::model::{Keeper, KeeperRole, UplinkStatus};
 use crate::report::ReportContext;
 use crate::report::status::{Carried, EndpointStatus, NamespaceStatus, UplinkRow};
 use crate::report::time::rfc3339;
@@ -32,6 +32,8 @@ pub struct StatusJson<'a> {
     subflows: usize,
     fallbacks: usize,
     paused: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checks: Vec<&'a UplinkStatus>,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,6 +95,7 @@ impl<'a> StatusJson<'a> {
             subflows: totals.subflows,
             fallbacks: totals.plain,
             paused: status.is_paused,
+            checks: status.checks.iter().map(|check| &check.status).collect(),
         }
     }
 }

@@ -3,9 +3,9 @@
 
 use std::fmt::Write;
 
-use crate::model::{KeeperRole, Moment};
+use crate::model::{KeeperRole, Moment, UplinkHealth};
 
-use super::{Condition, EndpointStatus, NamespaceStatus, UplinkRow};
+use super::{CheckRow, Condition, EndpointStatus, NamespaceStatus, UplinkRow};
 
 /// A sample: its labels and value.
 type Sample = (Vec<(&'static str, String)>, f64);
@@ -24,7 +24,7 @@ enum Kind {
 }
 
 /// All families.
-const FAMILIES: [Family; 17] = [
+const FAMILIES: [Family; 18] = [
     gauge("in_sync", "Whether applying would change nothing.", |it| {
         one(f64::from(u8::from(it.is_in_sync())))
     }),
@@ -57,6 +57,7 @@ const FAMILIES: [Family; 17] = [
         |it| each(it, |row| row.carried.traffic.retransmitted.into()),
     ),
     gauge("uplink_in_place", "Whether the rules and routes of an uplink are as declared.", uplinks),
+    gauge("uplink_up", "Whether the checks of a watch pass on an interface of an uplink.", checks),
     gauge("connections", "Live connections of MPTCP sockets.", |it| one(it.connections.connections as f64)),
     gauge("subflows", "Established subflows.", |it| one(it.connections.subflows as f64)),
     gauge("fallback_connections", "Live connections that are plain TCP.", |it| {
@@ -117,6 +118,15 @@ pub fn page(namespaces: &[NamespaceStatus]) -> String {
 
 fn label((name, value): (&str, String)) -> String {
     format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}
+
+fn checks(status: &NamespaceStatus) -> Vec<Sample> {
+    let sample = |CheckRow { status, .. }: &CheckRow| {
+        let labels = vec![("uplink", status.uplink.clone()), ("dev", status.dev.clone())];
+        // What cannot be checked counts as up.
+        (labels, f64::from(u8::from(status.state != UplinkHealth::Down.word())))
+    };
+    status.checks.iter().map(sample).collect()
 }
 
 fn one(value: f64) -> Vec<Sample> {

@@ -106,7 +106,13 @@ fn keeper() -> Keeper {
 
 fn status(report: Report, connections: &[Connection], keeper: Option<Keeper>) -> NamespaceStatus {
     let counters = Counters([("DssFallback".to_owned(), 2)].into());
-    let live = LiveState { connections: connections.to_vec(), counters, is_paused: false };
+    let live = LiveState {
+        connections: connections.to_vec(),
+        counters,
+        is_paused: false,
+        checks: Vec::new(),
+        uptime: 5000,
+    };
     NamespaceStatus::new(None, &loaded(), report, live, keeper)
 }
 
@@ -162,6 +168,22 @@ fn another_run_holds_the_lock() {
     let paused = NamespaceStatus { is_paused: true, ..status };
     let last = "\nMPTCP is paused: new connections are plain TCP; `mptcp-apply doctor` has the remedy\n";
     assert!(page(&paused, 0).ends_with(last), "{}", page(&paused, 0));
+}
+
+#[test]
+fn checks_stand_beside_their_uplink() {
+    let down = UplinkStatus {
+        uplink: "fiber".to_owned(),
+        dev: "eth0".to_owned(),
+        state: "down".to_owned(),
+        since: 4700,
+        error: Some("no answer".to_owned()),
+    };
+    let status = status(report(Vec::new(), Vec::new()), &[], None);
+    let checked = NamespaceStatus { checks: vec![CheckRow::new(down, 5000)], ..status };
+    assert!(page(&checked, 0).contains("check down for 5 min: no answer"), "{}", page(&checked, 0));
+    let up = "mptcp_apply_uplink_up{uplink=\"fiber\",dev=\"eth0\"} 0\n";
+    assert!(metrics::page(&[checked]).contains(up));
 }
 
 #[test]

@@ -2,14 +2,14 @@
 
 use tz::TimeZoneRef;
 
-use crate::model::{Keeper, KeeperRole, Moment, counted, escaped};
+use crate::model::{Keeper, KeeperRole, Moment, UplinkHealth, counted, escaped};
 use crate::reconcile::Verdict;
 use crate::report::show::bytes;
 use crate::report::table::{Cell, TableLayout, colour_of};
 use crate::report::time::{date, time_of_day};
 use crate::report::{Colour, Style, text};
 
-use super::{Condition, EndpointStatus, NamespaceStatus, UplinkRow};
+use super::{CheckRow, Condition, EndpointStatus, NamespaceStatus, UplinkRow};
 
 /// The page: in sync or what differs, then one row a declaration, then the live connections. `now` is for dates: those of
 /// today are left out.
@@ -33,7 +33,8 @@ pub fn page(
     }
     let width = status.endpoints.iter().map(|row| row.carried.subflows.to_string().len()).max().unwrap_or(0);
     let endpoints = status.endpoints.iter().map(|row| endpoint(row, width));
-    let rows: Vec<Vec<Cell>> = endpoints.chain(status.uplinks.iter().map(uplink)).collect();
+    let uplinks = status.uplinks.iter().map(|row| uplink(row, &status.checks));
+    let rows: Vec<Vec<Cell>> = endpoints.chain(uplinks).collect();
     let layout = TableLayout::of(&rows.iter().collect::<Vec<_>>(), 0, style, screen);
     rows.iter().for_each(|row| layout.write(&mut page, row));
     page += &connections(status);
@@ -84,14 +85,29 @@ fn endpoint(row: &EndpointStatus, width: usize) -> Vec<Cell> {
     cells
 }
 
-fn uplink(UplinkRow { name, dev, condition }: &UplinkRow) -> Vec<Cell> {
-    vec![
+/// An uplink, and what its checks have found out: `check down for 3 min: no answer`.
+fn uplink(UplinkRow { name, dev, condition }: &UplinkRow, checks: &[CheckRow]) -> Vec<Cell> {
+    let mut cells = vec![
         name.as_str().into(),
         "uplink".into(),
         Cell::coloured(escaped(dev), Some(Colour::Interface)),
         "".into(),
         state(condition),
-    ]
+    ];
+    cells.extend(checks.iter().filter(|check| check.status.uplink == *name).map(check));
+    cells
+}
+
+fn check(CheckRow { status, age }: &CheckRow) -> Cell {
+    let age = match age {
+        ..120 => format!("{age} s"),
+        120..7200 => format!("{} min", age / 60),
+        _ => format!("{} h", age / 3600),
+    };
+    let (is_down, error) = (status.state == UplinkHealth::Down.word(), status.error.as_deref());
+    let error = error.filter(|_| is_down).map_or(String::new(), |error| format!(": {}", escaped(error)));
+    let colour = if is_down { Colour::Red } else { Colour::Green };
+    Cell::coloured(format!("check {} for {age}{error}", status.state), Some(colour))
 }
 
 fn state(condition: &Condition) -> Cell {
