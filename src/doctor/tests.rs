@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::model::diagnostic::{Location, SourceId, Span};
 use crate::model::{
-    Connection, DefaultRoute, Flags, Identity, Listener, Reason, State, Step, SubflowFlags, code,
+    Connection, DefaultRoute, Flags, Identity, Listener, Reason, State, Step, SubflowFlags, Sysctl,
+    SysctlValue, code,
 };
 use crate::reconcile::LiveData;
 use crate::system::{DataProgress, SubflowSummary};
