@@ -148,6 +148,31 @@ fn interface(evidence: &Evidence, row: &Endpoint, home: &Interface) -> Option<Fi
     Some(finding.endpoint(evidence.label(row)).meaning(meaning))
 }
 
+/// Endpoints without an interface whose address does not tell by which one their subflows leave.
+pub fn ambiguous(evidence: &Evidence) -> Vec<Finding> {
+    let unbound = |row: &&Endpoint| row.dev.is_none() && !evidence.is_in_use(row);
+    let finding = |row: &Endpoint| {
+        let address = row.identity.address;
+        let own = evidence.addresses.iter().filter(|own| own.address == address);
+        let links: BTreeSet<String> = own.map(|own| evidence.name(own.index)).collect();
+        let links: Vec<String> = links.into_iter().collect();
+        let first = links.first()?;
+        let finding = if matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
+            Finding::fault(code::LINK_LOCAL, format!("{address} is a link-local address without an interface"))
+                .meaning("Every link has such addresses, so the kernel does not know where to send, and opens no subflow.")
+        } else if links.len() > 1 {
+            Finding::hint(code::ADDRESS_TWICE, format!("{address} is on several interfaces"))
+                .meaning("Without `dev` the routes alone decide by which interface subflows leave.")
+        } else {
+            return None;
+        };
+        let finding =
+            finding.endpoint(evidence.label(row)).evidence(format!("`ip address`: {}", links.join(", ")));
+        Some(finding.remedy(evidence.fix(&format!("dev: {first}"), &readd(row, row.flags, Some(first)))))
+    };
+    evidence.opening().filter(unbound).filter_map(finding).collect()
+}
+
 /// Addresses whose preferred lifetime is over.
 pub fn deprecated(evidence: &Evidence) -> Vec<Finding> {
     let is_deprecated = |row: &&Endpoint| {

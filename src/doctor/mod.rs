@@ -35,6 +35,7 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     probe::connection,
     routes::no_route,
     endpoints::unusable,
+    endpoints::ambiguous,
     endpoints::none,
     endpoints::fullmesh_alone,
     host::not_applied,

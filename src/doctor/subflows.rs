@@ -1,5 +1,7 @@
 //! Findings about subflows that live connections lack.
 
+use std::net::IpAddr;
+
 use crate::model::{Connection, Endpoint, Subflow, Token, code, counted};
 use crate::reconcile::{is_full, stalled};
 use crate::system::DataProgress;
@@ -121,7 +123,10 @@ pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
                 "{}, {asking} of which sent a request again; MPJoinSynTx is {asked}, MPJoinSynAckRx {answered}",
                 missing.evidence()
             ))
-            .meaning("Requests for subflows (SYN with MP_JOIN) are sent, and no answer arrives: the path is broken, a firewall drops them, or the peer ignores them.")
+            .meaning(match address {
+                IpAddr::V6(v6) if v6.is_unique_local() => "Requests for subflows (SYN with MP_JOIN) are sent from a unique local address (fc00::/7), to which the Internet has no way back.",
+                _ => "Requests for subflows (SYN with MP_JOIN) are sent, and no answer arrives: the path is broken, a firewall drops them, or the peer ignores them.",
+            })
             .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"))
     };
     all(evidence).iter().filter(|missing| missing.asking > 0).map(unanswered).collect()

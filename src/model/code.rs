@@ -184,8 +184,8 @@ codes! {
     KEPT = "kept": Warning;
     /// More specific declarations have every address that a selector matches.
     SELECTOR_SHADOWED = "selector-shadowed": Warning;
-    /// An address that a selector matches is on two interfaces.
-    ADDRESS_TWICE = "address-twice": Warning;
+    /// An address is on two interfaces.
+    ADDRESS_TWICE = "address-twice": Warning | Hint;
     /// A declaration with `required: true` waits.
     REQUIRED = "required": Error | Fault;
     /// The kernel does not let a listener have the port of an endpoint yet.
@@ -261,6 +261,8 @@ codes! {
     OTHER_MANAGER = "other-manager": Hint;
 
     // The doctor: endpoints.
+    /// A link-local address without an interface.
+    LINK_LOCAL = "link-local": Fault;
     /// No endpoint opens subflows, and there are several links.
     NO_ENDPOINT = "no-endpoint": Hint;
     /// The interface that an endpoint is bound to is gone.

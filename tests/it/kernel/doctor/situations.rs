@@ -90,6 +90,8 @@ struct Situation {
     remedy: Remedy,
 }
 
+/// Its remedy names the program of the user.
+const NEEDS_A_PROGRAM: &str = "no-application";
 /// How long findings may take to show: some are about requests that are sent again.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -243,14 +245,17 @@ fn examine(situation: &Situation) -> Outcome {
         return Outcome { found, trouble: None };
     }
     let wanted_after = |codes: BTreeSet<String>| match situation.remedy {
-        Remedy::Vanishes(_) => codes.intersection(&expected).cloned().collect(),
+        Remedy::Vanishes(_) => {
+            codes.intersection(&expected).filter(|code| *code != NEEDS_A_PROGRAM).cloned().collect()
+        }
         _ => codes,
     };
     match situation.remedy {
         Remedy::None => return Outcome { found, trouble: None },
         Remedy::Elsewhere(side, script) => _ = scene.end(side).sh(script),
         Remedy::AsPrinted(words) | Remedy::Vanishes(words) => {
-            for (number, finding) in findings.iter().enumerate() {
+            let ours = findings.iter().filter(|finding| finding["code"] != NEEDS_A_PROGRAM);
+            for (number, finding) in ours.enumerate() {
                 carry_out(scene.end(situation.asked), finding, number, words);
             }
         }

@@ -23,6 +23,8 @@ const ONE_DEFAULT: &str = "ip -6 address flush dev c2; ip route add default via 
 const TWO_DEFAULTS: &str = "ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200";
 const TWO_PATHS: Talk = Talk::Live(2);
 const GATEWAY: &[(&str, &str)] = &[("via GATEWAY", "via 10.1.2.254")];
+const BY_HAND: &str = "ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102; ip rule add from 10.1.2.1 lookup 102";
+const RESETS_JOINS: &str = "nft 'add table ip box; add chain ip box in { type filter hook input priority 0; }; add rule ip box in iifname s3 tcp flags syn tcp option mptcp exists reject with tcp reset'";
 const DROPS_JOINS: &str = "nft 'add table ip box; add chain ip box in { type filter hook prerouting priority -300; }; add rule ip box in iifname s3 tcp option mptcp exists drop'";
 
 /// A healthy client that asks on direct links.
@@ -476,6 +478,66 @@ pub const TABLE: &[Situation] = &[
         asked: Side::Server,
         configs: ["", ANNOUNCES],
         expected: &["no-application"],
+        ..HEALTHY
+    },
+    // More topologies.
+    Situation { name: "healthy: two providers, probe", talk: Talk::Served, probe: Probe::With, ..BEHIND },
+    Situation {
+        name: "healthy: uplinks, probe",
+        configs: [TWO_WITH_UPLINKS, ""],
+        talk: Talk::Served,
+        probe: Probe::With,
+        ..BEHIND
+    },
+    Situation { name: "healthy: rules by hand", scripts: [BY_HAND, ""], ..BEHIND },
+    Situation {
+        name: "healthy: rules by hand, no dev",
+        scripts: [BY_HAND, ""],
+        configs: [TWO_ANYWHERE, ""],
+        ..BEHIND
+    },
+    Situation { name: "a server with two default routes", scripts: ["", TWO_DEFAULTS], ..BEHIND_SERVER },
+    Situation {
+        name: "a bridge of containers beside the links",
+        configs: ["limits: {subflows: 8}", ""],
+        scripts: [
+            "ip link add docker0 type bridge; ip address add 172.17.0.1/16 dev docker0; ip link set docker0 up",
+            "",
+        ],
+        talk: Talk::Live(1),
+        expected: &["no-endpoint"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "an address on two interfaces",
+        configs: ["limits: {subflows: 8}\nendpoints: {two: {address: 10.1.2.1, flags: [subflow]}}", ""],
+        faults: ["ip address add 10.1.2.1/32 dev c3", ""],
+        talk: Talk::Served,
+        expected: &["address-twice", "no-application"],
+        remedy: Remedy::Vanishes(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "a link-local address without an interface",
+        configs: ["", ""],
+        scripts: ["ip address add fe80::77/64 dev c1 nodad; ip mptcp endpoint add fe80::77 subflow", ""],
+        talk: Talk::Served,
+        expected: &["no-application", "link-local"],
+        remedy: Remedy::Vanishes(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "the peer resets joins",
+        faults: ["", RESETS_JOINS],
+        talk: TWO_PATHS,
+        expected: &["subflow-missing"],
+        remedy: Remedy::Elsewhere(Side::Server, "nft delete table ip box"),
+        ..HEALTHY
+    },
+    Situation {
+        name: "healthy: an address on another interface, which works",
+        faults: ["ip address delete 10.1.3.1/24 dev c3; ip address add 10.1.3.1/24 dev c2", ""],
         ..HEALTHY
     },
 ];
