@@ -6,11 +6,12 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::connection::{self, FORMS, Misuse};
@@ -25,7 +26,7 @@ use crate::model::{Exit, Operation, Token};
     version,
     disable_help_flag = true,
     disable_help_subcommand = true,
-    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply status [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply connection [OPTIONS] [TOKEN VERB WORD...]\n       mptcp-apply renew [OPTIONS] NAME...\n       mptcp-apply schema",
+    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply status [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply connection [OPTIONS] [TOKEN VERB WORD...]\n       mptcp-apply renew [OPTIONS] NAME...\n       mptcp-apply schema\n       mptcp-apply help [COMMAND]",
     after_help = after_help()
 )]
 pub struct Cli {
@@ -70,9 +71,10 @@ impl Cli {
     /// # Errors
     /// When they are wrong, and for help and version, which are errors to clap too.
     pub fn read(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+        let arguments = &help_as_option(arguments)[..];
         let cli = match Cli::main_job(arguments) {
             Some(cli) => cli,
-            None => Cli::try_parse_from(arguments)?,
+            None => Cli::try_parse_from(arguments).map_err(without_misleading_tips)?,
         };
         if cli.command.is_some() && cli.apply != Apply::default() {
             let message = "a subcommand takes no options or paths of applying";
@@ -106,6 +108,43 @@ impl Cli {
     }
 }
 
+/// `help VERB` as `VERB --help`.
+fn help_as_option(arguments: &[OsString]) -> Cow<'_, [OsString]> {
+    match arguments {
+        [program, help, verb @ ..] if help == "help" => {
+            let words = std::iter::once(program).chain(verb).cloned();
+            words.chain(["--help".into()]).collect()
+        }
+        _ => arguments.into(),
+    }
+}
+
+/// Without the tips of clap that lead nowhere: `--` in front of an option makes it a file's name, and the formats are not
+/// all for all verbs.
+fn without_misleading_tips(mut error: clap::Error) -> clap::Error {
+    error.remove(ContextKind::TrailingArg);
+    if let Some(ContextValue::StyledStrs(mut tips)) = error.remove(ContextKind::Suggested) {
+        tips.retain(|tip| !tip.to_string().contains("-- "));
+        if !tips.is_empty() {
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+        }
+    }
+    let is_format = |found: &ContextValue| found.to_string().starts_with("--format");
+    if error.get(ContextKind::InvalidArg).is_some_and(is_format) {
+        error.remove(ContextKind::SuggestedValue);
+    }
+    error
+}
+
+fn seconds(text: &str) -> Result<u32, &'static str> {
+    text.parse().map_err(|_| "it must be a whole number of seconds, such as 30")
+}
+
+fn trial_seconds(text: &str) -> Result<u32, &'static str> {
+    let seconds = seconds(text)?;
+    if (1..=86_400).contains(&seconds) { Ok(seconds) } else { Err("it must be from 1 to 86400 seconds") }
+}
+
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -118,7 +157,7 @@ pub enum Command {
         #[arg(long)]
         strict: bool,
     },
-    /// Show whether the kernel is as declared, and what the endpoints carry
+    /// Show whether the kernel is as declared, and what endpoints carry
     Status(Status),
     /// Show the kernel's current state
     Show(Show),
@@ -271,7 +310,7 @@ pub struct Try {
     /// Wait SECS for a confirmation [120]
     ///
     /// From 1 to 86400 seconds.
-    #[arg(long, value_name = "SECS", value_hint = ValueHint::Other, default_value_t = 120, hide_default_value = true, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    #[arg(long, value_name = "SECS", value_hint = ValueHint::Other, default_value_t = 120, hide_default_value = true, value_parser = trial_seconds)]
     pub timeout: u32,
     /// Confirm if this shell command succeeds
     ///
@@ -316,7 +355,7 @@ pub struct Apply {
     ///
     /// This covers interfaces, addresses that are not usable yet, and ports that are taken or still closing. What is
     /// missing after that time is a warning. A rehearsal does not wait.
-    #[arg(long, value_name = "SECS", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "SECS", value_hint = ValueHint::Other, value_parser = seconds)]
     pub wait: Option<u32>,
     /// Treat warnings as errors
     #[arg(long)]
@@ -329,7 +368,7 @@ pub struct Apply {
     /// With --watch: re-apply every SECS [30]
     ///
     /// The kernel sends no event when endpoints, limits or sysctls change, so they are read again. 0 means never.
-    #[arg(long, value_name = "SECS", value_hint = ValueHint::Other, requires = "watch")]
+    #[arg(long, value_name = "SECS", value_hint = ValueHint::Other, requires = "watch", value_parser = seconds)]
     pub resync: Option<u32>,
     /// Use this named network namespace
     ///

@@ -46,7 +46,7 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s v -l verbose -d
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s V -l version -d 'Print version'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "check" -d 'Check the files alone; needs no kernel and no privilege'
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "status" -d 'Show whether the kernel is as declared, and what the endpoints carry'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "status" -d 'Show whether the kernel is as declared, and what endpoints carry'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "show" -d 'Show the kernel\'s current state'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "try" -d 'Apply, and take the change back unless it is confirmed'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "doctor" -d 'Explain why subflows are missing, with remedies'

@@ -55,3 +55,14 @@ fn the_long_way_has_the_rest() {
     }
     assert!(Cli::main_job(&["mptcp-apply".into(), OsString::new()]).is_none());
 }
+
+/// The table of verbs, from which typing errors are explained.
+#[test]
+fn the_table_has_all_verbs() {
+    let command = Cli::command();
+    let documented = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    let mut verbs: Vec<&str> = documented.map(clap::Command::get_name).collect();
+    verbs.push("help");
+    verbs.sort_unstable();
+    assert_eq!(verbs, crate::model::VERBS);
+}

@@ -39,7 +39,8 @@ pub fn run(options: &Doctor, common: &Common) -> io::Result<Exit> {
             None
         }
     };
-    let (table, names, configuration) = observe(loaded.as_ref(), apply_command(paths, common.root_dir()));
+    let command = apply_command(evidence::program(), paths, common.root_dir());
+    let (table, names, configuration) = observe(loaded.as_ref(), command);
     // The test connection stays open while the rest is read.
     let (probe, _connection) = options.probe.as_ref().map(|target| connect(target, &table)).unzip();
     let mut evidence = evidence::examine(table, names, configuration, probe);

@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity, Strictness};
-use crate::model::{Exit, code};
+use crate::model::{Exit, VERBS, code, escaped_path, habit};
 use crate::source::{self, InputPath, SourceFile};
 
-use super::{Config, parse};
+use super::{Config, parse, suggestion};
 
 /// What it takes for a file to be carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,25 +112,39 @@ impl LoadedConfig {
 impl From<source::ReadError> for NoConfig {
     fn from(error: source::ReadError) -> NoConfig {
         let (exit, help) = match &error {
-            source::ReadError::NoneFound(_) => {
-                (Exit::NoInput, Some("write one, or name a file on the command line"))
-            }
-            source::ReadError::Missing(path)
-                if path.components().count() == 1 && path.extension().is_none() =>
-            {
-                (Exit::NoInput, Some("`mptcp-apply --help` lists the commands; anything else is a file"))
-            }
-            source::ReadError::Missing(_) | source::ReadError::EmptyFolder(_) => (Exit::NoInput, None),
+            source::ReadError::NoneFound { skipped, .. } => (
+                Exit::NoInput,
+                Some(
+                    rename(skipped).unwrap_or_else(|| "write one, or name a file on the command line".into()),
+                ),
+            ),
+            source::ReadError::Missing(path) => (Exit::NoInput, verb(path)),
+            source::ReadError::EmptyFolder { skipped, .. } => (Exit::NoInput, rename(skipped)),
             source::ReadError::StandardInputTwice => (Exit::Usage, None),
             source::ReadError::Io { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => {
-                (Exit::NotPermitted, Some("run it as a user who may read the file"))
+                (Exit::NotPermitted, Some("run it as a user who may read the file".to_owned()))
             }
             source::ReadError::Io { .. } => (Exit::NoInput, None),
         };
-        let diagnostic = Diagnostic {
-            help: help.map(str::to_owned),
-            ..Diagnostic::error(code::NO_INPUT, error.to_string())
-        };
+        let diagnostic = Diagnostic { help, ..Diagnostic::error(code::NO_INPUT, error.to_string()) };
         NoConfig { diagnostic: Box::new(diagnostic), exit }
     }
+}
+
+/// What to do with files that may be meant, if there are any.
+fn rename(skipped: &[PathBuf]) -> Option<String> {
+    let first = escaped_path(skipped.first()?);
+    Some(format!("names of configuration files end with .yaml: rename {first}"))
+}
+
+/// What may be meant by a word that could be a verb.
+fn verb(path: &Path) -> Option<String> {
+    if path.components().count() != 1 || path.extension().is_some() {
+        return None;
+    }
+    let word = path.to_str().unwrap_or_default();
+    let near = habit(word).map(str::to_owned).or_else(|| suggestion(word, &VERBS));
+    Some(
+        near.unwrap_or_else(|| "`mptcp-apply --help` lists the commands; anything else is a file".to_owned()),
+    )
 }

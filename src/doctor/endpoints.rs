@@ -49,10 +49,10 @@ fn dev_gone(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         Some(now) => format!("no interface has index {}; the address is on {now} now", dev.index),
         None => format!("no interface has index {}", dev.index),
     };
-    let renew = renew(evidence, row, Some(now.as_deref().unwrap_or("DEV")));
+    let rebind = rebind(evidence, row, now.as_deref().unwrap_or("DEV"));
     let remedy = match now {
-        Some(_) => renew,
-        None => format!("# bring the interface back, with its address, then:\n{renew}"),
+        Some(_) => rebind,
+        None => format!("# bring the interface back, with its address, then:\n{rebind}"),
     };
     let finding = Finding::fault(code::DEV_GONE, format!("the interface of {} is gone", row.identity))
         .severity(severity(row))
@@ -291,12 +291,11 @@ pub fn fullmesh_alone(evidence: &Evidence) -> Vec<Finding> {
     evidence.opening().filter(idle).map(finding).collect()
 }
 
-/// The commands that remove an endpoint and add it again, so that the kernel opens its subflows on live connections too.
-pub fn renew(evidence: &Evidence, row: &Endpoint, dev: Option<&str>) -> String {
+/// The commands that bind an endpoint to another interface. Applying does that where it is declared.
+fn rebind(evidence: &Evidence, row: &Endpoint, dev: &str) -> String {
     match (evidence.names.get(&row.identity), evidence.declared()) {
-        // Applying re-creates an endpoint whose interface is gone.
-        (Some(_), Some(declared)) if dev.is_some() => declared.command.clone(),
-        _ => readd(row, row.flags, dev),
+        (Some(_), Some(declared)) => declared.command.clone(),
+        _ => readd(row, row.flags, Some(dev)),
     }
 }
 

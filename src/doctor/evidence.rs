@@ -18,6 +18,8 @@ use super::uplinks;
 /// The state of this host, its configuration, and a test connection if there is one.
 #[derive(Debug)]
 pub struct Evidence {
+    /// The command word by which remedies start this program.
+    pub program: String,
     /// The kernel's release, as `uname -r` prints it.
     pub kernel: String,
     /// The path manager's state.

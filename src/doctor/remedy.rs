@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::model::shell_word;
 
-/// The command that applies the files that `paths` name, or those of the standard folders below `root`.
-pub fn apply_command(paths: &[PathBuf], root: &Path) -> String {
-    let mut words = vec!["mptcp-apply".to_owned()];
+/// The command by which `program` applies the files that `paths` name, or those of the standard folders below `root`.
+pub fn apply_command(program: String, paths: &[PathBuf], root: &Path) -> String {
+    let mut words = vec![program];
     // The folders count only where no file is named.
     if paths.is_empty() && root != Path::new("/") {
         words.extend(["--root-dir".to_owned(), shell_word(&root.to_string_lossy())]);

@@ -6,7 +6,7 @@ use crate::model::{Connection, Endpoint, Subflow, Token, code, counted};
 use crate::reconcile::{is_full, stalled};
 use crate::system::DataProgress;
 
-use super::endpoints::{can_open, problem, renew};
+use super::endpoints::{can_open, problem};
 use super::evidence::Evidence;
 use super::finding::Finding;
 use super::routes;
@@ -84,7 +84,7 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
 
 fn not_asked(evidence: &Evidence, missing: &Missing<'_>) -> Finding {
     let (seen, row) = (missing.evidence(), missing.row);
-    let again = renew(evidence, row, None);
+    let again = format!("{} renew {}", evidence.program, row.identity.address);
     let counters = ["MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"].map(|name| (name, evidence.counter(name)));
     if let Some((name, count)) = counters.iter().find(|(_, count)| *count > 0) {
         return Finding::fault(code::ADDED_TOO_EARLY, format!("{} was added before it could be used", evidence.label(row)))
@@ -99,7 +99,7 @@ fn not_asked(evidence: &Evidence, missing: &Missing<'_>) -> Finding {
         return finding
             .evidence(format!("{seen}; MPJoinSynTx is 0 (no request for a subflow since boot)"))
             .meaning("The kernel here never asked for a subflow: the peer accepts none at its first address (allow_join_initial_addr_port), or the limit was raised after those connections had begun.")
-            .remedy("mptcp-apply doctor --probe PEER:PORT   # says which, and is a new connection");
+            .remedy(format!("{} doctor --probe PEER:PORT   # says which, and is a new connection", evidence.program));
     }
     let counted = ["MPJoinSynTx", "MPJoinSynAckRx", "MPRstRx"].map(|name| (name, evidence.counter(name)));
     let counted = counted.iter().filter(|(name, count)| *name != "MPRstRx" || *count > 0);

@@ -31,6 +31,12 @@ const GRACE: Duration = Duration::from_millis(500);
 /// Programs that also write endpoints.
 const MANAGERS: [&str; 2] = ["NetworkManager", "mptcpd"];
 
+/// How this program was started, as a word for a shell: by its name, unless it was found by a path.
+pub fn program() -> String {
+    let word = std::env::args_os().next().map(|word| word.to_string_lossy().into_owned());
+    word.filter(|word| word.contains('/')).map_or("mptcp-apply".to_owned(), |word| shell_word(&word))
+}
+
 /// Everything about this thread's network namespace but the path manager's state, the configuration, and what was probed.
 pub fn examine(
     path_manager: Table,
@@ -40,6 +46,7 @@ pub fn examine(
 ) -> Evidence {
     let mut evidence = Evidence {
         kernel: LinuxPathManager::release(),
+        program: program(),
         path_manager,
         names,
         capabilities: LinuxPathManager::capabilities(),

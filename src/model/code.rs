@@ -68,6 +68,8 @@ codes! {
     // Reading files.
     /// No configuration file was found, or it could not be read.
     NO_INPUT = "no-input": Error;
+    /// A file in a folder looks meant, and its name does not end with `.yaml`.
+    FILE_SKIPPED = "file-skipped": Warning;
     /// A file is larger than 1 MiB.
     FILE_SIZE = "file-size": Error;
     /// A file is not UTF-8.

@@ -25,6 +25,7 @@ mod state;
 mod step;
 mod sysctl;
 mod uplink;
+mod verb;
 
 pub use capabilities::Capabilities;
 pub use connection::{Connection, Subflow, SubflowFlags, Traffic};
@@ -50,3 +51,4 @@ pub use sysctl::{Sysctl, SysctlKind, SysctlValue};
 pub use uplink::{
     MAIN_TABLE, UPLINK_PROTOCOL, UplinkNames, UplinkRoute, UplinkRule, UplinkState, uplink_table,
 };
+pub use verb::{VERBS, habit};

@@ -163,7 +163,7 @@ impl<'r> Ownership<'r> {
     pub fn trouble(&self) -> Option<Diagnostic> {
         let message =
             format!("cannot keep the record of mptcp-apply's own endpoints: {}", self.trouble.as_ref()?);
-        let help = "with `prune: false` they will be left alone, as if somebody else had made them";
+        let help = "with `prune: false` they will be left alone, as if another program had made them";
         Some(Diagnostic::warning(code::NO_RECORD, message).help(help))
     }
 

@@ -23,6 +23,8 @@ pub enum InputPath {
         /// How it was found, which decides the permissions that it needs.
         origin: Origin,
     },
+    /// A file in a folder that looks meant, and is not read: `*.yml`.
+    Skipped(PathBuf),
 }
 
 /// How a file was found.
@@ -83,20 +85,22 @@ fn named(path: &Path) -> Result<Vec<InputPath>, ReadError> {
     if !metadata.is_dir() {
         return Ok(vec![InputPath::File { path: path.into(), origin: Origin::Named }]);
     }
-    let names = yaml_files(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
+    let (names, skipped) = yaml_files(path).map_err(|error| ReadError::Io { path: path.into(), error })?;
     if names.is_empty() {
-        return Err(ReadError::EmptyFolder(path.into()));
+        return Err(ReadError::EmptyFolder { folder: path.into(), skipped });
     }
     let file = |name| InputPath::File { path: path.join(name), origin: Origin::InNamedFolder };
-    Ok(names.into_iter().map(file).collect())
+    Ok(names.into_iter().map(file).chain(skipped.into_iter().map(InputPath::Skipped)).collect())
 }
 
 fn standard(root: &Path) -> Result<Vec<InputPath>, ReadError> {
     let folders = FOLDERS.map(|folder| root.join(folder));
     let mut by_name: BTreeMap<OsString, PathBuf> = BTreeMap::new();
+    let mut all_skipped = Vec::new();
     for folder in &folders {
         match yaml_files(folder) {
-            Ok(names) => {
+            Ok((names, skipped)) => {
+                all_skipped.extend(skipped);
                 by_name.extend(names.into_iter().map(|name| {
                     let path = folder.join(&name);
                     (name, path)
@@ -107,9 +111,10 @@ fn standard(root: &Path) -> Result<Vec<InputPath>, ReadError> {
         }
     }
     if by_name.is_empty() {
-        return Err(ReadError::NoneFound(folders.into()));
+        return Err(ReadError::NoneFound { folders: folders.into(), skipped: all_skipped });
     }
-    Ok(by_name.into_values().map(|path| InputPath::File { path, origin: Origin::Installed }).collect())
+    let files = by_name.into_values().map(|path| InputPath::File { path, origin: Origin::Installed });
+    Ok(files.chain(all_skipped.into_iter().map(InputPath::Skipped)).collect())
 }
 
 /// Whether a file in a folder is read: `*.yaml`, without hidden files, as in a shell's glob.
@@ -118,15 +123,19 @@ pub fn is_configuration(path: &Path) -> bool {
     name.ends_with(b".yaml") && !name.starts_with(b".")
 }
 
-/// The names of the configuration files in a folder, in order.
-fn yaml_files(folder: &Path) -> io::Result<Vec<OsString>> {
-    let mut names = Vec::new();
+/// The names of the configuration files in a folder, in order, and the paths of those that may be meant as such.
+fn yaml_files(folder: &Path) -> io::Result<(Vec<OsString>, Vec<PathBuf>)> {
+    let (mut names, mut skipped) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
+        let bytes = name.as_encoded_bytes();
         if is_configuration(Path::new(&name)) {
             names.push(name);
+        } else if bytes.ends_with(b".yml") && !bytes.starts_with(b".") {
+            skipped.push(folder.join(name));
         }
     }
     names.sort();
-    Ok(names)
+    skipped.sort();
+    Ok((names, skipped))
 }

@@ -15,14 +15,24 @@ use crate::model::escaped_path;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The standard folders have no configuration file.
-    #[error("no configuration found: there is no *.yaml file in {}", list(.0))]
-    NoneFound(Vec<PathBuf>),
+    #[error("no configuration found: there is no *.yaml file in {}", list(.folders))]
+    NoneFound {
+        /// The folders.
+        folders: Vec<PathBuf>,
+        /// The files there that may be meant.
+        skipped: Vec<PathBuf>,
+    },
     /// A named path does not exist.
     #[error("{}: no such file or folder", escaped_path(.0))]
     Missing(PathBuf),
     /// A named folder has no configuration file.
-    #[error("{}: there is no *.yaml file in this folder", escaped_path(.0))]
-    EmptyFolder(PathBuf),
+    #[error("{}: there is no *.yaml file in this folder", escaped_path(.folder))]
+    EmptyFolder {
+        /// The folder.
+        folder: PathBuf,
+        /// The files there that may be meant.
+        skipped: Vec<PathBuf>,
+    },
     /// Standard input is named twice.
     #[error("`-` is given more than once, but standard input can be read only once")]
     StandardInputTwice,

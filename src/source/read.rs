@@ -38,7 +38,7 @@ pub fn read(
     trust: &mut Vec<Diagnostic>,
 ) -> Result<Vec<SourceFile>, ReadError> {
     let mut sources = Vec::with_capacity(inputs.len());
-    for (index, input) in inputs.iter().enumerate() {
+    for input in inputs {
         let (name, bytes) = match input {
             InputPath::StandardInput => {
                 ("<stdin>".to_owned(), read_limited(io::stdin().lock(), 0, Path::new("<stdin>"))?)
@@ -47,8 +47,14 @@ pub fn read(
                 let name = path.display().to_string();
                 (name, file(path, *origin, trust)?)
             }
+            InputPath::Skipped(path) => {
+                let message = format!("{} is not read", escaped_path(path));
+                let help = "names of configuration files end with .yaml: rename it";
+                diagnostics.push(Diagnostic::warning(code::FILE_SKIPPED, message).help(help));
+                continue;
+            }
         };
-        sources.push(decode(name, bytes, SourceId(index), diagnostics));
+        sources.push(decode(name, bytes, SourceId(sources.len()), diagnostics));
     }
     Ok(sources)
 }

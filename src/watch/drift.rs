@@ -1,4 +1,4 @@
-//! What somebody else did to a table, in words. Pure.
+//! What another program did to a table, in words. Pure.
 
 #[cfg(test)]
 mod tests;
@@ -28,21 +28,20 @@ fn takes_back(earlier: &[&Step], step: &Step) -> bool {
 fn told(reached: &State, found: &State, step: &Step) -> Option<String> {
     match step {
         Step::SetSysctl { sysctl, from, to } => (reached.sysctls.get(sysctl) == Some(to))
-            .then(|| format!("drift: somebody set {} from {to} to {from}", sysctl.name())),
-        Step::SetLimits { from, to } => {
-            (reached.limits == *to).then(|| format!("drift: somebody set the limits from {to} to {from}"))
-        }
+            .then(|| format!("drift: another program set {} from {to} to {from}", sysctl.name())),
+        Step::SetLimits { from, to } => (reached.limits == *to)
+            .then(|| format!("drift: another program set the limits from {to} to {from}")),
         Step::SetFlags { endpoint, .. } | Step::DelAddr { endpoint, .. } | Step::AddAddr { endpoint, .. } => {
             let (was, is) = (reached.endpoint(endpoint.identity), found.endpoint(endpoint.identity));
             match (was, is) {
                 (Some(was), Some(is)) if was == is => None,
                 // The kernel makes these.
                 (None, Some(is)) if is.is_implicit() => None,
-                (None, Some(is)) => Some(format!("drift: somebody added {is}")),
-                (Some(was), None) => Some(format!("drift: somebody removed {was}")),
-                // A removal and an addition are told once.
+                (None, Some(is)) => Some(format!("drift: another program added {is}")),
+                (Some(was), None) => Some(format!("drift: another program removed {was}")),
+                // A removal and an addition are one message.
                 (Some(was), Some(is)) if !matches!(step, Step::AddAddr { .. }) => {
-                    Some(format!("drift: somebody changed {was} to {is}"))
+                    Some(format!("drift: another program changed {was} to {is}"))
                 }
                 _ => None,
             }

@@ -47,6 +47,48 @@ fn help_and_version_are_results() {
 }
 
 #[test]
+fn help_is_a_verb_too() {
+    assert_eq!(with(&["help"]).expect(0), with(&["--help"]).expect(0));
+    assert_eq!(with(&["help", "check"]).expect(0), with(&["check", "--help"]).expect(0));
+    assert!(Path::new("help").metadata().is_err(), "no file here has that name");
+}
+
+/// What the parser advises is no way out.
+#[test]
+fn tips_do_not_mislead() {
+    for (arguments, wrong, right) in [
+        (&["--wait", "-1", "-n", "a.yaml"][..], "-- -1", "unexpected argument"),
+        (&["show", "--timeout", "3"], "-- --timeout", "unexpected argument"),
+        (&["--format", "xml", "-n", "a.yaml"], "similar value", "invalid value 'xml'"),
+        (&["--wait", "0.5", "-n", "a.yaml"], "invalid digit", "a whole number of seconds"),
+        (&["try", "--timeout", "0", "a.yaml"], "invalid digit", "from 1 to 86400 seconds"),
+        // One that helps stays.
+        (&["--dry-ran"], "-- --dry-ran", "a similar argument exists: '--dry-run'"),
+    ] {
+        let said = with(arguments).expect(64).stderr;
+        assert!(!said.contains(wrong) && said.contains(right), "{arguments:?}: {said}");
+    }
+}
+
+/// Files whose names end with `.yml` are named, with and without others beside them.
+#[test]
+fn files_that_look_meant_are_named() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().to_str().expect("UTF-8");
+    fs::write(folder.path().join("20-b.yml"), "{version: 1}").expect("written");
+    let alone = with(&["check", path]).expect(66).stderr;
+    assert!(alone.contains("names of configuration files end with .yaml: rename "), "{alone}");
+    assert!(alone.contains("20-b.yml"), "{alone}");
+    fs::write(folder.path().join("10-a.yaml"), "{version: 1}").expect("written");
+    let beside = with(&["check", path]).expect(0).stderr;
+    assert!(beside.contains("warning: ") && beside.contains("20-b.yml is not read"), "{beside}");
+    let etc = folder.path().join("etc/mptcp-apply");
+    fs::create_dir_all(&etc).expect("made");
+    fs::write(etc.join("c.yml"), "{version: 1}").expect("written");
+    assert!(with(&["check", "--root-dir", path]).expect(66).stderr.contains("c.yml"));
+}
+
+#[test]
 fn usage_errors_are_64() {
     for arguments in [
         &["--no-such-option"][..],
@@ -86,7 +128,17 @@ fn no_input_is_66() {
     assert!(ran.stderr.contains("etc/mptcp-apply"), "{}", ran.stderr);
     assert!(with(&["check", root]).expect(66).stderr.contains("there is no *.yaml file in this folder"));
     assert!(with(&["check", "/no/such/file"]).expect(66).stderr.contains("/no/such/file: no such file"));
-    assert!(with(&["chekc"]).expect(66).stderr.contains("--help"));
+    for (word, hint) in [
+        ("chekc", "did you mean `check`?"),
+        ("plan", "`mptcp-apply --dry-run` prints the plan"),
+        ("diff", "--dry-run --diff"),
+        ("apply", "without a verb"),
+        ("version", "--version"),
+        ("qwertz", "--help"),
+    ] {
+        let said = with(&[word]).expect(66).stderr;
+        assert!(said.contains(hint), "{word}: {said}");
+    }
 }
 
 fn write(root: &Path, file: &str, text: &str) {

@@ -139,7 +139,10 @@ impl Watch<'_> {
         if is_stuck {
             return Ok(first);
         }
-        self.attend();
+        // Only now it is known where requests come in. What changed before they are watched is read.
+        if self.read_files() {
+            self.pass_everywhere(Trigger::Files);
+        }
         self.systemd.ready(&self.status());
         loop {
             let at_most = self.due().map(|due| due.saturating_sub(self.events.elapsed()));

@@ -112,7 +112,11 @@ impl Decoder<'_> {
                 ("flag `implicit` cannot be declared".to_owned(), help.to_owned())
             } else {
                 let names: Vec<&str> = Flags::declarable().map(|(name, _)| name).collect();
-                let near = suggestion(word, &names);
+                let is_off = word.strip_prefix("no").is_some_and(|flag| names.contains(&flag));
+                let near = match is_off {
+                    true => Some("leave it out: a flag that is not declared is off".to_owned()),
+                    false => suggestion(word, &names),
+                };
                 let help = near.unwrap_or_else(|| format!("known flags are {}", names.join(", ")));
                 (format!("unknown flag {}", quoted(word)), help)
             };

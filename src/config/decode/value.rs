@@ -41,7 +41,11 @@ impl Decoder<'_> {
         };
         if boolean.is_none() {
             let message = format!("`{what}` must be true or false, not {}", shown(node));
-            self.report_value(node, code::TYPE, message, None);
+            let help = match &node.value {
+                Value::Scalar(scalar) => truth(&scalar.text),
+                _ => None,
+            };
+            self.report_value(node, code::TYPE, message, help);
         }
         boolean.and_then(|value| located(node, value))
     }
@@ -100,6 +104,7 @@ impl Decoder<'_> {
                 let help = "write the number without leading zeros, which some programs read as octal";
                 (code::TYPE, Some(help.to_owned()))
             }
+            Value::Scalar(scalar) if range == (0..=1) => (code::TYPE, truth(&scalar.text)),
             Value::Scalar(scalar) => (code::TYPE, suggestion(&scalar.text, words)),
             _ => (code::TYPE, None),
         };
@@ -148,6 +153,16 @@ pub(super) fn shown(node: &Node) -> String {
         Value::Scalar(scalar) if !scalar.is_null() => quoted(&scalar.text).to_string(),
         other => other.kind().to_owned(),
     }
+}
+
+/// The remedy for the words that YAML 1.1 takes for booleans, and YAML 1.2 does not.
+fn truth(text: &str) -> Option<String> {
+    let value = match text.to_ascii_lowercase().as_str() {
+        "yes" | "on" | "y" => "true",
+        "no" | "off" | "n" => "false",
+        _ => return None,
+    };
+    Some(format!("write `{value}`"))
 }
 
 /// "did you mean": the nearest known word, if it is near enough.

@@ -27,18 +27,41 @@ fn count(namespace: &Namespace, file: &str, group: &str, name: &str) -> u64 {
 
 /// A connection whose SYNs are lost until the kernel sends one without MPTCP: the first and two more have it.
 #[track_caller]
-fn connect_through_an_outage(links: &Links, begin: &str, end: &str) {
+pub fn connect_through_an_outage(
+    client: &Namespace,
+    service: &str,
+    begin: impl FnOnce(),
+    end: impl FnOnce(),
+) -> Peer {
     // Then the SYN without MPTCP comes 4 s after the last one with it, and else, since Linux 6.5, after 1 s.
-    let mut sysctl = links.client.command("sh");
+    let mut sysctl = client.command("sh");
     sysctl.args(["-c", "file=/proc/sys/net/ipv4/tcp_syn_linear_timeouts; [ ! -e $file ] || echo 0 >$file"]);
     run(sysctl, "").expect(0);
-    links.server.ip(begin);
-    let retransmitted = || count(&links.client, "snmp", "Tcp:", "RetransSegs");
+    begin();
+    let retransmitted = || count(client, "snmp", "Tcp:", "RetransSegs");
     let before = retransmitted();
-    let _connecting = Peer::knocking_client(&links.client, SERVICE);
+    let connecting = Peer::knocking_client(client, service);
     wait_for("the third SYN", || retransmitted() >= before + 2);
-    links.server.ip(end);
+    end();
+    connecting
+}
+
+/// The same by what `ip` does at the server.
+#[track_caller]
+fn connect_through(links: &Links, begin: &str, end: &str) {
+    let _connecting = connect_through_an_outage(
+        &links.client,
+        SERVICE,
+        || drop(links.server.ip(begin)),
+        || drop(links.server.ip(end)),
+    );
     wait_for("the connection", || links.paths().contains(&"10.1.1.1".to_owned()));
+}
+
+/// How often the kernel found a blackhole.
+#[track_caller]
+pub fn blackholes(namespace: &Namespace) -> u64 {
+    count(namespace, "netstat", "MPTcpExt:", "Blackhole")
 }
 
 /// The codes that `doctor` finds.
@@ -51,7 +74,7 @@ fn findings(links: &Links) -> Vec<String> {
     codes.map(|finding| finding["code"].as_str().expect("a code").to_owned()).collect()
 }
 
-fn has_the_switch() -> bool {
+pub fn has_the_switch() -> bool {
     std::path::Path::new(TIMEOUT).exists()
 }
 
@@ -67,9 +90,12 @@ fn a_watch_ends_it_after_an_outage_of_a_link() {
     links.client.ip("neigh replace 10.1.1.2 lladdr 02:00:00:00:00:01 dev c1 nud permanent");
     let watcher = start(&links);
     let _server = Peer::server(&links.server, SERVICE);
-    connect_through_an_outage(&links, "link set s1 down", "link set s1 up");
-    let found = || count(&links.client, "netstat", "MPTcpExt:", "Blackhole");
-    assert_eq!(found(), u64::from(has_the_switch()), "Linux 6.12 and later find a blackhole");
+    connect_through(&links, "link set s1 down", "link set s1 up");
+    assert_eq!(
+        blackholes(&links.client),
+        u64::from(has_the_switch()),
+        "Linux 6.12 and later find a blackhole"
+    );
     if has_the_switch() {
         watcher.wait_until_said("the outage is over; ending the pause of MPTCP");
         let ended = || -> Vec<Value> {
@@ -96,7 +122,7 @@ fn without_an_outage_it_lasts_and_the_doctor_names_it() {
     let _server = Peer::server(&links.server, SERVICE);
     assert_eq!(findings(&links), ["no-application"]);
     // The answers to the SYNs find no way.
-    connect_through_an_outage(&links, "route add blackhole 10.1.1.1", "route del blackhole 10.1.1.1");
+    connect_through(&links, "route add blackhole 10.1.1.1", "route del blackhole 10.1.1.1");
     let runs = watcher.count();
     watcher.signal(rustix::process::Signal::HUP);
     watcher.wait_for_runs(runs + 1);

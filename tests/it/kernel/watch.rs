@@ -200,11 +200,11 @@ fn drift_is_put_back_and_told() {
         table == ["10.0.0.1", "10.0.0.2"] && namespace.limits().contains("subflows 3")
     });
     for words in [
-        "drift: somebody removed 10.0.0.1 id 1 subflow",
-        "drift: somebody changed 10.0.0.2 id 2 signal to 10.0.0.2 id 2 signal backup",
-        "drift: somebody added 10.0.0.3 id 3 signal",
-        "drift: somebody set the limits from subflows 3 add-addr-accepted 0 to subflows 1 add-addr-accepted 0",
-        "drift: somebody set stale_loss_cnt from 5 to 7",
+        "drift: another program removed 10.0.0.1 id 1 subflow",
+        "drift: another program changed 10.0.0.2 id 2 signal to 10.0.0.2 id 2 signal backup",
+        "drift: another program added 10.0.0.3 id 3 signal",
+        "drift: another program set the limits from subflows 3 add-addr-accepted 0 to subflows 1 add-addr-accepted 0",
+        "drift: another program set stale_loss_cnt from 5 to 7",
     ] {
         watcher.wait_until_said(words);
     }

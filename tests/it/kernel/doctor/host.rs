@@ -469,7 +469,8 @@ fn remedies_name_the_files_that_were_read() {
         assert_eq!(
             remedy,
             format!(
-                "mptcp-apply {}",
+                "{} {}",
+                program_path(),
                 arguments.join(" ").replace(root.to_str().expect("UTF-8"), &format!("'{}", root.display()))
                     + "'"
             )

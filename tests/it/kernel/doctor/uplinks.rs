@@ -2,6 +2,7 @@
 
 use super::host::Scene;
 use super::{findings, found, mend};
+use crate::support::program_path;
 
 const CONFIG: &str = "{version: 1, uplinks: {fibre: {dev: eth0}, lte: {dev: wwan0, gateway: 10.0.2.2}}, \
                       endpoints: {fiber: {address: 10.0.1.1, dev: eth0, flags: [subflow]}, \
@@ -24,7 +25,7 @@ fn rules_that_are_missing_or_left_over_are_found() {
     host.apply(CONFIG, &[]).expect(0);
     let without = CONFIG.replace("fibre: {dev: eth0}, ", "");
     assert_eq!(found(&host, &without), ["fault uplink-stale -"]);
-    mend(&host, &without, "uplink-stale", &[("mptcp-apply", "true")]);
+    mend(&host, &without, "uplink-stale", &[(program_path(), "true")]);
     host.apply(&without, &[]).expect(0);
     assert_eq!(found(&host, &without), [""; 0]);
 }

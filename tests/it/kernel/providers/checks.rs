@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::kernel::blackhole::{blackholes, connect_through_an_outage, has_the_switch};
 use crate::kernel::watcher::Watcher;
 use crate::peer::Peer;
 use crate::support::wait_for;
@@ -86,6 +87,30 @@ fn new_connections_start_on_a_way_that_works() {
     let without = lost(&providers, || std::thread::sleep(Duration::from_secs(2)));
     println!("without it {without} were lost in 2 s");
     assert!(without > 20, "{without}");
+}
+
+/// SYNs that were lost in an outage turn MPTCP off for an hour; a check tells that it is over.
+#[test]
+fn a_pause_of_mptcp_that_began_in_the_outage_is_ended() {
+    let providers = Providers::new(2);
+    providers.default_routes(1..=2);
+    let check = connect("every: 500ms, timeout: 400ms, fall: 2, rise: 2");
+    let config = format!("version: 1\nuplinks: {{one: {{dev: c1, check: {check}}}, two: {{dev: c2}}}}\n");
+    let _server = Peer::server(&providers.far, FAR_IPV4);
+    let (watcher, _) = Watcher::of(&providers.host, &config);
+    let is_up = |run: &serde_json::Value| run["checks"][0]["state"] == "up";
+    wait_for("the first results", || watcher.runs().last().is_some_and(is_up));
+    let host = &providers.host;
+    let (begin, end) = (|| providers.silence(1, "add"), || providers.silence(1, "del"));
+    let _connecting = connect_through_an_outage(host, FAR_IPV4, begin, end);
+    if has_the_switch() {
+        wait_for("the blackhole", || blackholes(host) == 1);
+        watcher.wait_until_said("the outage is over; ending the pause of MPTCP");
+    }
+    wait_for("the end of the stand-in", || !providers.stands_in());
+    let _client = Peer::client(host, FAR_IPV4);
+    assert!(host.sh("ss -Htni dst 10.9.9.9").contains("tcp-ulp-mptcp"), "new connections are MPTCP");
+    watcher.stop();
 }
 
 /// A run beside the watch, and after it, leaves what checks have found out; `{}` removes it.

@@ -83,7 +83,7 @@ fn an_invalid_file_is_in_the_status_and_the_last_good_one_in_force() {
     // Every line of an error is one, and drift is a warning.
     let [errors, warnings] = ["err", "warning"].map(|priority| machine.journal_of(priority));
     assert!(errors.contains("did you mean `subflow`?") && !errors.contains("drift"), "{errors}");
-    assert!(warnings.contains("drift: somebody removed 10.0.0.1"), "{warnings}");
+    assert!(warnings.contains("drift: another program removed 10.0.0.1"), "{warnings}");
     assert!(!warnings.contains("applied: "), "{warnings}");
     assert!(!machine.journal().contains("<4>"), "{}", machine.journal());
 }
