@@ -72,6 +72,13 @@ impl EventSources {
         }
     }
 
+    /// Watches these, which include all of before; nothing goes unnoticed meanwhile.
+    pub fn attend_more(&mut self, paths: &[PathBuf]) {
+        if let Some(files) = &mut self.files {
+            files.attend_more(paths);
+        }
+    }
+
     /// How long to wait at most for a file that is half written, unless an event comes before.
     pub fn unfinished(&self) -> Option<Duration> {
         self.files.as_ref()?.unfinished()

@@ -59,7 +59,7 @@ impl Files {
         Ok(Files { watcher, watched: BTreeSet::new(), unwatched: BTreeSet::new(), shared, changed })
     }
 
-    /// Watches these paths and what leads to them, and nothing else. A folder that cannot be watched is logged.
+    /// Watches these paths and what leads to them, and nothing else.
     pub fn attend(&mut self, paths: &[PathBuf]) {
         let watch_set = WatchSet::to(paths);
         // A watch stays on the folder that a path led to, while the path can lead to another one now. So all are replaced.
@@ -67,19 +67,30 @@ impl Files {
             // The kernel ends a watch itself when its folder is removed.
             let _ = self.watcher.unwatch(&folder);
         }
-        for folder in &watch_set.folders {
-            match self.watcher.watch(folder, RecursiveMode::NonRecursive) {
-                Ok(()) => {
-                    self.watched.insert(folder.clone());
-                }
-                Err(error) if self.unwatched.insert(folder.clone()) => {
-                    log::warn!("cannot watch {}: {error}", escaped_path(folder));
-                }
-                Err(_) => {}
-            }
-        }
+        watch_set.folders.iter().for_each(|folder| self.watch(folder));
         self.unwatched.retain(|folder| !self.watched.contains(folder));
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).watch_set = watch_set;
+    }
+
+    /// Watches these paths, which include all of before, without an end to any watch: so nothing goes unnoticed meanwhile.
+    pub fn attend_more(&mut self, paths: &[PathBuf]) {
+        let watch_set = WatchSet::to(paths);
+        let new: Vec<PathBuf> = watch_set.folders.difference(&self.watched).cloned().collect();
+        new.iter().for_each(|folder| self.watch(folder));
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).watch_set = watch_set;
+    }
+
+    /// Watches a folder; one that cannot be watched is logged once.
+    fn watch(&mut self, folder: &Path) {
+        match self.watcher.watch(folder, RecursiveMode::NonRecursive) {
+            Ok(()) => {
+                self.watched.insert(folder.to_owned());
+            }
+            Err(error) if self.unwatched.insert(folder.to_owned()) => {
+                log::warn!("cannot watch {}: {error}", escaped_path(folder));
+            }
+            Err(_) => {}
+        }
     }
 
     /// How long to wait at most for a file that is half written: open for writing, and written to a moment ago.

@@ -19,7 +19,8 @@ impl Watch<'_> {
     /// Reads the files again. Whether there is a new configuration to apply.
     pub fn read_files(&mut self) -> bool {
         // First, so that no change after reading is missed.
-        self.attend();
+        let paths = self.paths();
+        self.events.attend(&paths);
         let unfinished = self.events.unfinished();
         self.unfinished_until = unfinished.map(|left| self.events.elapsed() + left);
         if unfinished.is_some() {

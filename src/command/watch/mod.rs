@@ -139,10 +139,9 @@ impl Watch<'_> {
         if is_stuck {
             return Ok(first);
         }
-        // Only now it is known where requests come in. What changed before they are watched is read.
-        if self.read_files() {
-            self.pass_everywhere(Trigger::Files);
-        }
+        // Only now it is known where requests come in.
+        let paths = self.paths();
+        self.events.attend_more(&paths);
         self.systemd.ready(&self.status());
         loop {
             let at_most = self.due().map(|due| due.saturating_sub(self.events.elapsed()));
@@ -166,11 +165,10 @@ impl Watch<'_> {
         }
     }
 
-    /// Watches the files that call for a pass.
-    fn attend(&mut self) {
-        let mut paths = watched_paths(self.options, self.common);
-        paths.extend(self.namespaces.iter().filter_map(WatchedNamespace::request));
-        self.events.attend(&paths);
+    /// The files that call for a pass.
+    fn paths(&self) -> Vec<PathBuf> {
+        let requests = self.namespaces.iter().filter_map(WatchedNamespace::request);
+        watched_paths(self.options, self.common).into_iter().chain(requests).collect()
     }
 
     /// The time of the next pass or heartbeat, if no event comes before.

@@ -68,8 +68,9 @@ fn a_tentative_address_is_no_match_yet() {
     wait_for_table(&namespace, &["2001:db8::7"]);
     assert!(!namespace.ip("address show to 2001:db8::7").contains("tentative"));
     // One run saw the links' own addresses at most; none took what was not usable.
-    let added = watcher.runs().iter().filter(|run| run["changed"] == true).count();
-    assert_eq!(added, 1);
+    let added = || watcher.runs().iter().filter(|run| run["changed"] == true).count();
+    wait_for("the report of the change", || added() > 0);
+    assert_eq!(added(), 1);
     watcher.stop();
 }
 
