@@ -14,7 +14,7 @@ use crate::model::shell_word;
 use crate::model::{
     Connection, Endpoint, EndpointNames, Flags, HostAddress, Interface, Probe, Routing, canonical,
 };
-use crate::reconcile::LiveData;
+use crate::reconcile::{LiveData, stalled};
 use crate::system::{Errno, Error};
 
 /// Two public resolvers stand for the Internet in route lookups. Nothing is sent to them.
@@ -28,6 +28,8 @@ const PEERS_MAX: usize = 4;
 const REQUESTS_MAX: usize = 64;
 /// How long a connection that lacks a subflow may take to open it, and one whose data stands still, to go on.
 const GRACE: Duration = Duration::from_millis(500);
+/// How long the kernel may take to send again by another subflow what was on its way on a link that has just died.
+const REROUTED: Duration = Duration::from_secs(2);
 /// Programs that also write endpoints.
 const MANAGERS: [&str; 2] = ["NetworkManager", "mptcpd"];
 
@@ -85,7 +87,12 @@ pub fn examine(
     evidence.connections = unless_refused("connections", settled_connections(&evidence)).unwrap_or_default();
     if data.may_stand_still() {
         std::thread::sleep(GRACE.saturating_sub(start.elapsed()));
-        evidence.data = [data, unless_refused("data", live_data()).unwrap_or_default()];
+        let mut later = unless_refused("data", live_data()).unwrap_or_default();
+        if !stalled(&data, &later).is_empty() {
+            std::thread::sleep(REROUTED);
+            later = unless_refused("data", live_data()).unwrap_or_default();
+        }
+        evidence.data = [data, later];
     }
     evidence.unconfirmed = unless_refused("requests", sock_diag::unconfirmed_requests()).unwrap_or_default();
     evidence.listeners = unless_refused("listeners", sock_diag::listeners()).unwrap_or_default();
