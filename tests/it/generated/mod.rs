@@ -175,11 +175,39 @@ fn completions_are_fresh() {
     for (shell, file) in files {
         let mut completions = Vec::new();
         clap_complete::generate(shell, &mut command_line(), "mptcp-apply", &mut completions);
-        let completions = String::from_utf8(completions).expect("UTF-8");
+        let mut completions = String::from_utf8(completions).expect("UTF-8");
+        if shell == Shell::Zsh {
+            completions = with_verbs_or_files(&completions);
+        }
         // clap_complete 4.6 takes the hyphen of the program's name for the mark of a subcommand, in one of two places, and
         // so bash would complete nothing behind a subcommand.
         fresh(file, completions.replace("mptcp__subcmd__apply", "mptcp__apply"));
     }
+}
+
+/// clap_complete 4.6 takes the first word for a file, so that zsh would complete nothing behind a verb. It is either.
+#[track_caller]
+fn with_verbs_or_files(zsh: &str) -> String {
+    const FIRST: &str = "'::paths -- Files and folders, `-` for standard input:_files' \\\n\":: :_mptcp-apply_commands\" \\\n";
+    const CASE: &str = "        case $line[2] in\n";
+    const ESAC: &str = "        esac\n    ;;\nesac\n}\n";
+    const END: &str = "(( $+functions[_mptcp-apply_commands] )) ||\n";
+    let replaced = [
+        (FIRST, "\": :_mptcp-apply_verbs_or_files\" \\\n"),
+        ("words=($line[2] ", "words=($line[1] "),
+        ("command-$line[2]:", "command-$line[1]:"),
+        (CASE, "        case $line[1] in\n"),
+        (ESAC, "            (*)\n_files && ret=0\n;;\n        esac\n    ;;\nesac\n}\n"),
+        (
+            END,
+            "_mptcp-apply_verbs_or_files() {\n    _alternative 'commands:command:_mptcp-apply_commands' \
+             'files:file:_files'\n}\n\n(( $+functions[_mptcp-apply_commands] )) ||\n",
+        ),
+    ];
+    replaced.iter().fold(zsh.to_owned(), |text, (from, to)| {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        text.replace(from, to)
+    })
 }
 
 #[test]
