@@ -6,10 +6,13 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, sock
 
 use super::sock_diag;
 
-/// How often the kernel has found a blackhole in this thread's network namespace (`MPTCP_MIB_BLACKHOLE`). 0 before Linux
+/// The counter of blackholes (`MPTCP_MIB_BLACKHOLE`).
+const FOUND: &str = "Blackhole";
+
+/// How often the kernel has found a blackhole in this thread's network namespace. 0 before Linux
 /// 6.12, which has no such pause.
 pub fn count() -> u64 {
-    sock_diag::counters().unwrap_or_default().get("Blackhole")
+    sock_diag::counters().unwrap_or_default().get(FOUND)
 }
 
 /// Whether a connection that a program opens now is plain TCP for that reason.
@@ -19,15 +22,15 @@ pub fn count() -> u64 {
 /// one ends there, and no packet is sent.
 pub fn is_paused() -> bool {
     const DISCARD: u16 = 9;
-    let disabled = || sock_diag::counters().unwrap_or_default().get("MPCapableSYNTXDisabled");
-    if count() == 0 {
+    const DISABLED: &str = "MPCapableSYNTXDisabled";
+    let before = sock_diag::counters().unwrap_or_default();
+    if before.get(FOUND) == 0 {
         return false;
     }
-    let before = disabled();
     let (family, flags) = (AddressFamily::INET, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK);
     if let Ok(socket) = socket_with(family, SocketType::STREAM, flags, Some(ipproto::MPTCP)) {
         let _ = connect(&socket, &SocketAddrV4::new(Ipv4Addr::BROADCAST, DISCARD));
     }
     // If other programs connected meanwhile, they met the same.
-    disabled() > before
+    sock_diag::counters().unwrap_or_default().get(DISABLED) > before.get(DISABLED)
 }
