@@ -109,6 +109,11 @@ impl Run {
         }
     }
 
+    /// The diagnostic with the name of its endpoint.
+    fn about(&self, row: &Endpoint, diagnostic: Diagnostic) -> Diagnostic {
+        Diagnostic { endpoint: self.names.get(&row.identity).cloned(), ..diagnostic }
+    }
+
     fn refusal(&self, row: &Endpoint, effect: &RenewalEffect) -> Diagnostic {
         let lost = counted(effect.closed - effect.returning, "connection");
         let why = if row.identity.port.is_some() {
@@ -122,8 +127,7 @@ impl Run {
         let called = self.called(row);
         let message = format!("renewing {called} closes subflows of {lost} that may not come back: {why}");
         let help = "nothing was changed; `--force` renews it all the same";
-        let name = self.names.get(&row.identity).cloned();
-        Diagnostic { endpoint: name, ..Diagnostic::error(code::RENEW_CLOSES, message).help(help) }
+        self.about(row, Diagnostic::error(code::RENEW_CLOSES, message).help(help))
     }
 
     /// What is closed, to be said before it is done.
@@ -133,8 +137,7 @@ impl Run {
             let (called, closed) = (self.called(row), counted(*closed, "connection"));
             let message =
                 format!("renewing {called} closes the subflows of {closed}; {returning} can ask again");
-            let name = self.names.get(&row.identity).cloned();
-            Diagnostic { endpoint: name, ..Diagnostic::warning(code::RENEW_CLOSES, message) }
+            self.about(row, Diagnostic::warning(code::RENEW_CLOSES, message))
         };
         closing.map(warning).collect()
     }
@@ -192,8 +195,7 @@ impl Run {
                 );
                 let warning = Diagnostic::warning(code::SUBFLOW_MISSING, message)
                     .help("`mptcp-apply doctor` looks for the reason");
-                let name = self.names.get(&row.identity).cloned();
-                report.diagnostics.push(Diagnostic { endpoint: name, ..warning });
+                report.diagnostics.push(self.about(row, warning));
             } else {
                 outcome += &format!("{called}: {} with a subflow\n", counted(there, "connection"));
             }
