@@ -45,13 +45,12 @@ impl ResolvedUplinks {
                 let best = facts.default_routes(family, interface.index)?.into_iter().min();
                 // Nothing leaves by an interface without a default route unless it has its address.
                 let Some(metric) = best.map(|best| best.metric) else { continue };
-                let is_its_route = |route: &&UplinkRoute| stands_in(route, family, metric);
                 let is_down = match health {
                     UplinkHealth::Down => true,
                     UplinkHealth::Up | UplinkHealth::NotRun(_) => false,
                     // What a watch has found out stays until one knows better.
                     UplinkHealth::Undecided | UplinkHealth::Unwatched => {
-                        current.routes.iter().any(|route| is_its_route(&route))
+                        current.routes.iter().any(|route| stands_in(route, family, metric))
                     }
                 };
                 down.extend(is_down.then_some((family, interface.index)));
