@@ -1,4 +1,7 @@
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+
+use clap::CommandFactory;
 
 use super::*;
 
