@@ -17,7 +17,7 @@ use crate::doctor::ProbeTarget;
 use crate::linux::netns::Names;
 use crate::model::{Exit, Operation, Token};
 
-/// Bring this host's MPTCP endpoints and limits to what YAML files declare
+/// Bring this host's MPTCP endpoints, limits and uplinks to what YAML declares
 #[derive(Debug, Parser)]
 #[command(
     name = "mptcp-apply",
@@ -279,7 +279,7 @@ pub struct Apply {
     pub strict: bool,
     /// Keep running, and re-apply after changes
     ///
-    /// Applies again when files, folders, links or addresses change, on SIGHUP, and every `--resync` seconds.
+    /// Applies again when files, folders, links, addresses, routes or rules change, on SIGHUP, and every `--resync` seconds.
     #[arg(short, long, conflicts_with_all = ["dry_run", "rehearse", "wait", "detailed_exitcode"])]
     pub watch: bool,
     /// With --watch: re-apply every SECS [30]
