@@ -581,12 +581,20 @@ pub const TABLE: &[Situation] = &[
         expected: &["subflow-refused"],
         ..BEHIND
     },
+    // Linux takes every destination for a neighbour on an interface that a socket is bound to, and a tunnel takes it all.
     Situation {
-        name: "a tunnel without a route",
+        name: "healthy: a tunnel without a route",
         scripts: [TUNNEL[0], ""],
         router: TUNNEL[1],
+        ..BEHIND
+    },
+    Situation {
+        name: "a tunnel without a route, no dev",
+        scripts: [TUNNEL[0], ""],
+        router: TUNNEL[1],
+        configs: [TWO_ANYWHERE, ""],
         talk: Talk::Live(1),
-        expected: &["no-route"],
+        expected: &["route-elsewhere"],
         remedy: Remedy::AsPrinted(&[]),
         ..BEHIND
     },
