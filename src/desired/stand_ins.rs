@@ -142,7 +142,7 @@ fn warning(uplink: &Uplink, check: &Located<UplinkCheck>, health: &UplinkHealth)
         UplinkHealth::NotRun(why) => (
             code::CHECK_NOT_RUN,
             format!("uplink `{name}` counts as up, since it cannot be checked: {why}"),
-            "correct its `check`, or leave it out",
+            "correct its `check`, or leave it out; mptcp-apply-watch.service takes a drop-in for it (packaging/README.md)",
         ),
         UplinkHealth::Undecided | UplinkHealth::Up | UplinkHealth::Down => return None,
     };

@@ -111,9 +111,12 @@ fn an_instance_keeps_its_network_namespace_alone() {
     assert_eq!(inside(), "192.0.2.1 id 1 subflow dev eth1");
 }
 
+/// The one for checks of uplinks.
+pub const CHECKS: usize = 4;
+
 /// One of the drop-ins in the README of `packaging`, as it stands there.
 #[track_caller]
-fn drop_in_of_the_readme(number: usize) -> String {
+pub fn drop_in_of_the_readme(number: usize) -> String {
     let readme = std::fs::read_to_string(project().join("packaging/README.md")).expect("a README");
     let text = readme.split("```ini\n").nth(number).and_then(|rest| rest.split("```").next());
     text.expect("a drop-in").to_owned()
@@ -143,7 +146,7 @@ fn with_sockets_the_watch_checks_uplinks() {
     says(
         "uplink `b` (eth0) counts as up, since it cannot be checked: cannot run a command: Operation not permitted",
     );
-    machine.drop_in("mptcp-apply-watch", &drop_in_of_the_readme(4));
+    machine.drop_in("mptcp-apply-watch", &drop_in_of_the_readme(CHECKS));
     machine.does("restart mptcp-apply-watch");
     says("uplink `a` (eth1) is down: no answer within 100 ms");
     says("uplink `b` (eth0) is down: its command exited with 1: eth0 is silent");

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use crate::kernel::systemd::machine::write;
+use crate::kernel::systemd::sandbox::{CHECKS, drop_in_of_the_readme};
 use crate::support::run;
 
 use super::site::{DEVS, FIRST, MOVED, Manager, ONE, PutBack, Site};
@@ -94,14 +95,17 @@ fn network_manager_checks_its_connectivity_too() {
     let is_doubted = || defaults().contains(" dev eth1 proto dhcp src 10.0.1.50 metric 20100");
     let stands_in = || defaults().contains(" dev eth2 proto 109 ");
     let is_settled = || !is_doubted() && !stands_in() && defaults().contains(" dev eth1 ");
-    let silence =
-        |verb: &str| site.sh(&format!("ip -n r rule {verb} iif r1 to 203.0.113.9 priority 50 blackhole"));
+    // What comes to the far end is local there, so its answers are what is discarded.
+    let silence = |verb: &str| {
+        site.sh(&format!("ip -n r rule {verb} from 203.0.113.9 to 10.0.1.0/24 priority 50 blackhole"))
+    };
     wait_long("both providers answer", is_settled);
     site.machine.does("stop mptcp-apply-watch");
     silence("add");
     let alone = wait_long("the worse metric", is_doubted);
     silence("del");
     wait_long("the end of the worse metric", is_settled);
+    site.machine.drop_in("mptcp-apply-watch", &drop_in_of_the_readme(CHECKS));
     site.machine.does("start mptcp-apply-watch");
     let before = site.put_back();
     silence("add");
