@@ -25,6 +25,9 @@ _mptcp__apply() {
             mptcp__apply,doctor)
                 cmd="mptcp__apply__subcmd__doctor"
                 ;;
+            mptcp__apply,history)
+                cmd="mptcp__apply__subcmd__history"
+                ;;
             mptcp__apply,monitor)
                 cmd="mptcp__apply__subcmd__monitor"
                 ;;
@@ -172,6 +175,42 @@ _mptcp__apply() {
             fi
             case "${prev}" in
                 --probe)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --root-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mptcp__apply__subcmd__history)
+            opts="-q -v -h --netns --format --color --quiet --verbose --root-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --netns)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

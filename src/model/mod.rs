@@ -14,6 +14,7 @@ mod exit;
 mod family;
 mod flags;
 mod health;
+mod history;
 mod host;
 mod keeper;
 mod limits;
@@ -36,6 +37,7 @@ pub use exit::Exit;
 pub use family::Family;
 pub use flags::Flags;
 pub use health::{CheckOutcome, UplinkHealth, UplinkStatus};
+pub use history::{Beginning, PastState, RunKind};
 pub use host::{
     AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing, UnconfirmedRequest,
 };

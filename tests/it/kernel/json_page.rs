@@ -94,6 +94,8 @@ fn it_names_every_field() {
     documents.push(document(client, &["show", "--connections"], ""));
     documents.push(document(client, &["doctor", "-", "--report"], CONFIG));
     documents.push(document(client, &["status", "-"], CONFIG));
+    documents.push(document(client, &["history"], ""));
+    documents.push(document(client, &["history", "1"], ""));
     documents.push(document(client, &["connection", "1", "remove", "id", "1"], ""));
     documents.push(document(client, &["doctor", "-", "--probe", SERVICE], REFUSED));
     drop(connection);

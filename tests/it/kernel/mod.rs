@@ -10,6 +10,7 @@ mod endpoints;
 mod failures;
 mod faults;
 mod healing;
+mod history;
 mod hostile_names;
 mod interrupted;
 mod json_page;
