@@ -12,6 +12,7 @@ mod files;
 mod healing;
 pub mod namespace;
 mod namespace_checks;
+pub mod story;
 mod systemd;
 mod watch_set;
 

@@ -37,6 +37,7 @@ mod selectors;
 mod settings;
 mod show;
 mod status;
+mod story;
 mod strace;
 mod systemd;
 mod trial;
