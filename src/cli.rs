@@ -303,6 +303,12 @@ pub struct Apply {
     /// The kernel sends no event when endpoints, limits or sysctls change, so they are read again. 0 means never.
     #[arg(long, value_name = "SECS", value_hint = ValueHint::Other, requires = "watch", value_parser = seconds)]
     pub resync: Option<u32>,
+    /// With --watch: write metrics to FILE
+    ///
+    /// It has what `status --format openmetrics` prints, and what the watch counts. It is replaced as a whole after each
+    /// pass that changes something, and every `--resync` seconds.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "watch")]
+    pub metrics: Option<PathBuf>,
     /// Use this named network namespace
     ///
     /// `ip netns` lists them. Without this option, the program uses the namespace in which it is started. May be

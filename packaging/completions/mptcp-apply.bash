@@ -53,7 +53,7 @@ _mptcp__apply() {
 
     case "${cmd}" in
         mptcp__apply)
-            opts="-n -w -q -v -h -V --dry-run --rehearse --diff --detailed-exitcode --wait --strict --watch --resync --netns --format --color --quiet --verbose --root-dir --help --version check status show try doctor monitor connection renew schema"
+            opts="-n -w -q -v -h -V --dry-run --rehearse --diff --detailed-exitcode --wait --strict --watch --resync --metrics --netns --format --color --quiet --verbose --root-dir --help --version check status show try doctor monitor connection renew history schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -70,6 +70,21 @@ _mptcp__apply() {
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --metrics)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
                     fi
                     return 0
                     ;;

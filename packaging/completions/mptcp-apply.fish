@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_mptcp_apply_global_optspecs
-    string join \n n/dry-run rehearse diff detailed-exitcode wait= strict w/watch resync= netns= format= color= q/quiet v/verbose root-dir= h/help V/version
+    string join \n n/dry-run rehearse diff detailed-exitcode wait= strict w/watch resync= metrics= netns= format= color= q/quiet v/verbose root-dir= h/help V/version
 end
 
 function __fish_mptcp_apply_needs_command
@@ -26,6 +26,7 @@ end
 
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l wait -d 'Wait up to SECS for what is missing' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l resync -d 'With --watch: re-apply every SECS [30]' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l metrics -d 'With --watch: write metrics to FILE' -r -F
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l netns -d 'Use this named network namespace' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'

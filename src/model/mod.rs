@@ -41,7 +41,7 @@ pub use history::{Beginning, PastState, RunKind};
 pub use host::{
     AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing, UnconfirmedRequest,
 };
-pub use keeper::{Keeper, KeeperRole};
+pub use keeper::{Keeper, KeeperRole, WatchCounters};
 pub use limits::Limits;
 pub use moment::Moment;
 pub use operation::{ConnectionManager, ManagedConnection, Operation, Priority};

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::config::{Config, LoadedConfig};
 use crate::desired::{Need, needs};
-use crate::linux::{Changes, LinuxPathManager, blackhole, netns};
+use crate::linux::{Changes, LinuxPathManager, blackhole, clock, netns};
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::{
-    Endpoint, EndpointNames, Exit, Identity, Reason, State, Step, Sysctl, counted, escaped,
+    Endpoint, EndpointNames, Exit, Identity, Reason, State, Step, Sysctl, WatchCounters, counted, escaped,
 };
 use crate::reconcile::{self, Failure, LockError, Mode, Record, Report, Verdict};
 use crate::rundir::RunDir;
@@ -56,6 +56,8 @@ pub struct WatchedNamespace {
     host: HostView,
     /// The names that endpoints had in the last pass.
     names: EndpointNames,
+    /// What was counted.
+    pub counters: WatchCounters,
     /// The state after the last pass that reached its goal.
     reached: Option<State>,
     failures: u32,
@@ -92,6 +94,7 @@ impl WatchedNamespace {
             check_events: Vec::new(),
             host: HostView::default(),
             names: EndpointNames::new(),
+            counters: WatchCounters::default(),
             blackhole: BlackholePause::default(),
             reached: None,
             failures: 0,
@@ -152,6 +155,7 @@ impl WatchedNamespace {
         if self.hopeless && trigger != Trigger::Files {
             return None;
         }
+        self.counters.last = clock::now();
         log::info!("{}looking: {}", self.prefix(), trigger.word());
         let result = entered.and_then(|()| self.reconcile(config, (&mut cause, now), ending));
         let is_news = match &result {
@@ -229,7 +233,9 @@ impl WatchedNamespace {
         let mut report = reconcile::reconcile(loaded, &mut system, rundir, Mode::Watch(&renewed))?;
         self.learn_cause(cause, requests, &mut report, &mut system)?;
         if let Some(reached) = self.reached.as_ref().filter(|_| trigger != Trigger::Files) {
-            for what in drift::between(reached, &report.before, report.steps()) {
+            let drift = drift::between(reached, &report.before, report.steps());
+            self.counters.drift += u64::from(!drift.is_empty());
+            for what in drift {
                 log::warn!("{prefix}{what}");
             }
         }
@@ -305,6 +311,8 @@ impl WatchedNamespace {
             Err(failure) => (failure.kind.exit(), 0, &failure.diagnostics),
         };
         let worked = exit == Exit::Success;
+        self.counters.passes += 1;
+        self.counters.failures += u64::from(!worked);
         self.failures = if worked { 0 } else { self.failures.saturating_add(1) };
         self.hopeless = exit == Exit::Unsupported && steps > 0;
         if let Some(pause) = self.retry_after() {

@@ -1,6 +1,7 @@
 //! `--watch`: keeps running, and re-applies the files after changes.
 
 mod config;
+mod metrics;
 mod namespaces;
 
 use std::collections::BTreeSet;
@@ -19,6 +20,7 @@ use crate::watch::story::{Cause, Trigger};
 use crate::watch::{Debounce, EventSources, Systemd, Wakeup};
 
 use super::{Output, load};
+use metrics::Metrics;
 
 /// The default of `--resync`: seconds after a pass over all namespaces until the next one.
 const RESYNC: u32 = 30;
@@ -65,6 +67,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         namespaces,
         missing: Vec::new(),
         systemd: Systemd::from_environment(),
+        metrics: options.metrics.as_deref().map(Metrics::new),
         debounce: Debounce::default(),
         pending: Pending::default(),
         unfinished_until: None,
@@ -101,6 +104,8 @@ struct Watch<'a> {
     /// The names of `--netns` that match no namespace.
     missing: Vec<Names>,
     systemd: Systemd,
+    /// With `--metrics`.
+    metrics: Option<Metrics>,
     debounce: Debounce,
     pending: Pending,
     /// The time to read files that were half written.

@@ -16,7 +16,7 @@ use crate::reconcile::{Report, StepOutcome};
 use crate::report::{ReportContext, time};
 use crate::watch::CheckNews;
 use crate::watch::namespace::{Pass, WatchedNamespace};
-use crate::watch::story::{Cause, consequence};
+use crate::watch::story::{Cause, Trigger, consequence};
 
 use super::{Pending, Watch};
 
@@ -31,10 +31,10 @@ impl Watch<'_> {
 
     /// Makes a pass over the namespaces of these numbers. The worst exit code.
     pub fn pass(&mut self, numbers: &BTreeSet<usize>, cause: &Cause) -> Exit {
-        let Watch { output, config, events, namespaces, .. } = self;
+        let Watch { output, config, events, namespaces, metrics, .. } = self;
         let Some(config) = config else { return Exit::Success };
         let ending = events.ending();
-        let mut worst = Exit::Success;
+        let (mut worst, mut is_seen) = (Exit::Success, false);
         for number in numbers {
             // Hundreds of namespaces may take longer than SIGTERM may be delayed.
             if ending.load(Ordering::Relaxed) {
@@ -42,11 +42,23 @@ impl Watch<'_> {
             }
             let namespace = &mut namespaces[*number];
             let exit = match namespace.pass(config, (cause.clone(), events.elapsed()), &ending) {
-                Some(pass) => report(output, config, namespace, events.elapsed(), &pass),
+                Some(pass) => {
+                    let exit = report(output, config, namespace, events.elapsed(), &pass);
+                    if let Some(metrics) = metrics
+                        && (pass.is_news || pass.cause.trigger == Trigger::Resync)
+                    {
+                        metrics.look(namespace, config);
+                        is_seen = true;
+                    }
+                    exit
+                }
                 None => Exit::Unsupported,
             };
             worst = worst.worse(exit);
             namespace.retry_at = namespace.retry_after().map(|pause| events.elapsed() + pause);
+        }
+        if let Some(metrics) = metrics.as_mut().filter(|_| is_seen) {
+            metrics.write(namespaces);
         }
         self.go_home();
         worst

@@ -17,6 +17,7 @@ mod json_page;
 mod kills;
 mod links;
 mod live;
+mod metrics;
 mod model;
 mod monitor;
 mod netns;
