@@ -32,7 +32,7 @@ pub trait Record {
     /// When it cannot be written.
     fn remember(&self, owned: &OwnedEndpoints) -> io::Result<()>;
 
-    /// Keeps the state before a run that is about to change it, for who wants to go back.
+    /// Keeps the state before a run that is about to change it, so that it can be brought back.
     ///
     /// # Errors
     /// When it cannot be written.

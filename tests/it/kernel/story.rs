@@ -66,14 +66,26 @@ fn each_pass_says_what_happened() {
     renew.args(["renew", "10.7.0.1"]);
     run(renew, "").expect(0);
     pass(&watcher, "renew asked for: lte (10.7.0.1) is added again");
-    watcher.wait_until_idle();
+    watcher.stop();
+}
 
+/// As long as another endpoint opens subflows: the last one would be kept.
+#[test]
+fn a_renamed_interface_is_the_reason() {
+    let (namespace, _, command) = host(
+        "{version: 1, endpoints: {lte: {dev: 'wwan*', family: ipv4, flags: [subflow]}, \
+         other: {address: 10.8.0.1, flags: [subflow]}}}",
+    );
+    namespace.ip("address add 10.8.0.1/24 dev peer0");
+    let watcher = Watcher::run(command);
+    pass(&watcher, "started: lte (10.7.0.1) joins, other (10.8.0.1) joins");
+    watcher.wait_until_idle();
     // It sees all of that at once.
     watcher.signal(Signal::STOP);
     namespace.ip_batch("link set wwan0 down\nlink set wwan0 name lan0\nlink set lan0 up\n");
     watcher.signal(Signal::CONT);
     let lines = pass(&watcher, "wwan0 was renamed to lan0: lte (10.7.0.1) leaves");
-    assert!(lines[1].ends_with("interface renamed, closes its subflows"), "{lines:?}");
+    assert!(lines[1].ends_with("lte, interface renamed, closes its subflows"), "{lines:?}");
     watcher.stop();
 }
 

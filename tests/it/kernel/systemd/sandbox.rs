@@ -157,9 +157,7 @@ fn with_a_folder_the_watch_keeps_metrics() {
     machine.write(CONFIG, "{version: 1, endpoints: {a: {address: 10.0.0.1, flags: [signal]}}}");
     machine.drop_in("mptcp-apply-watch", &drop_in_of_the_readme(5));
     machine.does("start mptcp-apply-watch");
-    let mut cat = machine.command("cat");
-    cat.arg(format!("/{FOLDER}/mptcp.prom"));
-    let page = run(cat, "").expect(0).stdout;
+    let page = machine.proc(&format!("1/root/{FOLDER}/mptcp.prom"));
     assert!(page.contains("\nmptcp_apply_endpoints_present 1\n"), "{page}");
     assert!(page.contains("\nmptcp_apply_watch_passes_total 1\n"), "{page}");
     assert_eq!(machine.property("mptcp-apply-watch", "StatusText"), "as declared: 1 endpoint");
