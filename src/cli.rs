@@ -7,6 +7,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+use std::num::NonZeroU8;
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
@@ -24,7 +25,7 @@ use crate::model::{Exit, Operation, Token};
     version,
     disable_help_flag = true,
     disable_help_subcommand = true,
-    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply status [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply connection [OPTIONS] [TOKEN VERB WORD...]\n       mptcp-apply renew [OPTIONS] NAME...\n       mptcp-apply schema\n       mptcp-apply help [COMMAND]",
+    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply status [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply connection [OPTIONS] [TOKEN VERB WORD...]\n       mptcp-apply renew [OPTIONS] NAME...\n       mptcp-apply history [OPTIONS] [N]\n       mptcp-apply schema\n       mptcp-apply help [COMMAND]",
     after_help = after_help()
 )]
 pub struct Cli {
@@ -97,6 +98,8 @@ pub enum Command {
     Connection(ConnectionArgs),
     /// Ask for the subflows of an endpoint again
     Renew(Renew),
+    /// List the states before the last runs, or print one
+    History(History),
     /// Print the JSON Schema of the configuration
     Schema,
 }
@@ -115,8 +118,8 @@ pub struct Doctor {
     pub probe: Option<ProbeTarget>,
     /// Print everything that a bug report needs
     ///
-    /// Versions, what applying would change, the kernel's state, live connections, counters, interfaces, addresses and
-    /// routes follow the findings. Read it before you publish it: it has the addresses of this host and of its peers.
+    /// Versions, what applying would change, the kernel's state, live connections, counters, interfaces, addresses,
+    /// routes and the last runs follow the findings. Read it before you publish it: it has the addresses of this host and of its peers.
     #[arg(long)]
     pub report: bool,
 }
@@ -218,6 +221,19 @@ pub struct Renew {
     pub netns: Vec<Names>,
 }
 
+/// Options of `history`.
+#[derive(Debug, Args)]
+pub struct History {
+    /// Which state: 1 is the one before the last run
+    #[arg(value_name = "N", value_hint = ValueHint::Other)]
+    pub number: Option<NonZeroU8>,
+    /// Use this named network namespace
+    ///
+    /// May be repeated, and takes globs.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    pub netns: Vec<Names>,
+}
+
 /// Options of `try`.
 #[derive(Debug, Args)]
 pub struct Try {
@@ -287,6 +303,12 @@ pub struct Apply {
     /// The kernel sends no event when endpoints, limits or sysctls change, so they are read again. 0 means never.
     #[arg(long, value_name = "SECS", value_hint = ValueHint::Other, requires = "watch", value_parser = seconds)]
     pub resync: Option<u32>,
+    /// With --watch: write metrics to FILE
+    ///
+    /// It has what `status --format openmetrics` prints, and what the watch counts. It is replaced as a whole after each
+    /// pass that changes something, and every `--resync` seconds.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "watch")]
+    pub metrics: Option<PathBuf>,
     /// Use this named network namespace
     ///
     /// `ip netns` lists them. Without this option, the program uses the namespace in which it is started. May be
@@ -308,8 +330,8 @@ impl Apply {
 pub struct Common {
     /// text, json, yaml (show), openmetrics
     ///
-    /// `text`, the default, is for people. `json` is one document a line. `yaml`, which only `show` writes, is a
-    /// configuration that, applied, changes nothing. `openmetrics`, which only `status` writes, is for the textfile
+    /// `text`, the default, is for people. `json` is one document a line. `yaml`, which only `show` and `history` write,
+    /// is a configuration that, applied, leads to the state that is shown. `openmetrics`, which only `status` writes, is for the textfile
     /// collector of node_exporter.
     #[arg(long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<Format>,

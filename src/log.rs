@@ -48,16 +48,19 @@ pub fn marked(level: Level, text: &str) -> String {
         Level::Info => "<6>",
         Level::Debug | Level::Trace => "<7>",
     };
-    let mark = if is_journal() { mark } else { "" };
+    let mark = if is_journal(Stream::Error) { mark } else { "" };
     text.split_inclusive('\n').map(|line| format!("{mark}{line}")).collect()
 }
 
-/// Whether standard error is the journal, whose device and inode are in the environment.
-fn is_journal() -> bool {
-    static JOURNAL: OnceLock<bool> = OnceLock::new();
-    *JOURNAL.get_or_init(|| {
-        let Some(stream) = std::env::var_os("JOURNAL_STREAM") else { return false };
-        let own = rustix::fs::fstat(io::stderr());
-        own.is_ok_and(|own| stream.to_str() == Some(format!("{}:{}", own.st_dev, own.st_ino).as_str()))
+/// Whether a stream is the journal, whose device and inode are in the environment.
+pub fn is_journal(stream: Stream) -> bool {
+    static JOURNAL: [OnceLock<bool>; 2] = [const { OnceLock::new() }; 2];
+    *JOURNAL[stream as usize].get_or_init(|| {
+        let Some(journal) = std::env::var_os("JOURNAL_STREAM") else { return false };
+        let own = match stream {
+            Stream::Output => rustix::fs::fstat(io::stdout()),
+            Stream::Error => rustix::fs::fstat(io::stderr()),
+        };
+        own.is_ok_and(|own| journal.to_str() == Some(format!("{}:{}", own.st_dev, own.st_ino).as_str()))
     })
 }

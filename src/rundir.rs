@@ -7,12 +7,13 @@
 //! help for `prune: false` and never trusted beyond that: what another boot recorded, and whatever the kernel does not
 //! have, is forgotten.
 
+mod history;
 mod uplinks;
 
-use std::fs::{self, DirBuilder, File, Metadata, Permissions, TryLockError};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::{self, DirBuilder, File, Metadata, TryLockError};
+use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -20,7 +21,8 @@ use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
 use crate::linux::claim::NamespaceClaim;
 use crate::linux::locks::Holder;
-use crate::model::{AddressId, Identity, OwnedEndpoints, escaped_path};
+use crate::linux::replace::replace;
+use crate::model::{AddressId, Beginning, Identity, OwnedEndpoints, State, escaped_path};
 use crate::reconcile::{LockError, Record};
 use crate::system::Error;
 
@@ -125,18 +127,7 @@ impl RunDir {
     fn replace(&self, kind: &str, text: &str) -> io::Result<()> {
         let (path, new) = (self.file(kind), self.file(&format!("{kind}.new")));
         self.create_folder()?;
-        // Left behind by a run that was killed, or anything else; what is made then is this user's own file.
-        let _ = fs::remove_file(&new);
-        let written =
-            File::options().write(true).create_new(true).mode(0o644).open(&new).and_then(|mut file| {
-                // Others may plan with it, whatever this process hides of its files otherwise.
-                file.set_permissions(Permissions::from_mode(0o644))?;
-                file.write_all(text.as_bytes())
-            });
-        written.and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
-            // Half a file would only fill a full disk further.
-            let _ = fs::remove_file(&new);
-        })
+        replace(&path, &new, text)
     }
 
     /// The file by which a run asks the watch that holds the lock to renew endpoints. It need not exist.
@@ -180,11 +171,15 @@ impl RunDir {
 
     /// The text of a file; none where there is none.
     fn read(&self, kind: &str, trusted: Trust) -> io::Result<Option<String>> {
+        self.read_at_most(RECORD_MAX, kind, trusted)
+    }
+
+    fn read_at_most(&self, length: u64, kind: &str, trusted: Trust) -> io::Result<Option<String>> {
         let (path, mut bytes) = (self.file(kind), Vec::new());
         let judged = self.judge_folder(trusted).and_then(|()| self.judge_file(&path, trusted));
         let file = judged.and_then(|()| File::open(&path));
-        match file.and_then(|file| file.take(RECORD_MAX + 1).read_to_end(&mut bytes)) {
-            Ok(_) if bytes.len() as u64 > RECORD_MAX => {
+        match file.and_then(|file| file.take(length + 1).read_to_end(&mut bytes)) {
+            Ok(_) if bytes.len() as u64 > length => {
                 Err(io::Error::other(format!("{} is larger than any record", escaped_path(&path))))
             }
             Ok(_) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
@@ -256,6 +251,14 @@ impl Record for RunDir {
 
     fn remember(&self, owned: &OwnedEndpoints) -> io::Result<()> {
         self.write_owned(owned)
+    }
+
+    fn keep(&self, run: &Beginning<'_>) -> io::Result<()> {
+        self.append_history(run)
+    }
+
+    fn forget(&self, before: &State) -> io::Result<()> {
+        self.shorten_history(before)
     }
 
     fn inherit(&self, start: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_mptcp_apply_global_optspecs
-    string join \n n/dry-run rehearse diff detailed-exitcode wait= strict w/watch resync= netns= format= color= q/quiet v/verbose root-dir= h/help V/version
+    string join \n n/dry-run rehearse diff detailed-exitcode wait= strict w/watch resync= metrics= netns= format= color= q/quiet v/verbose root-dir= h/help V/version
 end
 
 function __fish_mptcp_apply_needs_command
@@ -26,6 +26,7 @@ end
 
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l wait -d 'Wait up to SECS for what is missing' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l resync -d 'With --watch: re-apply every SECS [30]' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l metrics -d 'With --watch: write metrics to FILE' -r -F
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l netns -d 'Use this named network namespace' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
@@ -53,6 +54,7 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "doctor" -d 'Ex
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "monitor" -d 'Print events of connections and subflows'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "connection" -d 'List live connections, or change one by hand'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "renew" -d 'Ask for the subflows of an endpoint again'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "history" -d 'List the states before the last runs, or print one'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "schema" -d 'Print the JSON Schema of the configuration'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
@@ -159,6 +161,18 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l force 
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s q -l quiet -d 'Print errors only'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s h -l help -d 'Print this help'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand history" -l netns -d 'Use this named network namespace' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand history" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
+json\t'For programs, one document a line'
+yaml\t'As a configuration'
+openmetrics\t'As metrics for Prometheus'"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand history" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand history" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand history" -s q -l quiet -d 'Print errors only'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand history" -s v -l verbose -d 'Log each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand history" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
 yaml\t'As a configuration'

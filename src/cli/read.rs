@@ -34,10 +34,13 @@ impl Cli {
             let message = "a subcommand takes no options or paths of applying";
             return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
         }
-        if cli.common.format() == Format::Yaml
-            && !matches!(&cli.command, Some(Command::Show(show)) if show.id.is_none())
-        {
-            let message = "only `show` without `--id` writes YAML";
+        let writes_yaml = match &cli.command {
+            Some(Command::Show(show)) => show.id.is_none(),
+            Some(Command::History(history)) => history.number.is_some(),
+            _ => false,
+        };
+        if cli.common.format() == Format::Yaml && !writes_yaml {
+            let message = "only `show` without `--id`, and `history` with a number, write YAML";
             return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
         }
         if cli.common.format() == Format::OpenMetrics && !matches!(&cli.command, Some(Command::Status(_))) {

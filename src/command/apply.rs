@@ -36,7 +36,7 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
         Strictness::Lenient => Severity::Warning,
     };
     let report = |netns: Option<&str>, result: &Result<Report, Failure>| {
-        let context = ReportContext { loaded: Some(&loaded), netns, trigger: None, checks: &[] };
+        let context = ReportContext { loaded: Some(&loaded), netns, cause: None, checks: &[] };
         output.report(&context, result, options.applies(), options.diff)
     };
     let fail = |netns: Option<&str>, failure| report(netns, &Err(failure));

@@ -50,7 +50,9 @@ pub fn run(options: &Doctor, common: &Common) -> io::Result<Exit> {
         evidence::complete(&mut evidence);
         output.diagnose_one(private());
     }
-    let report = BugReport::new(&findings, &sources, &evidence);
+    let history = RunDir::of_this_namespace().ok().filter(|_| options.report);
+    let history = history.and_then(|rundir| rundir.history().ok()).unwrap_or_default();
+    let report = BugReport::new(&findings, &sources, &evidence, &history);
     match output.format {
         OutputFormat::Json if options.report => {
             output.print_json(&report.json().map_err(io::Error::other)?)?

@@ -41,7 +41,7 @@ pub fn run(common: &Common) -> io::Result<Exit> {
 /// # Errors
 /// When the report cannot be written.
 pub fn put_back(revert: &Revert, output: &Output) -> io::Result<Exit> {
-    let context = ReportContext { loaded: None, netns: None, trigger: None, checks: &[] };
+    let context = ReportContext { loaded: None, netns: None, cause: None, checks: &[] };
     let result = pass(revert);
     let exit = output.report(&context, &result, true, false)?;
     // If the pass could not start, the trial is still in force.

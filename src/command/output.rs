@@ -14,7 +14,7 @@ use crate::model::{Exit, code, escaped};
 use crate::reconcile::{Failure, FailureKind, Report};
 use crate::report::json_v1::{FailureJson, PlanJson};
 use crate::report::snippet::Snippets;
-use crate::report::{ReportContext, Style, text, yaml};
+use crate::report::{PassCause, ReportContext, Style, text, yaml};
 use crate::source::SourceFile;
 
 /// The format of results; `show` also knows YAML.
@@ -190,22 +190,23 @@ impl Output {
         let titles = if failed { ["before", "after"] } else { ["current", "desired"] };
         let Report { before, after, names, .. } = report;
         let diff = || yaml::diff(before, after, names, titles).map_err(io::Error::other);
+        let heading = context.cause.map_or("", |cause| cause.heading);
         match self.format {
             OutputFormat::Json => self.print_json(&PlanJson::new(context, report, &diff()?)),
             // The error names the step; the diff shows what is left of the others, also with `--quiet`.
-            OutputFormat::Text if failed => self.print_in(context.netns, &diff()?),
+            OutputFormat::Text if failed => self.print_in(context.netns, &(heading.to_owned() + &diff()?)),
             OutputFormat::Text if self.quiet => Ok(()),
             OutputFormat::Text => {
                 let diff = if wants_diff { diff()? } else { String::new() };
                 // Without steps nothing is coloured, which saves a system call.
                 let style = if report.steps.is_empty() { Style::Plain } else { self.style() };
                 let plan = text::plan(report.steps(), names, report.verdict, style);
-                self.print_in(context.netns, &(diff + &plan))
+                self.print_in(context.netns, &[heading, &diff, &plan].concat())
             }
         }
     }
 
-    /// Writes the document of a configuration that must not be applied, after its diagnostics. `trigger` is why a watch read
+    /// Writes the document of a configuration that must not be applied, after its diagnostics. `cause` is why a watch read
     /// it.
     ///
     /// # Errors
@@ -214,11 +215,11 @@ impl Output {
         &self,
         loaded: &LoadedConfig,
         exit: Exit,
-        trigger: Option<&'static str>,
+        cause: Option<PassCause<'_>>,
     ) -> io::Result<Exit> {
         let kind = if exit == Exit::NotPermitted { FailureKind::NotPermitted } else { FailureKind::Invalid };
         let failure = Failure::new(kind, loaded.first_error().into_iter().cloned().collect());
-        let context = ReportContext { loaded: Some(loaded), netns: None, trigger, checks: &[] };
+        let context = ReportContext { loaded: Some(loaded), netns: None, cause, checks: &[] };
         self.not_started(&context, &failure)?;
         Ok(exit)
     }
@@ -232,13 +233,13 @@ impl Output {
         self.absent(none, None)
     }
 
-    /// Writes the document of a configuration that is not there, after its diagnostic. `trigger` is why a watch read it.
+    /// Writes the document of a configuration that is not there, after its diagnostic. `cause` is why a watch read it.
     ///
     /// # Errors
     /// When the document cannot be written.
-    pub fn absent(&self, none: NoConfig, trigger: Option<&'static str>) -> io::Result<Exit> {
+    pub fn absent(&self, none: NoConfig, cause: Option<PassCause<'_>>) -> io::Result<Exit> {
         let exit = none.exit;
-        self.not_started(&ReportContext { loaded: None, netns: None, trigger, checks: &[] }, &none.into())?;
+        self.not_started(&ReportContext { loaded: None, netns: None, cause, checks: &[] }, &none.into())?;
         Ok(exit)
     }
 

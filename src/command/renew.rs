@@ -37,7 +37,7 @@ pub fn run(options: &Renew, common: &Common) -> io::Result<Exit> {
     let installed = InstalledNames::load(common, &output);
     let signals = Rc::new(Interruption::default());
     let report = |netns: Option<&str>, result: &Result<Report, Failure>| {
-        let context = ReportContext { loaded: None, netns, trigger: None, checks: &[] };
+        let context = ReportContext { loaded: None, netns, cause: None, checks: &[] };
         output.report(&context, result, !options.dry_run, false)
     };
     let fail = |netns: Option<&str>, failure| report(netns, &Err(failure));

@@ -53,13 +53,13 @@ pub fn run(options: &Status, common: &Common) -> io::Result<Exit> {
         Ok(exit)
     })?;
     if common.format() == Format::OpenMetrics {
-        output.print(&metrics::page(&all))?;
+        output.print(&metrics::page(all.iter()))?;
     }
     Ok(exit)
 }
 
 /// Reads the namespace that this thread is in.
-fn look(netns: Option<&str>, loaded: &LoadedConfig) -> Result<NamespaceStatus, Failure> {
+pub fn look(netns: Option<&str>, loaded: &LoadedConfig) -> Result<NamespaceStatus, Failure> {
     let mut rundir = RunDir::of_this_namespace()?;
     let mut system = LinuxPathManager::open()?;
     let report = reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Status)?;

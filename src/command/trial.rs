@@ -33,7 +33,7 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
         Trial { options: guard_options(common), timeout, guard: None, heartbeat: Heartbeat::default() };
     let result = pass(&loaded, &mut trial);
     let left = timeout.saturating_sub(trial.heartbeat.since_last_write());
-    let context = ReportContext { loaded: Some(&loaded), netns: None, trigger: None, checks: &[] };
+    let context = ReportContext { loaded: Some(&loaded), netns: None, cause: None, checks: &[] };
     let report = || output.report(&context, &result, true, false);
     let Some((mut guard, mut revert)) = trial.guard else {
         // Nothing had to be changed, or the pass could not start.

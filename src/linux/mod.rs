@@ -24,6 +24,7 @@ mod path_manager;
 pub mod probe;
 mod probe_socket;
 mod processes;
+pub mod replace;
 pub mod rlimit;
 mod routes;
 mod rtmsg;

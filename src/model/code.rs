@@ -236,6 +236,8 @@ codes! {
     NO_LOCK = "no-lock": Warning;
     /// The record of the endpoints that mptcp-apply added cannot be read or written.
     NO_RECORD = "no-record": Warning;
+    /// The state before a run cannot be kept, so that `history` does not list it.
+    NO_HISTORY = "no-history": Warning;
 
     /// The report of the doctor has addresses, of this host and of its peers.
     REPORT_PRIVATE = "report-private": Warning;

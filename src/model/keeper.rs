@@ -17,6 +17,19 @@ pub struct Keeper {
     pub role: KeeperRole,
 }
 
+/// What a watch counts in one network namespace, since it was started or the namespace was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WatchCounters {
+    /// Passes.
+    pub passes: u64,
+    /// Those that found that another program had changed something.
+    pub drift: u64,
+    /// Those that failed, or could not start.
+    pub failures: u64,
+    /// When the last one began.
+    pub last: Moment,
+}
+
 /// What a process holds the lock for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeeperRole {

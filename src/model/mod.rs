@@ -14,6 +14,7 @@ mod exit;
 mod family;
 mod flags;
 mod health;
+mod history;
 mod host;
 mod keeper;
 mod limits;
@@ -36,10 +37,11 @@ pub use exit::Exit;
 pub use family::Family;
 pub use flags::Flags;
 pub use health::{CheckOutcome, UplinkHealth, UplinkStatus};
+pub use history::{Beginning, PastState, RunKind};
 pub use host::{
     AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing, UnconfirmedRequest,
 };
-pub use keeper::{Keeper, KeeperRole};
+pub use keeper::{Keeper, KeeperRole, WatchCounters};
 pub use limits::Limits;
 pub use moment::Moment;
 pub use operation::{ConnectionManager, ManagedConnection, Operation, Priority};

@@ -3,5 +3,7 @@
 use std::time::Duration;
 
 /// A moment by the wall clock: the time since 1970 began in UTC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct Moment(pub Duration);

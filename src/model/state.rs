@@ -62,9 +62,10 @@ impl State {
 
 /// The names that declarations give. They stand beside a [`State`]: the kernel knows no names, and states are compared
 /// without them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DeclaredNames {
     /// Of endpoints.
+    #[serde(with = "pairs")]
     pub endpoints: EndpointNames,
     /// Of uplinks.
     pub uplinks: UplinkNames,
@@ -78,5 +79,21 @@ impl DeclaredNames {
             Step::SetRoute { to: route, .. } | Step::DelRoute { route, .. } => self.uplinks.of_route(route),
             _ => self.endpoints.get(&step.endpoint()?.identity).map(String::as_str),
         }
+    }
+}
+
+/// Names by identity as a list of pairs, since JSON has no keys that are no text.
+mod pairs {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{EndpointNames, Identity};
+
+    pub fn serialize<S: Serializer>(names: &EndpointNames, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(names)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EndpointNames, D::Error> {
+        let pairs: Vec<(Identity, String)> = Deserialize::deserialize(deserializer)?;
+        Ok(pairs.into_iter().collect())
     }
 }

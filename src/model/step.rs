@@ -95,6 +95,8 @@ pub enum Reason {
     DevGone,
     /// A selector covers it, and its interface is down.
     InterfaceDown,
+    /// Its interface has another name now, which no declaration has.
+    InterfaceRenamed,
     /// A selector covers it, and its address is gone.
     AddressGone,
     /// A selector covers it, and gets no place for it any more.
@@ -140,6 +142,7 @@ impl Reason {
             Reason::DevDiffers => "dev differs",
             Reason::DevGone => "its interface is gone",
             Reason::InterfaceDown => "interface down",
+            Reason::InterfaceRenamed => "interface renamed",
             Reason::AddressGone => "address gone",
             Reason::NoLongerFits => "no longer fits",
             Reason::IdNeeded => "its id is declared for another endpoint",
@@ -157,6 +160,13 @@ impl Reason {
             Reason::UplinkUp => "the uplink is up again",
             Reason::NoUplinkUp => "no uplink is up",
         }
+    }
+}
+
+impl Reason {
+    /// Whether a row is removed and added again only for the sake of its subflows.
+    pub fn asks_again(self) -> bool {
+        matches!(self, Reason::Renewed | Reason::AddedTooEarly | Reason::SubflowLost(_) | Reason::AskedFor)
     }
 }
 

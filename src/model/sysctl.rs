@@ -5,8 +5,9 @@ mod tests;
 
 use std::fmt;
 
-/// One of the settable sysctls: an index into the table.
+/// One of the settable sysctls: an index into the table. Files have its name, since the table grows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
 pub struct Sysctl(u8);
 
 /// The values that a sysctl takes.
@@ -133,6 +134,20 @@ impl Sysctl {
     /// The meaning in a few words.
     pub fn meaning(self) -> &'static str {
         TABLE[usize::from(self.0)].3
+    }
+}
+
+impl From<Sysctl> for &'static str {
+    fn from(sysctl: Sysctl) -> &'static str {
+        sysctl.name()
+    }
+}
+
+impl TryFrom<String> for Sysctl {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Sysctl, String> {
+        Sysctl::named(&name).ok_or(name)
     }
 }
 

@@ -1,15 +1,28 @@
 //! The verbs of the command line, and the words that people try in their place.
 
 /// All verbs that are documented. A test compares them with the command line.
-pub const VERBS: [&str; 10] =
-    ["check", "connection", "doctor", "help", "monitor", "renew", "schema", "show", "status", "try"];
+pub const VERBS: [&str; 11] = [
+    "check",
+    "connection",
+    "doctor",
+    "help",
+    "history",
+    "monitor",
+    "renew",
+    "schema",
+    "show",
+    "status",
+    "try",
+];
 
 /// Words of other programs, and what does that here.
-const HABITS: [(&str, &str); 8] = [
+const HABITS: [(&str, &str); 10] = [
     ("apply", "`mptcp-apply` without a verb applies"),
     ("diff", "`mptcp-apply --dry-run --diff` prints the difference"),
     ("list", "`mptcp-apply show` lists the kernel's endpoints"),
     ("plan", "`mptcp-apply --dry-run` prints the plan"),
+    ("revert", "`mptcp-apply history 1 --format yaml | mptcp-apply -` goes back before the last run"),
+    ("undo", "`mptcp-apply history 1 --format yaml | mptcp-apply -` goes back before the last run"),
     ("validate", "`mptcp-apply check` judges the files"),
     ("version", "`mptcp-apply --version` prints the version"),
     ("watch", "`mptcp-apply --watch` keeps running, and re-applies after changes"),

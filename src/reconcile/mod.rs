@@ -37,7 +37,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
-use crate::model::{DeclaredNames, Identity, Reason, State, Step, code};
+use crate::model::{Beginning, DeclaredNames, Identity, Reason, RunKind, State, Step, code};
 use crate::plan::{self, Plan};
 use crate::system::System;
 
@@ -79,6 +79,16 @@ impl Mode<'_> {
     fn claims(&self) -> bool {
         // A guard was handed the claim of the process that tries, and a watch keeps its own.
         matches!(self, Mode::Apply(_) | Mode::Try(_) | Mode::Renew)
+    }
+
+    /// The run before which the state is kept. Those that renew lead to the state that they find.
+    fn kind(&self) -> Option<RunKind> {
+        match self {
+            Mode::Apply(_) => Some(RunKind::Apply),
+            Mode::Try(_) => Some(RunKind::Try),
+            Mode::Watch(_) => Some(RunKind::Watch),
+            Mode::Plan(_) | Mode::Status | Mode::Rehearse(_) | Mode::Revert(_) | Mode::Renew => None,
+        }
     }
 }
 
@@ -135,7 +145,18 @@ pub fn reconcile(
         let mut set = || guard.set(revert.clone());
         record.inherit(&mut set).map_err(|error| no_guard(&error))?;
     }
-    Ok(pass.carry_out(before, plan, ownership, patience, &mode))
+    pass.keep(&before, &plan, record, &mode);
+    let report = pass.carry_out(before, plan, ownership, patience, &mode);
+    let before = match &mode {
+        Mode::Revert(revert) => &revert.before,
+        _ => &report.before,
+    };
+    if let Verdict::RolledBack | Verdict::Reverted = report.verdict
+        && let Err(error) = record.forget(before)
+    {
+        log::debug!("the state before is still listed, though it was put back: {error}");
+    }
+    Ok(report)
 }
 
 struct Pass<'p> {
@@ -207,6 +228,20 @@ impl Pass<'_> {
         let warnings = std::mem::take(&mut self.warnings).into_iter();
         let errors = warnings.map(|warning| Diagnostic { severity: Severity::Error, ..warning });
         Err(Failure::new(FailureKind::Invalid, errors.collect()))
+    }
+
+    /// Keeps the state before the first step, unless the plan leads to that very state, as one that only renews does.
+    fn keep(&mut self, before: &State, plan: &Plan, record: &dyn Record, mode: &Mode<'_>) {
+        let Some(by) = mode.kind().filter(|_| !before.agrees_with(&plan.target)) else { return };
+        let run = Beginning { by, before, steps: &plan.steps, names: &plan.names };
+        let is_known = |found: &Diagnostic| [code::NO_LOCK, code::NO_RECORD].contains(&found.code);
+        if let Err(error) = record.keep(&run)
+            && !self.warnings.iter().any(is_known)
+        {
+            let message = format!("cannot keep the state before this run: {error}");
+            let help = "`mptcp-apply history` does not list it; the run goes on";
+            self.warnings.push(Diagnostic::warning(code::NO_HISTORY, message).help(help));
+        }
     }
 
     fn planned(self, before: State, plan: Plan) -> Report {

@@ -5,7 +5,9 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{AddressId, Endpoint, Identity, OwnedEndpoints, State, Step, code, escaped_path};
+use crate::model::{
+    AddressId, Beginning, Endpoint, Identity, OwnedEndpoints, State, Step, code, escaped_path,
+};
 
 use super::failure::{Failure, FailureKind};
 use super::report::{Report, Verdict};
@@ -29,6 +31,18 @@ pub trait Record {
     /// # Errors
     /// When it cannot be written.
     fn remember(&self, owned: &OwnedEndpoints) -> io::Result<()>;
+
+    /// Keeps the state before a run that is about to change it, so that it can be brought back.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn keep(&self, run: &Beginning<'_>) -> io::Result<()>;
+
+    /// Forgets the state that was kept last, if it is this one: the run has put it back.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    fn forget(&self, before: &State) -> io::Result<()>;
 
     /// Runs `start`, whose child processes keep other runs out too, as long as they live.
     ///

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{
-    AddressId, DeclaredNames, Family, Identity, MAIN_TABLE, OwnedEndpoints, Reason, State, Step, UplinkNames,
-    UplinkRule, code,
+    AddressId, DeclaredNames, Family, Identity, MAIN_TABLE, OwnedEndpoints, Reason, State, Step, UplinkRule,
+    code,
 };
 use crate::plan::{self, Plan, TrialStage};
 use crate::system::{Errno, Observed, Refusal, Scope, System};
@@ -28,10 +28,8 @@ pub struct Revert {
     pub reached: Option<State>,
     /// What is managed.
     pub scope: Scope,
-    /// The names of endpoints. JSON has no keys that are no text.
-    endpoints: Vec<(Identity, String)>,
-    /// The names of uplinks.
-    uplinks: UplinkNames,
+    /// The names of declarations.
+    names: DeclaredNames,
     /// The endpoints that this program had made before, if that is known.
     owned: Option<Vec<(Identity, Option<AddressId>)>>,
 }
@@ -44,8 +42,7 @@ impl Revert {
             goal: plan.target.clone(),
             reached: None,
             scope,
-            endpoints: plan.names.endpoints.clone().into_iter().collect(),
-            uplinks: plan.names.uplinks.clone(),
+            names: plan.names.clone(),
             owned: owned.map(|owned| owned.into_iter().collect()),
         }
     }
@@ -78,9 +75,7 @@ impl Target for Revert {
         let warnings = without_lost_routes(&now.state, &mut target, system)?;
         let steps = plan::plan(&now.state, &target, now.capabilities)?;
         let steps = steps.into_iter().map(|step: Step| step.because(Reason::PutBack)).collect();
-        let endpoints = self.endpoints.iter().cloned().collect();
-        let names = DeclaredNames { endpoints, uplinks: self.uplinks.clone() };
-        Ok(Plan { target, names, steps, warnings })
+        Ok(Plan { target, names: self.names.clone(), steps, warnings })
     }
 }
 

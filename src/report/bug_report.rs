@@ -8,11 +8,12 @@ use serde::Serialize;
 use crate::doctor::{Configuration, Evidence, Finding};
 use crate::model::{
     AddressState, Connection, ConnectionManager, DeclaredNames, DefaultRoute, HostAddress, Interface,
-    Listener, ManagedConnection, escaped_lines,
+    Listener, ManagedConnection, PastState, escaped_lines,
 };
 use crate::source::SourceFile;
 
 use super::doctor::{self, DoctorJson};
+use super::history::{self, PastRunJson};
 use super::show::{self, ShowJson, ShowView, ShownSysctls};
 use super::{Style, yaml};
 
@@ -25,6 +26,7 @@ pub struct BugReport<'a> {
     /// The name of an interface.
     interface: Box<dyn Fn(NonZeroU32) -> String + 'a>,
     connections: Vec<ManagedConnection>,
+    history: &'a [PastState],
 }
 
 /// The version of this program.
@@ -48,6 +50,7 @@ pub struct BugReportJson<'a> {
     rules: Vec<String>,
     listeners: Vec<ListenerJson<'a>>,
     managers: &'a [String],
+    last_passes: Vec<PastRunJson<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -80,8 +83,13 @@ struct ListenerJson<'a> {
 }
 
 impl<'a> BugReport<'a> {
-    /// Of these findings in this evidence; `sources` has the files of locations.
-    pub fn new(findings: &'a [Finding], sources: &'a [SourceFile], evidence: &'a Evidence) -> BugReport<'a> {
+    /// Of these findings in this evidence; `sources` has the files of locations, `history` the last runs.
+    pub fn new(
+        findings: &'a [Finding],
+        sources: &'a [SourceFile],
+        evidence: &'a Evidence,
+        history: &'a [PastState],
+    ) -> BugReport<'a> {
         let names = DeclaredNames { endpoints: evidence.names.clone(), ..DeclaredNames::default() };
         let interface = Box::new(|index| evidence.name(index));
         let managed = |connection: &Connection| ManagedConnection {
@@ -89,7 +97,7 @@ impl<'a> BugReport<'a> {
             manager: ConnectionManager::Unknown,
         };
         let connections = evidence.connections.iter().map(managed).collect();
-        BugReport { findings, sources, evidence, names, connections, interface }
+        BugReport { findings, sources, evidence, names, connections, interface, history }
     }
 
     /// The document for programs.
@@ -113,6 +121,7 @@ impl<'a> BugReport<'a> {
             rules: evidence.routing.rules.iter().map(ToString::to_string).collect(),
             listeners: evidence.listeners.iter().map(|listener| self.listener(listener)).collect(),
             managers: &evidence.managers,
+            last_passes: history::runs(self.history),
         })
     }
 
@@ -152,10 +161,20 @@ impl<'a> BugReport<'a> {
             ("rules", lines(json.rules.iter().cloned())),
             ("listeners", lines(json.listeners.iter().map(listener))),
             ("other programs that manage endpoints", lines(json.managers.iter().cloned())),
+            ("last passes that changed something", self.last_passes()),
         ];
         let part = |(heading, text): &(&str, String)| format!("\n== {heading} ==\n{}", escaped_lines(text));
         let parts: String = parts.iter().filter(|(_, text)| !text.is_empty()).map(part).collect();
         Ok(format!("mptcp-apply {PROGRAM}, Linux {}\n{parts}", json.kernel))
+    }
+
+    /// A line a pass, with its steps below.
+    fn last_passes(&self) -> String {
+        let pass = |pass: PastRunJson<'_>| {
+            let steps: String = pass.steps.iter().map(|step| format!("  {step}\n")).collect();
+            format!("{} {} (pid {})\n{steps}", pass.time, pass.by, pass.pid)
+        };
+        history::runs(self.history).into_iter().map(pass).collect()
     }
 
     fn steps(&self) -> Vec<String> {

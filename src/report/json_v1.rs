@@ -97,6 +97,8 @@ pub struct PlanJson<'a> {
     netns: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trigger: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     checks: &'a [UplinkStatus],
     result: &'static str,
@@ -185,7 +187,7 @@ pub struct FailureJson<'a> {
 impl<'a> FailureJson<'a> {
     /// The document of a failure in this namespace.
     pub fn new(netns: Option<&'a str>, failure: &'a Failure) -> FailureJson<'a> {
-        let context = ReportContext { loaded: None, netns, trigger: None, checks: &[] };
+        let context = ReportContext { loaded: None, netns, cause: None, checks: &[] };
         FailureJson {
             version: VERSION,
             netns,
@@ -232,7 +234,8 @@ impl<'a> PlanJson<'a> {
         PlanJson {
             version: VERSION,
             netns: context.netns,
-            trigger: context.trigger,
+            trigger: context.cause.map(|cause| cause.trigger),
+            cause: context.cause.map(|cause| cause.words),
             checks: context.checks,
             result: verdict.word(),
             changed: !steps.is_empty(),
@@ -252,7 +255,8 @@ impl<'a> PlanJson<'a> {
         PlanJson {
             version: VERSION,
             netns: context.netns,
-            trigger: context.trigger,
+            trigger: context.cause.map(|cause| cause.trigger),
+            cause: context.cause.map(|cause| cause.words),
             checks: context.checks,
             result: Verdict::not_started(failure.kind).word(),
             changed: false,

@@ -2,6 +2,7 @@
 
 pub mod bug_report;
 pub mod doctor;
+pub mod history;
 pub mod json_v1;
 mod names;
 mod probe;
@@ -12,7 +13,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 pub mod text;
-mod time;
+pub mod time;
 pub mod yaml;
 
 use crate::config::LoadedConfig;
@@ -89,9 +90,20 @@ pub struct ReportContext<'a> {
     /// The network namespace, if `--netns` named it.
     pub netns: Option<&'a str>,
     /// Why a watch made the pass.
-    pub trigger: Option<&'static str>,
+    pub cause: Option<PassCause<'a>>,
     /// What the checks of a watch have found out.
     pub checks: &'a [UplinkStatus],
+}
+
+/// Why a watch made a pass.
+#[derive(Clone, Copy, Debug)]
+pub struct PassCause<'a> {
+    /// A word for programs.
+    pub trigger: &'static str,
+    /// What happened, in words.
+    pub words: &'a str,
+    /// The line above the text.
+    pub heading: &'a str,
 }
 
 impl<'a> ReportContext<'a> {

@@ -12,7 +12,8 @@ use std::path::Path;
 use crate::config::{Config, Declaration, EndpointTarget, LoadedConfig, Uplink};
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{
-    Connection, Counters, Endpoint, Flags, Identity, Keeper, State, Traffic, UplinkStatus, code, counted,
+    Connection, Counters, Endpoint, Flags, Identity, Keeper, State, Traffic, UplinkStatus, WatchCounters,
+    code, counted,
 };
 use crate::reconcile::Report;
 
@@ -40,6 +41,8 @@ pub struct NamespaceStatus {
     pub is_paused: bool,
     /// What the checks of a watch have found out.
     pub checks: Vec<CheckRow>,
+    /// What a watch counts; only the watch itself knows.
+    pub watch: Option<WatchCounters>,
 }
 
 /// What the kernel shows beside the state that is managed.
@@ -186,6 +189,7 @@ impl NamespaceStatus {
             counters,
             is_paused,
             checks: checks.into_iter().map(|status| CheckRow::new(status, uptime)).collect(),
+            watch: None,
         }
     }
 

@@ -9,8 +9,13 @@ use crate::model::Moment;
 
 /// `12:03:07.123` by the clock of that time zone.
 pub fn time_of_day(time: Moment, zone: TimeZoneRef<'_>) -> String {
+    format!("{}.{:03}", seconds(time, zone), time.0.subsec_millis())
+}
+
+/// `12:03:07` by the clock of that time zone.
+pub fn seconds(time: Moment, zone: TimeZoneRef<'_>) -> String {
     let at = local(time, zone);
-    format!("{:02}:{:02}:{:02}.{:03}", at.hour(), at.minute(), at.second(), at.nanoseconds() / 1_000_000)
+    format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
 }
 
 /// `2026-11-28` by the calendar of that time zone.

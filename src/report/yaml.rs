@@ -26,8 +26,8 @@ struct ConfigYaml {
     limits: LimitsYaml,
     #[serde(skip_serializing_if = "Mapping::is_empty")]
     sysctls: Mapping,
-    #[serde(skip_serializing_if = "Mapping::is_empty")]
-    uplinks: Mapping,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uplinks: Option<Mapping>,
     endpoints: Mapping,
 }
 
@@ -76,6 +76,23 @@ struct EndpointYaml {
 /// # Errors
 /// As [`state`].
 pub fn configuration(state: &State, names: &DeclaredNames) -> Result<String, serde_yaml::Error> {
+    declaration_of(state, names, |uplinks| !uplinks.is_empty())
+}
+
+/// A past state as a configuration that, applied, brings it back: uplinks that were managed and absent are absent again.
+///
+/// # Errors
+/// As [`state`].
+pub fn past(state: &State, names: &DeclaredNames) -> Result<String, serde_yaml::Error> {
+    declaration_of(state, names, |_| state.uplinks.is_some())
+}
+
+/// `manages_uplinks` decides, of uplinks that can all be declared, whether they are.
+fn declaration_of(
+    state: &State,
+    names: &DeclaredNames,
+    manages_uplinks: impl Fn(&Mapping) -> bool,
+) -> Result<String, serde_yaml::Error> {
     let mut comments = Vec::new();
     let mut sysctls = Mapping::new();
     // The newer of the two words for one setting.
@@ -99,12 +116,10 @@ pub fn configuration(state: &State, names: &DeclaredNames) -> Result<String, ser
         }
     }
     let limits = state.limits.into();
-    let mut uplinks = uplinks(state.uplinks(), &names.uplinks)?;
     let undeclarable = undeclarable(state.uplinks());
-    if !undeclarable.is_empty() {
-        uplinks.clear();
-        comments.extend(undeclarable);
-    }
+    let uplinks = uplinks(state.uplinks(), &names.uplinks)?;
+    let uplinks = Some(uplinks).filter(|uplinks| undeclarable.is_empty() && manages_uplinks(uplinks));
+    comments.extend(undeclarable);
     let text = serde_yaml::to_string(&ConfigYaml { version: 1, prune, limits, sysctls, uplinks, endpoints })?;
     Ok(comments.into_iter().fold(text, |text, comment| text + &format!("# cannot be declared: {comment}\n")))
 }
@@ -189,7 +204,8 @@ pub fn state(state: &State, names: &DeclaredNames) -> Result<String, serde_yaml:
         sysctls.insert(Value::String(sysctl.name().to_owned()), serde_yaml::to_value(value)?);
     }
     let limits = state.limits.into();
-    let (prune, uplinks) = (None, uplinks(state.uplinks(), &names.uplinks)?);
+    let uplinks = Some(uplinks(state.uplinks(), &names.uplinks)?).filter(|uplinks| !uplinks.is_empty());
+    let prune = None;
     let config = ConfigYaml { version: 1, prune, limits, sysctls, uplinks, endpoints };
     let mut text = serde_yaml::to_string(&config)?;
     for row in rows.iter().filter(|row| row.is_implicit()) {

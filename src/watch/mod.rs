@@ -10,12 +10,15 @@ pub mod drift;
 mod events;
 mod files;
 mod healing;
+mod metrics_file;
 pub mod namespace;
 mod namespace_checks;
+pub mod story;
 mod systemd;
 mod watch_set;
 
 pub use debounce::Debounce;
 pub use events::{EventSources, Wakeup};
+pub use metrics_file::MetricsFile;
 pub use namespace_checks::CheckNews;
 pub use systemd::Systemd;

@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use crate::config::{Config, LoadedConfig};
 use crate::desired::{Need, needs};
-use crate::linux::{Changes, LinuxPathManager, blackhole, netns};
+use crate::linux::{Changes, LinuxPathManager, blackhole, clock, netns};
 use crate::model::diagnostic::{Diagnostic, Severity};
-use crate::model::{Endpoint, Exit, Identity, Reason, State, Step, Sysctl, counted, escaped};
+use crate::model::{
+    Endpoint, EndpointNames, Exit, Identity, Reason, State, Step, Sysctl, WatchCounters, counted, escaped,
+};
 use crate::reconcile::{self, Failure, LockError, Mode, Record, Report, Verdict};
 use crate::rundir::RunDir;
 use crate::system::{Error, HostFacts, PathManager};
@@ -19,43 +21,10 @@ use super::blackhole::BlackholePause;
 use super::checks::Checks;
 use super::drift;
 use super::healing::{Healing, can_heal};
+use super::story::{Cause, HostView, Trigger};
 
 /// The longest pause before a failed pass is tried again.
 const RETRY_MAX: Duration = Duration::from_secs(60);
-
-/// Why a pass is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    /// It is the first one.
-    Start,
-    /// The configuration changed.
-    Files,
-    /// Links or addresses changed.
-    Host,
-    /// `--resync` says so.
-    Resync,
-    /// The one before failed.
-    Retry,
-    /// Connections may have lost subflows.
-    Subflows,
-    /// A check found out that an uplink is down, or up again.
-    Check,
-}
-
-impl Trigger {
-    /// The word of reports.
-    pub fn word(self) -> &'static str {
-        match self {
-            Trigger::Start => "start",
-            Trigger::Files => "files",
-            Trigger::Host => "host",
-            Trigger::Resync => "resync",
-            Trigger::Retry => "retry",
-            Trigger::Subflows => "subflows",
-            Trigger::Check => "check",
-        }
-    }
-}
 
 /// What came of a pass.
 pub struct Pass {
@@ -65,6 +34,10 @@ pub struct Pass {
     pub warnings: Vec<Diagnostic>,
     /// Whether people want to see it: something changed, failed, or is there for the first time.
     pub is_news: bool,
+    /// What happened before it.
+    pub cause: Cause,
+    /// The names that endpoints had before.
+    pub former: EndpointNames,
 }
 
 /// One network namespace.
@@ -77,6 +50,14 @@ pub struct WatchedNamespace {
     pub(super) healing: Healing,
     pub(super) blackhole: BlackholePause,
     pub(super) checks: Checks,
+    /// What checks found out since the last pass, in words.
+    pub(super) check_events: Vec<String>,
+    /// The links and addresses at the last look.
+    host: HostView,
+    /// The names that endpoints had in the last pass.
+    names: EndpointNames,
+    /// What was counted.
+    pub counters: WatchCounters,
     /// The state after the last pass that reached its goal.
     reached: Option<State>,
     failures: u32,
@@ -110,6 +91,10 @@ impl WatchedNamespace {
             early: BTreeSet::new(),
             healing: Healing::default(),
             checks: Checks::default(),
+            check_events: Vec::new(),
+            host: HostView::default(),
+            names: EndpointNames::new(),
+            counters: WatchCounters::default(),
             blackhole: BlackholePause::default(),
             reached: None,
             failures: 0,
@@ -161,17 +146,18 @@ impl WatchedNamespace {
     pub fn pass(
         &mut self,
         config: &LoadedConfig,
-        (trigger, now): (Trigger, Duration),
+        (mut cause, now): (Cause, Duration),
         ending: &Arc<AtomicBool>,
     ) -> Option<Pass> {
-        let mut warnings = Vec::new();
+        let (mut warnings, trigger) = (Vec::new(), cause.trigger);
         let entered = self.enter(&mut warnings);
         // What was tried and put back would only be tried and put back again.
         if self.hopeless && trigger != Trigger::Files {
             return None;
         }
+        self.counters.last = clock::now();
         log::info!("{}looking: {}", self.prefix(), trigger.word());
-        let result = entered.and_then(|()| self.reconcile(config, (trigger, now), ending));
+        let result = entered.and_then(|()| self.reconcile(config, (&mut cause, now), ending));
         let is_news = match &result {
             Ok(report) => {
                 self.reached.is_none()
@@ -188,7 +174,11 @@ impl WatchedNamespace {
             self.reached = Some(report.after.clone());
         }
         self.take_note(&result, &warnings);
-        Some(Pass { result, warnings, is_news })
+        let former = match &result {
+            Ok(report) => std::mem::replace(&mut self.names, report.names.endpoints.clone()),
+            Err(_) => self.names.clone(),
+        };
+        Some(Pass { result, warnings, is_news, cause, former })
     }
 
     /// Enters the namespace, and makes sure that it is still the same one, which no other run keeps.
@@ -203,7 +193,7 @@ impl WatchedNamespace {
         }
         self.entered = None;
         (self.reached, self.early, self.hopeless) = (None, BTreeSet::new(), false);
-        self.checks = Checks::default();
+        (self.checks, self.host) = (Checks::default(), HostView::default());
         (self.healing, self.blackhole) = (Healing::default(), BlackholePause::default());
         let changes = Changes::subscribe()?;
         match rundir.claim() {
@@ -218,10 +208,10 @@ impl WatchedNamespace {
     fn reconcile(
         &mut self,
         loaded: &LoadedConfig,
-        (trigger, now): (Trigger, Duration),
+        (cause, now): (&mut Cause, Duration),
         ending: &Arc<AtomicBool>,
     ) -> Result<Report, Failure> {
-        let prefix = self.prefix();
+        let (prefix, trigger) = (self.prefix(), cause.trigger);
         let Some(Entered { rundir, changes }) = &mut self.entered else {
             return Err(Error::Protocol("no network namespace was entered".into()).into());
         };
@@ -237,10 +227,15 @@ impl WatchedNamespace {
         }
         let ready_now = without_subflows(&ready, &mut system).into_iter();
         renewed.extend(ready_now.map(|identity| (identity, Reason::AddedTooEarly)));
-        renewed.extend(rundir.take_request().into_iter().map(|identity| (identity, Reason::AskedFor)));
+        let asked = rundir.take_request();
+        let requests: Vec<String> = asked.first().map(|_| "renew asked for".to_owned()).into_iter().collect();
+        renewed.extend(asked.into_iter().map(|identity| (identity, Reason::AskedFor)));
         let mut report = reconcile::reconcile(loaded, &mut system, rundir, Mode::Watch(&renewed))?;
+        self.learn_cause(cause, requests, &mut report, &mut system)?;
         if let Some(reached) = self.reached.as_ref().filter(|_| trigger != Trigger::Files) {
-            for what in drift::between(reached, &report.before, report.steps()) {
+            let drift = drift::between(reached, &report.before, report.steps());
+            self.counters.drift += u64::from(!drift.is_empty());
+            for what in drift {
                 log::warn!("{prefix}{what}");
             }
         }
@@ -263,6 +258,48 @@ impl WatchedNamespace {
         Ok(report)
     }
 
+    /// Adds to the cause what happened to links and addresses, what checks found out, and what was asked for.
+    fn learn_cause(
+        &mut self,
+        cause: &mut Cause,
+        requests: Vec<String>,
+        report: &mut Report,
+        system: &mut LinuxPathManager,
+    ) -> Result<(), Failure> {
+        let mut events = std::mem::take(&mut self.check_events);
+        events.extend(requests);
+        // A pass that changes nothing reads no more of the host than it needs.
+        if matches!(cause.trigger, Trigger::Start | Trigger::Host) || !report.steps.is_empty() {
+            let interfaces = system.interfaces()?.to_vec();
+            let host = HostView::new(&interfaces, system.addresses()?);
+            let before = std::mem::replace(&mut self.host, host);
+            if !matches!(cause.trigger, Trigger::Start | Trigger::Files) {
+                self.host.name_renamed(&before, report);
+                events.extend(self.host.events_since(&before, report.steps()));
+            }
+        }
+        self.name_what_leaves(report);
+        if cause.trigger != Trigger::Files {
+            *cause = cause.clone().because(&events);
+        }
+        Ok(())
+    }
+
+    /// Gives rows that leave the name of the declaration that still covers them.
+    fn name_what_leaves(&self, report: &mut Report) {
+        let Report { steps, names, .. } = report;
+        let leaving = steps.iter().filter_map(|reported| match &reported.step {
+            Step::DelAddr { why: Reason::NotDeclared, .. } => None,
+            Step::DelAddr { endpoint, .. } => Some(endpoint.identity),
+            _ => None,
+        });
+        for identity in leaving {
+            if let Some(name) = self.names.get(&identity) {
+                names.endpoints.entry(identity).or_insert_with(|| name.clone());
+            }
+        }
+    }
+
     /// What log lines begin with.
     pub(super) fn prefix(&self) -> String {
         self.name.as_ref().map_or(String::new(), |name| format!("netns {}: ", escaped(name)))
@@ -274,6 +311,8 @@ impl WatchedNamespace {
             Err(failure) => (failure.kind.exit(), 0, &failure.diagnostics),
         };
         let worked = exit == Exit::Success;
+        self.counters.passes += 1;
+        self.counters.failures += u64::from(!worked);
         self.failures = if worked { 0 } else { self.failures.saturating_add(1) };
         self.hopeless = exit == Exit::Unsupported && steps > 0;
         if let Some(pause) = self.retry_after() {

@@ -46,6 +46,7 @@ impl WatchedNamespace {
         let turns = self.checks.advance(now);
         for turn in &turns {
             self.tell(turn);
+            self.check_events.push(format!("check of {} {}", turn.target.uplink, turn.change.words()));
             if let HealthChange::Rose(outage) = turn.change {
                 self.uplink_recovered(outage);
             }

@@ -221,7 +221,7 @@ fn carried_out(current: &State, goal: &State, names: &DeclaredNames, capabilitie
         diagnostics: Vec::new(),
         failure: None,
     };
-    let context = ReportContext { loaded: None, netns: None, trigger: None, checks: &[] };
+    let context = ReportContext { loaded: None, netns: None, cause: None, checks: &[] };
     serde_json::to_string(&PlanJson::new(&context, &report, &diff)).expect("JSON");
     written_and_read(goal, names, capabilities);
 }

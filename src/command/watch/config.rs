@@ -5,7 +5,8 @@ use crate::command::load;
 use crate::config::{LoadedConfig, NoConfig};
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{code, counted};
-use crate::watch::namespace::{Trigger, WatchedNamespace};
+use crate::watch::namespace::WatchedNamespace;
+use crate::watch::story::{Cause, Trigger};
 
 use super::{Refused, Watch};
 
@@ -16,8 +17,8 @@ pub fn read(options: &Apply, common: &Common) -> Result<LoadedConfig, NoConfig> 
 }
 
 impl Watch<'_> {
-    /// Reads the files again. Whether there is a new configuration to apply.
-    pub fn read_files(&mut self) -> bool {
+    /// Reads the files again. What changed in them, if there is a new configuration to apply.
+    pub fn read_files(&mut self) -> Option<Cause> {
         // First, so that no change after reading is missed.
         let paths = self.paths();
         self.events.attend(&paths);
@@ -25,38 +26,40 @@ impl Watch<'_> {
         self.unfinished_until = unfinished.map(|left| self.events.elapsed() + left);
         if unfinished.is_some() {
             log::info!("a file is being written; it is read when it is closed");
-            return false;
+            return None;
         }
         let loaded = match read(self.options, self.common) {
             Ok(loaded) => loaded,
             Err(none) => {
                 if self.refuse(None, &none.diagnostic) {
                     // As after a pass, the watch continues if this cannot be written.
-                    let _ = self.output.absent(none, Some(Trigger::Files.word()));
+                    let cause = Cause::from(Trigger::Files);
+                    let _ = self.output.absent(none, Some(cause.reported("")));
                 }
-                return false;
+                return None;
             }
         };
         if self.config.as_ref().is_some_and(|config| loaded.is_same_as(config)) {
             self.recover();
-            return false;
+            return None;
         }
         let known = self.refused.as_ref().and_then(|refused| refused.config.as_ref());
         if known.is_some_and(|known| known.is_same_as(&loaded)) {
-            return false;
+            return None;
         }
         self.output.diagnose(&loaded.diagnostics, &loaded.sources);
+        let cause = Cause::files(self.config.as_ref().map_or(&[], |config| &config.sources), &loaded.sources);
         let Some(exit) = loaded.rejection else {
             self.recover();
             log::info!("new configuration");
             self.config = Some(loaded);
-            return true;
+            return Some(cause);
         };
-        let _ = self.output.rejected(&loaded, exit, Some(Trigger::Files.word()));
+        let _ = self.output.rejected(&loaded, exit, Some(cause.reported("")));
         let error = loaded.first_error().cloned();
         let error = error.unwrap_or_else(|| Diagnostic::error(code::FAILED, "it is invalid"));
         self.refuse(Some(loaded), &error);
-        false
+        None
     }
 
     /// Logs that an error is over, as the error was.

@@ -1,6 +1,7 @@
 //! `--watch`: keeps running, and re-applies the files after changes.
 
 mod config;
+mod metrics;
 mod namespaces;
 
 use std::collections::BTreeSet;
@@ -14,10 +15,12 @@ use crate::linux::netns::{self, Home, Names};
 use crate::linux::{Changes, rlimit, stream};
 use crate::model::Exit;
 use crate::source;
-use crate::watch::namespace::{Trigger, WatchedNamespace};
+use crate::watch::namespace::WatchedNamespace;
+use crate::watch::story::{Cause, Trigger};
 use crate::watch::{Debounce, EventSources, Systemd, Wakeup};
 
 use super::{Output, load};
+use metrics::Metrics;
 
 /// The default of `--resync`: seconds after a pass over all namespaces until the next one.
 const RESYNC: u32 = 30;
@@ -64,6 +67,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         namespaces,
         missing: Vec::new(),
         systemd: Systemd::from_environment(),
+        metrics: options.metrics.as_deref().map(Metrics::new),
         debounce: Debounce::default(),
         pending: Pending::default(),
         unfinished_until: None,
@@ -100,6 +104,8 @@ struct Watch<'a> {
     /// The names of `--netns` that match no namespace.
     missing: Vec<Names>,
     systemd: Systemd,
+    /// With `--metrics`.
+    metrics: Option<Metrics>,
     debounce: Debounce,
     pending: Pending,
     /// The time to read files that were half written.
@@ -128,7 +134,7 @@ struct Refused {
 
 impl Watch<'_> {
     fn run(mut self) -> io::Result<Exit> {
-        let first = self.pass_everywhere(Trigger::Start);
+        let first = self.pass_everywhere(Trigger::Start.into());
         // If the first pass cannot start, later ones cannot either. Of named namespaces, one may fail and the next one
         // work, unless none may be entered.
         let is_stuck = if self.options.netns.is_empty() {
@@ -158,7 +164,7 @@ impl Watch<'_> {
             if wakeup.reload {
                 self.systemd.reloading();
                 log::info!("SIGHUP: reading all files again");
-                self.read_and_pass(Trigger::Resync);
+                self.read_and_pass(Cause::hangup());
                 self.systemd.ready(&self.status());
             }
             self.run_due();
@@ -222,19 +228,19 @@ impl Watch<'_> {
         let (retries, healings) = (due(|it| it.retry_at), due(WatchedNamespace::heal_at));
         let checked = self.run_checks(now);
         if !checked.is_empty() {
-            self.pass(&checked, Trigger::Check);
+            self.pass(&checked, &Trigger::Check.into());
         } else if is_due(self.resync_at()) {
-            self.read_and_pass(Trigger::Resync);
+            self.read_and_pass(Trigger::Resync.into());
         } else if is_due(self.unfinished_until) || (is_due(self.debounce.due()) && self.pending.files) {
-            self.read_and_pass(Trigger::Host);
+            self.read_and_pass(Cause::same_files());
         } else if is_due(self.debounce.due()) {
             let numbers = std::mem::take(&mut self.pending.namespaces);
             self.debounce.clear();
-            self.pass(&numbers, Trigger::Host);
+            self.pass(&numbers, &Trigger::Host.into());
         } else if !retries.is_empty() {
-            self.pass(&retries, Trigger::Retry);
+            self.pass(&retries, &Trigger::Retry.into());
         } else if !healings.is_empty() {
-            self.pass(&healings, Trigger::Subflows);
+            self.pass(&healings, &Trigger::Subflows.into());
         } else {
             return;
         }
@@ -242,8 +248,8 @@ impl Watch<'_> {
     }
 
     /// Reads the files again, and makes a pass over all namespaces.
-    fn read_and_pass(&mut self, trigger: Trigger) {
-        let trigger = if self.read_files() { Trigger::Files } else { trigger };
-        self.pass_everywhere(trigger);
+    fn read_and_pass(&mut self, cause: Cause) {
+        let cause = self.read_files().unwrap_or(cause);
+        self.pass_everywhere(cause);
     }
 }

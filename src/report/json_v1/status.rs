@@ -75,7 +75,7 @@ impl<'a> StatusJson<'a> {
     /// The document; `loaded` has the files.
     pub fn new(status: &'a NamespaceStatus, loaded: &'a LoadedConfig) -> StatusJson<'a> {
         let netns = status.netns.as_deref();
-        let context = ReportContext { loaded: Some(loaded), netns, trigger: None, checks: &[] };
+        let context = ReportContext { loaded: Some(loaded), netns, cause: None, checks: &[] };
         let (report, totals) = (&status.report, status.connections);
         let [errors, warnings] = [Severity::Error, Severity::Warning]
             .map(|severity| of_severity(severity, &context, &report.diagnostics));

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::model::{KeeperRole, Moment, UplinkHealth};
+use crate::model::{KeeperRole, Moment, UplinkHealth, WatchCounters};
 
 use super::{CheckRow, Condition, EndpointStatus, NamespaceStatus, UplinkRow};
 
@@ -24,7 +24,7 @@ enum Kind {
 }
 
 /// All families.
-const FAMILIES: [Family; 18] = [
+const FAMILIES: [Family; 22] = [
     gauge("in_sync", "Whether applying would change nothing.", |it| {
         one(f64::from(u8::from(it.is_in_sync())))
     }),
@@ -66,12 +66,21 @@ const FAMILIES: [Family; 18] = [
     gauge("paused", "Whether the kernel has paused MPTCP for new connections.", |it| {
         one(f64::from(u8::from(it.is_paused)))
     }),
-    Family {
-        name: "fallbacks",
-        kind: Kind::Counter,
-        help: "Connections that became plain TCP since the network namespace was made, by the kernel's counter.",
-        samples: fallbacks,
-    },
+    counter(
+        "fallbacks",
+        "Connections that became plain TCP since the network namespace was made, by the kernel's counter.",
+        fallbacks,
+    ),
+    counter("watch_passes", "Passes of the watch; only in the file of --metrics.", |it| {
+        watch(it, |counters| counters.passes as f64)
+    }),
+    counter("watch_drift", "Passes that found the state changed by another program.", |it| {
+        watch(it, |counters| counters.drift as f64)
+    }),
+    counter("watch_failures", "Passes that failed.", |it| watch(it, |counters| counters.failures as f64)),
+    gauge("watch_last_pass_time_seconds", "When the last pass began, in seconds since 1970.", |it| {
+        watch(it, |counters| counters.last.0.as_secs() as f64)
+    }),
 ];
 
 const fn gauge(
@@ -80,6 +89,14 @@ const fn gauge(
     samples: fn(&NamespaceStatus) -> Vec<Sample>,
 ) -> Family {
     Family { name, kind: Kind::Gauge, help, samples }
+}
+
+const fn counter(
+    name: &'static str,
+    help: &'static str,
+    samples: fn(&NamespaceStatus) -> Vec<Sample>,
+) -> Family {
+    Family { name, kind: Kind::Counter, help, samples }
 }
 
 /// The kernel's counters of connections that became plain TCP.
@@ -94,7 +111,7 @@ const FALLBACKS: [&str; 7] = [
 ];
 
 /// The document for these network namespaces.
-pub fn page(namespaces: &[NamespaceStatus]) -> String {
+pub fn page<'n>(namespaces: impl Iterator<Item = &'n NamespaceStatus> + Clone) -> String {
     let mut page = String::new();
     for Family { name, kind, help, samples } in &FAMILIES {
         let (kind, suffix) = match kind {
@@ -103,7 +120,7 @@ pub fn page(namespaces: &[NamespaceStatus]) -> String {
         };
         // Writing to a String cannot fail.
         let _ = writeln!(page, "# HELP mptcp_apply_{name} {help}\n# TYPE mptcp_apply_{name} {kind}");
-        for status in namespaces {
+        for status in namespaces.clone() {
             let netns = status.netns.iter().map(|name| ("netns", name.clone()));
             for (labels, value) in samples(status) {
                 let labels: Vec<String> = netns.clone().chain(labels).map(label).collect();
@@ -159,6 +176,10 @@ fn uplinks(status: &NamespaceStatus) -> Vec<Sample> {
         (labels, f64::from(u8::from(*condition == Condition::InPlace)))
     };
     status.uplinks.iter().map(sample).collect()
+}
+
+fn watch(status: &NamespaceStatus, value: fn(&WatchCounters) -> f64) -> Vec<Sample> {
+    status.watch.iter().flat_map(|counters| one(value(counters))).collect()
 }
 
 fn watch_start(status: &NamespaceStatus) -> Vec<Sample> {

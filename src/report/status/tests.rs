@@ -184,7 +184,7 @@ fn checks_stand_beside_their_uplink() {
     let checked = NamespaceStatus { checks: vec![CheckRow::new(down, 5000)], ..status };
     assert!(page(&checked, 0).contains("check down for 5 min: no answer"), "{}", page(&checked, 0));
     let up = "mptcp_apply_uplink_up{uplink=\"fiber\",dev=\"eth0\"} 0\n";
-    assert!(metrics::page(&[checked]).contains(up));
+    assert!(metrics::page([checked].iter()).contains(up));
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn each_family_is_there_once_with_the_samples_of_all_namespaces() {
         [report(Vec::new(), Vec::new()), report(report(Vec::new(), Vec::new()).after.endpoints, Vec::new())]
             .map(|report| status(report, &live, Some(keeper())));
     both[0].netns = Some("a\"b".to_owned());
-    let page = metrics::page(&both);
+    let page = metrics::page(both.iter());
     for line in [
         "mptcp_apply_in_sync{netns=\"a\\\"b\"} 1",
         "mptcp_apply_endpoints_declared 3",

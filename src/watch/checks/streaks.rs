@@ -43,6 +43,17 @@ pub enum HealthChange {
     Rose(Outage),
 }
 
+impl HealthChange {
+    /// What the check did, in words.
+    pub fn words(&self) -> &'static str {
+        match self {
+            HealthChange::Fell => "failed",
+            HealthChange::Rose(_) => "passes again",
+            HealthChange::None | HealthChange::Settled => "has a result",
+        }
+    }
+}
+
 impl Streaks {
     /// Without any result.
     pub fn new(now: Duration) -> Streaks {

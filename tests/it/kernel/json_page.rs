@@ -94,6 +94,8 @@ fn it_names_every_field() {
     documents.push(document(client, &["show", "--connections"], ""));
     documents.push(document(client, &["doctor", "-", "--report"], CONFIG));
     documents.push(document(client, &["status", "-"], CONFIG));
+    documents.push(document(client, &["history"], ""));
+    documents.push(document(client, &["history", "1"], ""));
     documents.push(document(client, &["connection", "1", "remove", "id", "1"], ""));
     documents.push(document(client, &["doctor", "-", "--probe", SERVICE], REFUSED));
     drop(connection);
@@ -116,7 +118,8 @@ fn next(reason: Reason) -> Option<Reason> {
         Reason::IdDiffers => Some(Reason::DevDiffers),
         Reason::DevDiffers => Some(Reason::DevGone),
         Reason::DevGone => Some(Reason::InterfaceDown),
-        Reason::InterfaceDown => Some(Reason::AddressGone),
+        Reason::InterfaceDown => Some(Reason::InterfaceRenamed),
+        Reason::InterfaceRenamed => Some(Reason::AddressGone),
         Reason::AddressGone => Some(Reason::NoLongerFits),
         Reason::NoLongerFits => Some(Reason::IdNeeded),
         Reason::IdNeeded => Some(Reason::PlaceNeeded),

@@ -152,6 +152,20 @@ fn with_sockets_the_watch_checks_uplinks() {
     says("uplink `b` (eth0) is down: its command exited with 1: eth0 is silent");
 }
 
+#[test]
+fn with_a_folder_the_watch_keeps_metrics() {
+    const FOLDER: &str = "var/lib/prometheus/node-exporter";
+    let machine = Machine::new();
+    machine.write(&format!("{FOLDER}/others.prom"), "");
+    machine.write(CONFIG, "{version: 1, endpoints: {a: {address: 10.0.0.1, flags: [signal]}}}");
+    machine.drop_in("mptcp-apply-watch", &drop_in_of_the_readme(5));
+    machine.does("start mptcp-apply-watch");
+    let page = machine.proc(&format!("1/root/{FOLDER}/mptcp.prom"));
+    assert!(page.contains("\nmptcp_apply_endpoints_present 1\n"), "{page}");
+    assert!(page.contains("\nmptcp_apply_watch_passes_total 1\n"), "{page}");
+    assert_eq!(machine.property("mptcp-apply-watch", "StatusText"), "as declared: 1 endpoint");
+}
+
 /// The number is ten times the one that `systemd-analyze` shows.
 #[track_caller]
 fn is_no_more_exposed(machine: &Machine, unit: &str, than: u32) {
