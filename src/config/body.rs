@@ -6,6 +6,7 @@ use crate::model::code::Code;
 
 use super::decode::Decoder;
 use super::node::Node;
+use super::written::Entry;
 
 /// The words for one kind of declaration.
 pub struct DeclarationKind {
@@ -46,6 +47,9 @@ pub trait Body: Clone + fmt::Debug + Default {
 
     /// Keys that are absent here only because their values were wrong.
     fn invalid(&mut self) -> &mut Vec<&'static str>;
+
+    /// The keys that are written, with their values.
+    fn entries(&self) -> Vec<Entry>;
 }
 
 /// Defines a [`Body`] by the table of its keys: the key, the field, its type, and the function that decodes it. A new key
@@ -94,6 +98,12 @@ macro_rules! body {
 
             fn invalid(&mut self) -> &mut Vec<&'static str> {
                 &mut self.invalid
+            }
+
+            fn entries(&self) -> Vec<Entry> {
+                let mut entries = Vec::new();
+                $(entries.extend(self.$field.as_ref().map(|value| Entry::of($key, value)));)*
+                entries
             }
         }
     };

@@ -14,6 +14,7 @@ use super::decode::Decoder;
 use super::gateway::Gateway;
 use super::node::Node;
 use super::pattern::{AddressPattern, DevicePattern};
+use super::written::{Content, Entry, Valued, Written};
 
 /// A value and where it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,11 @@ pub enum LimitValue {
     Number(u32),
     /// The kernel's maximum.
     Max,
+}
+
+impl LimitValue {
+    /// The word for the kernel's maximum.
+    pub const MAX: &'static str = "max";
 }
 
 /// The `limits` of one file.
@@ -199,6 +205,55 @@ impl Overlay for AddressId {}
 impl Overlay for Flags {}
 impl Overlay for bool {}
 impl Overlay for Gateway {}
+
+impl Valued for NonZeroU16 {
+    fn content(&self) -> Content {
+        Content::number(self.get())
+    }
+}
+
+impl Valued for AddressId {
+    fn content(&self) -> Content {
+        Content::number(self.get())
+    }
+}
+
+impl Valued for Family {
+    fn content(&self) -> Content {
+        let name = Family::NAMES.into_iter().find(|(_, family)| family == self);
+        Content::word(name.map_or("", |(name, _)| name))
+    }
+}
+
+impl Valued for Flags {
+    fn content(&self) -> Content {
+        Content::Value(Written::List(self.words()))
+    }
+}
+
+impl Valued for AddressPattern {
+    fn content(&self) -> Content {
+        match self {
+            AddressPattern::Exact(address) => Content::word(address),
+            AddressPattern::Prefixes(prefixes) => Content::words(prefixes),
+        }
+    }
+}
+
+impl Valued for DevicePattern {
+    fn content(&self) -> Content {
+        Content::words(&self.globs)
+    }
+}
+
+impl Valued for Gateway {
+    fn content(&self) -> Content {
+        match self {
+            Gateway::OnLink => Content::word(Gateway::NONE),
+            Gateway::Routers(routers) => Content::words(routers),
+        }
+    }
+}
 
 const ADDRESSES_OF_UPLINK: &str = "leave it out; an uplink has every global address of its interfaces";
 const DEV_OF_UPLINK: &str = "write it as `dev`";
