@@ -296,7 +296,7 @@ pub struct Apply {
     /// Keep running, and re-apply after changes
     ///
     /// Applies again when files, folders, links, addresses, routes or rules change, on SIGHUP, and every `--resync` seconds.
-    #[arg(short, long, conflicts_with_all = ["dry_run", "rehearse", "wait", "detailed_exitcode"])]
+    #[arg(short, long, conflicts_with_all = ["dry_run", "rehearse", "wait", "detailed_exitcode", "diff"])]
     pub watch: bool,
     /// With --watch: re-apply every SECS [30]
     ///
