@@ -5,6 +5,7 @@ use std::fmt;
 use crate::model::code::Code;
 
 use super::decode::Decoder;
+use super::habits::Habit;
 use super::node::Node;
 use super::written::Entry;
 
@@ -21,7 +22,7 @@ pub struct DeclarationKind {
     /// The code of the error that too many are declared, and what to do instead.
     pub too_many: (Code, &'static str),
     /// Keys that people bring from other programs, or from another section, each with its remedy.
-    pub foreign_keys: &'static [(&'static str, &'static str)],
+    pub foreign_keys: &'static [Habit],
 }
 
 /// A value of one file over that of an earlier one: it replaces it, unless it is a mapping.

@@ -98,7 +98,7 @@ fn the_merged_configuration_is_one() {
     let verdict = |files: &[&str]| check(folder.path(), files).expect(0).stdout.replace("3 files", "1 file");
     assert_eq!(verdict(&files), verdict(&["merged.yaml"]));
     let json_values = |files: &[&str]| -> Vec<(Value, Value)> {
-        let ran = check(folder.path(), &[&["--merged", "--format=json"], files].concat()).expect(0);
+        let ran = check(folder.path(), &[&["--merged", "--format=json"][..], files].concat()).expect(0);
         let document: Value = serde_json::from_str(&ran.stdout).expect("JSON");
         let merged = document["merged"].as_array().expect("a list");
         merged.iter().map(|value| (value["key"].clone(), value["value"].clone())).collect()

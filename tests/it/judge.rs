@@ -105,7 +105,9 @@ fn drawn<'d>(diagnostics: impl Iterator<Item = &'d Diagnostic>, sources: &[Sourc
     let [plain, coloured] = [Style::Plain, Style::Coloured].map(|style| Snippets::new(sources, style));
     let texts: Vec<Vec<&str>> = sources.iter().map(|source| lines(&source.text).collect()).collect();
     for diagnostic in diagnostics {
-        let words = [Some(&diagnostic.message), diagnostic.help.as_ref(), diagnostic.endpoint.as_ref()];
+        // A remedy may be a file of several lines.
+        let help = diagnostic.help.as_ref().map(|help| help.replace('\n', " "));
+        let words = [Some(&diagnostic.message), help.as_ref(), diagnostic.endpoint.as_ref()];
         for words in words.into_iter().flatten() {
             assert!(!words.contains(char::is_control), "{words:?}");
         }
