@@ -117,9 +117,9 @@ fn usage_errors_are_64() {
 fn options_without_effect_are_refused() {
     for (arguments, words) in [
         (&["--resync", "3", "a.yaml"][..], "--watch"),
-        (&["--watch", "--diff", "a.yaml"], "--diff"),
-        (&["--watch", "--wait", "3", "a.yaml"], "--wait"),
-        (&["--watch", "--detailed-exitcode", "a.yaml"], "--detailed-exitcode"),
+        (&["--watch", "--diff", "-"], "--diff"),
+        (&["--watch", "--wait", "3", "-"], "--wait"),
+        (&["--watch", "--detailed-exitcode", "-"], "--detailed-exitcode"),
         (&["check", "--merged", "--each", "a.yaml"], "--each"),
         (&["show", "--all", "--id", "1"], "--id"),
         (&["show", "--connections", "--id", "1"], "--id"),
