@@ -67,14 +67,7 @@ fn trial_seconds(text: &str) -> Result<u32, &'static str> {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check the files alone; needs no kernel and no privilege
-    Check {
-        /// Files and folders, `-` for standard input
-        #[arg(value_name = "PATH")]
-        paths: Vec<PathBuf>,
-        /// Treat warnings as errors
-        #[arg(long)]
-        strict: bool,
-    },
+    Check(CheckArgs),
     /// Show whether the kernel is as declared, and what endpoints carry
     Status(Status),
     /// Show the kernel's current state
@@ -102,6 +95,29 @@ pub enum Command {
     History(History),
     /// Print the JSON Schema of the configuration
     Schema,
+}
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Files and folders, `-` for standard input
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Treat warnings as errors
+    #[arg(long)]
+    pub strict: bool,
+    /// Print the merged configuration
+    ///
+    /// It is YAML that means the same as all files together. A comment beside each value names the file and the line that
+    /// set it.
+    #[arg(long, conflicts_with = "each")]
+    pub merged: bool,
+    /// Judge each file by itself
+    ///
+    /// For files that are never merged, such as those of several hosts. One line a file says whether it is valid, and the
+    /// worst exit code is that of all.
+    #[arg(long)]
+    pub each: bool,
 }
 
 /// Options of `doctor`.
@@ -296,7 +312,7 @@ pub struct Apply {
     /// Keep running, and re-apply after changes
     ///
     /// Applies again when files, folders, links, addresses, routes or rules change, on SIGHUP, and every `--resync` seconds.
-    #[arg(short, long, conflicts_with_all = ["dry_run", "rehearse", "wait", "detailed_exitcode"])]
+    #[arg(short, long, conflicts_with_all = ["dry_run", "rehearse", "wait", "detailed_exitcode", "diff"])]
     pub watch: bool,
     /// With --watch: re-apply every SECS [30]
     ///
@@ -343,7 +359,7 @@ pub struct Common {
     /// Print errors only
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Log each step; -vv: each netlink message
+    /// Log files and steps; -vv: netlink messages
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Find the standard folders below DIR

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> io::Result<Exit> {
     match &cli.command {
         None => command::apply::run(&cli.apply, &cli.common),
-        Some(Command::Check { paths, strict }) => command::check::run(paths, *strict, &cli.common),
+        Some(Command::Check(options)) => command::check::run(options, &cli.common),
         Some(Command::Show(options)) => command::show::run(options, &cli.common),
         Some(Command::Doctor(options)) => command::doctor::run(options, &cli.common),
         Some(Command::Status(options)) => command::status::run(options, &cli.common),

@@ -62,6 +62,11 @@ pub trait PathManager {
     /// Whether the run is to end as soon as it can. Pauses are over at once then.
     fn is_interrupted(&self) -> bool;
 
+    /// Whether this process has CAP_NET_ADMIN, without which the kernel takes nothing but sysctls, and those from root.
+    fn is_privileged(&self) -> bool {
+        true
+    }
+
     /// From now on a signal that ends the run is only seen by [`PathManager::is_interrupted`], so that the run can finish or
     /// put back what it began, and report that.
     fn hold_signals(&mut self) {}

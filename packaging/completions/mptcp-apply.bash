@@ -118,7 +118,7 @@ _mptcp__apply() {
             return 0
             ;;
         mptcp__apply__subcmd__check)
-            opts="-q -v -h --strict --format --color --quiet --verbose --root-dir --help"
+            opts="-q -v -h --strict --merged --each --format --color --quiet --verbose --root-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

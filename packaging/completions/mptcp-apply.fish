@@ -43,7 +43,7 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l detailed-exitco
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -l strict -d 'Treat warnings as errors'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s w -l watch -d 'Keep running, and re-apply after changes'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s v -l verbose -d 'Log each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s v -l verbose -d 'Log files and steps; -vv: netlink messages'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -s V -l version -d 'Print version'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "check" -d 'Check the files alone; needs no kernel and no privilege'
@@ -65,8 +65,10 @@ always\t'Always'
 never\t'Never'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l strict -d 'Treat warnings as errors'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l merged -d 'Print the merged configuration'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l each -d 'Judge each file by itself'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -s v -l verbose -d 'Log each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -s v -l verbose -d 'Log files and steps; -vv: netlink messages'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -l netns -d 'Use this named network namespace' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
@@ -79,7 +81,7 @@ never\t'Never'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -l detailed-exitcode -d 'Exit with 2 when it is not in sync'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -s v -l verbose -d 'Log each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -s v -l verbose -d 'Log files and steps; -vv: netlink messages'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand status" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l id -d 'Show only the endpoint with this id' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l netns -d 'Use this named network namespace' -r -f
@@ -94,7 +96,7 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l root-di
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l connections -d 'Show live connections and subflows too'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -l all -d 'Show sysctls with their default values too'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s v -l verbose -d 'Log each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s v -l verbose -d 'Log files and steps; -vv: netlink messages'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand show" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l timeout -d 'Wait SECS for a confirmation [120]' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l confirm-with -d 'Confirm if this shell command succeeds' -r -f -a "(__fish_complete_command)"
@@ -108,7 +110,7 @@ never\t'Never'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -l strict -d 'Treat warnings as errors'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -s v -l verbose -d 'Log each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -s v -l verbose -d 'Log files and steps; -vv: netlink messages'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand try" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l probe -d 'Open a test connection, watch its subflows' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
@@ -121,7 +123,7 @@ never\t'Never'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -l report -d 'Print everything that a bug report needs'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s v -l verbose -d 'Log each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s v -l verbose -d 'Log files and steps; -vv: netlink messages'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand doctor" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l netns -d 'Use this named network namespace' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
@@ -133,7 +135,7 @@ always\t'Always'
 never\t'Never'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s v -l verbose -d 'Log each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s v -l verbose -d 'Log files and steps; -vv: netlink messages'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand monitor" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand connection" -l netns -d 'Use this named network namespace' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand connection" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
@@ -145,7 +147,7 @@ always\t'Always'
 never\t'Never'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand connection" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand connection" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand connection" -s v -l verbose -d 'Log each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand connection" -s v -l verbose -d 'Log files and steps; -vv: netlink messages'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand connection" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l netns -d 'Use this named network namespace' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
@@ -159,7 +161,7 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l root-d
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s n -l dry-run -d 'Print the plan and change nothing'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l force -d 'Close subflows that may not come back'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s v -l verbose -d 'Log each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s v -l verbose -d 'Log files and steps; -vv: netlink messages'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand history" -l netns -d 'Use this named network namespace' -r -f
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand history" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
@@ -182,5 +184,5 @@ always\t'Always'
 never\t'Never'"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -s q -l quiet -d 'Print errors only'
-complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -s v -l verbose -d 'Log each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -s v -l verbose -d 'Log files and steps; -vv: netlink messages'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -s h -l help -d 'Print this help'

@@ -30,23 +30,33 @@ impl Cli {
             Some(cli) => cli,
             None => Cli::try_parse_from(arguments).map_err(without_misleading_tips)?,
         };
-        if cli.command.is_some() && cli.apply != Apply::default() {
-            let message = "a subcommand takes no options or paths of applying";
-            return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+        match cli.without_effect() {
+            // The usage of all commands would hide it.
+            Some(message) => Err(clap::Error::raw(ErrorKind::ArgumentConflict, format!("{message}\n"))),
+            None => Ok(cli),
         }
-        let writes_yaml = match &cli.command {
-            Some(Command::Show(show)) => show.id.is_none(),
-            Some(Command::History(history)) => history.number.is_some(),
-            _ => false,
-        };
-        if cli.common.format() == Format::Yaml && !writes_yaml {
-            let message = "only `show` without `--id`, and `history` with a number, write YAML";
-            return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+    }
+
+    /// What is wrong with options that clap takes, and that would do nothing.
+    fn without_effect(&self) -> Option<&'static str> {
+        let Cli { command, apply, common } = self;
+        match (common.format, command) {
+            (_, Some(_)) if *apply != Apply::default() => {
+                Some("a subcommand takes no options or paths of applying")
+            }
+            (Some(Format::Yaml), Some(Command::Show(show))) if show.connections => {
+                Some("YAML is a configuration, which has no connections; `--format json` has them")
+            }
+            (Some(Format::Yaml), Some(Command::Show(show))) if show.id.is_none() => None,
+            (Some(Format::Yaml), Some(Command::History(history))) if history.number.is_some() => None,
+            (Some(Format::Yaml), _) => {
+                Some("only `show` without `--id`, and `history` with a number, write YAML")
+            }
+            (Some(Format::OpenMetrics), Some(Command::Status(_))) => None,
+            (Some(Format::OpenMetrics), _) => Some("only `status` writes OpenMetrics"),
+            (Some(Format::Text), Some(Command::Schema)) => Some("the schema is JSON"),
+            _ => None,
         }
-        if cli.common.format() == Format::OpenMetrics && !matches!(&cli.command, Some(Command::Status(_))) {
-            return Err(Cli::command().error(ErrorKind::ArgumentConflict, "only `status` writes OpenMetrics"));
-        }
-        Ok(cli)
     }
 
     /// The command line without a subcommand, if no word can be one and there is no error and no help to print. Setting
@@ -86,9 +96,35 @@ fn without_misleading_tips(mut error: clap::Error) -> clap::Error {
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
         }
     }
+    if let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg)
+        && error.kind() == ErrorKind::UnknownArgument
+        && let Some(tip) = owner(option)
+    {
+        // The usage is that of the suggestion.
+        error.remove(ContextKind::SuggestedArg);
+        error.remove(ContextKind::Usage);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
     let is_format = |found: &ContextValue| found.to_string().starts_with("--format");
     if error.get(ContextKind::InvalidArg).is_some_and(is_format) {
         error.remove(ContextKind::SuggestedValue);
     }
     error
+}
+
+/// Which command has an option that another one was given.
+fn owner(option: &str) -> Option<String> {
+    let (main, name) = (Cli::command(), option.strip_prefix("--")?);
+    let has = |command: &&clap::Command| {
+        !command.is_hide_set() && command.get_arguments().any(|argument| argument.get_long() == Some(name))
+    };
+    let commands: Vec<String> =
+        main.get_subcommands().filter(has).map(|command| format!("`{}`", command.get_name())).collect();
+    let all = match (has(&&main), commands.is_empty()) {
+        (true, true) => "applying, without a subcommand".to_owned(),
+        (true, false) => format!("applying, and of {}", commands.join(", ")),
+        (false, true) => return None,
+        (false, false) => commands.join(", "),
+    };
+    Some(format!("`{option}` is an option of {all}"))
 }

@@ -5,7 +5,9 @@ use std::fmt;
 use crate::model::code::Code;
 
 use super::decode::Decoder;
+use super::habits::Habit;
 use super::node::Node;
+use super::written::Entry;
 
 /// The words for one kind of declaration.
 pub struct DeclarationKind {
@@ -20,7 +22,7 @@ pub struct DeclarationKind {
     /// The code of the error that too many are declared, and what to do instead.
     pub too_many: (Code, &'static str),
     /// Keys that people bring from other programs, or from another section, each with its remedy.
-    pub foreign_keys: &'static [(&'static str, &'static str)],
+    pub foreign_keys: &'static [Habit],
 }
 
 /// A value of one file over that of an earlier one: it replaces it, unless it is a mapping.
@@ -46,6 +48,9 @@ pub trait Body: Clone + fmt::Debug + Default {
 
     /// Keys that are absent here only because their values were wrong.
     fn invalid(&mut self) -> &mut Vec<&'static str>;
+
+    /// The keys that are written, with their values.
+    fn entries(&self) -> Vec<Entry>;
 }
 
 /// Defines a [`Body`] by the table of its keys: the key, the field, its type, and the function that decodes it. A new key
@@ -94,6 +99,12 @@ macro_rules! body {
 
             fn invalid(&mut self) -> &mut Vec<&'static str> {
                 &mut self.invalid
+            }
+
+            fn entries(&self) -> Vec<Entry> {
+                let mut entries = Vec::new();
+                $(entries.extend(self.$field.as_ref().map(|value| Entry::of($key, value)));)*
+                entries
             }
         }
     };

@@ -12,6 +12,7 @@ use crate::model::{canonical, code};
 use super::body::Overlay;
 use super::document::{CheckDocument, Located, Name};
 use super::pattern::AddressError;
+use super::written::{Content, Entry, Valued};
 
 /// The range of `every` and `timeout`: below it a check would be a load, above it no check.
 pub const PERIOD_MIN: Duration = Duration::from_millis(100);
@@ -77,6 +78,69 @@ impl Overlay for CheckDocument {
             timeout: self.timeout.or(earlier.timeout),
             fall: self.fall.or(earlier.fall),
             rise: self.rise.or(earlier.rise),
+        }
+    }
+}
+
+/// The check of the router is a word, so that times of another file cannot stand beside it.
+impl Valued for CheckDocument {
+    fn content(&self) -> Content {
+        let period = |key, period: &Option<Located<Duration>>| {
+            let text =
+                period.map(|period| Located { value: Period(period.value), location: period.location });
+            text.map(|text| Entry::of(key, &text))
+        };
+        let streak =
+            |key, streak: &Option<Located<u32>>| streak.as_ref().map(|streak| Entry::of(key, streak));
+        let method = self.method.as_ref().and_then(|method| {
+            let key = method.value.key()?;
+            Some(Entry::of(key, method))
+        });
+        let times = [period("every", &self.every), period("timeout", &self.timeout)];
+        let streaks = [streak("fall", &self.fall), streak("rise", &self.rise)];
+        let entries: Vec<Entry> = std::iter::once(method).chain(times).chain(streaks).flatten().collect();
+        match &self.method {
+            Some(Located { value: CheckMethod::Gateway, .. }) => Content::word(CheckMethod::GATEWAY),
+            _ => Content::Entries(entries),
+        }
+    }
+}
+
+impl CheckMethod {
+    /// Its key; the router has none.
+    fn key(&self) -> Option<&'static str> {
+        match self {
+            CheckMethod::Connect(_) => Some(CheckMethod::CONNECT),
+            CheckMethod::Run(_) => Some(CheckMethod::RUN),
+            CheckMethod::Gateway => None,
+        }
+    }
+}
+
+impl Valued for CheckMethod {
+    fn content(&self) -> Content {
+        match self {
+            CheckMethod::Connect(address) => Content::word(address),
+            CheckMethod::Run(command) => Content::word(command),
+            CheckMethod::Gateway => Content::word(CheckMethod::GATEWAY),
+        }
+    }
+}
+
+impl Valued for u32 {
+    fn content(&self) -> Content {
+        Content::number(*self)
+    }
+}
+
+/// A duration as [`duration`] parses it.
+struct Period(Duration);
+
+impl Valued for Period {
+    fn content(&self) -> Content {
+        match self.0.subsec_millis() {
+            0 => Content::word(format!("{}s", self.0.as_secs())),
+            _ => Content::word(format!("{}ms", self.0.as_millis())),
         }
     }
 }

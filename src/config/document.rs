@@ -12,8 +12,10 @@ use super::body::{Body, DeclarationKind, Overlay, body};
 use super::check::CheckMethod;
 use super::decode::Decoder;
 use super::gateway::Gateway;
+use super::habits;
 use super::node::Node;
 use super::pattern::{AddressPattern, DevicePattern};
+use super::written::{Content, Entry, Valued, Written};
 
 /// A value and where it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +88,11 @@ pub enum LimitValue {
     Max,
 }
 
+impl LimitValue {
+    /// The word for the kernel's maximum.
+    pub const MAX: &'static str = "max";
+}
+
 /// The `limits` of one file.
 #[derive(Debug, Default)]
 pub struct LimitsDocument {
@@ -108,12 +115,7 @@ body! {
         subject: "address",
         empty_help: "write `endpoints: {}` for no endpoints, or remove the key to leave the kernel's table alone",
         too_many: (code::TOO_MANY_ENDPOINTS, "a selector (`dev` or a prefix) stands for many addresses"),
-        foreign_keys: &[
-            ("gateway", ROUTER_OF_ENDPOINT),
-            ("interface", "write it as `dev`"),
-            ("table", ROUTER_OF_ENDPOINT),
-            ("via", ROUTER_OF_ENDPOINT),
-        ],
+        foreign_keys: habits::ENDPOINT,
     };
     "address" => address: AddressPattern = Decoder::address;
     "port" => port: NonZeroU16 = Decoder::port;
@@ -124,9 +126,6 @@ body! {
     "required" => required: bool = Decoder::required;
 }
 
-const ROUTER_OF_ENDPOINT: &str =
-    "routes belong to an uplink, under the top-level key `uplinks`: `NAME: {dev: ..., gateway: ...}`";
-
 body! {
     /// The keys of one uplink.
     UplinkDocument = DeclarationKind {
@@ -135,25 +134,7 @@ body! {
         subject: "dev",
         empty_help: "write `uplinks: {}` for no uplinks, or remove the key to leave rules and routes alone",
         too_many: (code::TOO_MANY_UPLINKS, "a glob in `dev` stands for many interfaces"),
-        foreign_keys: &[
-            ("address", ADDRESSES_OF_UPLINK),
-            ("addresses", ADDRESSES_OF_UPLINK),
-            ("device", DEV_OF_UPLINK),
-            ("family", ADDRESSES_OF_UPLINK),
-            ("flags", "leave it out; what the path manager does with an address is declared under `endpoints`"),
-            ("gateway4", GATEWAY_OF_UPLINK),
-            ("gateway6", GATEWAY_OF_UPLINK),
-            ("iface", DEV_OF_UPLINK),
-            ("interface", DEV_OF_UPLINK),
-            ("interfaces", DEV_OF_UPLINK),
-            ("metric", RULES_OF_UPLINK),
-            ("priority", RULES_OF_UPLINK),
-            ("router", GATEWAY_OF_UPLINK),
-            ("routes", RULES_OF_UPLINK),
-            ("routing-policy", RULES_OF_UPLINK),
-            ("table", RULES_OF_UPLINK),
-            ("via", GATEWAY_OF_UPLINK),
-        ],
+        foreign_keys: habits::UPLINK,
     };
     "dev" => dev: DevicePattern = Decoder::dev;
     "gateway" => gateway: Gateway = Decoder::gateway;
@@ -179,16 +160,6 @@ impl CheckDocument {
     /// Its keys.
     pub const KEYS: [&'static str; 6] =
         [CheckMethod::CONNECT, CheckMethod::RUN, "every", "timeout", "fall", "rise"];
-    /// Keys that people bring from other programs.
-    pub const FOREIGN_KEYS: &'static [(&'static str, &'static str)] = &[
-        (CheckMethod::GATEWAY, "write `check: gateway`, without a mapping"),
-        ("interval", "write it as `every`"),
-        ("period", "write it as `every`"),
-        ("command", "write it as `run`"),
-        ("ping", "write `run: \"ping -c1 -W2 -I INTERFACE ADDRESS\"`"),
-        ("host", "write `connect: \"ADDRESS:PORT\"`"),
-        ("port", "write `connect: \"ADDRESS:PORT\"`"),
-    ];
 }
 
 impl Overlay for AddressPattern {}
@@ -200,8 +171,51 @@ impl Overlay for Flags {}
 impl Overlay for bool {}
 impl Overlay for Gateway {}
 
-const ADDRESSES_OF_UPLINK: &str = "leave it out; an uplink has every global address of its interfaces";
-const DEV_OF_UPLINK: &str = "write it as `dev`";
-const GATEWAY_OF_UPLINK: &str = "write it as `gateway`: an address, or a list with one address per family";
-const RULES_OF_UPLINK: &str =
-    "leave it out; rules and routes follow from `dev` and `gateway`, with numbers of their own";
+impl Valued for NonZeroU16 {
+    fn content(&self) -> Content {
+        Content::number(self.get())
+    }
+}
+
+impl Valued for AddressId {
+    fn content(&self) -> Content {
+        Content::number(self.get())
+    }
+}
+
+impl Valued for Family {
+    fn content(&self) -> Content {
+        let name = Family::NAMES.into_iter().find(|(_, family)| family == self);
+        Content::word(name.map_or("", |(name, _)| name))
+    }
+}
+
+impl Valued for Flags {
+    fn content(&self) -> Content {
+        Content::Value(Written::List(self.words()))
+    }
+}
+
+impl Valued for AddressPattern {
+    fn content(&self) -> Content {
+        match self {
+            AddressPattern::Exact(address) => Content::word(address),
+            AddressPattern::Prefixes(prefixes) => Content::words(prefixes),
+        }
+    }
+}
+
+impl Valued for DevicePattern {
+    fn content(&self) -> Content {
+        Content::words(&self.globs)
+    }
+}
+
+impl Valued for Gateway {
+    fn content(&self) -> Content {
+        match self {
+            Gateway::OnLink => Content::word(Gateway::NONE),
+            Gateway::Routers(routers) => Content::words(routers),
+        }
+    }
+}

@@ -74,6 +74,29 @@ impl LoadedConfig {
         LoadedConfig::judge(inputs.map(source::followed), strictness, trust)
     }
 
+    /// Reads and judges each file for itself. One that cannot be read, or a path without any, keeps no other from being
+    /// judged.
+    pub fn load_each(
+        paths: &[PathBuf],
+        root: &Path,
+        strictness: Strictness,
+        trust: impl Fn() -> Trust,
+    ) -> Vec<Result<LoadedConfig, NoConfig>> {
+        if let Err(error @ source::ReadError::StandardInputTwice) = source::find(paths, root) {
+            return vec![Err(error.into())];
+        }
+        let found = match paths {
+            [] => vec![source::find(paths, root)],
+            _ => paths.iter().map(|path| source::find(std::slice::from_ref(path), root)).collect(),
+        };
+        let judge = |input| LoadedConfig::judge(Ok(vec![input]), strictness, &trust);
+        let judged = found.into_iter().flat_map(|inputs| match inputs {
+            Ok(inputs) => inputs.into_iter().map(judge).collect(),
+            Err(error) => vec![Err(error.into())],
+        });
+        judged.collect()
+    }
+
     fn judge(
         inputs: Result<Vec<InputPath>, source::ReadError>,
         strictness: Strictness,

@@ -100,6 +100,11 @@ impl<B: Body> Declarations<B> {
         self.slots.push(Some((name, body)));
     }
 
+    /// The declarations that are not withdrawn, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &(Located<Name>, B)> {
+        self.slots.iter().flatten()
+    }
+
     /// The declarations that are not withdrawn, in order, as many as are allowed. Reports what is wrong with their names.
     pub fn remaining(
         self,

@@ -15,7 +15,9 @@ mod body;
 mod check;
 mod decode;
 mod document;
+mod foreign;
 mod gateway;
+mod habits;
 mod load;
 mod merge;
 mod node;
@@ -27,6 +29,7 @@ mod tests;
 mod unique;
 mod uplink;
 mod validate;
+mod written;
 mod yaml;
 
 pub use check::{CheckMethod, UplinkCheck};
@@ -41,6 +44,7 @@ pub use pattern::{
 pub use selector::Selector;
 pub use uplink::Uplink;
 pub use validate::{Config, Declaration, EndpointTarget};
+pub use written::{Content, Entry, Written, yaml_word};
 
 use crate::model::diagnostic::{Diagnostics, SourceId};
 
@@ -53,6 +57,18 @@ pub const DECLARATIONS_MAX: usize = 4096;
 ///
 /// The configuration is complete and valid only if no error was reported.
 pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>, diagnostics: &mut Diagnostics) -> Config {
+    let merged = merge(texts, diagnostics);
+    let config = validate::config(merged, diagnostics);
+    diagnostics.sort();
+    config
+}
+
+/// What valid texts declare together, each value with the place that set it.
+pub fn merged<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Entry> {
+    written::entries(&merge(texts, &mut Diagnostics::default()))
+}
+
+fn merge<'a>(texts: impl IntoIterator<Item = &'a str>, diagnostics: &mut Diagnostics) -> merge::Merged {
     let mut merged = merge::Merged::default();
     for (index, text) in texts.into_iter().enumerate() {
         let source = SourceId(index);
@@ -67,7 +83,5 @@ pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>, diagnostics: &mut Dia
             Err(yaml::Unreadable) => merged.completeness = Completeness::Incomplete,
         }
     }
-    let config = validate::config(merged, diagnostics);
-    diagnostics.sort();
-    config
+    merged
 }

@@ -4,11 +4,15 @@
 mod tests;
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use glob::Pattern;
 
 use crate::model::{Interface, canonical};
+
+use super::foreign::Row;
+use super::habits;
+use super::written::yaml_word;
 
 /// The longest interface name in bytes: `IFNAMSIZ` without the terminating zero.
 pub const INTERFACE_NAME_MAX: usize = 15;
@@ -126,9 +130,58 @@ fn address_help(text: &str) -> Option<String> {
     if let Ok(socket) = text.parse::<SocketAddr>() {
         return Some(format!("write `address: {}` and `port: {}`", socket.ip(), socket.port()));
     }
-    let is_host_name = !text.contains(':') && text.contains(|c: char| c.is_ascii_alphabetic());
-    let host_name = || is_host_name.then(|| "host names are not looked up; write the address".to_owned());
-    spelling_help(text).or_else(host_name)
+    let row = || {
+        let row = Row::parse(text)?;
+        Some(format!("write `{}`, each a key of its own", row.keys().join("`, `")))
+    };
+    let is_name = text.contains(|c: char| c.is_ascii_alphabetic()) && !text.contains([':', ' ', '/']);
+    let name = || match (is_name, text.contains('.')) {
+        (false, _) => None,
+        (true, true) => Some("write the address; host names are not looked up".to_owned()),
+        (true, false) => Some(format!(
+            "write `dev: {}` for the addresses of an interface; host names are not looked up",
+            yaml_word(text)
+        )),
+    };
+    let is_numeric = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let numbers = || is_numeric.then(|| "an IPv4 address has four numbers, such as `192.0.2.10`".to_owned());
+    let habit = || habits::remedy(text, habits::ADDRESSES);
+    spelling_help(text)
+        .or_else(row)
+        .or_else(|| several_help(text))
+        .or_else(habit)
+        .or_else(name)
+        .or_else(numbers)
+}
+
+/// The remedy for several addresses in one text: with commas, as a range, or with a `*`.
+fn several_help(text: &str) -> Option<String> {
+    let is_address =
+        |text: &&str| text.split('/').next().is_some_and(|address| address.parse::<IpAddr>().is_ok());
+    let parts: Vec<&str> = text.split([',', ' ', ';']).filter(|part| !part.is_empty()).collect();
+    if parts.len() > 1 && parts.iter().all(is_address) {
+        let parts: Vec<String> = parts.into_iter().map(yaml_word).collect();
+        return Some(format!("write a list: `address: [{}]`", parts.join(", ")));
+    }
+    if let Some((from, to)) = text.split_once('-')
+        && is_address(&from.trim())
+        && (is_address(&to.trim()) || to.trim().parse::<u8>().is_ok())
+    {
+        return Some(
+            "write prefixes in place of a range: `address: [\"10.0.0.0/28\", \"!10.0.0.1\"]`".to_owned(),
+        );
+    }
+    let bytes = text.trim_end_matches(".*");
+    let count = bytes.split('.').filter(|byte| byte.parse::<u8>().is_ok()).count();
+    let is_wild = bytes != text && (1..4).contains(&count) && bytes.split('.').count() == count;
+    is_wild.then(|| format!("write a prefix: `address: {bytes}{}/{}`", ".0".repeat(4 - count), 8 * count))
+}
+
+/// The remedy for the mask of an IPv4 network in place of a prefix length.
+fn mask_help(address: IpAddr, mask: &str) -> Option<String> {
+    let mask = mask.parse::<Ipv4Addr>().ok().filter(|_| address.is_ipv4())?.to_bits();
+    let length = mask.leading_ones();
+    (mask.count_ones() == length).then(|| format!("write it as `{address}/{length}`"))
 }
 
 /// The remedy for an address that is written in a way of its own.
@@ -147,7 +200,7 @@ pub fn spelling_help(text: &str) -> Option<String> {
     is_padded.then(|| "write the numbers without leading zeros, which some programs read as octal".to_owned())
 }
 
-fn prefix(address_text: &str, length: &str) -> Result<(IpAddr, u8), AddressError> {
+fn prefix(address_text: &str, length_text: &str) -> Result<(IpAddr, u8), AddressError> {
     /// The bits before the IPv4 address in an IPv4-mapped IPv6 address.
     const MAPPED_BITS: u8 = 96;
     let given = address(address_text)?;
@@ -156,10 +209,10 @@ fn prefix(address_text: &str, length: &str) -> Result<(IpAddr, u8), AddressError
     let longest = shortest + if given.is_ipv4() { 32 } else { 128 };
     // Rust accepts a sign, and leading zeros.
     let decimal = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
-    let digits = Some(length).filter(|text| decimal(text) || *text == "0");
+    let digits = Some(length_text).filter(|text| decimal(text) || *text == "0");
     let length = digits.and_then(|digits| digits.parse().ok());
     let Some(length) = length.filter(|length| (shortest..=longest).contains(length)) else {
-        let help = Some(format!("use {shortest} to {longest}"));
+        let help = mask_help(given, length_text).or_else(|| Some(format!("use {shortest} to {longest}")));
         return Err(AddressError { reason: "invalid prefix length".to_owned(), help });
     };
     let length = length - shortest;
@@ -274,7 +327,8 @@ impl DevicePattern {
         let too_long = name.len() > ALTNAME_MAX && !is_glob;
         match name {
             "" => Some("an interface name cannot be empty"),
-            "." | ".." => Some("an interface cannot have this name"),
+            "." | ".." | "all" | "default" => Some("an interface cannot have this name"),
+            _ if name.parse::<IpAddr>().is_ok() => Some("it is an address"),
             _ if name.split('[').skip(1).any(|rest| !rest.contains(']')) => Some("a `[` is not closed"),
             _ if name.contains("**") => Some("`**` is not allowed; one `*` matches any number of characters"),
             _ if is_glob && Pattern::new(name).is_err() => Some("the glob is not valid"),

@@ -10,6 +10,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Range, StrInp
 use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity, SourceId, Span, lines};
 
+use super::foreign;
 use super::node::{Key, Node, Scalar, Value, quoted};
 use super::syntax::{self, ALIAS, ALIAS_HELP, ANCHOR, ANCHOR_HELP, DEPTH_HELP, DEPTH_MAX, depth_message};
 
@@ -23,7 +24,16 @@ pub fn parse(
     let (lines, last) = lines(text).fold((0, ""), |(count, _), line| (count + 1, line));
     let end = (lines, last.chars().count() + 1);
     let mut reader = Reader { events: Parser::new_from_str(text), end, source, diagnostics };
-    reader.document().map_err(|stop| {
+    let result = reader.document();
+    let is_text = match &result {
+        Ok(root) => root.as_ref().is_some_and(|root| matches!(root.value, Value::Scalar(_))),
+        Err(stop) => matches!(stop, Stop::Syntax(_)),
+    };
+    if is_text && let Some(foreign) = foreign::document(text, source) {
+        reader.diagnostics.push(foreign);
+        return Err(Unreadable);
+    }
+    result.map_err(|stop| {
         if let Stop::Syntax(error) = stop {
             let location = reader.location(Range::empty(*error.marker()));
             reader.diagnostics.push(syntax::error(error.info(), text, location));

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use neli::consts::socket::NlFamily;
+use rustix::thread::CapabilitySet;
 
 use crate::linux::addresses::Addresses;
 use crate::linux::interfaces::{self, Interfaces};
@@ -147,6 +148,12 @@ impl LinuxPathManager {
     /// When the kernel does not answer.
     pub fn interface_name(&mut self, index: NonZeroU32) -> Result<String, Error> {
         Ok(interfaces::name(self.probe_socket()?, index)?.unwrap_or_else(|| format!("if{index}")))
+    }
+
+    /// Whether this thread has CAP_NET_ADMIN. Where that cannot be found out, the kernel decides.
+    pub fn may_write() -> bool {
+        let own = rustix::thread::capabilities(None);
+        own.map_or(true, |own| own.effective.contains(CapabilitySet::NET_ADMIN))
     }
 
     /// The live MPTCP connections, by token.
@@ -346,6 +353,10 @@ impl PathManager for LinuxPathManager {
 
     fn is_interrupted(&self) -> bool {
         is_set(&self.hurry)
+    }
+
+    fn is_privileged(&self) -> bool {
+        LinuxPathManager::may_write()
     }
 
     fn hold_signals(&mut self) {

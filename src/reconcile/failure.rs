@@ -113,6 +113,14 @@ impl Failure {
         Failure::explained(message, refusal::flags_dropped(flags), at, "")
     }
 
+    /// This process may not write.
+    pub fn not_permitted() -> Failure {
+        let Explanation { kind, meaning, remedy } = refusal::not_permitted();
+        let help =
+            format!("{}; `mptcp-apply --dry-run` prints a plan without it", remedy.unwrap_or_default());
+        Failure::new(kind, vec![Diagnostic::error(code::FAILED, meaning).help(help)])
+    }
+
     /// An endpoint has connections, so that its port will be closed for longer than the run may wait.
     pub fn port_closing(what: &Closing, needed: Duration, step: &Step) -> Failure {
         let diagnostic = Diagnostic { severity: Severity::Error, ..closing(what, needed, step) };

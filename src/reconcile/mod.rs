@@ -103,6 +103,9 @@ pub fn reconcile(
     mut mode: Mode<'_>,
 ) -> Result<Report, Failure> {
     let mut pass = Pass { target, system, warnings: Vec::new() };
+    if mode.claims() && !pass.system.is_privileged() {
+        pass.refuse_to_write(record)?;
+    }
     let waited = match &mut mode {
         Mode::Plan(Some(wait)) | Mode::Apply(Some(wait)) => {
             Some(wait.until_ready(target, pass.system, record)?)
@@ -166,6 +169,16 @@ struct Pass<'p> {
 }
 
 impl Pass<'_> {
+    /// Refuses a pass that would write, before anything else that this user lacks. Sysctls are left out: root may set them
+    /// without the capability.
+    fn refuse_to_write(&mut self, record: &dyn Record) -> Result<(), Failure> {
+        let Ok((Observation { plan, .. }, _)) = observe(self.target, self.system, record) else {
+            return Ok(());
+        };
+        let needs_it = |step: &Step| !matches!(step, Step::SetSysctl { .. });
+        if plan.steps.iter().any(needs_it) { Err(Failure::not_permitted()) } else { Ok(()) }
+    }
+
     /// Keeps other runs out, as far as possible.
     fn claim(&mut self, record: &mut dyn Record) -> Result<(), Failure> {
         match record.claim() {

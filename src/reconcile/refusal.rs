@@ -25,11 +25,16 @@ impl Explanation {
     }
 }
 
+/// This process may not change the network namespace.
+pub fn not_permitted() -> Explanation {
+    let remedy = "run it as root, or with CAP_NET_ADMIN in this network namespace";
+    Explanation::new(FailureKind::NotPermitted, "this needs CAP_NET_ADMIN", remedy)
+}
+
 /// Explains why `step` was refused in the state `now`.
 pub fn explain(step: &Step, refusal: &Refusal, now: &State) -> Explanation {
     if refusal.errno == Errno::EPERM {
-        let remedy = "run it as root, or with CAP_NET_ADMIN in this network namespace";
-        return Explanation::new(FailureKind::NotPermitted, "this needs CAP_NET_ADMIN", remedy);
+        return not_permitted();
     }
     let explanation = match step {
         Step::SetSysctl { sysctl, to, .. } => sysctl_refused(sysctl.name(), &to.to_string(), refusal.errno),

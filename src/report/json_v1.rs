@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::config::{Config, Name, Selector};
+use crate::config::{Config, Entry, Name, Selector};
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::model::{
     AddressId, DeclaredNames, Endpoint, EndpointNames, Limits, Reason, State, Step, SysctlValue, UplinkStatus,
@@ -19,6 +19,7 @@ use crate::reconcile::{Failure, Report, ReportedStep, Verdict};
 use crate::source::SourceFile;
 
 use super::ReportContext;
+use super::merged::{self, MergedJson};
 use uplink::{RouteStepJson, RuleStepJson, UplinksJson};
 
 /// The `version` of every document.
@@ -28,10 +29,14 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, Serialize)]
 pub struct Check<'a> {
     version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
     valid: bool,
     errors: Vec<DiagnosticJson<'a>>,
     warnings: Vec<DiagnosticJson<'a>>,
     selectors: Vec<SelectorJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merged: Option<Vec<MergedJson<'a>>>,
 }
 
 /// A declaration that matches addresses.
@@ -82,11 +87,23 @@ impl<'a> Check<'a> {
         };
         Check {
             version: VERSION,
+            file: None,
             valid: !diagnostics.has_errors(),
             errors: of(Severity::Error),
             warnings: of(Severity::Warning),
             selectors: config.selectors().map(selector).collect(),
+            merged: None,
         }
+    }
+
+    /// The same for one of several files that are judged each by itself.
+    pub fn of_file(self, file: Option<&'a str>) -> Check<'a> {
+        Check { file, ..self }
+    }
+
+    /// The same with the values of all files together.
+    pub fn merged(self, entries: Option<&'a [Entry]>, sources: &'a [SourceFile]) -> Check<'a> {
+        Check { merged: entries.map(|entries| merged::values(entries, sources)), ..self }
     }
 }
 

@@ -4,6 +4,7 @@ pub mod bug_report;
 pub mod doctor;
 pub mod history;
 pub mod json_v1;
+pub mod merged;
 mod names;
 mod probe;
 pub mod show;

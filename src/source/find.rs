@@ -101,10 +101,12 @@ fn standard(root: &Path) -> Result<Vec<InputPath>, ReadError> {
         match yaml_files(folder) {
             Ok((names, skipped)) => {
                 all_skipped.extend(skipped);
-                by_name.extend(names.into_iter().map(|name| {
+                for name in names {
                     let path = folder.join(&name);
-                    (name, path)
-                }));
+                    if let Some(hidden) = by_name.insert(name, path.clone()) {
+                        log::info!("{} is hidden by {}", hidden.display(), path.display());
+                    }
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(ReadError::Io { path: folder.clone(), error }),

@@ -39,6 +39,9 @@ pub fn read(
 ) -> Result<Vec<SourceFile>, ReadError> {
     let mut sources = Vec::with_capacity(inputs.len());
     for input in inputs {
+        if let InputPath::File { path, .. } = input {
+            log::info!("reading {}", path.display());
+        }
         let (name, bytes) = match input {
             InputPath::StandardInput => {
                 ("<stdin>".to_owned(), read_limited(io::stdin().lock(), 0, Path::new("<stdin>"))?)

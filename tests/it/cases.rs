@@ -96,6 +96,23 @@ fn valid_samples_are_accepted_with_these_words() {
     nothing_differs(&differences, samples.len(), 25);
 }
 
+/// Remedies that are whole configurations are valid ones.
+#[test]
+fn configurations_in_remedies_are_valid() {
+    let mut found = 0;
+    for sample in samples("invalid").iter().filter(|sample| sample.starts_with("habit-")) {
+        let said = check("invalid", sample, &[]).stderr;
+        let Some((_, remedy)) = said.split_once("version: 1\n          ") else { continue };
+        let lines = remedy.lines().map(|line| line.strip_prefix("          ").unwrap_or(line));
+        let text: String = lines.map(|line| format!("{line}\n")).collect();
+        let mut command = program();
+        command.args(["check", "-"]);
+        run(command, &format!("version: 1\n{text}")).expect(0);
+        found += 1;
+    }
+    assert!(found >= 4, "{found}");
+}
+
 #[test]
 fn strict_refuses_every_sample_with_a_warning() {
     let warned: Vec<String> =

@@ -64,6 +64,10 @@ fn tips_do_not_mislead() {
         (&["try", "--timeout", "0", "a.yaml"], "invalid digit", "from 1 to 86400 seconds"),
         // One that helps stays.
         (&["--dry-ran"], "-- --dry-ran", "a similar argument exists: '--dry-run'"),
+        // An option of another command names that.
+        (&["--timeout", "3", "a.yaml"], "similar", "`--timeout` is an option of `try`"),
+        (&["status", "--strict"], "similar", "`--strict` is an option of applying, and of `check`, `try`"),
+        (&["check", "--watch"], "similar", "`--watch` is an option of applying, without a subcommand"),
     ] {
         let said = with(arguments).expect(64).stderr;
         assert!(!said.contains(wrong) && said.contains(right), "{arguments:?}: {said}");
@@ -105,6 +109,29 @@ fn usage_errors_are_64() {
         let ran = with(arguments).expect(64);
         assert_eq!(ran.stdout, "", "{arguments:?}");
         assert!(ran.stderr.starts_with("error: "), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+/// Options that would do nothing are refused, and the message says which.
+#[test]
+fn options_without_effect_are_refused() {
+    for (arguments, words) in [
+        (&["--resync", "3", "a.yaml"][..], "--watch"),
+        (&["--watch", "--diff", "-"], "--diff"),
+        (&["--watch", "--wait", "3", "-"], "--wait"),
+        (&["--watch", "--detailed-exitcode", "-"], "--detailed-exitcode"),
+        (&["check", "--merged", "--each", "a.yaml"], "--each"),
+        (&["show", "--all", "--id", "1"], "--id"),
+        (&["show", "--connections", "--id", "1"], "--id"),
+        (&["show", "--connections", "--format", "yaml"], "`--format json` has them"),
+        (&["show", "--id", "1", "--format", "yaml"], "without `--id`"),
+        (&["show", "--format", "openmetrics"], "only `status`"),
+        (&["schema", "--format", "text"], "the schema is JSON"),
+        (&["monitor", "--format", "yaml"], "only `show`"),
+        (&["--strict", "status"], "no options or paths of applying"),
+    ] {
+        let said = with(arguments).expect(64).stderr;
+        assert!(said.starts_with("error: ") && said.contains(words), "{arguments:?}: {said}");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use mptcp_apply::config::{self, Config, EndpointTarget, Gateway, Name};
+use mptcp_apply::config::{self, Config, EndpointTarget, Entry, Gateway, Name};
 use mptcp_apply::desired::{self, ResolveError};
 use mptcp_apply::model::diagnostic::{Diagnostic, Diagnostics, SourceId, lines};
 use mptcp_apply::model::{
@@ -14,8 +14,9 @@ use mptcp_apply::plan::plan;
 use mptcp_apply::reconcile::{Report, ReportedStep, StepOutcome, Verdict};
 use mptcp_apply::report::json_v1::{Check, PlanJson};
 use mptcp_apply::report::snippet::Snippets;
-use mptcp_apply::report::{ReportContext, Style, text, yaml};
+use mptcp_apply::report::{self, ReportContext, Style, text, yaml};
 use mptcp_apply::source::{self, SourceFile};
+use serde_json::Value;
 
 use super::host::Host;
 
@@ -56,6 +57,7 @@ pub fn judge(input: &[u8]) {
     shown(&judged);
     if !judged.diagnostics.has_errors() {
         sound(&judged.config);
+        merged(&judged.sources);
         // One host an input: a fuzzer that is twice as fast finds the other one too.
         let host = if input.len().is_multiple_of(2) { Before::Nothing } else { Before::InUse };
         planned(&judged, host);
@@ -82,12 +84,30 @@ fn shown(judged: &Judged) {
     assert_eq!(json["valid"], !diagnostics.has_errors());
 }
 
+/// The merged configuration is a valid one, and merged once more it is the same.
+fn merged(sources: &[SourceFile]) {
+    let entries = config::merged(sources.iter().map(|source| source.text.as_str()));
+    let text = report::merged::yaml(&entries, sources);
+    let mut diagnostics = Diagnostics::default();
+    config::parse([text.as_str()], &mut diagnostics);
+    assert!(!diagnostics.has_errors(), "{text}{:?}", diagnostics.iter().collect::<Vec<_>>());
+    let again = config::merged([text.as_str()]);
+    let values = |entries: &[Entry]| -> Vec<(Value, Value)> {
+        let values = serde_json::to_value(report::merged::values(entries, sources)).expect("JSON");
+        let values = values.as_array().expect("a list").iter();
+        values.map(|value| (value["key"].clone(), value["value"].clone())).collect()
+    };
+    assert_eq!(values(&entries), values(&again), "{text}");
+}
+
 /// Each of them with a place that is there, and words that a terminal can show.
 fn drawn<'d>(diagnostics: impl Iterator<Item = &'d Diagnostic>, sources: &[SourceFile]) {
     let [plain, coloured] = [Style::Plain, Style::Coloured].map(|style| Snippets::new(sources, style));
     let texts: Vec<Vec<&str>> = sources.iter().map(|source| lines(&source.text).collect()).collect();
     for diagnostic in diagnostics {
-        let words = [Some(&diagnostic.message), diagnostic.help.as_ref(), diagnostic.endpoint.as_ref()];
+        // A remedy may be a file of several lines.
+        let help = diagnostic.help.as_ref().map(|help| help.replace('\n', " "));
+        let words = [Some(&diagnostic.message), help.as_ref(), diagnostic.endpoint.as_ref()];
         for words in words.into_iter().flatten() {
             assert!(!words.contains(char::is_control), "{words:?}");
         }

@@ -1,6 +1,7 @@
 //! All integration tests, in one binary. What each part shows:
 //!
 //! - `cases`: every file below `tests/cases` is judged as its folder says, with the exact words.
+//! - `check`: the merged configuration, and verdicts on single files.
 //! - `command_line`: options, exit codes, streams, a closed pipe.
 //! - `schema`: the published JSON Schema agrees with the program.
 //! - `generated`: manual pages and completions do too.
@@ -24,6 +25,7 @@
 //! - `structure`: only the edges touch the outside.
 
 mod cases;
+mod check;
 mod command_line;
 mod desired;
 mod fleet;

@@ -12,8 +12,10 @@ use std::time::Duration;
 use crate::cli::{Apply, Common};
 use crate::config::LoadedConfig;
 use crate::linux::netns::{self, Home, Names};
-use crate::linux::{Changes, rlimit, stream};
+use crate::linux::{Changes, LinuxPathManager, rlimit, stream};
 use crate::model::Exit;
+use crate::reconcile::Failure;
+use crate::report::ReportContext;
 use crate::source;
 use crate::watch::namespace::WatchedNamespace;
 use crate::watch::story::{Cause, Trigger};
@@ -33,6 +35,11 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
     if options.paths.iter().any(|path| path.as_os_str() == "-") {
         output.error("standard input cannot be watched", Some("name a file or a folder"));
         return Ok(Exit::Usage);
+    }
+    if !LinuxPathManager::may_write() {
+        // Sooner or later it would, and before that it would only say what else it lacks.
+        let context = ReportContext { loaded: None, netns: None, trigger: None, checks: &[] };
+        return output.report(&context, &Err(Failure::not_permitted()), false, false);
     }
     stream::never_wait()?;
     let mut events = EventSources::open()?;

@@ -4,23 +4,40 @@ use std::time::Duration;
 
 use crate::config::check::{CheckMethod, PERIOD_MAX, PERIOD_MIN, STREAK_MAX, UNITS, destination, duration};
 use crate::config::document::{CheckDocument, Located};
-use crate::config::node::{Node, Value, quoted};
+use crate::config::habits;
+use crate::config::node::{Node, Scalar, Value, quoted};
+use crate::config::written::yaml_word;
 use crate::model::code;
 use crate::model::diagnostic::Diagnostic;
 
 use super::Decoder;
-use super::value::{located, shown};
+use super::value::{located, shown, single};
 
 /// The longest command, in bytes; a longer one belongs in a file.
 const COMMAND_MAX: usize = 4096;
+
+/// The ways to write a check.
+const CHECKS: &str = "`check: {connect: \"ADDRESS:PORT\"}`, `check: {run: \"COMMAND\"}` or `check: gateway`";
+
+/// The remedy for one word in place of a check.
+fn check_help(scalar: &Scalar) -> String {
+    match &scalar.text {
+        text if text.eq_ignore_ascii_case(CheckMethod::GATEWAY) => "write `check: gateway`".to_owned(),
+        text if scalar.boolean() == Some(false) || text == "none" => "leave `check` out".to_owned(),
+        text if destination(text).is_ok() => format!("write `check: {{connect: \"{text}\"}}`"),
+        text if text.contains([' ', '/']) => {
+            format!("write `check: {{run: {}}}`", yaml_word(text))
+        }
+        _ => format!("write {CHECKS}"),
+    }
+}
 
 impl Decoder<'_> {
     pub(in crate::config) fn check(&mut self, node: &Node) -> Option<Located<CheckDocument>> {
         if let Value::Scalar(scalar) = &node.value {
             if scalar.text != CheckMethod::GATEWAY {
                 let message = format!("`check` must be a mapping or `gateway`, not {}", shown(node));
-                let help = "write `check: {connect: \"ADDRESS:PORT\"}`, `check: {run: \"COMMAND\"}` or `check: gateway`";
-                self.report_value(node, code::TYPE, message, Some(help.to_owned()));
+                self.report_value(node, code::TYPE, message, Some(check_help(scalar)));
                 return None;
             }
             let method = located(node, CheckMethod::Gateway);
@@ -28,7 +45,7 @@ impl Decoder<'_> {
         }
         let mut check = CheckDocument::default();
         let before = (self.diagnostics.errors(), self.refused);
-        for (key, value) in self.mapping(node, format_args!("`check`")) {
+        for (key, value) in self.mapping(node, format_args!("`check`"), CHECKS) {
             match key.text.as_str() {
                 CheckMethod::CONNECT => {
                     let found = self.destination(value);
@@ -42,7 +59,7 @@ impl Decoder<'_> {
                 "timeout" => check.timeout = self.period(value, "timeout"),
                 "fall" => check.fall = self.streak(value, "fall"),
                 "rise" => check.rise = self.streak(value, "rise"),
-                _ => self.unknown_key(key, &CheckDocument::KEYS, CheckDocument::FOREIGN_KEYS),
+                _ => self.unknown_key(key, &CheckDocument::KEYS, habits::CHECK),
             }
         }
         ((self.diagnostics.errors(), self.refused) == before).then(|| located(node, check))?
@@ -104,7 +121,7 @@ impl Decoder<'_> {
                     (code::TYPE, Some(help.unwrap_or(units)))
                 }
             },
-            _ => (code::TYPE, None),
+            other => (code::TYPE, single(other)),
         };
         self.report_value(node, code, format!("{wanted}, not {}", shown(node)), help);
         None
@@ -112,7 +129,7 @@ impl Decoder<'_> {
 
     fn streak(&mut self, node: &Node, key: &str) -> Option<Located<u32>> {
         let wanted = format_args!("`{key}` must be a number of checks from 1 to {STREAK_MAX}");
-        let number = self.integer(node, wanted, 1..=STREAK_MAX.into(), &[])?;
+        let number = self.integer(node, wanted, 1..=STREAK_MAX.into(), &[], &[])?;
         located(node, number.try_into().ok()?)
     }
 }

@@ -1,21 +1,20 @@
 //! Decodes the values of an endpoint.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use crate::config::document::Located;
+use crate::config::habits;
 use crate::config::node::{Node, Value, quoted};
 use crate::config::pattern::{AddressError, AddressPattern, AddressPrefix};
-use crate::model::diagnostic::{Diagnostic, Severity};
-use crate::model::{AddressId, Family, Flags, code};
+use crate::model::{AddressId, Family, code};
 
 use super::Decoder;
-use super::value::{located, suggestion};
+use super::value::located;
 
 impl Decoder<'_> {
     pub(in crate::config) fn family(&mut self, node: &Node) -> Option<Located<Family>> {
         let names = Family::NAMES.map(|(name, _)| name);
-        let chosen = self.word(node, format_args!("`family`"), &names)?;
+        let chosen = self.word(node, format_args!("`family`"), &names, habits::FAMILIES)?;
         let (_, family) = Family::NAMES.into_iter().find(|(name, _)| name == chosen)?;
         located(node, family)
     }
@@ -25,7 +24,13 @@ impl Decoder<'_> {
             return located(node, self.parsed_address(node, AddressPattern::parse)?);
         };
         if items.is_empty() {
-            self.report_value(node, code::ADDRESS, "`address` is an empty list".to_owned(), None);
+            let help = "write an address, or leave `address` out for every address of `dev`";
+            self.report_value(
+                node,
+                code::ADDRESS,
+                "`address` is an empty list".to_owned(),
+                Some(help.to_owned()),
+            );
             return None;
         }
         let prefixes: Option<Vec<AddressPrefix>> =
@@ -47,81 +52,17 @@ impl Decoder<'_> {
 
     pub(in crate::config) fn port(&mut self, node: &Node) -> Option<Located<NonZeroU16>> {
         let wanted = format_args!("`port` must be a number from 1 to {}", u16::MAX);
-        let number = self.integer(node, wanted, 1..=u16::MAX.into(), &[])?;
+        let number = self.integer(node, wanted, 1..=u16::MAX.into(), &[], habits::PORT_WORDS)?;
         located(node, NonZeroU16::new(number.try_into().ok()?)?)
     }
 
     pub(in crate::config) fn id(&mut self, node: &Node) -> Option<Located<AddressId>> {
         let wanted = format_args!("`id` must be a number from 1 to {}", AddressId::MAX);
-        let number = self.integer(node, wanted, 1..=AddressId::MAX.into(), &[])?;
+        let number = self.integer(node, wanted, 1..=AddressId::MAX.into(), &[], habits::ID_WORDS)?;
         located(node, AddressId::new(number.try_into().ok()?)?)
-    }
-
-    pub(in crate::config) fn flags(&mut self, node: &Node) -> Option<Located<Flags>> {
-        let Value::Sequence(items) = &node.value else {
-            let message = format!("`flags` must be a list, not {}", node.value.kind());
-            let words: Vec<&str> = match &node.value {
-                Value::Scalar(scalar) => {
-                    scalar.text.split([' ', ',']).filter(|word| !word.is_empty()).collect()
-                }
-                _ => Vec::new(),
-            };
-            let known = !words.is_empty() && words.iter().all(|word| Flags::named(word).is_some());
-            let help =
-                format!("write `flags: [{}]`", if known { words.join(", ") } else { "subflow".into() });
-            self.report_value(node, code::TYPE, message, Some(help));
-            return None;
-        };
-        let mut flags = Flags::default();
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
-        let mut valid = true;
-        for item in items {
-            let Some(word) = self.text(item, format_args!("a flag")) else {
-                valid = false;
-                continue;
-            };
-            match self.flag(item, word) {
-                Some(flag) => flags = flags.union(flag),
-                None => valid = false,
-            }
-            if !seen.insert(word) && valid {
-                self.report_value(
-                    item,
-                    code::DUPLICATE_FLAG,
-                    format!("flag {} is listed twice", quoted(word)),
-                    None,
-                );
-                valid = false;
-            }
-        }
-        valid.then(|| located(node, flags))?
     }
 
     pub(in crate::config) fn required(&mut self, node: &Node) -> Option<Located<bool>> {
         self.boolean(node, "required")
-    }
-
-    fn flag(&mut self, node: &Node, word: &str) -> Option<Flags> {
-        let flag = Flags::named(word);
-        if flag.is_some() && flag != Some(Flags::IMPLICIT) {
-            return flag;
-        }
-        self.diagnostics.push_with(Severity::Error, || {
-            let (message, help) = if flag.is_some() {
-                let help = "leave it out; the kernel sets it on the endpoints that it creates itself";
-                ("flag `implicit` cannot be declared".to_owned(), help.to_owned())
-            } else {
-                let names: Vec<&str> = Flags::declarable().map(|(name, _)| name).collect();
-                let is_off = word.strip_prefix("no").is_some_and(|flag| names.contains(&flag));
-                let near = match is_off {
-                    true => Some("leave it out: a flag that is not declared is off".to_owned()),
-                    false => suggestion(word, &names),
-                };
-                let help = near.unwrap_or_else(|| format!("known flags are {}", names.join(", ")));
-                (format!("unknown flag {}", quoted(word)), help)
-            };
-            Diagnostic::error(code::UNKNOWN_FLAG, message).at(node.location, "").help(help)
-        });
-        None
     }
 }

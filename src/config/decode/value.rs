@@ -4,7 +4,9 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use crate::config::check::duration;
 use crate::config::document::Located;
+use crate::config::habits::{Habit, elsewhere, remedy, value_remedy};
 use crate::config::node::{Key, Node, Value, quoted};
 use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Severity};
@@ -12,11 +14,12 @@ use crate::model::diagnostic::{Diagnostic, Severity};
 use super::Decoder;
 
 impl Decoder<'_> {
-    /// The entries of a mapping; for anything else an error, and none.
+    /// The entries of a mapping; for anything else an error with a sample, and none.
     pub(super) fn mapping<'n>(
         &mut self,
         node: &'n Node,
         what: fmt::Arguments<'_>,
+        sample: &str,
     ) -> impl Iterator<Item = &'n (Key, Node)> + use<'n> {
         let entries = match &node.value {
             Value::Mapping(entries) => entries.as_slice(),
@@ -25,7 +28,7 @@ impl Decoder<'_> {
                     node,
                     code::TYPE,
                     format!("{what} must be a mapping, not {}", other.kind()),
-                    None,
+                    Some(mapping_help(other, sample)),
                 );
                 &[]
             }
@@ -45,7 +48,7 @@ impl Decoder<'_> {
                 Value::Scalar(scalar) => truth(&scalar.text),
                 _ => None,
             };
-            self.report_value(node, code::TYPE, message, help);
+            self.report_value(node, code::TYPE, message, help.or_else(|| single(&node.value)));
         }
         boolean.and_then(|value| located(node, value))
     }
@@ -55,11 +58,11 @@ impl Decoder<'_> {
             Value::Scalar(scalar) if !scalar.is_null() && scalar.boolean().is_none() => {
                 return Some(&scalar.text);
             }
-            Value::Scalar(scalar) if !scalar.text.is_empty() => {
+            Value::Scalar(scalar) if !matches!(scalar.text.as_str(), "" | "~") => {
                 let help = format!("quote it if it is meant as text: \"{}\"", scalar.text);
                 (format!("{what} must be text, not `{}`", scalar.text), Some(help))
             }
-            other => (format!("{what} must be text, not {}", other.kind()), None),
+            other => (format!("{what} must be text, not {}", other.kind()), single(other)),
         };
         self.report_value(node, code::TYPE, message, help);
         None
@@ -70,13 +73,18 @@ impl Decoder<'_> {
         node: &Node,
         what: fmt::Arguments<'_>,
         words: &'w [&'w str],
+        habits: &[Habit],
     ) -> Option<&'w &'w str> {
-        let text = self.text(node, what)?;
-        let found = words.iter().find(|word| **word == text);
+        let text = match &node.value {
+            Value::Scalar(scalar) => Some(scalar.text.as_str()).filter(|_| !scalar.is_null()),
+            _ => None,
+        };
+        let found = text.and_then(|text| words.iter().find(|word| **word == text));
         if found.is_none() {
-            let help = suggestion(text, words);
-            let message = format!("{what} must be {}, not {}", words.join(" or "), quoted(text));
-            self.report_value(node, code::VALUE, message, help);
+            let near = || suggestion(text?, words);
+            let help = value_remedy(&node.value, habits).or_else(near).or_else(|| single(&node.value));
+            let message = format!("{what} must be {}, not {}", words.join(" or "), shown(node));
+            self.report_value(node, if text.is_some() { code::VALUE } else { code::TYPE }, message, help);
         }
         found
     }
@@ -87,6 +95,7 @@ impl Decoder<'_> {
         wanted: fmt::Arguments<'_>,
         range: RangeInclusive<i128>,
         words: &[&str],
+        habits: &[Habit],
     ) -> Option<i128> {
         let number = match &node.value {
             Value::Scalar(scalar) => scalar.integer(),
@@ -95,6 +104,7 @@ impl Decoder<'_> {
         if number.is_some_and(|number| range.contains(&number)) {
             return number;
         }
+        let habit = value_remedy(&node.value, habits);
         let (code, help) = match &node.value {
             Value::Scalar(_) if number.is_some() => (code::RANGE, None),
             Value::Scalar(scalar) if !scalar.plain && scalar.text.parse::<i128>().is_ok() => {
@@ -105,20 +115,25 @@ impl Decoder<'_> {
                 (code::TYPE, Some(help.to_owned()))
             }
             Value::Scalar(scalar) if range == (0..=1) => (code::TYPE, truth(&scalar.text)),
-            Value::Scalar(scalar) => (code::TYPE, suggestion(&scalar.text, words)),
+            Value::Scalar(scalar) => {
+                (code::TYPE, suggestion(&scalar.text, words).or_else(|| number_help(&scalar.text)))
+            }
             _ => (code::TYPE, None),
         };
+        let help = habit.or(help).or_else(|| single(&node.value));
         self.report_value(node, code, format!("{wanted}, not {}", shown(node)), help);
         None
     }
 
-    /// `foreign` has remedies for keys that people bring from elsewhere.
-    pub(super) fn unknown_key(&mut self, key: &Key, known: &[&str], foreign: &[(&str, &str)]) {
+    /// `foreign` has remedies for keys that people bring from elsewhere. A key of another section comes before one that
+    /// only looks alike.
+    pub(super) fn unknown_key(&mut self, key: &Key, known: &[&str], foreign: &[Habit]) {
         self.diagnostics.push_with(Severity::Error, || {
             let message = format!("unknown key {}", quoted(&key.text));
-            let remedy = foreign.iter().find(|(word, _)| *word == key.text);
-            let remedy = remedy.map(|(_, remedy)| (*remedy).to_owned());
-            let near = remedy.or_else(|| suggestion(&key.text, known));
+            let near = respelt(&key.text, known)
+                .or_else(|| remedy(&key.text, foreign))
+                .or_else(|| elsewhere(&key.text, known))
+                .or_else(|| suggestion(&key.text, known));
             let help = near.unwrap_or_else(|| format!("known keys are {}", known.join(", ")));
             Diagnostic::error(code::UNKNOWN_KEY, message).at(key.location, "").help(help)
         });
@@ -155,14 +170,73 @@ pub(super) fn shown(node: &Node) -> String {
     }
 }
 
-/// The remedy for the words that YAML 1.1 takes for booleans, and YAML 1.2 does not.
+/// The remedy for what is not written as a boolean: quoted, a number, or a word that YAML 1.1 takes for one.
 fn truth(text: &str) -> Option<String> {
     let value = match text.to_ascii_lowercase().as_str() {
-        "yes" | "on" | "y" => "true",
-        "no" | "off" | "n" => "false",
+        "yes" | "on" | "y" | "1" | "true" | "enabled" | "enable" => "true",
+        "no" | "off" | "n" | "0" | "false" | "disabled" | "disable" => "false",
         _ => return None,
     };
     Some(format!("write `{value}`"))
+}
+
+/// The remedy for what is not one value.
+pub(super) fn single(value: &Value) -> Option<String> {
+    let (help, inner) = match value {
+        Value::Sequence(items) => ("write one value, not a list", items.first().filter(|_| items.len() == 1)),
+        Value::Mapping(entries) => {
+            let first = entries.first().filter(|_| entries.len() == 1);
+            ("write one value, without keys", first.map(|(_, node)| node))
+        }
+        Value::Scalar(scalar) if scalar.is_null() => ("write a value, or leave the key out", None),
+        _ => return None,
+    };
+    let inner = match inner.map(|node| &node.value) {
+        Some(Value::Scalar(scalar)) if !scalar.is_null() => format!(": {}", quoted(&scalar.text)),
+        _ => String::new(),
+    };
+    Some(help.to_owned() + &inner)
+}
+
+/// The remedy for what is not a mapping.
+fn mapping_help(value: &Value, sample: &str) -> String {
+    let is_mapping = |item: &Node| matches!(item.value, Value::Mapping(_));
+    match value {
+        Value::Sequence(items) if !items.is_empty() && items.iter().all(is_mapping) => {
+            format!("leave the dashes out, and write {sample}")
+        }
+        Value::Scalar(scalar) if scalar.is_null() => format!("write {sample}, or leave the key out"),
+        _ => format!("write {sample}"),
+    }
+}
+
+/// The remedy for a number with something else in it.
+fn number_help(text: &str) -> Option<String> {
+    let is_filler = |c: char| matches!(c, '_' | ',' | '\'' | ' ');
+    let digits = text.replace(is_filler, "");
+    let digits = digits.trim_start_matches('0');
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number(digits) && digits != text {
+        return Some(format!("write it as `{digits}`"));
+    }
+    if let Ok(time) = duration(text)
+        && time.subsec_nanos() == 0
+    {
+        return Some(format!("write the number alone: `{}`", time.as_secs()));
+    }
+    let end = text.find(|c: char| !c.is_ascii_digit()).filter(|end| *end > 0)?;
+    let (number, rest) = text.split_at(end);
+    match rest.starts_with('.') {
+        true => Some("write a whole number".to_owned()),
+        false => Some(format!("write the number alone: {}", quoted(number))),
+    }
+}
+
+/// "did you mean" for a word in another case, or with `_` for `-`.
+fn respelt(word: &str, known: &[&str]) -> Option<String> {
+    let same = |text: &str| text.to_lowercase().replace('_', "-");
+    let known = known.iter().find(|known| same(known) == same(word))?;
+    Some(format!("did you mean `{known}`?"))
 }
 
 /// "did you mean": the nearest known word, if it is near enough.

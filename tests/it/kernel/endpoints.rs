@@ -55,19 +55,29 @@ applied: 4 added, 1 changed, 0 removed
 fn a_second_run_writes_nothing() {
     let namespace = dual_homed();
     namespace.apply(DUAL, &[]).expect(0);
-    let without_the_right = |config: &str| {
+    let without = |arguments: &[&str], config: &str| {
         let mut command = namespace.command("setpriv");
-        command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"]);
-        command.args([program_path(), "-"]);
+        command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin", program_path()]).args(arguments);
         crate::support::run(command, config)
     };
+    let without_the_right = |config: &str| without(&["-"], config);
     let second = without_the_right(DUAL).expect(0);
     assert_eq!(second.stdout, "no changes\n");
 
     // The same without the right to write does fail when there is something to write.
     let other = without_the_right("{version: 1, limits: {subflows: 1}}").expect(77);
-    assert!(other.stderr.contains("CAP_NET_ADMIN"), "{}", other.stderr);
+    assert!(other.stderr.starts_with("error: this needs CAP_NET_ADMIN\n"), "{}", other.stderr);
     assert_eq!(namespace.limits(), "add_addr_accepted 1 subflows 4");
+    // It says so first, and only that: not what would fail or be missing too.
+    let more = "{version: 1, endpoints: {a: {dev: gone0, required: true, flags: [subflow]}, b: {address: 192.0.2.77, flags: [signal]}}}";
+    for config in [more, &more.replace("required: true, ", "")] {
+        let said = without_the_right(config).expect(77).stderr;
+        assert!(said.starts_with("error: this needs CAP_NET_ADMIN\n"), "{said}");
+        assert_eq!(said.matches("error: ").count() + said.matches("warning: ").count(), 1, "{said}");
+    }
+    // A watch would write sooner or later.
+    let said = without(&["--watch", "/etc/hostname"], "").expect(77).stderr;
+    assert!(said.starts_with("error: this needs CAP_NET_ADMIN\n"), "{said}");
 }
 
 #[test]
