@@ -146,13 +146,13 @@ impl Scene {
         Scene { token: token().expect("a token"), namespace, _ends: ends }
     }
 
-    /// A shell, in the folder with the files.
+    /// A shell, which has to go to the folder with the files itself: entering another `/run` leads to the root.
     #[track_caller]
     fn shell(&self, shell: &str) -> Command {
         let folder = self.namespace.folder.path();
         let mut command = self.namespace.command(shell);
         let path = format!("{}:{}", folder.join("bin").display(), std::env::var("PATH").unwrap_or_default());
-        command.current_dir(folder.join("work")).env("PATH", path).env("HOME", folder).env("TERM", "xterm");
+        command.env("PATH", path).env("HOME", folder).env("TERM", "xterm");
         command.env("COMPLETIONS", project().join("packaging/completions")).env("OUT", folder);
         command
     }
@@ -279,7 +279,8 @@ fn fish_offers_what_fits() {
     let scene = Scene::new();
     let mut fish = scene.shell("fish");
     // A line for each candidate, behind the number of the line that was typed.
-    let script = "source $COMPLETIONS/mptcp-apply.fish
+    let script = "cd $OUT/work
+        source $COMPLETIONS/mptcp-apply.fish
         set -l number 0
         while read --local --delimiter '' line
             for offered in (complete --do-complete \"$line\")
