@@ -1,7 +1,7 @@
 //! The command line: its grammar and its help texts, not what the commands do.
 //!
-//! `--help` prints the first paragraph of an option's comment. The manual page, which a test generates from here, has
-//! the other paragraphs too, and prints in bold what is in backticks.
+//! `-h` prints the first paragraph of an option's comment, and leaves out what few people need. `--help` and the manual
+//! page, which a test generates from here, have all of it; the page prints in bold what is in backticks.
 
 mod read;
 #[cfg(test)]
@@ -25,8 +25,9 @@ use crate::model::{Exit, Operation, Token};
     version,
     disable_help_flag = true,
     disable_help_subcommand = true,
-    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply status [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply connection [OPTIONS] [TOKEN VERB WORD...]\n       mptcp-apply renew [OPTIONS] NAME...\n       mptcp-apply history [OPTIONS] [N]\n       mptcp-apply schema\n       mptcp-apply help [COMMAND]",
-    after_help = after_help()
+    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply COMMAND [OPTIONS] [ARGUMENT]...",
+    after_help = EXAMPLES,
+    after_long_help = after_long_help()
 )]
 pub struct Cli {
     /// The subcommand; without one, the configuration is applied.
@@ -40,14 +41,20 @@ pub struct Cli {
     pub common: Common,
 }
 
-fn after_help() -> String {
-    let mut text = "\
+const EXAMPLES: &str = "\
+Examples:
+  mptcp-apply --dry-run      Print what applying /etc/mptcp-apply/*.yaml changes
+  mptcp-apply try edge.yaml  Apply, and take it back unless it is confirmed";
+
+fn after_long_help() -> String {
+    let mut text = EXAMPLES.to_owned()
+        + "
+
 Without PATH, reads *.yaml in /usr/lib/mptcp-apply, /etc/mptcp-apply and
 /run/mptcp-apply. A file hides files of the same name in the folders listed
 before its own. Files are merged in the order of their names; later ones win.
 
-Exit codes:"
-        .to_owned();
+Exit codes:";
     for exit in Exit::ALL {
         text += &format!("\n  {:2}  {}", exit.code(), exit.meaning().replace('`', ""));
     }
@@ -135,9 +142,15 @@ pub struct Doctor {
     /// Print everything that a bug report needs
     ///
     /// Versions, what applying would change, the kernel's state, live connections, counters, interfaces, addresses,
-    /// routes and the last runs follow the findings. Read it before you publish it: it has the addresses of this host and of its peers.
+    /// routes and the last runs follow the findings. Read it before you publish it: it has the addresses of this host and
+    /// of its peers.
     #[arg(long)]
     pub report: bool,
+    /// Use this named network namespace
+    ///
+    /// May be repeated, and takes globs.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    pub netns: Vec<Names>,
 }
 
 /// Options of `status`.
@@ -269,6 +282,12 @@ pub struct Try {
     /// Treat warnings as errors
     #[arg(long)]
     pub strict: bool,
+    /// Use this named network namespace
+    ///
+    /// May be repeated, and takes globs: the namespaces are tried one after the other, and one that is taken back ends the
+    /// run. The command of `--confirm-with` runs in the namespace.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    pub netns: Vec<Names>,
 }
 
 /// Options of applying.
@@ -276,7 +295,7 @@ pub struct Try {
 #[group(skip)]
 pub struct Apply {
     /// Files and folders, `-` for standard input
-    #[arg(value_name = "PATH")]
+    #[arg(hide_short_help = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Print the plan and change nothing
     ///
@@ -288,26 +307,26 @@ pub struct Apply {
     /// The copy is a new user and network namespace with the interface names, addresses, sysctls, limits and endpoints of
     /// this one. The kernel accepts or refuses each step there, and nothing on the host changes. Interfaces that only the
     /// configuration names are created too, with a warning. Needs no root where the kernel lets users create namespaces.
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub rehearse: bool,
     /// Print a unified diff of YAML too
     ///
     /// It shows the change from the current to the desired state.
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub diff: bool,
     /// Exit with 2 when the plan is not empty
     ///
     /// With `--dry-run` and `--rehearse`, 2 means that changes are pending; otherwise, that changes were made.
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub detailed_exitcode: bool,
     /// Wait up to SECS for what is missing
     ///
     /// This covers interfaces, addresses that are not usable yet, and ports that are taken or still closing. What is
     /// missing after that time is a warning. A rehearsal does not wait.
-    #[arg(long, value_name = "SECS", value_hint = ValueHint::Other, value_parser = seconds)]
+    #[arg(hide_short_help = true, long, value_name = "SECS", value_hint = ValueHint::Other, value_parser = seconds)]
     pub wait: Option<u32>,
     /// Treat warnings as errors
-    #[arg(long)]
+    #[arg(hide_short_help = true, long)]
     pub strict: bool,
     /// Keep running, and re-apply after changes
     ///
@@ -317,13 +336,13 @@ pub struct Apply {
     /// With --watch: re-apply every SECS [30]
     ///
     /// The kernel sends no event when endpoints, limits or sysctls change, so they are read again. 0 means never.
-    #[arg(long, value_name = "SECS", value_hint = ValueHint::Other, requires = "watch", value_parser = seconds)]
+    #[arg(hide_short_help = true, long, value_name = "SECS", value_hint = ValueHint::Other, requires = "watch", value_parser = seconds)]
     pub resync: Option<u32>,
     /// With --watch: write metrics to FILE
     ///
     /// It has what `status --format openmetrics` prints, and what the watch counts. It is replaced as a whole after each
     /// pass that changes something, and every `--resync` seconds.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "watch")]
+    #[arg(hide_short_help = true, long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "watch")]
     pub metrics: Option<PathBuf>,
     /// Use this named network namespace
     ///
@@ -354,19 +373,26 @@ pub struct Common {
     /// Use colours; NO_COLOR is honoured
     ///
     /// `auto`, the default, uses them when the output is a terminal.
-    #[arg(long, global = true, value_enum, value_name = "auto|always|never", hide_possible_values = true)]
+    #[arg(
+        hide_short_help = true,
+        long,
+        global = true,
+        value_enum,
+        value_name = "auto|always|never",
+        hide_possible_values = true
+    )]
     color: Option<Color>,
     /// Print errors only
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(hide_short_help = true, short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Log files and steps; -vv: netlink messages
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(hide_short_help = true, short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Find the standard folders below DIR
-    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(hide_short_help = true, long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     root_dir: Option<PathBuf>,
-    /// Print this help
-    #[arg(short, long, global = true, action = clap::ArgAction::HelpShort)]
+    /// Print a summary; `--help` prints everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Help)]
     help: Option<bool>,
 }
 
@@ -399,6 +425,17 @@ pub enum Format {
     /// As metrics for Prometheus
     #[value(name = "openmetrics")]
     OpenMetrics,
+}
+
+impl Format {
+    /// The commands that write it; none for what all of them write.
+    pub fn commands(self) -> &'static [&'static str] {
+        match self {
+            Format::Text | Format::Json => &[],
+            Format::Yaml => &["show", "history"],
+            Format::OpenMetrics => &["status"],
+        }
+    }
 }
 
 impl Color {

@@ -1,13 +1,18 @@
-//! Reading the arguments: the short ways to parse them, `help VERB`, and errors without tips that lead nowhere.
+//! Reading the arguments: the short ways to parse them, options before the verb, `help VERB`, and errors whose tips lead
+//! somewhere.
 
-use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::report::wrap;
 
 use super::{Apply, Cli, Command, Common, Format};
+
+/// The column in which clap begins the text of an option in long help.
+const LONG_HELP_INDENT: usize = 10;
 
 /// The command line without a subcommand, for [`Cli::read`].
 #[derive(Parser)]
@@ -25,37 +30,31 @@ impl Cli {
     /// # Errors
     /// When they are wrong, and for help and version, which are errors to clap too.
     pub fn read(arguments: &[OsString]) -> Result<Cli, clap::Error> {
-        let arguments = &help_as_option(arguments)[..];
-        let cli = match Cli::main_job(arguments) {
-            Some(cli) => cli,
-            None => Cli::try_parse_from(arguments).map_err(without_misleading_tips)?,
-        };
-        match cli.without_effect() {
-            // The usage of all commands would hide it.
-            Some(message) => Err(clap::Error::raw(ErrorKind::ArgumentConflict, format!("{message}\n"))),
-            None => Ok(cli),
-        }
+        Cli::main_job(arguments).map_or_else(|| Cli::long_way(arguments), Ok)
     }
 
-    /// What is wrong with options that clap takes, and that would do nothing.
-    fn without_effect(&self) -> Option<&'static str> {
-        let Cli { command, apply, common } = self;
-        match (common.format, command) {
-            (_, Some(_)) if *apply != Apply::default() => {
-                Some("a subcommand takes no options or paths of applying")
+    /// The command line, with the messages and the help of the whole grammar.
+    fn long_way(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+        let mut command = Cli::command();
+        let arguments = verb_first(arguments, &command);
+        if arguments.iter().any(|word| word == "--help") {
+            command = with_wrapped_help(command);
+        }
+        let parsed = command.try_get_matches_from_mut(&arguments);
+        let parsed = parsed.and_then(|mut matches| {
+            let verb = matches.subcommand_name().map(str::to_owned);
+            Ok((Cli::from_arg_matches_mut(&mut matches)?, verb))
+        });
+        match parsed {
+            Ok((cli, verb)) => match misuse(&cli, verb.as_deref()) {
+                Some(message) => Err(command.error(ErrorKind::ArgumentConflict, message)),
+                None => Ok(cli),
+            },
+            Err(error) => {
+                let verb = arguments.get(1).map_or_else(Default::default, |verb| verb.to_string_lossy());
+                let named = option_of_others(&error, &mut command, &verb);
+                Err(named.unwrap_or_else(|| without_misleading_tips(error)))
             }
-            (Some(Format::Yaml), Some(Command::Show(show))) if show.connections => {
-                Some("YAML is a configuration, which has no connections; `--format json` has them")
-            }
-            (Some(Format::Yaml), Some(Command::Show(show))) if show.id.is_none() => None,
-            (Some(Format::Yaml), Some(Command::History(history))) if history.number.is_some() => None,
-            (Some(Format::Yaml), _) => {
-                Some("only `show` without `--id`, and `history` with a number, write YAML")
-            }
-            (Some(Format::OpenMetrics), Some(Command::Status(_))) => None,
-            (Some(Format::OpenMetrics), _) => Some("only `status` writes OpenMetrics"),
-            (Some(Format::Text), Some(Command::Schema)) => Some("the schema is JSON"),
-            _ => None,
         }
     }
 
@@ -63,7 +62,7 @@ impl Cli {
     /// up the options of all subcommands would take a third of a run without changes; those of applying take a sixth.
     pub(super) fn main_job(arguments: &[OsString]) -> Option<Cli> {
         let words = arguments.get(1..).unwrap_or_default();
-        if words.iter().any(|word| word.to_str().is_some_and(Command::has_subcommand)) {
+        if words.iter().any(is_verb) {
             return None;
         }
         if words.iter().all(|word| !word.is_empty() && !word.as_encoded_bytes().starts_with(b"-")) {
@@ -71,19 +70,113 @@ impl Cli {
             return Some(Cli { command: None, apply, common: Common::default() });
         }
         let MainJob { apply, common } = MainJob::try_parse_from(arguments).ok()?;
-        Some(Cli { command: None, apply, common })
+        common.format().commands().is_empty().then_some(Cli { command: None, apply, common })
     }
 }
 
-/// `help VERB` as `VERB --help`.
-fn help_as_option(arguments: &[OsString]) -> Cow<'_, [OsString]> {
-    match arguments {
-        [program, help, verb @ ..] if help == "help" => {
-            let words = std::iter::once(program).chain(verb).cloned();
-            words.chain(["--help".into()]).collect()
+/// What clap cannot judge.
+fn misuse(cli: &Cli, verb: Option<&str>) -> Option<String> {
+    let format = cli.common.format();
+    let only = format.commands();
+    match &cli.command {
+        Some(Command::Show(show)) if show.id.is_some() && format == Format::Yaml => {
+            Some("`show --id` writes no YAML".to_owned())
         }
-        _ => arguments.into(),
+        Some(Command::Show(show)) if show.connections && format == Format::Yaml => {
+            Some("YAML is a configuration, which has no connections; `--format json` has them".to_owned())
+        }
+        Some(Command::History(history)) if history.number.is_none() && format == Format::Yaml => {
+            Some("`history` writes YAML of one state: give its number".to_owned())
+        }
+        Some(Command::Schema) if cli.common.format == Some(Format::Text) => Some("the schema is JSON".to_owned()),
+        _ if !only.is_empty() && !verb.is_some_and(|verb| only.contains(&verb)) => {
+            let format = format.to_possible_value()?;
+            Some(format!("only `{}` takes `--format {}`", only.join("` and `"), format.get_name()))
+        }
+        _ => None,
     }
+}
+
+/// What `help VERB`, options before the verb, and `VERB --version` mean: the verb first, with everything behind it.
+fn verb_first(arguments: &[OsString], command: &clap::Command) -> Vec<OsString> {
+    let Some((program, words)) = arguments.split_first() else { return Vec::new() };
+    let options = words.iter().take_while(|word| *word != "--");
+    if options.into_iter().any(|word| word == "--version" || word == "-V") {
+        return vec![program.clone(), "--version".into()];
+    }
+    let Some(verb) = verb_index(words, command) else { return arguments.to_vec() };
+    let (before, behind) = words.split_at(verb);
+    let is_help = behind.first().is_some_and(|verb| verb == "help");
+    let (behind, help) = if is_help { (&behind[1..], Some("--help".into())) } else { (behind, None) };
+    let (verb, behind) = behind.split_at(behind.len().min(1));
+    [std::slice::from_ref(program), verb, before, behind].concat().into_iter().chain(help).collect()
+}
+
+fn is_verb(word: &OsString) -> bool {
+    word.to_str().is_some_and(|word| word == "help" || Command::has_subcommand(word))
+}
+
+/// Where the verb is, if only options stand before it.
+fn verb_index(words: &[OsString], command: &clap::Command) -> Option<usize> {
+    let mut index = 0;
+    loop {
+        let word = words.get(index)?.to_str()?;
+        match word.strip_prefix("--") {
+            Some("") => return None,
+            Some(name) => index += if takes_value(name, command) { 2 } else { 1 },
+            // No short option takes a value.
+            None if word.len() > 1 && word.starts_with('-') => index += 1,
+            None => return is_verb(&words[index]).then_some(index),
+        }
+    }
+}
+
+/// Whether the next word is the value of this option, of whichever verb it is one.
+fn takes_value(name: &str, command: &clap::Command) -> bool {
+    let verbs = std::iter::once(command).chain(command.get_subcommands());
+    let mut options = verbs.flat_map(clap::Command::get_arguments);
+    options.any(|arg| arg.get_long() == Some(name) && arg.get_action().takes_values())
+}
+
+/// With the long help of all options in lines that fit into a terminal of 80 columns.
+fn with_wrapped_help(command: clap::Command) -> clap::Command {
+    let wrapped = |arg: Arg| match arg.get_long_help() {
+        Some(help) => {
+            let help = help.to_string();
+            let paragraphs = help.split("\n\n").map(|words| wrap(words, LONG_HELP_INDENT).join("\n"));
+            let help = paragraphs.collect::<Vec<_>>().join("\n\n");
+            arg.long_help(help)
+        }
+        None => arg,
+    };
+    command.mut_args(wrapped).mut_subcommands(with_wrapped_help)
+}
+
+/// The error of an option that other verbs have: it names them.
+fn option_of_others(error: &clap::Error, command: &mut clap::Command, verb: &str) -> Option<clap::Error> {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let option = error.get(ContextKind::InvalidArg)?.to_string();
+    let is_it = |arg: &Arg| match option.strip_prefix("--") {
+        Some(long) => arg.get_long() == Some(long),
+        None => arg.get_short().is_some_and(|short| option == format!("-{short}")),
+    };
+    let has_it = |command: &&clap::Command| command.get_arguments().any(is_it);
+    let verbs = command.get_subcommands().filter(|verb| !verb.is_hide_set()).filter(has_it);
+    let verbs = verbs.map(|verb| format!("`mptcp-apply {}`", verb.get_name()));
+    let applying = has_it(&&*command).then(|| "`mptcp-apply` without a command".to_owned());
+    let takers: Vec<String> = applying.into_iter().chain(verbs).collect();
+    if takers.is_empty() {
+        return None;
+    }
+    let (name, command) = match command.find_subcommand_mut(verb) {
+        Some(command) => (format!("`mptcp-apply {verb}`"), command),
+        None => ("`mptcp-apply` without a command".to_owned(), command),
+    };
+    let verb = if takers.len() == 1 { "takes" } else { "take" };
+    let message = format!("{name} does not take `{option}`; {} {verb} it", takers.join(", "));
+    Some(command.error(ErrorKind::UnknownArgument, message))
 }
 
 /// Without the tips of clap that lead nowhere: `--` in front of an option makes it a file's name, and the formats are not
@@ -96,35 +189,9 @@ fn without_misleading_tips(mut error: clap::Error) -> clap::Error {
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
         }
     }
-    if let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg)
-        && error.kind() == ErrorKind::UnknownArgument
-        && let Some(tip) = owner(option)
-    {
-        // The usage is that of the suggestion.
-        error.remove(ContextKind::SuggestedArg);
-        error.remove(ContextKind::Usage);
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-    }
     let is_format = |found: &ContextValue| found.to_string().starts_with("--format");
     if error.get(ContextKind::InvalidArg).is_some_and(is_format) {
         error.remove(ContextKind::SuggestedValue);
     }
     error
-}
-
-/// Which command has an option that another one was given.
-fn owner(option: &str) -> Option<String> {
-    let (main, name) = (Cli::command(), option.strip_prefix("--")?);
-    let has = |command: &&clap::Command| {
-        !command.is_hide_set() && command.get_arguments().any(|argument| argument.get_long() == Some(name))
-    };
-    let commands: Vec<String> =
-        main.get_subcommands().filter(has).map(|command| format!("`{}`", command.get_name())).collect();
-    let all = match (has(&&main), commands.is_empty()) {
-        (true, true) => "applying, without a subcommand".to_owned(),
-        (true, false) => format!("applying, and of {}", commands.join(", ")),
-        (false, true) => return None,
-        (false, false) => commands.join(", "),
-    };
-    Some(format!("`{option}` is an option of {all}"))
 }

@@ -9,7 +9,7 @@ use crate::config::LoadedConfig;
 use crate::linux::signals::Interruption;
 use crate::linux::{LinuxPathManager, sandbox};
 use crate::model::Exit;
-use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
+use crate::model::diagnostic::Diagnostic;
 use crate::reconcile::{self, Failure, Mode, Report, Wait};
 use crate::report::ReportContext;
 use crate::rundir::RunDir;
@@ -31,10 +31,7 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
         Err(exit) => return Ok(exit),
     };
     let signals = Rc::new(Interruption::default());
-    let unmatched = match loaded.strictness {
-        Strictness::Strict => Severity::Error,
-        Strictness::Lenient => Severity::Warning,
-    };
+    let unmatched = netns::unmatched(loaded.strictness);
     let report = |netns: Option<&str>, result: &Result<Report, Failure>| {
         let context = ReportContext { loaded: Some(&loaded), netns, cause: None, checks: &[] };
         output.report(&context, result, options.applies(), options.diff)

@@ -9,7 +9,7 @@ use crate::desired;
 use crate::doctor::{self, Configuration, Declared, FindingSeverity, ProbeTarget, Table, apply_command};
 use crate::linux::lookup::lookup;
 use crate::linux::{LinuxPathManager, evidence, probe};
-use crate::model::diagnostic::{Diagnostic, Strictness};
+use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
 use crate::model::{EndpointNames, Exit, Probe, ProbeOutcome, code};
 use crate::reconcile::{self, Failure, Mode};
 use crate::report::bug_report::BugReport;
@@ -17,10 +17,10 @@ use crate::report::doctor::{DoctorJson, text};
 use crate::rundir::RunDir;
 use crate::system::{PathManager, Scope};
 
-use super::Output;
 use super::output::OutputFormat;
+use super::{Output, netns};
 
-/// Reads the evidence and prints the findings; changes nothing.
+/// Reads the evidence in each of the namespaces and prints the findings; changes nothing.
 ///
 /// # Errors
 /// When the result cannot be written.
@@ -39,27 +39,44 @@ pub fn run(options: &Doctor, common: &Common) -> io::Result<Exit> {
             None
         }
     };
-    let command = apply_command(evidence::program(), paths, common.root_dir());
-    let (table, names, configuration) = observe(loaded.as_ref(), command);
+    let report = options.report.then(private);
+    report.into_iter().for_each(|warning| output.diagnose_one(warning));
+    let refuse = |netns: Option<&str>, failure| output.refuse(netns, failure);
+    netns::in_each(&options.netns, &output, Severity::Warning, refuse, |netns| {
+        examine(netns, loaded.as_ref(), options, common, &output)
+    })
+}
+
+/// The doctor in the namespace that this thread is in.
+fn examine(
+    netns: Option<&str>,
+    loaded: Option<&LoadedConfig>,
+    options: &Doctor,
+    common: &Common,
+    output: &Output,
+) -> io::Result<Exit> {
+    let command = apply_command(evidence::program(netns), &options.paths, common.root_dir());
+    let (table, names, configuration) = observe(loaded, command);
     // The test connection stays open while the rest is read.
     let (probe, _connection) = options.probe.as_ref().map(|target| connect(target, &table)).unzip();
-    let mut evidence = evidence::examine(table, names, configuration, probe);
+    let mut evidence = evidence::examine(netns, table, names, configuration, probe);
     let findings = doctor::examine(&evidence);
-    let sources = loaded.map_or(Vec::new(), |loaded| loaded.sources);
+    let sources = loaded.map_or(&[][..], |loaded| &loaded.sources);
     if options.report {
         evidence::complete(&mut evidence);
-        output.diagnose_one(private());
     }
     let history = RunDir::of_this_namespace().ok().filter(|_| options.report);
     let history = history.and_then(|rundir| rundir.history().ok()).unwrap_or_default();
-    let report = BugReport::new(&findings, &sources, &evidence, &history);
+    let report = BugReport::new(&findings, sources, &evidence, &history);
     match output.format {
         OutputFormat::Json if options.report => {
             output.print_json(&report.json().map_err(io::Error::other)?)?
         }
-        OutputFormat::Text if options.report => output.print(&report.text().map_err(io::Error::other)?)?,
-        OutputFormat::Json => output.print_json(&DoctorJson::new(&findings, &sources, &evidence))?,
-        OutputFormat::Text => output.print(&text(&findings, &sources, &evidence, output.style()))?,
+        OutputFormat::Text if options.report => {
+            output.print_in(netns, &report.text().map_err(io::Error::other)?)?
+        }
+        OutputFormat::Json => output.print_json(&DoctorJson::new(&findings, sources, &evidence))?,
+        OutputFormat::Text => output.print_in(netns, &text(&findings, sources, &evidence, output.style()))?,
     }
     let has_fault = findings.iter().any(|finding| finding.severity == FindingSeverity::Fault);
     Ok(if has_fault { Exit::Failed } else { Exit::Success })

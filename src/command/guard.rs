@@ -8,7 +8,7 @@ use crate::model::Exit;
 use crate::reconcile::{self, Failure, Mode, Report, Revert};
 use crate::report::ReportContext;
 use crate::rundir::RunDir;
-use crate::trial::{GuardEnd, GuardMessage};
+use crate::trial::{GuardEnd, GuardMessage, TrialSpec};
 
 use super::Output;
 
@@ -21,7 +21,7 @@ pub fn run(common: &Common) -> io::Result<Exit> {
     let (mut end, spec) = GuardEnd::take()?;
     stream::never_wait()?;
     end.ready()?;
-    let (mut revert, mut left) = (spec.revert, spec.timeout);
+    let TrialSpec { mut revert, timeout: mut left, netns } = spec;
     loop {
         match end.hear(left) {
             Some(GuardMessage::Working) => {}
@@ -31,17 +31,17 @@ pub fn run(common: &Common) -> io::Result<Exit> {
                 let _ = end.ready();
             }
             Some(GuardMessage::Keep) => return Ok(Exit::Success),
-            Some(GuardMessage::Back) | None => return put_back(&revert, &output),
+            Some(GuardMessage::Back) | None => return put_back(&revert, netns.as_deref(), &output),
         }
     }
 }
 
-/// Puts a trial back, and reports that.
+/// Puts a trial back in the namespace that this thread is in, and reports that.
 ///
 /// # Errors
 /// When the report cannot be written.
-pub fn put_back(revert: &Revert, output: &Output) -> io::Result<Exit> {
-    let context = ReportContext { loaded: None, netns: None, cause: None, checks: &[] };
+pub fn put_back(revert: &Revert, netns: Option<&str>, output: &Output) -> io::Result<Exit> {
+    let context = ReportContext { loaded: None, netns, cause: None, checks: &[] };
     let result = pass(revert);
     let exit = output.report(&context, &result, true, false)?;
     // If the pass could not start, the trial is still in force.

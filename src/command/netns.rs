@@ -3,11 +3,19 @@
 use std::io;
 
 use crate::linux::netns::{self, Names};
-use crate::model::diagnostic::{Diagnostic, Severity};
+use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
 use crate::model::{Exit, code};
 use crate::reconcile::{Failure, FailureKind};
 
 use super::Output;
+
+/// The severity of a name that matches nothing, where the configuration is applied.
+pub fn unmatched(strictness: Strictness) -> Severity {
+    match strictness {
+        Strictness::Strict => Severity::Error,
+        Strictness::Lenient => Severity::Warning,
+    }
+}
 
 /// Runs `job` in each namespace of these names, or in the one in which the program was started if there are no names. A
 /// failure in one does not affect the others; the worst exit code is that of all. This thread stays in the last one:

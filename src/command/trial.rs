@@ -14,9 +14,9 @@ use crate::trial::{Decision, Guard, GuardMessage, Heartbeat, Session, TrialSpec}
 
 use super::countdown::Countdown;
 use super::output::OutputFormat;
-use super::{Output, guard, load};
+use super::{Output, guard, load, netns};
 
-/// Applies the configuration, and waits for a decision.
+/// Applies the configuration in each namespace, and waits for a decision each time. One that is not kept ends the run.
 ///
 /// # Errors
 /// When the result cannot be written, or the guard cannot be reached.
@@ -26,14 +26,43 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
-    let mut session = Session::open()?;
     stream::never_wait()?;
+    let unmatched = netns::unmatched(loaded.strictness);
+    let fail = |netns: Option<&str>, failure| {
+        let context = ReportContext { loaded: Some(&loaded), netns, cause: None, checks: &[] };
+        output.report(&context, &Err(failure), true, false)
+    };
+    let mut ended = None;
+    netns::in_each(&options.netns, &output, unmatched, fail, |netns| match ended {
+        Some(exit) => Ok(exit),
+        None => {
+            let exit = run_in(netns, &loaded, options, common, &output)?;
+            ended = Some(exit).filter(|exit| *exit != Exit::Success);
+            Ok(exit)
+        }
+    })
+}
+
+/// The trial in the namespace that this thread is in.
+fn run_in(
+    netns: Option<&str>,
+    loaded: &LoadedConfig,
+    options: &Try,
+    common: &Common,
+    output: &Output,
+) -> io::Result<Exit> {
+    let mut session = Session::open()?;
     let timeout = Duration::from_secs(options.timeout.into());
-    let mut trial =
-        Trial { options: guard_options(common), timeout, guard: None, heartbeat: Heartbeat::default() };
-    let result = pass(&loaded, &mut trial);
+    let mut trial = Trial {
+        options: guard_options(common),
+        timeout,
+        netns: netns.map(str::to_owned),
+        guard: None,
+        heartbeat: Heartbeat::default(),
+    };
+    let result = pass(loaded, &mut trial);
     let left = timeout.saturating_sub(trial.heartbeat.since_last_write());
-    let context = ReportContext { loaded: Some(&loaded), netns: None, cause: None, checks: &[] };
+    let context = ReportContext { loaded: Some(loaded), netns, cause: None, checks: &[] };
     let report = || output.report(&context, &result, true, false);
     let Some((mut guard, mut revert)) = trial.guard else {
         // Nothing had to be changed, or the pass could not start.
@@ -46,7 +75,11 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
             let _ = guard.tell(&GuardMessage::Keep);
             let ended = guard.end();
             let exit = report()?;
-            return if matches!(ended, Ok(Some(0))) { Ok(exit) } else { guard::put_back(&revert, &output) };
+            return if matches!(ended, Ok(Some(0))) {
+                Ok(exit)
+            } else {
+                guard::put_back(&revert, netns, output)
+            };
         }
     };
     // Before the report, which a slow reader may delay.
@@ -56,7 +89,7 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
     if received.is_err() {
         // The guard is gone, or its time was up before the last step: then it did not put back all steps.
         let _ = guard.end();
-        return guard::put_back(&revert, &output);
+        return guard::put_back(&revert, netns, output);
     }
     let decision = decide(options, &mut session, &guard, left).unwrap_or_else(|error| {
         output.error(&format!("cannot wait for a confirmation: {error}"), None);
@@ -71,7 +104,7 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
     match (decision, guard.end().ok().flatten()) {
         (Decision::Keep(word), Some(0)) => {
             if output.format == OutputFormat::Text && !output.quiet {
-                let written = output.print(&format!("kept: {word}\n"));
+                let written = output.print_in(netns, &format!("kept: {word}\n"));
                 written
                     .unwrap_or_else(|error| output.error(&format!("cannot write the report: {error}"), None));
             }
@@ -80,7 +113,7 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
         (_, Some(code)) if code == i32::from(Exit::TakenBack.code()) => Ok(Exit::TakenBack),
         (_, Some(code)) if code == i32::from(Exit::Inconsistent.code()) => Ok(Exit::Inconsistent),
         // The guard was killed, so this process does its work, also after a confirmation that came too late.
-        _ => guard::put_back(&revert, &output),
+        _ => guard::put_back(&revert, netns, output),
     }
 }
 
@@ -88,13 +121,14 @@ pub fn run(options: &Try, common: &Common) -> io::Result<Exit> {
 struct Trial {
     options: Vec<String>,
     timeout: Duration,
+    netns: Option<String>,
     guard: Option<(Guard, Revert)>,
     heartbeat: Heartbeat,
 }
 
 impl reconcile::Safeguard for Trial {
     fn set(&mut self, revert: Revert) -> io::Result<()> {
-        let spec = TrialSpec { revert, timeout: self.timeout };
+        let spec = TrialSpec { revert, timeout: self.timeout, netns: self.netns.clone() };
         let guard = Guard::start(&self.options, &spec)?;
         self.heartbeat.connect(&guard)?;
         self.guard = Some((guard, spec.revert));

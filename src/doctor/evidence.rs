@@ -18,7 +18,9 @@ use super::uplinks;
 /// The state of this host, its configuration, and a test connection if there is one.
 #[derive(Debug)]
 pub struct Evidence {
-    /// The command word by which remedies start this program.
+    /// The name of the network namespace, if `--netns` named it.
+    pub netns: Option<String>,
+    /// The words by which remedies start this program.
     pub program: String,
     /// The kernel's release, as `uname -r` prints it.
     pub kernel: String,

@@ -73,6 +73,9 @@ pub fn examine(evidence: &Evidence) -> Vec<Finding> {
     for finding in &mut findings {
         let location = || evidence.location(finding.endpoint.as_deref()?);
         finding.location = finding.location.or_else(location);
+        if let Some(netns) = &evidence.netns {
+            finding.remedy = remedy::in_namespace(&finding.remedy, netns);
+        }
     }
     // The sort is stable, so the order of the table remains.
     findings.sort_by_key(|finding| finding.severity == FindingSeverity::Hint);

@@ -14,3 +14,26 @@ pub fn apply_command(program: String, paths: &[PathBuf], root: &Path) -> String 
     words.extend(paths.iter().map(|path| shell_word(&path.to_string_lossy())));
     words.join(" ")
 }
+
+/// The commands of other programs in remedies that act on the network namespace in which they are started.
+const OF_A_NAMESPACE: [&str; 7] = ["curl", "ip", "mptcpize", "ping", "ss", "sysctl", "tcpdump"];
+
+/// A remedy for the namespace of this name: its commands are started in there, but for those on other hosts.
+pub fn in_namespace(remedy: &str, netns: &str) -> String {
+    let mut is_elsewhere = false;
+    let line = |line: &str| {
+        is_elsewhere = match line.split_once('#') {
+            Some((_, comment)) if comment.starts_with(" on the ") => true,
+            Some((_, comment)) if comment.starts_with(" here") || comment.starts_with(" on this ") => false,
+            Some(("", _)) => false,
+            _ => is_elsewhere,
+        };
+        match line.split(' ').next() {
+            Some(command) if OF_A_NAMESPACE.contains(&command) && !is_elsewhere => {
+                format!("ip netns exec {} {line}", shell_word(netns))
+            }
+            _ => line.to_owned(),
+        }
+    };
+    remedy.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}

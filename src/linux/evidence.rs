@@ -33,14 +33,17 @@ const REROUTED: Duration = Duration::from_secs(2);
 /// Programs that also write endpoints.
 const MANAGERS: [&str; 2] = ["NetworkManager", "mptcpd"];
 
-/// How this program was started, as a word for a shell: by its name, unless it was found by a path.
-pub fn program() -> String {
+/// How this program was started, for a shell: by its name, unless it was found by a path, and with the namespace.
+pub fn program(netns: Option<&str>) -> String {
     let word = std::env::args_os().next().map(|word| word.to_string_lossy().into_owned());
-    word.filter(|word| word.contains('/')).map_or("mptcp-apply".to_owned(), |word| shell_word(&word))
+    let word =
+        word.filter(|word| word.contains('/')).map_or("mptcp-apply".to_owned(), |word| shell_word(&word));
+    netns.map_or(word.clone(), |name| format!("{word} --netns {}", shell_word(name)))
 }
 
-/// Everything about this thread's network namespace but the path manager's state, the configuration, and what was probed.
+/// Everything about this thread's network namespace, which `--netns` may have named, but the path manager's state, the configuration, and what was probed.
 pub fn examine(
+    netns: Option<&str>,
     path_manager: Table,
     names: EndpointNames,
     configuration: Configuration,
@@ -48,7 +51,8 @@ pub fn examine(
 ) -> Evidence {
     let mut evidence = Evidence {
         kernel: LinuxPathManager::release(),
-        program: program(),
+        netns: netns.map(str::to_owned),
+        program: program(netns),
         path_manager,
         names,
         capabilities: LinuxPathManager::capabilities(),

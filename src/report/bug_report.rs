@@ -188,7 +188,7 @@ impl<'a> BugReport<'a> {
     fn show<'s, T>(&'s self, render: impl FnOnce(&ShowView<'s>) -> T) -> Option<T> {
         let (state, connections) = (self.evidence.state()?, Some(self.connections.as_slice()));
         Some(render(&ShowView {
-            netns: None,
+            netns: self.evidence.netns.as_deref(),
             state,
             names: &self.names,
             connections,

@@ -58,7 +58,12 @@ impl<'a> DoctorJson<'a> {
             column: finding.location.map(|location| location.span.column),
         };
         let findings = findings.iter().map(finding).collect();
-        DoctorJson { version: VERSION, netns: None, findings, probe: ProbeJson::new(evidence) }
+        DoctorJson {
+            version: VERSION,
+            netns: evidence.netns.as_deref(),
+            findings,
+            probe: ProbeJson::new(evidence),
+        }
     }
 }
 

@@ -69,7 +69,7 @@ impl Style {
 const WIDTH: usize = 80;
 
 /// Breaks words into lines that fit on a page behind an indentation. A longer word has a line of its own.
-fn wrap(words: &str, indent: usize) -> Vec<String> {
+pub fn wrap(words: &str, indent: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in words.split_whitespace() {
         match lines.last_mut() {

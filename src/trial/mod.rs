@@ -39,6 +39,8 @@ pub struct TrialSpec {
     pub revert: Revert,
     /// How long the trial lasts.
     pub timeout: Duration,
+    /// The name of the network namespace, if `--netns` named it, for the report. The guard is started in that namespace.
+    pub netns: Option<String>,
 }
 
 /// A message to the guard, one line of JSON.

@@ -35,22 +35,43 @@ fn help_and_version_are_results() {
         assert!(help.stdout.contains(word), "no {word} in {}", help.stdout);
     }
     // The first is no job, and so the main one.
-    for job in ["--quiet", "check", "status", "show", "try", "doctor", "monitor", "schema"] {
-        let help = with(&[job, "--help"]).expect(0);
-        let longest = help.stdout.lines().map(str::len).max();
-        assert!(longest <= Some(80), "{longest:?}: {}", help.stdout);
+    for job in mptcp_apply::model::VERBS.into_iter().filter(|verb| *verb != "help").chain(["--quiet"]) {
+        let [short, long] = ["-h", "--help"].map(|option| with(&[job, option]).expect(0).stdout);
+        for help in [&short, &long] {
+            let longest = help.lines().map(str::len).max();
+            assert!(longest <= Some(80), "{job}: {longest:?}: {help}");
+        }
+        assert!(short.lines().count() <= 30, "{job} -h is more than a screen: {short}");
+        assert!(long.lines().count() > short.lines().count(), "{job} --help is no longer: {long}");
     }
+    let short = with(&["-h"]).expect(0).stdout;
+    assert_eq!(short.lines().filter(|line| line.starts_with("  mptcp-apply ")).count(), 2, "{short}");
+    assert!(!short.contains("Exit codes:") && !short.contains("--resync"), "{short}");
     assert_eq!(
         with(&["--version"]).expect(0).stdout,
         concat!("mptcp-apply ", env!("CARGO_PKG_VERSION"), "\n")
     );
+    assert_eq!(with(&["show", "--version"]).expect(0), with(&["-V", "show"]).expect(0));
 }
 
 #[test]
 fn help_is_a_verb_too() {
     assert_eq!(with(&["help"]).expect(0), with(&["--help"]).expect(0));
     assert_eq!(with(&["help", "check"]).expect(0), with(&["check", "--help"]).expect(0));
+    assert_eq!(with(&["--color", "never", "help", "check"]).expect(0), with(&["check", "--help"]).expect(0));
     assert!(Path::new("help").metadata().is_err(), "no file here has that name");
+}
+
+/// An option that a verb does not take is refused on either side of it, with the verbs that take it.
+#[test]
+fn options_of_other_verbs_name_them() {
+    for arguments in [&["--timeout", "3", "show"][..], &["show", "--timeout", "3"]] {
+        let said = with(arguments).expect(64).stderr;
+        let refused = "error: `mptcp-apply show` does not take `--timeout`; `mptcp-apply try` takes it\n";
+        assert!(said.starts_with(refused) && said.contains("Usage: mptcp-apply show"), "{said}");
+    }
+    let said = with(&["show", "--no-such-option"]).expect(64).stderr;
+    assert!(said.contains("unexpected argument '--no-such-option'"), "{said}");
 }
 
 /// What the parser advises is no way out.
@@ -58,7 +79,7 @@ fn help_is_a_verb_too() {
 fn tips_do_not_mislead() {
     for (arguments, wrong, right) in [
         (&["--wait", "-1", "-n", "a.yaml"][..], "-- -1", "unexpected argument"),
-        (&["show", "--timeout", "3"], "-- --timeout", "unexpected argument"),
+        (&["show", "--timeuot", "3"], "-- --timeuot", "unexpected argument"),
         (&["--format", "xml", "-n", "a.yaml"], "similar value", "invalid value 'xml'"),
         (&["--wait", "0.5", "-n", "a.yaml"], "invalid digit", "a whole number of seconds"),
         (&["try", "--timeout", "0", "a.yaml"], "invalid digit", "from 1 to 86400 seconds"),
@@ -163,8 +184,10 @@ fn no_input_is_66() {
         ("version", "--version"),
         ("qwertz", "--help"),
     ] {
-        let said = with(&[word]).expect(66).stderr;
-        assert!(said.contains(hint), "{word}: {said}");
+        for arguments in [&[word][..], &[word, "edge.yaml"], &["-n", word]] {
+            let said = with(arguments).expect(66).stderr;
+            assert!(said.contains(hint), "{arguments:?}: {said}");
+        }
     }
 }
 

@@ -96,6 +96,46 @@ fn the_schema_is_one() {
     every_property_is_described(&schema, &schema["$defs"]);
 }
 
+/// Editors show titles, explain the members of an `enum`, and have words for what a pattern or a range refuses.
+#[test]
+fn it_helps_in_editors() {
+    let schema = published();
+    let mut seen = [0; 3];
+    helps_in_editors(&schema, &mut seen);
+    assert!(seen[0] > 40 && seen[1] > 10 && seen[2] > 10, "{seen:?}");
+}
+
+/// Counts titles, explained members, and messages.
+#[track_caller]
+fn helps_in_editors(schema: &Value, seen: &mut [usize; 3]) {
+    let Value::Object(members) = schema else {
+        schema.as_array().into_iter().flatten().for_each(|item| helps_in_editors(item, seen));
+        return;
+    };
+    if members.get("additionalProperties") == Some(&Value::Bool(false)) {
+        let properties = members["properties"].as_object().expect("properties").values();
+        for titled in properties.chain([schema]) {
+            let title = titled["title"].as_str().unwrap_or_else(|| panic!("no title: {titled}"));
+            assert!((4..=50).contains(&title.len()), "{title}");
+            seen[0] += 1;
+        }
+    }
+    if let Some(descriptions) = members.get("enumDescriptions").and_then(Value::as_array) {
+        assert_eq!(descriptions.len(), members["enum"].as_array().expect("members").len());
+        seen[1] += descriptions.len();
+    }
+    // Conditions, whose failure is that of a whole mapping, have no words of their own.
+    let is_range = members.contains_key("maximum") && members.contains_key("examples");
+    if is_range
+        || (members.contains_key("pattern") && members.get("type").is_some_and(|kind| kind == "string"))
+    {
+        let message = members.get("errorMessage").and_then(Value::as_str);
+        assert!(message.is_some_and(|message| message.len() > 10), "no message: {schema}");
+        seen[2] += 1;
+    }
+    members.values().for_each(|member| helps_in_editors(member, seen));
+}
+
 #[track_caller]
 fn every_property_is_described(schema: &Value, defs: &Value) {
     match schema {

@@ -38,7 +38,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
     }
     if !LinuxPathManager::may_write() {
         // Sooner or later it would, and before that it would only say what else it lacks.
-        let context = ReportContext { loaded: None, netns: None, trigger: None, checks: &[] };
+        let context = ReportContext { loaded: None, netns: None, cause: None, checks: &[] };
         return output.report(&context, &Err(Failure::not_permitted()), false, false);
     }
     stream::never_wait()?;

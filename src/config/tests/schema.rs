@@ -125,7 +125,11 @@ impl JsonSchema for LimitValue {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "anyOf": [{ "type": "integer", "minimum": 0, "maximum": u32::MAX }, { "const": "max" }] })
+        let number = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX });
+        json_schema!({
+            "anyOf": [number, { "const": "max" }],
+            "errorMessage": "a number from 0 to the kernel's maximum, or max",
+        })
     }
 }
 
@@ -139,7 +143,10 @@ impl JsonSchema for Name {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "pattern": format!("^[A-Za-z0-9][A-Za-z0-9._-]{{0,{}}}$", NAME_MAX - 1) })
+        json_schema!({
+            "pattern": format!("^[A-Za-z0-9][A-Za-z0-9._-]{{0,{}}}$", NAME_MAX - 1),
+            "errorMessage": format!("a name of at most {NAME_MAX} letters, digits, dots, hyphens and underscores, which begins with a letter or digit"),
+        })
     }
 }
 
@@ -188,6 +195,7 @@ impl JsonSchema for EndpointDocument {
                     "type": "integer",
                     "minimum": 1,
                     "maximum": u16::MAX,
+                    "errorMessage": format!("a port from 1 to {}", u16::MAX),
                     "examples": [8443],
                 },
                 "dev": dev,
@@ -197,6 +205,7 @@ impl JsonSchema for EndpointDocument {
                     "type": "integer",
                     "minimum": 1,
                     "maximum": AddressId::MAX,
+                    "errorMessage": format!("an id from 1 to {}; the kernel keeps 0 for the first subflow", AddressId::MAX),
                     "examples": [1],
                 },
                 "flags": flags,
@@ -251,11 +260,14 @@ enum AddressForm {
 
 /// Texts that are an address in this form, and none of the forbidden ones.
 fn addresses(form: AddressForm, forbidden: &[&str]) -> Value {
-    let (mark, length4, length6) = match form {
-        AddressForm::Exact => ("", "", ""),
-        AddressForm::Prefix => {
-            ("!?", "(?:/(?:3[0-2]|[12]?[0-9]))?", "(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?")
-        }
+    let (mark, length4, length6, error) = match form {
+        AddressForm::Exact => ("", "", "", "the address of a router, such as 192.0.2.1 or fe80::1, or none"),
+        AddressForm::Prefix => (
+            "!?",
+            "(?:/(?:3[0-2]|[12]?[0-9]))?",
+            "(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?",
+            "an address of this host, such as 192.0.2.10 or 2001:db8::1, or a prefix, such as 10.0.0.0/8; ! in front of it excludes",
+        ),
     };
     let octet = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
     let ipv4 = format!("{octet}(?:\\.{octet}){{3}}{length4}");
@@ -264,6 +276,7 @@ fn addresses(form: AddressForm, forbidden: &[&str]) -> Value {
         "type": "string",
         "pattern": format!("^{mark}(?:{ipv4}|{ipv6})$"),
         "not": { "pattern": format!("^{mark}(?:{})$", forbidden.join("|")) },
+        "errorMessage": error,
     })
 }
 
@@ -279,7 +292,11 @@ impl JsonSchema for DevicePattern {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let name = format!("[^/:\\s*?\\[]{{1,{ALTNAME_MAX}}}");
         let glob = "(?=.*[*?\\[])(?:[^/:\\s\\[]|\\[[^/:\\s]*\\])+";
-        let word = json!({ "type": "string", "pattern": format!("^!?(?:{name}|{glob})$") });
+        let word = json!({
+            "type": "string",
+            "pattern": format!("^!?(?:{name}|{glob})$"),
+            "errorMessage": "the name of an interface, such as eth0, or a glob, such as wwan*; ! in front of it excludes; several are a list",
+        });
         json_schema!({ "anyOf": [word, { "type": "array", "minItems": 1, "items": word }] })
     }
 }
@@ -294,7 +311,11 @@ impl JsonSchema for Family {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "enum": Family::NAMES.map(|(name, _)| name) })
+        json_schema!({
+            "enum": Family::NAMES.map(|(name, _)| name),
+            "enumDescriptions": Family::NAMES.map(|(_, family)| format!("{} addresses only", family.title())),
+            "errorMessage": one_of(Family::NAMES.map(|(name, _)| name)),
+        })
     }
 }
 
@@ -308,15 +329,22 @@ impl JsonSchema for Flags {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names: Vec<&str> = Flags::declarable().map(|(name, _)| name).collect();
+        let (names, meanings): (Vec<&str>, Vec<&str>) = Flags::declarable().unzip();
+        let flag =
+            json!({ "enum": names, "enumDescriptions": meanings, "errorMessage": one_of(names.clone()) });
         json_schema!({
             "type": "array",
-            "items": { "enum": names },
+            "items": flag,
             "uniqueItems": true,
             "contains": { "enum": PURPOSES.words() },
             "not": { "allOf": [{ "contains": { "const": "signal" } }, { "contains": { "const": "fullmesh" } }] },
         })
     }
+}
+
+/// What an editor says of a word that is none of these.
+fn one_of<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    format!("one of {}", words.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 fn flag_meanings() -> String {
@@ -332,10 +360,25 @@ fn flag_meanings() -> String {
 fn sysctls() -> Value {
     let property = |sysctl: Sysctl| {
         let value = match sysctl.kind() {
-            SysctlKind::Switch => json!({ "enum": [true, false, 1, 0] }),
-            SysctlKind::Number(max) => json!({ "type": "integer", "minimum": 0, "maximum": max }),
-            SysctlKind::Choice(words) => json!({ "enum": words }),
-            SysctlKind::Word => json!({ "type": "string", "pattern": "^[!-~]+$" }),
+            SysctlKind::Switch => json!({
+                "enum": [true, false, 1, 0],
+                "enumDescriptions": ["on", "off", "on", "off"],
+                "errorMessage": "true or false, or 1 or 0",
+            }),
+            SysctlKind::Number(max) => json!({
+                "type": "integer",
+                "minimum": 0,
+                "maximum": max,
+                "errorMessage": format!("an integer from 0 to {max}"),
+            }),
+            SysctlKind::Choice(words) => {
+                json!({ "enum": words, "errorMessage": one_of(words.iter().copied()) })
+            }
+            SysctlKind::Word => json!({
+                "type": "string",
+                "pattern": "^[!-~]+$",
+                "errorMessage": "one word that the kernel knows",
+            }),
         };
         let mut value = Schema::try_from(value).expect("an object");
         let range = match sysctl.kind() {
@@ -346,6 +389,7 @@ fn sysctls() -> Value {
         let description = format!(
             "net.mptcp.{name}{range}: {meaning}. Absent: not managed; the kernel starts with {initial}."
         );
+        value.insert("title".to_owned(), format!("net.mptcp.{name}").into());
         value.insert("description".to_owned(), description.into());
         let example = match sysctl.kind() {
             SysctlKind::Switch => json!(initial == "1"),
@@ -373,9 +417,80 @@ fn described(mut schema: Schema, description: &str, examples: &[Value]) -> Schem
     schema
 }
 
+/// What editors write above the description of a key, or of what stands below one.
+const TITLES: [(&str, &str); 25] = [
+    ("version", "Version of the grammar"),
+    ("prune", "Removal of undeclared endpoints"),
+    ("limits", "Limits of a connection"),
+    ("subflows", "Additional subflows"),
+    ("add-addr-accepted", "Accepted announcements"),
+    ("sysctls", "Settings of net.mptcp"),
+    ("uplinks", "Uplinks by name"),
+    ("uplink", "Uplink"),
+    ("endpoints", "Endpoints by name"),
+    ("endpoint", "Endpoint or selector"),
+    ("address", "Address or prefixes"),
+    ("port", "TCP port"),
+    ("dev", "Interfaces"),
+    ("family", "Address family"),
+    ("id", "Address id"),
+    ("flags", "Flags"),
+    ("required", "Required now"),
+    ("gateway", "Router"),
+    ("check", "Check under --watch"),
+    ("connect", "Connection to open"),
+    ("run", "Command to run"),
+    ("every", "Time between checks"),
+    ("timeout", "Time limit of a check"),
+    ("fall", "Failures until it is down"),
+    ("rise", "Passes until it is up"),
+];
+
+/// What only editors read: gives a title to each mapping that lists its keys, and to each of these keys, and makes
+/// sentences of messages. `name` is the key of `schema`.
+fn for_editors(schema: &mut Value, name: &str) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::String(message)) = members.get_mut("errorMessage") {
+                message.insert_str(0, "Expected ");
+            }
+            // The other mappings of properties are parts of conditions.
+            let is_closed = members.get("additionalProperties") == Some(&Value::Bool(false));
+            if is_closed {
+                members.entry("title").or_insert_with(|| title_of(name));
+            }
+            for (keyword, member) in members {
+                let Some(named) =
+                    member.as_object_mut().filter(|_| ["properties", "$defs"].contains(&&**keyword))
+                else {
+                    for_editors(member, name);
+                    continue;
+                };
+                for (key, property) in named {
+                    if let Some(property) = property.as_object_mut().filter(|_| is_closed) {
+                        property.entry("title").or_insert_with(|| title_of(key));
+                    }
+                    for_editors(property, key);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| for_editors(item, name)),
+        _ => {}
+    }
+}
+
+fn title_of(key: &str) -> Value {
+    let row = TITLES.iter().find(|(known, _)| *known == key);
+    row.unwrap_or_else(|| panic!("`{key}` has no title")).1.into()
+}
+
 #[test]
 fn the_published_schema_is_fresh() {
     let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Document>();
+    let mut schema = schema.to_value();
+    for_editors(&mut schema, "");
+    // It writes members in an order for readers.
+    let schema = Schema::try_from(schema).expect("an object");
     let text = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
     // For a stale file the message has the command: SNAPSHOTS=overwrite cargo test
     let published = snapbox::file!["../../../schema/mptcp-apply.schema.json": Text].raw();

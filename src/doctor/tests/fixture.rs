@@ -41,6 +41,7 @@ pub fn healthy() -> Evidence {
     let counters =
         [("MPCapableSYNTX", 1), ("MPCapableSYNACKRX", 1), ("MPJoinSynTx", 1), ("MPJoinSynAckRx", 1)];
     Evidence {
+        netns: None,
         program: "mptcp-apply".to_owned(),
         kernel: "6.18.44".to_owned(),
         path_manager: Table::Read(State { limits, sysctls, endpoints, uplinks: None }),

@@ -4,6 +4,7 @@
 //! template leaves out fails too. `clap_mangen` is not used: it makes a page of each subcommand, and describes no keys.
 
 mod codes;
+mod completions;
 mod keys;
 mod options;
 mod roff;
@@ -11,7 +12,6 @@ mod roff;
 use std::collections::BTreeSet;
 
 use clap::CommandFactory;
-use clap_complete::Shell;
 use mptcp_apply::cli::Cli;
 use mptcp_apply::model::Exit;
 use mptcp_apply::model::code::CODES;
@@ -167,47 +167,15 @@ fn the_changelog_of_the_debian_package_is_fresh() {
 
 #[test]
 fn completions_are_fresh() {
-    let files = [
-        (Shell::Bash, "completions/mptcp-apply.bash"),
-        (Shell::Zsh, "completions/_mptcp-apply"),
-        (Shell::Fish, "completions/mptcp-apply.fish"),
-    ];
-    for (shell, file) in files {
-        let mut completions = Vec::new();
-        clap_complete::generate(shell, &mut command_line(), "mptcp-apply", &mut completions);
-        let mut completions = String::from_utf8(completions).expect("UTF-8");
-        if shell == Shell::Zsh {
-            completions = with_verbs_or_files(&completions);
-        }
-        // clap_complete 4.6 takes the hyphen of the program's name for the mark of a subcommand, in one of two places, and
-        // so bash would complete nothing behind a subcommand.
-        fresh(file, completions.replace("mptcp__subcmd__apply", "mptcp__apply"));
+    for (file, parts) in [
+        ("mptcp-apply.bash", completions::bash as fn(&str, &clap::Command) -> String),
+        ("_mptcp-apply", completions::zsh),
+        ("mptcp-apply.fish", completions::fish),
+    ] {
+        let template = project().join(format!("packaging/completions/{file}.in"));
+        let template = std::fs::read_to_string(template).expect("a template");
+        fresh(&format!("completions/{file}"), completions::of(&template, parts, &command_line()));
     }
-}
-
-/// clap_complete 4.6 takes the first word for a file, so that zsh would complete nothing behind a verb. It is either.
-#[track_caller]
-fn with_verbs_or_files(zsh: &str) -> String {
-    const FIRST: &str = "'::paths -- Files and folders, `-` for standard input:_files' \\\n\":: :_mptcp-apply_commands\" \\\n";
-    const CASE: &str = "        case $line[2] in\n";
-    const ESAC: &str = "        esac\n    ;;\nesac\n}\n";
-    const END: &str = "(( $+functions[_mptcp-apply_commands] )) ||\n";
-    let replaced = [
-        (FIRST, "\": :_mptcp-apply_verbs_or_files\" \\\n"),
-        ("words=($line[2] ", "words=($line[1] "),
-        ("command-$line[2]:", "command-$line[1]:"),
-        (CASE, "        case $line[1] in\n"),
-        (ESAC, "            (*)\n_files && ret=0\n;;\n        esac\n    ;;\nesac\n}\n"),
-        (
-            END,
-            "_mptcp-apply_verbs_or_files() {\n    _alternative 'commands:command:_mptcp-apply_commands' \
-             'files:file:_files'\n}\n\n(( $+functions[_mptcp-apply_commands] )) ||\n",
-        ),
-    ];
-    replaced.iter().fold(zsh.to_owned(), |text, (from, to)| {
-        assert_eq!(text.matches(from).count(), 1, "{from}");
-        text.replace(from, to)
-    })
 }
 
 #[test]

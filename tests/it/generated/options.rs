@@ -6,10 +6,20 @@ use super::roff::{bold, escape, italic, prose};
 
 /// Every way to call the program, one a line.
 pub fn synopsis(command: &Command) -> String {
-    let usage = command.clone().render_usage().to_string();
-    let forms = usage.trim_start_matches("Usage: ").lines().map(|form| {
-        let words = form.split_whitespace().map(|word| match word.trim_matches(['[', ']', '.']) {
-            name if name == name.to_uppercase() => word.replace(name, &italic(name)),
+    let usage = |command: &Command| {
+        let usage = command.clone().render_usage().to_string();
+        let form = usage.trim_start_matches("Usage: ").lines().next().expect("a line").to_owned();
+        // A command with several forms names them in its own section.
+        let values = command.get_positionals().map(|arg| arg.get_value_names().expect("named").join(" "));
+        let values = values.collect::<Vec<_>>().join(" ");
+        let has_values = usage.lines().count() == 1 || command.get_name() == "mptcp-apply";
+        if has_values { form } else { format!("{form} [{values}...]") }
+    };
+    let verbs: Vec<String> = std::iter::once(command).chain(command.get_subcommands()).map(usage).collect();
+    let forms = format!("{}\nmptcp-apply help [COMMAND]", verbs.join("\n"));
+    let forms = forms.lines().map(|form| {
+        let words = form.split_whitespace().map(|word| match word.trim_matches(['[', ']', '.', '<', '>']) {
+            name if name == name.to_uppercase() => word.replace(['<', '>'], "").replace(name, &italic(name)),
             name => bold(name),
         });
         words.collect::<Vec<_>>().join(" ")

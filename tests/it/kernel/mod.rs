@@ -2,6 +2,7 @@
 
 mod blackhole;
 mod changes;
+mod completion;
 mod concurrent;
 mod connection;
 mod doctor;

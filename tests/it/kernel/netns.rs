@@ -1,7 +1,9 @@
 //! `--netns`: named network namespaces, in a `/run` that is this test's alone.
 
+mod doctor;
 mod failures;
 mod many;
+mod trial;
 mod watch;
 
 use std::ops::Deref;

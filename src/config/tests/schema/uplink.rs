@@ -46,12 +46,18 @@ impl JsonSchema for CheckDocument {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        const INTERVAL: &str =
+            "a time such as 500ms, 5s, 2min or 1h, or a number of seconds, from 100ms to 1h";
         let units: Vec<&str> = UNITS.iter().map(|(name, _)| *name).collect();
         let units = format!("^[0-9]+ *(?:{})?$", units.join("|"));
         let duration = |what: &str, default: u64| {
             json!({
                 "description": format!("{what} A number with `ms`, `s`, `min` or `h`, or a number of seconds; from 100ms to 1h. Absent: {default}s."),
-                "anyOf": [{ "type": "integer", "minimum": 1, "maximum": 3600 }, { "type": "string", "pattern": units }],
+                "anyOf": [
+                    { "type": "integer", "minimum": 1, "maximum": 3600 },
+                    { "type": "string", "pattern": units, "errorMessage": INTERVAL },
+                ],
+                "errorMessage": INTERVAL,
                 "examples": [format!("{default}s")],
             })
         };
@@ -61,6 +67,7 @@ impl JsonSchema for CheckDocument {
                 "type": "integer",
                 "minimum": 1,
                 "maximum": STREAK_MAX,
+                "errorMessage": format!("a number from 1 to {STREAK_MAX}"),
                 "default": default,
                 "examples": [default],
             })
@@ -73,6 +80,7 @@ impl JsonSchema for CheckDocument {
                     "description": "The check passes if a TCP connection to this address and port opens out of the uplink. Absent: `run` says what is done.",
                     "type": "string",
                     "pattern": "^[0-9A-Fa-f.:\\[\\]]+:[0-9]+$",
+                    "errorMessage": "an address and a port, such as 203.0.113.7:443 or [2001:db8::1]:443",
                     "examples": ["203.0.113.7:443"],
                 },
                 CheckMethod::RUN: {
