@@ -55,7 +55,7 @@ pub const DECLARATIONS_MAX: usize = 4096;
 pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>, diagnostics: &mut Diagnostics) -> Config {
     let mut merged = merge::Merged::default();
     for (index, text) in texts.into_iter().enumerate() {
-        let source = SourceId(index);
+        let source = SourceId::new(index);
         // A file that is too large or not UTF-8 has its error already, and the rest of it would cause others.
         if diagnostics.concern(source) {
             merged.completeness = Completeness::Incomplete;

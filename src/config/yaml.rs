@@ -230,8 +230,7 @@ impl<'text> Reader<'text, '_> {
     fn location(&self, range: Range) -> Location {
         let (start, end) = (range.start, range.end);
         let (line, column) = (start.line().max(1), start.col() + 1).min(self.end);
-        let length = end.index().saturating_sub(start.index());
-        let span = Span { line, column, length };
+        let span = Span::new(line, column, end.index().saturating_sub(start.index()));
         Location { source: self.source, span }
     }
 }
