@@ -35,7 +35,7 @@ impl Decoder<'_> {
         let entries = self.mapping(node, format_args!("the configuration"));
         let complete = matches!(node.value, Value::Mapping(_)) && self.refused == 0;
         for (key, value) in entries {
-            match key.text.as_str() {
+            match key.text.as_ref() {
                 "version" => version = Some(value),
                 "prune" => document.prune = self.boolean(value, "prune"),
                 "limits" => document.limits = self.limits(value),
@@ -71,7 +71,7 @@ impl Decoder<'_> {
     fn limits(&mut self, node: &Node) -> LimitsDocument {
         let mut limits = LimitsDocument::default();
         for (key, value) in self.mapping(node, format_args!("`limits`")) {
-            match key.text.as_str() {
+            match key.text.as_ref() {
                 "subflows" => limits.subflows = self.limit(value, "subflows"),
                 "add-addr-accepted" => limits.add_addr_accepted = self.limit(value, "add-addr-accepted"),
                 _ => self.unknown_key(key, &LimitsDocument::KEYS, &[]),

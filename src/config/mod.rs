@@ -9,7 +9,7 @@
 //! The YAML tree is our own, built from the events of `saphyr-parser`, and not a serde data model: a serde deserialiser
 //! stops at its first error and drops the locations of valid values, while this program reports all errors of all files
 //! at once and needs the location of each value later. Parsing the text once for both is simpler than matching the
-//! results of two parsers.
+//! results of two parsers. `plain` reads texts of the usual form, and leaves the others to that parser.
 
 mod body;
 mod check;
@@ -20,6 +20,7 @@ mod load;
 mod merge;
 mod node;
 mod pattern;
+mod plain;
 mod selector;
 mod syntax;
 #[cfg(test)]

@@ -13,11 +13,11 @@ use super::Decoder;
 
 impl Decoder<'_> {
     /// The entries of a mapping; for anything else an error, and none.
-    pub(super) fn mapping<'n>(
+    pub(super) fn mapping<'n, 't>(
         &mut self,
-        node: &'n Node,
+        node: &'n Node<'t>,
         what: fmt::Arguments<'_>,
-    ) -> impl Iterator<Item = &'n (Key, Node)> + use<'n> {
+    ) -> impl Iterator<Item = &'n (Key<'t>, Node<'t>)> + use<'n, 't> {
         let entries = match &node.value {
             Value::Mapping(entries) => entries.as_slice(),
             other => {
