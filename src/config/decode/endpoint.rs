@@ -1,6 +1,5 @@
 //! Decodes the values of an endpoint.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use crate::config::document::Located;
@@ -73,25 +72,21 @@ impl Decoder<'_> {
             return None;
         };
         let mut flags = Flags::default();
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
         let mut valid = true;
         for item in items {
             let Some(word) = self.text(item, format_args!("a flag")) else {
                 valid = false;
                 continue;
             };
-            match self.flag(item, word) {
+            let flag = self.flag(item, word);
+            if valid && flag.is_some_and(|flag| flags.contains(flag)) {
+                let message = format!("flag {} is listed twice", quoted(word));
+                self.report_value(item, code::DUPLICATE_FLAG, message, None);
+                valid = false;
+            }
+            match flag {
                 Some(flag) => flags = flags.union(flag),
                 None => valid = false,
-            }
-            if !seen.insert(word) && valid {
-                self.report_value(
-                    item,
-                    code::DUPLICATE_FLAG,
-                    format!("flag {} is listed twice", quoted(word)),
-                    None,
-                );
-                valid = false;
             }
         }
         valid.then(|| located(node, flags))?
