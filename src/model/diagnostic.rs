@@ -2,8 +2,10 @@
 //! and JSON is in `report::snippet` and `report::json_v1`.
 use crate::model::code::Code;
 
-/// The most errors that are kept, and the most warnings: a file may have half a million wrong words.
-pub const DIAGNOSTICS_MAX: usize = 1000;
+/// The most errors that are kept: a file may have half a million wrong words.
+pub const ERRORS_MAX: usize = 1000;
+/// The most warnings that are kept: some for each declaration, of which there are 4,096 at most.
+pub const WARNINGS_MAX: usize = 16_384;
 
 /// The severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,8 +181,8 @@ impl Diagnostics {
         Diagnostics { strictness, ..Diagnostics::default() }
     }
 
-    /// Adds one; beyond [`DIAGNOSTICS_MAX`], they are only counted. Each severity has its own limit, so that many
-    /// warnings hide no error.
+    /// Adds one; beyond [`ERRORS_MAX`] or [`WARNINGS_MAX`], they are only counted. Each severity has its own limit, so
+    /// that many warnings hide no error.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.push_with(diagnostic.severity, || diagnostic);
     }
@@ -191,12 +193,12 @@ impl Diagnostics {
             (Strictness::Strict, Severity::Warning) => Severity::Error,
             (_, severity) => severity,
         };
-        let count = match severity {
-            Severity::Error => &mut self.errors,
-            Severity::Warning | Severity::Note => &mut self.warnings,
+        let (count, max) = match severity {
+            Severity::Error => (&mut self.errors, ERRORS_MAX),
+            Severity::Warning | Severity::Note => (&mut self.warnings, WARNINGS_MAX),
         };
         *count += 1;
-        if *count <= DIAGNOSTICS_MAX {
+        if *count <= max {
             self.list.push(Diagnostic { severity, ..diagnostic() });
         } else {
             self.dropped += 1;
