@@ -36,7 +36,7 @@ const RECORD_MAX: u64 = 64 * 1024;
 /// What makes something on disk trustworthy.
 type Trust = fn(&RunDir, &Metadata) -> bool;
 
-/// One network namespace's files. Whoever holds the lock holds it until this goes; the kernel gives it back when the
+/// One network namespace's files. The lock is held until this goes; the kernel gives it back when the
 /// process dies, however it dies.
 #[derive(Debug)]
 pub struct RunDir {
@@ -125,7 +125,7 @@ impl RunDir {
     fn replace(&self, kind: &str, text: &str) -> io::Result<()> {
         let (path, new) = (self.file(kind), self.file(&format!("{kind}.new")));
         self.create_folder()?;
-        // Left behind by a run that was killed, or anything else; what is made anew is this user's own file.
+        // Left behind by a run that was killed, or anything else; what is made then is this user's own file.
         let _ = fs::remove_file(&new);
         let written =
             File::options().write(true).create_new(true).mode(0o644).open(&new).and_then(|mut file| {
@@ -217,7 +217,7 @@ impl RunDir {
         }
     }
 
-    /// Opening a pipe that somebody laid there would wait for ever, and a link leads elsewhere.
+    /// Opening a pipe that was put there would wait for ever, and a link leads elsewhere.
     fn judge_file(&self, path: &Path, trusted: Trust) -> io::Result<()> {
         match fs::symlink_metadata(path) {
             Ok(metadata) if metadata.is_file() && trusted(self, &metadata) => Ok(()),
@@ -227,7 +227,7 @@ impl RunDir {
         }
     }
 
-    /// Whether nobody else can write to it.
+    /// Whether no other user can write to it.
     fn is_own(&self, metadata: &Metadata) -> bool {
         metadata.uid() == self.user && !others_write(metadata)
     }

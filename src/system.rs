@@ -56,7 +56,7 @@ pub trait PathManager {
     /// Lets time pass.
     fn pause(&mut self, duration: Duration);
 
-    /// How much time has passed since some moment, by a clock that nobody sets.
+    /// How much time has passed since some moment, by a clock that is never set.
     fn elapsed(&mut self) -> Duration;
 
     /// Whether the run is to end as soon as it can. Pauses are over at once then.
@@ -322,7 +322,7 @@ impl Refusal {
         Refusal { errno, text: None, attribute: None }
     }
 
-    /// The row is not what the plan expected: somebody else changed the table.
+    /// The row is not what the plan expected: another program changed the table.
     pub fn changed() -> Refusal {
         Refusal { text: Some("the table has changed in between".to_owned()), ..Refusal::new(Errno::ESTALE) }
     }

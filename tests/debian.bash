@@ -18,7 +18,7 @@ mirror() {
 }
 
 # debian STATE SUITE TOOL ARGUMENTS...: a tool of apt, on the packages of a suite. (The names here are not those
-# of the scripts that source this, whose constants cannot be local anew.)
+# of the scripts that source this, whose constants cannot be local again.)
 debian() {
     local kept=$1 of=$2
     mkdir -p "$kept"/{lists/partial,archives/partial}

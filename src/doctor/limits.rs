@@ -109,10 +109,9 @@ pub fn raise(evidence: &Evidence, wanted: usize) -> String {
 /// Peers announce addresses, and the limit of accepted ones is 0.
 pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = obeyed(evidence) else { return Vec::new() };
-    let (announced, begun) = (evidence.counter("AddAddr"), evidence.counter("MPCapableSYNTX"));
-    let satisfied =
-        evidence.begun().next().is_some() && evidence.begun().all(|connection| connection.additional() > 0);
-    if state.limits.add_addr_accepted > 0 || announced == 0 || begun == 0 || satisfied {
+    let announced = evidence.counter("AddAddr");
+    let lacks = evidence.begun().any(|connection| connection.additional() == 0);
+    if state.limits.add_addr_accepted > 0 || announced == 0 || !lacks {
         return Vec::new();
     }
     // A host with endpoints of its own does not need the addresses of peers.

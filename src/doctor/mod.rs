@@ -1,7 +1,7 @@
 //! Explains why subflows are missing: evidence in, findings out. Pure; `linux::evidence` reads the evidence.
 //!
-//! Counters count since boot, and their cause may be gone. So a counter alone makes a hint, and makes a fault only together
-//! with what is wrong now, such as a live connection that lacks a subflow.
+//! Counters count since boot, and of all endpoints and peers, so a counter alone proves only that something never happened.
+//! What did is a finding together with what is wrong now, such as a live connection that lacks a subflow.
 
 mod applications;
 mod endpoints;

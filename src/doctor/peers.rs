@@ -1,48 +1,56 @@
 //! Findings about peers and the paths to them.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::model::{Connection, Endpoint, Flags, Sysctl, code};
+use crate::model::{Connection, Endpoint, Fallback, Flags, Sysctl, code, counted};
 
 use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
-
-/// Counters of connections that began with MPTCP and lost it.
-const FALLBACKS: [&str; 8] = [
-    "MPCapableFallbackACK",
-    "MPCapableDataFallback",
-    "DssFallback",
-    "DSSCorruptionFallback",
-    "DSSCorruptionReset",
-    "DataCsumErr",
-    "InfiniteMapRx",
-    "MPFailRx",
-];
-/// Less than one connection in this many is no finding.
-const RARE: u64 = 10;
 
 /// The meaning where a peer answers without MPTCP.
 pub const WITHOUT_MPTCP: &str = "Connections to it are plain TCP and have one path. The server has no MPTCP, its service does not use it, or a proxy or firewall removes the option.";
 /// The remedy: how to find out why.
 pub const ASK_THE_SERVER: &str = "sysctl net.mptcp.enabled   # on the server\nss -lM                     # does its service listen with MPTCP?\nmptcpize run curl https://check.mptcp.dev   # here: does a middlebox remove it?";
 
-/// Peers that answer without MPTCP.
+/// The peers of connections, once each.
+fn peers<'a>(connections: impl Iterator<Item = &'a Connection>) -> BTreeSet<IpAddr> {
+    connections.flat_map(|connection| &connection.subflows).map(|subflow| subflow.remote.ip()).collect()
+}
+
+fn listed(peers: &BTreeSet<IpAddr>) -> String {
+    peers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Peers that answer without MPTCP: those of live connections, or all that this host ever asked.
 pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
     let [asked, agreed, plain] =
         ["MPCapableSYNTX", "MPCapableSYNACKRX", "MPCapableFallbackSYNACK"].map(|name| evidence.counter(name));
-    let live = evidence.connections.iter().any(Connection::is_plain);
-    let all = plain > 0 && agreed == 0;
-    let most = plain > agreed && evidence.begun().next().is_none();
-    // A test connection shows more about one peer than counters do about all.
-    if evidence.probe.is_some() || (!all && !most) {
+    // A test connection shows more about one peer than others do about all.
+    if evidence.probe.is_some() || evidence.is_paused || plain == 0 {
         return Vec::new();
     }
-    let title = if all { "no peer so far speaks MPTCP" } else { "most peers do not speak MPTCP" };
+    let speaking = peers(evidence.begun());
+    let refused = peers(evidence.connections.iter().filter(|connection| connection.asked_in_vain()));
+    let refused = &refused - &speaking;
+    if refused.is_empty() && agreed > 0 {
+        return Vec::new();
+    }
+    let (title, live) = if refused.is_empty() {
+        ("no peer so far speaks MPTCP".to_owned(), String::new())
+    } else {
+        let all = listed(&refused);
+        (format!("no MPTCP with {all}"), format!("live connections to {all} are plain TCP; "))
+    };
     let finding = Finding::fault(code::PEER_WITHOUT_MPTCP, title)
-        .severity(if all && live { FindingSeverity::Fault } else { FindingSeverity::Hint })
+        .severity(if refused.is_empty() || !speaking.is_empty() {
+            FindingSeverity::Hint
+        } else {
+            FindingSeverity::Fault
+        })
         .evidence(format!(
-            "MPCapableSYNTX is {asked} (requests), MPCapableSYNACKRX {agreed} (answers with MPTCP), MPCapableFallbackSYNACK \
-             {plain} (answers with plain TCP)"
+            "{live}MPCapableSYNTX is {asked} (requests), MPCapableSYNACKRX {agreed} (answers with MPTCP), \
+             MPCapableFallbackSYNACK {plain} (answers with plain TCP)"
         ))
         .meaning(WITHOUT_MPTCP)
         .remedy(ASK_THE_SERVER);
@@ -85,17 +93,19 @@ pub fn blackhole(evidence: &Evidence) -> Vec<Finding> {
     vec![finding]
 }
 
-/// Connections began with MPTCP and fell back to TCP.
+/// Live connections that began with MPTCP and fell back to TCP.
 pub fn fallback(evidence: &Evidence) -> Vec<Finding> {
-    let seen = FALLBACKS.iter().map(|name| (name, evidence.counter(name))).filter(|(_, count)| *count > 0);
-    let worst = seen.clone().map(|(_, count)| count).max().unwrap_or(0);
-    let connections = evidence.counter("MPCapableSYNACKRX") + evidence.counter("MPCapableSYNRX");
-    if worst == 0 || worst.saturating_mul(RARE) < connections {
+    let fell_back =
+        || evidence.connections.iter().filter(|connection| connection.fallback == Fallback::Later);
+    let peers = listed(&peers(fell_back()));
+    if peers.is_empty() {
         return Vec::new();
     }
-    let counts: Vec<String> = seen.map(|(name, count)| format!("{name} is {count}")).collect();
-    let finding = Finding::hint(code::FALLBACK, "connections fell back to plain TCP")
-        .evidence(format!("{}; connections that began with MPTCP: {connections}", counts.join(", ")))
+    let finding = Finding::hint(code::FALLBACK, format!("connections with {peers} fell back to plain TCP"))
+        .evidence(format!(
+            "{} began with MPTCP, and the kernel says that it fell back",
+            counted(fell_back().count(), "live connection")
+        ))
         .meaning(
             "A middlebox removes MPTCP options or changes data, so those connections continued as plain TCP.",
         )
@@ -132,7 +142,7 @@ pub fn private_signal(evidence: &Evidence) -> Vec<Finding> {
     let peers = |row: &Endpoint| {
         let same = |peer: &IpAddr| peer.is_ipv4() == row.identity.address.is_ipv4();
         let remote = evidence.subflows().map(|subflow| subflow.remote.ip()).filter(same);
-        remote.collect::<std::collections::BTreeSet<_>>()
+        remote.collect::<BTreeSet<_>>()
     };
     let finding = |row: &Endpoint| {
         let peers = peers(row);

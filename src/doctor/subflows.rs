@@ -85,11 +85,10 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
 fn not_asked(evidence: &Evidence, missing: &Missing<'_>) -> Finding {
     let (seen, row) = (missing.evidence(), missing.row);
     let again = format!("{} renew {}", evidence.program, row.identity.address);
-    let counters = ["MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"].map(|name| (name, evidence.counter(name)));
-    if let Some((name, count)) = counters.iter().find(|(_, count)| *count > 0) {
+    if let Some((name, count)) = could_not_send(evidence, missing) {
         return Finding::fault(code::ADDED_TOO_EARLY, format!("{} was added before it could be used", evidence.label(row)))
             .endpoint(evidence.label(row))
-            .evidence(format!("{seen}; {name} is {count}"))
+            .evidence(format!("{seen}; {name} is {count}, and every request that was sent was answered"))
             .meaning("The kernel tried once, before the address, interface or route was there, and does not try again on those connections. New connections are not affected.")
             .remedy(format!("{again}\n# `mptcp-apply --watch` does this by itself"));
     }
@@ -108,6 +107,16 @@ fn not_asked(evidence: &Evidence, missing: &Missing<'_>) -> Finding {
         .evidence(format!("{seen}{counted}"))
         .meaning("Nothing on this host prevents it now. Raising a limit or adding a route does nothing for connections that exist, and the kernel does not retry a subflow that was closed, that got no answer, or that the peer refused (MPRstRx), for example because of its own limit.")
         .remedy(format!("{again}\n# on the peer: ip mptcp limits show"))
+}
+
+/// The counter of requests that could not be sent, if nothing else explains what is missing: counters are of all endpoints
+/// and since boot, so it has to count each of these connections, and no request may have gone wrong in another way.
+fn could_not_send(evidence: &Evidence, missing: &Missing<'_>) -> Option<(&'static str, u64)> {
+    let [sent, answered, reset] =
+        ["MPJoinSynTx", "MPJoinSynAckRx", "MPRstRx"].map(|name| evidence.counter(name));
+    let refused = ["MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"].map(|name| (name, evidence.counter(name)));
+    let explains = |(_, count): &(&str, u64)| *count >= missing.connections as u64;
+    refused.into_iter().find(explains).filter(|_| sent == answered && reset == 0)
 }
 
 /// Requests for subflows that get no answer: those that are under way and were sent again. What was lost at some time is

@@ -99,7 +99,7 @@ fn address() -> Result<SocketAddrUnix, Errno> {
     SocketAddrUnix::new_abstract_name(NAME.as_bytes())
 }
 
-/// Process and user of whoever has the name.
+/// Process and user of the process that has the name.
 fn holder() -> Result<(i32, u32), Errno> {
     // The holder accepts no connection. Where too many wait, this fails instead of waiting too.
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;

@@ -1,14 +1,14 @@
 //! How far the data of live MPTCP connections has come: `inet_diag` of the MPTCP sockets themselves
 //! (`net/mptcp/mptcp_diag.c`), which are not among the sockets of TCP.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use neli::consts::socket::NlFamily;
 
 use crate::linux::netlink::Netlink;
 use crate::linux::netlink::decode::attributes;
 use crate::linux::sock_diag::{self, ALIVE, HEADER, INFO, large, small};
-use crate::model::Family;
+use crate::model::{Fallback, Family};
 use crate::system::{DataProgress, Error};
 
 /// `IPPROTO_MPTCP`
@@ -32,7 +32,7 @@ pub fn progress() -> Result<Vec<DataProgress>, Error> {
 
 /// The tokens of the live connections that fell back to plain TCP, at whatever moment. None where this kernel does not
 /// tell.
-pub fn fallbacks() -> Result<BTreeSet<u32>, Error> {
+pub fn fallbacks() -> Result<BTreeMap<u32, Fallback>, Error> {
     Ok(all(INFO, fallback)?.into_iter().collect())
 }
 
@@ -53,11 +53,15 @@ fn all<T>(extensions: u8, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, E
     Ok(found)
 }
 
-/// Reads the token of a connection that fell back (`MPTCP_INFO_FLAG_FALLBACK` in `struct mptcp_info`).
-fn fallback(reply: &[u8]) -> Option<u32> {
+/// Reads the token of a connection that fell back, and when (`MPTCP_INFO_FLAG_FALLBACK` in `struct mptcp_info`, and
+/// `MPTCP_INFO_FLAG_REMOTE_KEY_RECEIVED`).
+fn fallback(reply: &[u8]) -> Option<(u32, Fallback)> {
     const FALLBACK: u32 = 1 << 0;
+    const REMOTE_KEY_RECEIVED: u32 = 1 << 1;
     let info = sock_diag::info(reply)?;
-    small(info, FLAGS).filter(|flags| flags & FALLBACK != 0).and_then(|_| small(info, TOKEN))
+    let flags = small(info, FLAGS).filter(|flags| flags & FALLBACK != 0)?;
+    let fallback = if flags & REMOTE_KEY_RECEIVED != 0 { Fallback::Later } else { Fallback::AtOnce };
+    Some((small(info, TOKEN)?, fallback))
 }
 
 /// Reads `struct mptcp_info` and the memory of the socket.

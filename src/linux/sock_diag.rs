@@ -2,7 +2,7 @@
 //! layer protocol", `include/uapi/linux/inet_diag.h` and `mptcp.h`), listeners, and the connections at a port. Any user
 //! may ask for those of its own network namespace.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -14,7 +14,8 @@ use crate::linux::mptcp_diag;
 use crate::linux::netlink::decode::{attributes, find, number};
 use crate::linux::netlink::{Netlink, Request};
 use crate::model::{
-    Connection, Counters, Family, Listener, Subflow, SubflowFlags, Traffic, UnconfirmedRequest, canonical,
+    Connection, Counters, Fallback, Family, Listener, Subflow, SubflowFlags, Traffic, UnconfirmedRequest,
+    canonical,
 };
 use crate::system::{Error, Joins, SubflowSummary};
 
@@ -86,10 +87,11 @@ pub fn connections() -> Result<Vec<Connection>, Error> {
         let ends = (token == NO_TOKEN).then_some((path.local, path.remote));
         by_token.entry((token, ends)).or_default().push(path);
     }
-    let fallbacks = if by_token.is_empty() { BTreeSet::new() } else { mptcp_diag::fallbacks()? };
+    let fallbacks = if by_token.is_empty() { BTreeMap::new() } else { mptcp_diag::fallbacks()? };
     let connection = |((token, _), mut subflows): ((u32, _), Vec<Subflow>)| {
         subflows.sort_by_key(|path| (path.flags.is_join(), path.local_id, path.remote_id, path.local));
-        Connection { token, fell_back: fallbacks.contains(&token), subflows }
+        let fallback = fallbacks.get(&token).copied().unwrap_or(Fallback::No);
+        Connection { token, fallback, subflows }
     };
     Ok(by_token.into_iter().map(connection).collect())
 }

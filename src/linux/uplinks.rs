@@ -98,7 +98,7 @@ impl Routes {
     }
 
     /// Refuses a route whose place another program's has: to the kernel the new one takes the place of any that has its
-    /// destination and metric, whoever made that.
+    /// destination and metric, by any program.
     fn check_place(&mut self, to: &UplinkRoute) -> Result<(), Refusal> {
         let mut request = list(to.family.number(), 0);
         request.put(rta::TABLE, to.table.to_ne_bytes());

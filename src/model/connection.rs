@@ -11,8 +11,8 @@ use super::{Limits, Token};
 pub struct Connection {
     /// The token at this end. 0 where there is none, as for a connection that was plain TCP from its first packet on.
     pub token: u32,
-    /// Whether the kernel says that it fell back to plain TCP. Not every kernel says it (`CONFIG_INET_MPTCP_DIAG`).
-    pub fell_back: bool,
+    /// What the kernel says of a fallback to plain TCP.
+    pub fallback: Fallback,
     /// Its subflows.
     pub subflows: Vec<Subflow>,
 }
@@ -34,10 +34,20 @@ impl Connection {
 
     /// Whether it is plain TCP: the other end never agreed to MPTCP, or it fell back later.
     pub fn is_plain(&self) -> bool {
+        self.fallback != Fallback::No || self.has_plain_answer()
+    }
+
+    /// Whether this end asked for MPTCP, and the peer answered without it.
+    pub fn asked_in_vain(&self) -> bool {
+        let is_asked_here = self.subflows.iter().any(|path| path.flags.is_asked_here());
+        self.is_plain() && self.fallback != Fallback::Later && is_asked_here
+    }
+
+    fn has_plain_answer(&self) -> bool {
         const AGREED: u32 = 1 << 0;
         let agreed = |path: &Subflow| path.flags.is_join() || path.flags.0 & AGREED != 0;
         let has_answer = || self.subflows.iter().any(|path| !path.is_asking());
-        self.fell_back || (has_answer() && !self.subflows.iter().any(agreed))
+        has_answer() && !self.subflows.iter().any(agreed)
     }
 
     /// Whether it speaks MPTCP, and both ends have sent on it: only then does the kernel open more subflows.
@@ -62,6 +72,17 @@ impl Connection {
     pub fn additional(&self) -> usize {
         self.subflows.iter().filter(|path| path.flags.is_join()).count()
     }
+}
+
+/// What the kernel says of a connection that asked for MPTCP. Not every kernel says it (`CONFIG_INET_MPTCP_DIAG`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// It did not fall back to plain TCP.
+    No,
+    /// The peer never answered with MPTCP.
+    AtOnce,
+    /// It began with MPTCP.
+    Later,
 }
 
 /// One of the TCP connections beneath an MPTCP connection.
@@ -127,6 +148,11 @@ impl SubflowFlags {
     pub fn is_begun_here(self) -> bool {
         let both = |bits: u32| self.0 & bits == bits;
         both(1 << 0 | 1 << 1) || both(1 << 2 | 1 << 3)
+    }
+
+    /// Whether this end asked for MPTCP with the connection's first subflow (`capable-local`).
+    fn is_asked_here(self) -> bool {
+        self.0 & 1 << 1 != 0
     }
 
     /// Whether it joined a connection (MP_JOIN), and is not its first.

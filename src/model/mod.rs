@@ -28,7 +28,7 @@ mod uplink;
 mod verb;
 
 pub use capabilities::Capabilities;
-pub use connection::{Connection, Subflow, SubflowFlags, Traffic};
+pub use connection::{Connection, Fallback, Subflow, SubflowFlags, Traffic};
 pub use counted::counted;
 pub use endpoint::{AddressId, Device, Endpoint, EndpointNames, Identity, OwnedEndpoints, canonical};
 pub use event::{End, Event, EventFlags, EventKind, ResetFlags, ResetReason, Token};

@@ -30,7 +30,7 @@ impl TrialStage {
 }
 
 /// What there has to be once the trial is taken back: the state `now`, with everything as `before` that the trial made
-/// as `tried`. What somebody else changed meanwhile stays.
+/// as `tried`. What another program changed meanwhile stays.
 pub fn taken_back(before: &State, tried: &State, now: &State, stage: &TrialStage) -> State {
     let mut state = now.clone();
     state.limits = Limits {
@@ -78,7 +78,7 @@ fn own<T: PartialEq>(before: T, tried: T, now: T) -> T {
     if now == tried { before } else { now }
 }
 
-/// Whether the row, or its absence, is the trial's doing. Nobody can put an implicit endpoint back, and one that was
+/// Whether the row, or its absence, is the trial's doing. No program can put an implicit endpoint back, and one that was
 /// adopted has its subflow now.
 fn is_own(identity: Identity, before: &State, tried: &State, now: &State, stage: &TrialStage) -> bool {
     let (before, tried, now) = (before.endpoint(identity), tried.endpoint(identity), now.endpoint(identity));

@@ -101,7 +101,7 @@ impl<'r> Ownership<'r> {
     }
 
     /// Records what is about to be added, before it is: a run that is killed in between leaves nothing unclaimed. What
-    /// replaces somebody else's endpoint and could not be told from it is claimed when it has.
+    /// replaces another program's endpoint and could not be told from it is claimed when it has.
     pub fn announce(&mut self, steps: &[Step], now: &State) {
         if self.start.is_none() {
             self.read(now);
@@ -197,7 +197,7 @@ fn added<'s>(steps: impl Iterator<Item = &'s Step>) -> impl Iterator<Item = &'s 
     })
 }
 
-/// What of it the kernel has, with the ids there. The rest was removed by somebody else, was never added because a run
+/// What of it the kernel has, with the ids there. The rest was removed by another program, was never added because a run
 /// was killed, or belonged to a namespace that is gone.
 fn present(owned: impl IntoIterator<Item = (Identity, Option<AddressId>)>, state: &State) -> OwnedEndpoints {
     let same = |(identity, id): (Identity, Option<_>)| {

@@ -16,7 +16,7 @@ const CLOSING: Duration = Duration::from_secs(65);
 /// (`tcp_orphan_retries`), and without the endpoint the host would have a path less.
 pub const PUTTING_BACK: Duration = Duration::from_secs(130);
 
-/// How often to try whether a port is free again. Nobody tells when it is.
+/// How often to try whether a port is free again. Nothing tells when it is.
 pub const RETRY: Duration = Duration::from_millis(250);
 
 /// An endpoint that is to be replaced while it has connections.

@@ -1,7 +1,7 @@
 //! Live connections while endpoints are replaced: their new subflows come before the old ones go, and those that do not
 //! come are asked for again.
 //!
-//! The kernel opens subflows when an endpoint is added, once, and asks nobody whether they came to be. What decides is
+//! The kernel opens subflows when an endpoint is added, once, and does not look whether they came to be. What decides is
 //! the other end. Up to Linux 6.12 it resets a subflow that joins while data has arrived there out of order
 //! (`__mptcp_finish_join` in `net/mptcp/protocol.c`), which it does as soon as a connection sends on two paths: 94 of 119
 //! joins in trials on 6.1 and 6.12 over links with some delay, whichever order of ADD and DEL, pause (0.3 or 1 s) or id was
@@ -9,7 +9,7 @@
 //! of subflows as long as the connection lives. None of 60 were lost on idle connections, none of 30 to Linux 7.3. A peer
 //! that is at its limit refuses, too, as long as the old subflow is there. Nothing tries again.
 //!
-//! So what was lost is added anew until it stays, and meanwhile connections send on one path alone, since all other
+//! So what was lost is added again until it stays, and meanwhile connections send on one path alone, since all other
 //! endpoints, the new ones too, are `backup` for that moment. `tests/live/run`
 //! measures it; `tests/bench/README.md` has figures.
 
@@ -185,7 +185,7 @@ impl Subflows {
         self.waited += waited;
     }
 
-    /// Whether it is worth while to add endpoints anew: not for ever, and not when nobody answered the last time.
+    /// Whether it is worth while to add endpoints again: not for ever, and not when there was no answer the last time.
     pub fn may_renew<K: PathManager + ?Sized>(&mut self, kernel: &mut K) -> bool {
         let joins = kernel.joins();
         let any = joins != self.joins;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::model::{Flags, Identity, State, Step};
 use crate::system::{Errno, Refusal};
 
-/// Whether a refusal comes from a change that somebody else made, or the kernel itself by an implicit endpoint. The
+/// Whether a refusal comes from a change that another program made, or the kernel itself by an implicit endpoint. The
 /// error number does not tell, least of all up to Linux 6.1, which says EINVAL to everything; the table does.
 pub fn interfered(refusal: &Refusal, expected: &State, now: &State) -> bool {
     let implicit = |state: &State| -> BTreeSet<Identity> {

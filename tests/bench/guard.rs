@@ -45,7 +45,7 @@ struct Baseline {
 pub enum Job {
     /// Compare, and fail on a difference.
     Compare,
-    /// Write the baseline anew.
+    /// Write the baseline again.
     Renew,
 }
 

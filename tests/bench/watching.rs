@@ -3,7 +3,7 @@
 //!
 //! By contract it lets bursts settle for 200 ms of quiet, so that is most of the time; what is beyond it is shown beside.
 //! The peer is what is often written instead: a shell that reads `ip monitor` and adds at once, lets nothing settle,
-//! compares nothing, and removes nothing. The kernel is asked anew every 50 microseconds, so no time is exact to less.
+//! compares nothing, and removes nothing. The kernel is asked again every 50 microseconds, so no time is exact to less.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -1,7 +1,7 @@
 //! Samples as files: what `check` says of each of them, word for word.
 //!
 //! A sample is a file `NAME.yaml`, or a folder `NAME` whose files are merged; beside it lie `NAME.stderr` and, where
-//! there is output, `NAME.stdout`. To write them anew: `SNAPSHOTS=overwrite cargo test`.
+//! there is output, `NAME.stdout`. To write them again: `SNAPSHOTS=overwrite cargo test`.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -302,7 +302,7 @@ plan: 0 to add, 1 to change, 0 to remove
     assert_eq!(namespace.apply(same, &["--dry-run", "--diff"]).expect(0).stdout, "no changes\n");
 }
 
-/// A host with two endpoints that somebody else made.
+/// A host with two endpoints that another program made.
 fn with_two_endpoints() -> Namespace {
     let namespace = Namespace::new();
     namespace.links(&[("eth0", "wwan0")]);

@@ -513,7 +513,7 @@ fn an_interrupted_run_takes_no_last_path() {
     }
 }
 
-/// And one that has nothing to take away is finished, but nothing is added anew.
+/// And one that has nothing to take away is finished, but nothing is added again.
 #[test]
 fn an_interrupted_run_is_finished_where_nothing_is_lost_by_it() {
     let mut kernel = Talking::new(&state(8, &[1], SUBFLOW), 1, Some(address(9)), &[Answer::Reset]);
@@ -550,7 +550,7 @@ fn subflows_come_while_connections_are_quiet() {
     }
 }
 
-/// Nobody would give undeclared ones their flags back if the run were killed.
+/// No run would give undeclared ones their flags back if the run were killed.
 #[test]
 fn only_declared_endpoints_are_made_quiet() {
     let before = state(8, &[1, 2, 3], SUBFLOW);

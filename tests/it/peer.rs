@@ -181,7 +181,7 @@ fn serve(socket: std::os::fd::OwnedFd, address: SocketAddr) {
 fn talk(address: SocketAddr, pause: Duration) {
     match send_and_compare(address, pause) {
         Ok(came_back) => println!("answer {came_back}"),
-        // Often enough the other end has just been ended. Whoever asks for an answer gets none.
+        // Often enough the other end has just been ended. A peer that asks for an answer gets none.
         Err(error) => eprintln!("the connection ended: {error}"),
     }
 }

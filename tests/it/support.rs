@@ -96,7 +96,7 @@ impl Namespace {
         Namespace::held_by(Command::new("unshare"), unshare, "true")
     }
 
-    /// Makes one whose `/run` is its own too, so that named namespaces in it meet nobody else's, and end with it.
+    /// Makes one whose `/run` is its own too, so that named namespaces in it meet no other program's, and end with it.
     #[track_caller]
     pub fn with_own_run() -> Namespace {
         let unshare: &[&str] = if is_root() {

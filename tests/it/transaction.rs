@@ -205,7 +205,7 @@ fn every_refused_step_is_undone() {
     }
 }
 
-/// A row that is another one now is somebody else's doing, whatever the table says.
+/// A row that is another one now is another program's doing, whatever the table says.
 #[test]
 fn a_row_that_was_another_one_makes_a_new_plan() {
     for call in 0..STEPS {

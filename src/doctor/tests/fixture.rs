@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use crate::model::{
-    AddressId, AddressState, Capabilities, Connection, Counters, Device, Endpoint, EndpointNames, Flags,
-    HostAddress, Identity, Interface, Limits, Routing, State, Subflow, SubflowFlags, Sysctl, SysctlValue,
-    Traffic,
+    AddressId, AddressState, Capabilities, Connection, Counters, Device, Endpoint, EndpointNames, Fallback,
+    Flags, HostAddress, Identity, Interface, Limits, Routing, State, Subflow, SubflowFlags, Sysctl,
+    SysctlValue, Traffic,
 };
 
 use super::super::{Configuration, Evidence, RouteCheck, Table, examine};
@@ -56,7 +56,7 @@ pub fn healthy() -> Evidence {
         is_paused: false,
         counters: Some(Counters(counters.map(|(name, count)| (name.to_owned(), count)).into())),
         connections: vec![Connection {
-            fell_back: false,
+            fallback: Fallback::No,
             token: 1,
             subflows: vec![subflow(1, 0b100_0011), subflow(2, 0b100_1100)],
         }],

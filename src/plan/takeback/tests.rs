@@ -45,7 +45,7 @@ fn a_plan_that_was_cut_off_is_taken_back_from_anywhere() {
     // Limits set, the first row removed and not added again, the second one still there.
     let now = state(4, &[(2, 2, S), (4, 3, S)]);
     assert!(taken_back(&before, &goal, &now, &TrialStage::Begun).agrees_with(&before));
-    // The same table, but the plan had ended: somebody else removed the row.
+    // The same table, but the plan had ended: another program removed the row.
     let later = taken_back(&before, &goal, &now, &REACHED);
     assert_eq!(later.endpoints.len(), 1);
 }

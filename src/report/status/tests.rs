@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::{Connection, Device, Keeper, KeeperRole, Limits, Moment, Subflow, SubflowFlags};
+use crate::model::{Connection, Device, Fallback, Keeper, KeeperRole, Limits, Moment, Subflow, SubflowFlags};
 use crate::report::Style;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -88,7 +88,8 @@ fn connection(local: &str, sent: u64) -> Connection {
         map_sequence: 0,
         traffic,
     };
-    Connection { token: 7, fell_back: local == "192.0.2.10", subflows: vec![subflow] }
+    let fallback = if local == "192.0.2.10" { Fallback::AtOnce } else { Fallback::No };
+    Connection { token: 7, fallback, subflows: vec![subflow] }
 }
 
 /// 2026-11-28 09:14 UTC

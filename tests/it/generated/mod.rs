@@ -1,4 +1,4 @@
-//! The files of `packaging/` that repeat the code, written anew and compared: manual pages and completions.
+//! The files of `packaging/` that repeat the code, written again and compared: manual pages and completions.
 //!
 //! A manual page is a template, `packaging/man/NAME.in`, in which a line `@WORD@` stands for what the code knows. What a
 //! template leaves out fails too. `clap_mangen` is not used: it makes a page of each subcommand, and describes no keys.
@@ -20,7 +20,7 @@ use snapbox::Data;
 
 use super::support::{clean, program, project, run};
 
-/// Compares a file with what it should be. SNAPSHOTS=overwrite writes it anew.
+/// Compares a file with what it should be. SNAPSHOTS=overwrite writes it again.
 #[track_caller]
 fn fresh(file: &str, expected: impl Into<Data>) {
     let published = Data::read_from(&project().join("packaging").join(file), None).raw();
@@ -32,7 +32,7 @@ fn command_line() -> clap::Command {
     let mut whole = Cli::command();
     let shown: Vec<clap::Command> =
         whole.get_subcommands().filter(|job| !job.is_hide_set()).cloned().collect();
-    // clap can take no subcommand away, but describes one that is made anew.
+    // clap can take no subcommand away, but describes one that is made new.
     let mut command = clap::Command::new("mptcp-apply")
         .bin_name("mptcp-apply")
         .disable_help_flag(true)

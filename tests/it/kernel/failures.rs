@@ -180,7 +180,7 @@ fn a_second_writer_is_turned_away() {
     namespace.apply("{version: 1, endpoints: {}}", &[]).expect(0);
     let lock = namespace.lock_file();
     let held = std::fs::File::options().write(true).open(&lock).expect("the lock file");
-    held.try_lock().expect("nobody holds it");
+    held.try_lock().expect("it is free");
     let ran = namespace.apply("{version: 1, limits: {subflows: 5}}", &[]).expect(75);
     assert!(ran.stderr.contains("another run of mptcp-apply"), "{}", ran.stderr);
     namespace.apply("{version: 1, limits: {subflows: 5}}", &["--dry-run"]).expect(0);

@@ -20,7 +20,7 @@ use crate::support::{Namespace, ip_rows, kernel_release, repeatable, run, seed};
 use super::live::Implicit;
 use super::seam::{inside, inside_with_seed, is_inside};
 
-/// Addresses of the namespace's own, mapped ones, one of nobody's, wildcards, and one that needs an interface.
+/// Addresses of the namespace's own, mapped ones, one that no host has, wildcards, and one that needs an interface.
 const ADDRESSES: [&str; 11] = [
     "10.0.0.1",
     "10.0.0.2",

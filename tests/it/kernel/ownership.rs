@@ -28,7 +28,7 @@ endpoints:
     let ran = namespace.apply(less, &[]).expect(0);
     assert_eq!(ran.stdout.lines().count(), 2, "{}", ran.stdout);
     assert_eq!(namespace.endpoints(), ["10.0.0.1 id 1 subflow", "10.9.9.9 id 9 signal"]);
-    // What somebody removed by hand and added again is his.
+    // What the user removed by hand and added again is the user's.
     namespace.ip("mptcp endpoint delete id 1");
     namespace.apply("{version: 1, prune: false, endpoints: {}}", &[]).expect(0);
     namespace.ip("mptcp endpoint add 10.0.0.1 id 1 subflow");
@@ -92,7 +92,7 @@ fn an_endpoint_with_another_id_is_not_the_recorded_one() {
     assert_eq!(namespace.endpoints(), ["10.0.0.1 id 5 subflow"]);
 }
 
-/// A table that was lost, as by a flush, takes its record with it: what somebody else adds there later is theirs, down to
+/// A table that was lost, as by a flush, takes its record with it: what another program adds there later is theirs, down to
 /// the id.
 #[test]
 fn a_lost_table_is_forgotten() {
@@ -155,7 +155,7 @@ fn a_namespace_with_the_inode_of_another_is_another() {
     assert_eq!(next.endpoints(), ["10.0.0.1 id 1 subflow"]);
 }
 
-/// Somebody else's row that stood in the way and was put back is still theirs.
+/// Another program's row that stood in the way and was put back is still theirs.
 #[test]
 fn what_was_put_back_is_not_claimed() {
     let namespace = Namespace::new();

@@ -1,4 +1,4 @@
-//! The picture in the README: a real session on a real terminal, as SVG. `SNAPSHOTS=overwrite` draws it anew.
+//! The picture in the README: a real session on a real terminal, as SVG. `SNAPSHOTS=overwrite` draws it again.
 
 use std::fs;
 
@@ -108,5 +108,5 @@ fn the_picture_is_up_to_date() {
         fs::write(&path, &drawn).expect("written");
     }
     let picture = fs::read_to_string(path).expect(FILE);
-    assert_eq!(lasting(&picture), lasting(&drawn), "SNAPSHOTS=overwrite draws it anew; look at it then");
+    assert_eq!(lasting(&picture), lasting(&drawn), "SNAPSHOTS=overwrite draws it again; look at it then");
 }

@@ -24,7 +24,7 @@ fn disturbed(changes: &[&str]) -> (Scene, Ran) {
     (scene, ran)
 }
 
-/// The goal, without some rows that somebody else has removed, and with some that are nobody's but theirs.
+/// The goal, without some rows that another program has removed, and with some that are nobody's but theirs.
 #[track_caller]
 fn assert_goal_beside(scene: &Scene, gone: &[&str], foreign: &[&str]) {
     let left = scene.goal.iter().map(String::as_str).filter(|row| !gone.contains(row));
@@ -74,7 +74,7 @@ fn an_address_that_somebody_else_has_added_otherwise() {
     assert!(scene.own().contains("10.0.0.3"), "{:?}", scene.own());
 }
 
-/// An id that is fixed in the file, and that `prune: false` leaves to whoever has it.
+/// An id that is fixed in the file, and that `prune: false` leaves to the process that has it.
 #[test]
 fn an_id_that_somebody_else_has_taken() {
     let (scene, ran) = disturbed(&["endpoint add 10.7.7.7 id 12 signal"]);

@@ -1,5 +1,5 @@
 //! What a refusal means. The kernel's words and numbers differ from version to version, and up to Linux 6.1 most are a
-//! plain EINVAL; the meaning must not differ. A run meets these only when somebody else writes at the same moment, so
+//! plain EINVAL; the meaning must not differ. A run meets these only when another program writes at the same moment, so
 //! the steps are taken here one by one.
 
 use std::net::IpAddr;

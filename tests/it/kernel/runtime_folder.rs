@@ -162,7 +162,7 @@ fn a_lock_that_is_no_file_is_a_warning() {
     }
 }
 
-/// A record that somebody else may have written is not believed, and not waited for.
+/// A record that another program may have written is not believed, and not waited for.
 #[test]
 fn a_record_that_is_not_ones_own_claims_nothing() {
     let (namespace, record) = with_a_record("owned");

@@ -195,8 +195,8 @@ impl Scene {
         rows
     }
 
-    /// What the next run must find: a goal within reach, then every own endpoint known as one and nobody else's, and
-    /// no file that nobody will remove.
+    /// What the next run must find: a goal within reach, then every own endpoint known as one and no other program's, and
+    /// no file that stays for good.
     #[track_caller]
     pub fn heals(&self, context: &str) {
         self.reaches_the_goal(context);

@@ -37,7 +37,7 @@ fn row(address: [u8; 4], id: u8) -> Endpoint {
     Endpoint { identity, id: AddressId::new(id), dev: None, flags: Flags::SUBFLOW }
 }
 
-/// DEL_ADDR looks at the id alone, and somebody may have given it to another row since it was read.
+/// DEL_ADDR looks at the id alone, and another program may have given it to another row since it was read.
 #[test]
 fn a_row_that_is_another_one_now_is_not_removed() {
     let namespace = Namespace::new();

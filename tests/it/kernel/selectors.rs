@@ -64,7 +64,7 @@ fn only_usable_addresses_are_picked() {
     addresses.sort();
     assert_eq!(addresses, ["10.1.0.1", "192.0.2.10", "198.51.100.3", "2001:db8::3"]);
 
-    // A new IPv6 address is tentative until nobody else has claimed it, which takes a minute here.
+    // A new IPv6 address is tentative until no other host has claimed it, which takes a minute here.
     let mut slow = namespace.command("sh");
     slow.args(["-c", "echo 60 >/proc/sys/net/ipv6/conf/eth0/dad_transmits"]);
     run(slow, "").expect(0);

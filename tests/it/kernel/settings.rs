@@ -108,7 +108,7 @@ fn settings_that_make_endpoints_useless_are_warned_of() {
     let ran = namespace.apply(config, &[]).expect(0);
     assert!(ran.stderr.contains("net.mptcp.enabled is 0"), "{}", ran.stderr);
     assert!(ran.stderr.contains("the userspace path manager is selected"), "{}", ran.stderr);
-    // The same when somebody else has set them.
+    // The same when another program has set them.
     let config = "{version: 1, endpoints: {a: {address: 10.0.0.2, flags: [subflow]}}}";
     let ran = namespace.apply(config, &["--dry-run"]).expect(0);
     assert!(ran.stderr.contains("net.mptcp.enabled is 0"), "{}", ran.stderr);

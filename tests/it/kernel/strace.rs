@@ -94,7 +94,7 @@ fn trace(namespace: &Namespace) -> PathBuf {
     namespace.folder.path().join("strace")
 }
 
-/// A run that stands still behind one of its system calls. It is killed when nobody lets it go on.
+/// A run that stands still behind one of its system calls. It is killed unless it is let go on.
 pub struct Held<'n> {
     namespace: &'n Namespace,
     child: Option<Child>,

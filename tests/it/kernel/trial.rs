@@ -280,7 +280,7 @@ fn type_ahead_confirms_nothing() {
     is_as_before(&namespace);
 }
 
-/// A port that somebody else took meanwhile cannot be had again.
+/// A port that another program took meanwhile cannot be had again.
 #[test]
 fn what_cannot_be_taken_back_is_told() {
     let namespace = Namespace::new();

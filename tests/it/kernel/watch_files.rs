@@ -234,7 +234,7 @@ fn nothing_wakes_it_up_by_itself() {
     fs::read(&path).expect("read");
     fs::read_dir(&folder).expect("read");
     a_while();
-    assert_eq!(watcher.count(), 1, "it ran because somebody read");
+    assert_eq!(watcher.count(), 1, "it ran because output was read");
     watcher.stop();
 }
 

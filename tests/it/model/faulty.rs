@@ -8,7 +8,7 @@ use mptcp_apply::system::{
     DataProgress, Errno, Error, Joins, Observed, PathManager, Refusal, Scope, SubflowSummary,
 };
 
-/// When somebody else acts. Calls of `execute` and `read` are counted from 0, each for itself.
+/// When another program acts. Calls of `execute` and `read` are counted from 0, each for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Moment {
     /// Before this call of `execute`: the first one follows the read that the plan was made from.
@@ -19,7 +19,7 @@ pub enum Moment {
 
 type Meddling<K> = Box<dyn FnOnce(&mut K)>;
 
-/// A kernel that refuses, falls silent, or is changed by somebody else.
+/// A kernel that refuses, falls silent, or is changed by another program.
 pub struct Faulty<K> {
     /// The kernel behind it.
     pub kernel: K,
@@ -75,7 +75,7 @@ impl<K: PathManager> Faulty<K> {
         self
     }
 
-    /// Lets somebody else act, once.
+    /// Lets another program act, once.
     pub fn meddle(mut self, moment: Moment, act: impl FnOnce(&mut K) + 'static) -> Faulty<K> {
         self.meddling.insert(moment, Box::new(act));
         self

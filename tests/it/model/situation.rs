@@ -60,7 +60,7 @@ impl Situation {
 pub enum Event {
     /// By another program.
     Added(Endpoint),
-    /// By a connection; perhaps somebody made its subflows a backup.
+    /// By a connection; perhaps the user made its subflows a backup.
     MadeImplicit(u8, Flags),
     /// The row with this id, if there is one.
     Removed(u8),

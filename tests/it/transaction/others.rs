@@ -1,4 +1,4 @@
-//! Somebody else changes the table between what is read and what is written: the goal is reached all the same, and
+//! Another program changes the table between what is read and what is written: the goal is reached all the same, and
 //! no row is removed that is another one than the plan means.
 
 use mptcp_apply::model::Reason;
@@ -111,7 +111,7 @@ fn what_comes_and_goes_is_no_reason_to_fail() {
     }
 }
 
-/// What came of a situation in which somebody else acted.
+/// What came of a situation in which another program acted.
 fn judge(situation: &Situation, kernel: &Faulty<Model>, outcome: &Report) -> Result<(), TestCaseError> {
     let now = kernel.kernel.state();
     prop_assert_eq!(&outcome.after, &now);

@@ -45,7 +45,7 @@ fn a_healthy_host_is_left_in_peace() {
     let ran = doctor(&host, CONFIG, &[]).expect(0);
     assert_eq!(ran.stdout, "no problems found; checked 2 endpoints and 0 live connections\n");
     assert_eq!(ran.stderr, "");
-    // Without any configuration, and on a host that nobody has configured.
+    // Without any configuration, and on a host that was never configured.
     assert_eq!(found(&host, ""), [""; 0]);
     assert_eq!(found(&Namespace::new(), ""), [""; 0]);
 }
@@ -266,7 +266,7 @@ fn the_userspace_path_manager_is_selected() {
     sh(&host, "echo 1 > /proc/sys/net/mptcp/pm_type");
     assert_eq!(found(&host, CONFIG), ["fault userspace-path-manager -"]);
     host.ip("mptcp endpoint flush");
-    assert_eq!(found(&host, ""), [""; 0], "without endpoints it is nobody's mistake");
+    assert_eq!(found(&host, ""), [""; 0], "without endpoints it is no mistake");
 }
 
 #[test]
@@ -345,7 +345,7 @@ fn network_manager_interferes() {
     let seen = found(&host, CONFIG);
     running.kill().expect("ended");
     running.wait().expect("waited");
-    assert_eq!(before, [""; 0], "it was in nobody's way");
+    assert_eq!(before, [""; 0], "it was in the way of nothing");
     assert_eq!(seen, ["fault not-applied -", "hint other-manager -"]);
     assert_eq!(found(&host, CONFIG), ["fault not-applied -"]);
 }
@@ -360,7 +360,7 @@ fn an_ordinary_user_finds_less_and_no_error() {
     let program = folder.path().join("mptcp-apply");
     fs::copy(program_path(), &program).expect("copied");
     let as_nobody = |config: &str| {
-        // In the user namespace of an ordinary user there is nobody else to be.
+        // In the user namespace of an ordinary user there is no other user to be.
         let mut command = match is_root() {
             true => {
                 let mut command = host.command("setpriv");
@@ -393,10 +393,10 @@ fn own_endpoints_that_are_no_longer_declared_are_a_difference() {
     assert_eq!(evidence, "applying would remove 10.0.2.1 id 2 subflow backup dev wwan0");
     host.apply(fewer, &[]).expect(0);
     assert_eq!(found(&host, fewer), [""; 0]);
-    assert_eq!(host.endpoints().len(), 2, "that of somebody else is still there");
+    assert_eq!(host.endpoints().len(), 2, "that of another program is still there");
 }
 
-/// A table may be empty and somebody's all the same.
+/// An empty table may have an owner all the same.
 #[test]
 fn a_table_that_a_rule_leads_to_is_not_taken() {
     let Scene { host, _service } = Scene::new();
@@ -409,7 +409,7 @@ fn a_table_that_a_rule_leads_to_is_not_taken() {
     assert_eq!(found(&host, CONFIG), [""; 0]);
 }
 
-/// On an inner link there are routes to some networks; nobody knows of a peer elsewhere.
+/// On an inner link there are routes to some networks; a peer elsewhere is not known of.
 #[test]
 fn a_link_to_some_networks_is_a_hint() {
     let Scene { host, _service } = Scene::new();

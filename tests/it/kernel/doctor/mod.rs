@@ -9,6 +9,8 @@ mod server;
 mod situations;
 mod uplinks;
 
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::support::{Namespace, Ran, program_path, run};
@@ -29,10 +31,16 @@ fn doctor(namespace: &Namespace, config: &str, options: &[&str]) -> Ran {
 /// The page that a user without any right sees.
 #[track_caller]
 fn doctor_without_rights(namespace: &Namespace, config: &str) -> Ran {
-    let mut command = namespace.command("setpriv");
-    command.args(["--bounding-set", "-all", "--inh-caps", "-all", "--ambient-caps", "-all"]);
-    command.args([program_path(), "doctor", "-"]);
+    let mut command = without_rights(namespace);
+    command.args(["doctor", "-"]);
     run(command, config)
+}
+
+/// The program, started without any right.
+fn without_rights(namespace: &Namespace) -> Command {
+    let mut command = namespace.command("setpriv");
+    command.args(["--bounding-set", "-all", "--inh-caps", "-all", "--ambient-caps", "-all", program_path()]);
+    command
 }
 
 /// The findings. The exit code has to agree with them, and so has the page for people.

@@ -99,7 +99,7 @@ fn the_page_shows_it() {
     assert!(lines.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{page}");
 }
 
-/// Whoever may not hear events sees subflows all the same, where the kernel shows them to everybody.
+/// A user who may not hear events sees subflows all the same, where the kernel shows them to everybody.
 #[test]
 fn nobody_sees_it_too() {
     let links = Links::new();

@@ -18,6 +18,7 @@ use crate::kernel::providers::Providers;
 use crate::peer::Peer;
 use crate::support::{Namespace, allowed, program_path, run};
 
+use super::without_rights;
 use table::TABLE;
 
 /// Two hosts.
@@ -41,6 +42,13 @@ enum Side {
 enum Probe {
     With,
     Without,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum User {
+    Root,
+    /// One without any right.
+    Ordinary,
 }
 
 /// What the two ends say to each other.
@@ -77,6 +85,8 @@ struct Situation {
     topology: Topology,
     /// Shell scripts that are run at each end.
     scripts: [&'static str; 2],
+    /// One that is run at the providers.
+    router: &'static str,
     /// The configurations that are applied at each end first; none where it is empty.
     configs: [&'static str; 2],
     /// What is done at each end after that.
@@ -85,6 +95,7 @@ struct Situation {
     talk: Talk,
     asked: Side,
     probe: Probe,
+    user: User,
     /// The codes of all findings.
     expected: &'static [&'static str],
     remedy: Remedy,
@@ -98,7 +109,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Scene {
     client: Namespace,
     server: Namespace,
-    _router: Option<Namespace>,
+    router: Option<Namespace>,
     target: &'static str,
 }
 
@@ -107,15 +118,15 @@ impl Scene {
         match topology {
             Topology::Links => {
                 let Links { client, server } = Links::new();
-                Scene { client, server, _router: None, target: "10.9.9.9:5000" }
+                Scene { client, server, router: None, target: "10.9.9.9:5000" }
             }
             Topology::Client => {
                 let Providers { host, router, far } = Providers::new(2);
-                Scene { client: host, server: far, _router: Some(router), target: "10.9.9.9:5000" }
+                Scene { client: host, server: far, router: Some(router), target: "10.9.9.9:5000" }
             }
             Topology::Server => {
                 let Providers { host, router, far } = Providers::new(2);
-                Scene { client: far, server: host, _router: Some(router), target: "10.1.1.1:5000" }
+                Scene { client: far, server: host, router: Some(router), target: "10.1.1.1:5000" }
             }
         }
     }
@@ -143,7 +154,10 @@ fn configure(namespace: &Namespace, name: &str, config: &str) {
 /// The findings of the asked side.
 fn look(situation: &Situation, scene: &Scene) -> Vec<Value> {
     let namespace = scene.end(situation.asked);
-    let mut doctor = namespace.command(program_path());
+    let mut doctor = match situation.user {
+        User::Root => namespace.command(program_path()),
+        User::Ordinary => without_rights(namespace),
+    };
     doctor.args(["doctor", "--format", "json"]);
     if situation.probe == Probe::With {
         doctor.args(["--probe", scene.target]);
@@ -227,6 +241,7 @@ fn examine(situation: &Situation) -> Outcome {
     for (namespace, script) in scene.ends().into_iter().zip(situation.scripts) {
         namespace.sh(script);
     }
+    scene.router.iter().for_each(|router| _ = router.sh(situation.router));
     for (namespace, config) in scene.ends().into_iter().zip(situation.configs).filter(|(_, c)| !c.is_empty())
     {
         configure(namespace, "10.yaml", config);

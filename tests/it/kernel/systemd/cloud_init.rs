@@ -73,7 +73,7 @@ fn the_first_boot_sets_it_up_and_every_boot_brings_it_back() {
     machine.link("ens3", &["10.0.0.1"]);
     wait_for("the address", || machine.endpoints() == ["10.0.0.1 id 1 subflow dev ens3"]);
 
-    // What somebody changed since is not written anew.
+    // What was changed since is not written again.
     machine.write(
         "etc/mptcp-apply/50-uplinks.yaml",
         "{version: 1, endpoints: {e: {dev: ens3, flags: [signal]}}}\n",

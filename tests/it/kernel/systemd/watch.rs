@@ -76,7 +76,7 @@ fn an_invalid_file_is_in_the_status_and_the_last_good_one_in_force() {
     machine.ip("mptcp endpoint delete id 1");
     machine.does("reload mptcp-apply-watch");
     assert_eq!(machine.endpoints(), rows(&[1]));
-    // Nobody has to say that it is good again.
+    // No command has to say that it is good again.
     declare(&machine, &[1, 2]);
     wait_for("a good status", || status(&machine) == "as declared: 2 endpoints");
     assert_eq!(machine.endpoints(), rows(&[1, 2]));
@@ -148,7 +148,7 @@ fn somebody_elses_lock_is_waited_for() {
     machine.does("stop mptcp-apply-watch");
     machine.drop_in(WATCH, "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestartSec=100ms\n");
     let lock = machine.lock_file();
-    lock.try_lock().expect("nobody holds it");
+    lock.try_lock().expect("it is free");
     assert_ne!(machine.systemctl("start mptcp-apply-watch").code, 0);
     // It is started again and again, and has none while it runs.
     wait_for("its exit code", || machine.property(WATCH, "ExecMainStatus") == "75");

@@ -1,6 +1,6 @@
 //! The situations, by what is wrong.
 
-use super::{Probe, Remedy, Side, Situation, Talk, Topology};
+use super::{Probe, Remedy, Side, Situation, Talk, Topology, User};
 
 const THREE: &str = "limits: {subflows: 8}\nendpoints: {one: {address: 10.1.1.1, dev: c1, flags: [subflow]}, \
                      two: {address: 10.1.2.1, dev: c2, flags: [subflow]}, three: {address: 10.1.3.1, dev: c3, flags: [subflow]}}";
@@ -27,17 +27,28 @@ const BY_HAND: &str = "ip route add default via 10.1.1.254 dev c1; ip route add 
 const RESETS_JOINS: &str = "nft 'add table ip box; add chain ip box in { type filter hook input priority 0; }; add rule ip box in iifname s3 tcp flags syn tcp option mptcp exists reject with tcp reset'";
 const DROPS_JOINS: &str = "nft 'add table ip box; add chain ip box in { type filter hook prerouting priority -300; }; add rule ip box in iifname s3 tcp option mptcp exists drop'";
 
+const MASQUERADES: &str = "nft 'add table ip nat; add chain ip nat out { type nat hook postrouting priority 100; }; add rule ip nat out oifname w masquerade'";
+/// What comes by the second provider goes to another server, which does not know the connection.
+const BALANCES: &str = "nft 'add table ip nat; add chain ip nat in { type nat hook prerouting priority -100; }; add rule ip nat in iifname l2 tcp dport 5000 dnat to 10.2.0.2:5001'";
+/// The second link is a tunnel: it has no router, and resolves no addresses.
+const TUNNEL: [&str; 2] = [
+    "ip link set c2 arp off address 02:00:00:00:00:02; ip route add default via 10.1.1.254 dev c1",
+    "ip link set l2 address 02:00:00:00:00:02 arp off",
+];
+
 /// A healthy client that asks on direct links.
 const HEALTHY: Situation = Situation {
     name: "healthy: client",
     topology: Topology::Links,
     scripts: ["", ""],
+    router: "",
     configs: [THREE, ""],
     faults: ["", ""],
     listens: "0.0.0.0:5000",
     talk: Talk::Live(3),
     asked: Side::Client,
     probe: Probe::Without,
+    user: User::Root,
     expected: &[],
     remedy: Remedy::None,
 };
@@ -538,6 +549,89 @@ pub const TABLE: &[Situation] = &[
     Situation {
         name: "healthy: an address on another interface, which works",
         faults: ["ip address delete 10.1.3.1/24 dev c3; ip address add 10.1.3.1/24 dev c2", ""],
+        ..HEALTHY
+    },
+    // Address translation, load balancers, tunnels.
+    Situation { name: "healthy: providers with NAT", router: MASQUERADES, ..BEHIND },
+    Situation {
+        name: "healthy: providers with NAT, probe",
+        router: MASQUERADES,
+        talk: Talk::Served,
+        probe: Probe::With,
+        ..BEHIND
+    },
+    Situation {
+        name: "healthy: a server of clients behind NAT",
+        router: MASQUERADES,
+        asked: Side::Server,
+        ..BEHIND
+    },
+    Situation {
+        name: "a load balancer sends joins to another server, live",
+        router: BALANCES,
+        talk: Talk::Live(1),
+        expected: &["subflow-missing"],
+        ..BEHIND
+    },
+    Situation {
+        name: "a load balancer sends joins to another server, probe",
+        router: BALANCES,
+        talk: Talk::Served,
+        probe: Probe::With,
+        expected: &["subflow-refused"],
+        ..BEHIND
+    },
+    // Linux takes every destination for a neighbour on an interface that a socket is bound to, and a tunnel takes it all.
+    Situation {
+        name: "healthy: a tunnel without a route",
+        scripts: [TUNNEL[0], ""],
+        router: TUNNEL[1],
+        ..BEHIND
+    },
+    Situation {
+        name: "a tunnel without a route, no dev",
+        scripts: [TUNNEL[0], ""],
+        router: TUNNEL[1],
+        configs: [TWO_ANYWHERE, ""],
+        talk: Talk::Live(1),
+        expected: &["route-elsewhere"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND
+    },
+    // Users without any right.
+    Situation { name: "healthy: client, without rights", user: User::Ordinary, ..HEALTHY },
+    Situation {
+        name: "healthy: uplinks, without rights",
+        configs: [TWO_WITH_UPLINKS, ""],
+        user: User::Ordinary,
+        ..BEHIND
+    },
+    Situation {
+        name: "limit 0, without rights",
+        faults: ["ip mptcp limits set subflows 0", ""],
+        talk: Talk::Live(1),
+        user: User::Ordinary,
+        expected: &["not-applied", "subflows-limit-zero"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "one default route, without rights",
+        scripts: [ONE_DEFAULT, ""],
+        talk: Talk::Live(1),
+        user: User::Ordinary,
+        expected: &["no-route"],
+        remedy: Remedy::AsPrinted(GATEWAY),
+        ..BEHIND
+    },
+    Situation {
+        name: "announced and not served, without rights",
+        configs: [ACCEPTS, ANNOUNCES],
+        listens: "10.9.9.9:5000",
+        talk: Talk::Live(1),
+        asked: Side::Server,
+        user: User::Ordinary,
+        expected: &["announced-unserved"],
         ..HEALTHY
     },
 ];

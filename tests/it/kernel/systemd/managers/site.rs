@@ -163,7 +163,8 @@ impl Site {
         fs::read_to_string(self.log.path()).expect("UTF-8")
     }
 
-    fn put_back(&self) -> PutBack {
+    /// What the watch has put back so far.
+    pub fn put_back(&self) -> PutBack {
         let journal = self.machine.journal_of("warning");
         let count = |what: &str| {
             journal.lines().filter(|line| line.starts_with("drift: ") && line.contains(what)).count()
