@@ -50,7 +50,7 @@ pub const QUIET_ROWS: [&str; 2] = ["check of 0 declarations", "check of 64 decla
 /// Declarations that give no warning, and none.
 pub fn quiet(scene: &Scene, programs: &Programs) -> Result<Case> {
     let contestant = |(count, name): (usize, &'static str)| {
-        let endpoint = |index| {
+        let endpoint = |index: usize| {
             format!(
                 "  path{index}:\n    address: 10.16.0.{index}\n    dev: eth{}\n    flags: [subflow]\n",
                 index % 8

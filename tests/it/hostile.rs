@@ -191,7 +191,7 @@ warning: endpoint `e0` has no `dev`: the kernel may send its subflows by another
     let ran = run(command, &without_dev(config::DECLARATIONS_MAX)).expect(0);
     let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
     let lines = report["warnings"].as_array().expect("a list").iter().map(|found| found["line"].as_u64());
-    assert!(lines.eq((3..).map(Some).take(config::DECLARATIONS_MAX)), "each of them has its place");
+    assert!(lines.eq((3_u64..).map(Some).take(config::DECLARATIONS_MAX)), "each of them has its place");
 }
 
 /// One thing that can happen to a text.
