@@ -12,6 +12,7 @@ use crate::log;
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::model::{Exit, code, escaped};
 use crate::reconcile::{Failure, FailureKind, Report};
+use crate::report::alike::grouped;
 use crate::report::json_v1::{FailureJson, PlanJson};
 use crate::report::snippet::Snippets;
 use crate::report::{PassCause, ReportContext, Style, text, yaml};
@@ -126,8 +127,8 @@ impl Output {
             }
             is_wanted
         });
-        let mut wanted = wanted.peekable();
-        if wanted.peek().is_none() {
+        let wanted = grouped(wanted);
+        if wanted.is_empty() {
             return;
         }
         let snippets = Snippets::new(sources, self.style_of(&io::stderr()));
@@ -142,7 +143,7 @@ impl Output {
                 Severity::Warning => Level::Warn,
                 Severity::Note => Level::Info,
             };
-            let words = format!("{blank_line}{heading}{}\n", snippets.render(diagnostic));
+            let words = format!("{blank_line}{heading}{}\n", snippets.render(&diagnostic));
             text.push_str(&log::marked(level, &words));
         }
         let _ = stream::write(Stream::Error, &text);

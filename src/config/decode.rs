@@ -49,7 +49,7 @@ impl Decoder<'_> {
         let entries = self.mapping(node, format_args!("the configuration"), SAMPLE);
         let mut complete = matches!(node.value, Value::Mapping(_)) && self.refused == 0;
         for (key, value) in entries {
-            match key.text.as_str() {
+            match key.text.as_ref() {
                 "version" => version = Some(value),
                 "prune" => document.prune = self.boolean(value, "prune"),
                 "limits" => document.limits = self.limits(value),
@@ -104,7 +104,7 @@ impl Decoder<'_> {
     fn limits(&mut self, node: &Node) -> LimitsDocument {
         let mut limits = LimitsDocument::default();
         for (key, value) in self.mapping(node, format_args!("`limits`"), "`limits: {subflows: 4}`") {
-            match key.text.as_str() {
+            match key.text.as_ref() {
                 "subflows" => limits.subflows = self.limit(value, "subflows"),
                 "add-addr-accepted" => limits.add_addr_accepted = self.limit(value, "add-addr-accepted"),
                 _ => self.unknown_key(key, &LimitsDocument::KEYS, habits::LIMITS),

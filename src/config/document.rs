@@ -38,7 +38,7 @@ impl Name {
     pub fn new(text: &str) -> Option<Name> {
         let valid = text.len() <= NAME_MAX
             && text.starts_with(|first: char| first.is_ascii_alphanumeric())
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'));
         valid.then(|| Name(text.to_owned()))
     }
 

@@ -203,7 +203,7 @@ pub fn document(text: &str, source: SourceId) -> Option<Diagnostic> {
             format!("this means the same:\n{}", commands.yaml().trim_end()),
         )
     };
-    let span = Span { line: index + 1, column: 1, length: first.chars().count() };
+    let span = Span::new(index + 1, 1, first.chars().count());
     Some(Diagnostic::error(code::TYPE, message).at(Location { source, span }, "").help(help))
 }
 
@@ -223,8 +223,8 @@ pub fn netplan(network: &Node) -> Option<String> {
     let Value::Mapping(entries) = &network.value else { return None };
     let mut names = Vec::new();
     for (kind, links) in entries {
-        if let (true, Value::Mapping(links)) = (KINDS.contains(&kind.text.as_str()), &links.value) {
-            names.extend(links.iter().map(|(name, _)| name.text.as_str()).filter(|name| *name != "lo"));
+        if let (true, Value::Mapping(links)) = (KINDS.contains(&kind.text.as_ref()), &links.value) {
+            names.extend(links.iter().map(|(name, _)| name.text.as_ref()).filter(|name| *name != "lo"));
         }
     }
     if names.is_empty() {

@@ -9,7 +9,7 @@
 //! The YAML tree is our own, built from the events of `saphyr-parser`, and not a serde data model: a serde deserialiser
 //! stops at its first error and drops the locations of valid values, while this program reports all errors of all files
 //! at once and needs the location of each value later. Parsing the text once for both is simpler than matching the
-//! results of two parsers.
+//! results of two parsers. `plain` reads texts of the usual form, and leaves the others to that parser.
 
 mod body;
 mod check;
@@ -22,6 +22,7 @@ mod load;
 mod merge;
 mod node;
 mod pattern;
+mod plain;
 mod selector;
 mod syntax;
 #[cfg(test)]
@@ -71,7 +72,7 @@ pub fn merged<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Entry> {
 fn merge<'a>(texts: impl IntoIterator<Item = &'a str>, diagnostics: &mut Diagnostics) -> merge::Merged {
     let mut merged = merge::Merged::default();
     for (index, text) in texts.into_iter().enumerate() {
-        let source = SourceId(index);
+        let source = SourceId::new(index);
         // A file that is too large or not UTF-8 has its error already, and the rest of it would cause others.
         if diagnostics.concern(source) {
             merged.completeness = Completeness::Incomplete;

@@ -1,4 +1,5 @@
-//! A YAML text as a tree of nodes with locations, and the types that YAML's core schema gives to scalars.
+//! A YAML text as a tree of nodes with locations, and the types that YAML's core schema gives to scalars. Words that are
+//! written as they are meant are parts of the text, not copies.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,27 +8,27 @@ use crate::model::diagnostic::Location;
 
 /// A value with its location.
 #[derive(Clone, Debug)]
-pub struct Node {
+pub struct Node<'t> {
     /// For a mapping: its start.
     pub location: Location,
     /// The value.
-    pub value: Value,
+    pub value: Value<'t>,
 }
 
 /// The value of a node.
 #[derive(Clone, Debug)]
-pub enum Value {
+pub enum Value<'t> {
     /// A single word or text.
-    Scalar(Scalar),
+    Scalar(Scalar<'t>),
     /// `[a, b]`, or lines that start with a dash.
-    Sequence(Vec<Node>),
+    Sequence(Vec<Node<'t>>),
     /// `{a: b}` or lines of `key: value`, in the order of the file.
-    Mapping(Vec<(Key, Node)>),
+    Mapping(Vec<(Key<'t>, Node<'t>)>),
     /// YAML that is not allowed in a configuration; its error is already reported.
     Refused,
 }
 
-impl Node {
+impl Node<'_> {
     /// Whether its error is already reported.
     pub fn is_refused(&self) -> bool {
         match &self.value {
@@ -41,33 +42,33 @@ impl Node {
 
 /// A scalar without a type.
 #[derive(Clone, Debug)]
-pub struct Scalar {
+pub struct Scalar<'t> {
     /// The text without quotes, with escapes resolved.
-    pub text: String,
+    pub text: Cow<'t, str>,
     /// Whether it is written without quotes, and so can be null, a boolean or a number.
     pub plain: bool,
 }
 
 /// A key of a mapping.
 #[derive(Clone, Debug)]
-pub struct Key {
+pub struct Key<'t> {
     /// Where the key is.
     pub location: Location,
     /// The key itself.
-    pub text: String,
+    pub text: Cow<'t, str>,
     /// Whether it is YAML that is not allowed, which is already reported; the text is empty then.
     pub refused: bool,
 }
 
-impl Scalar {
+impl Scalar<'_> {
     /// Whether YAML's core schema reads it as null.
     pub fn is_null(&self) -> bool {
-        self.plain && matches!(self.text.as_str(), "" | "~" | "null" | "Null" | "NULL")
+        self.plain && matches!(self.text.as_ref(), "" | "~" | "null" | "Null" | "NULL")
     }
 
     /// The boolean that YAML's core schema reads, if any; `yes` and `on` are text since YAML 1.2.
     pub fn boolean(&self) -> Option<bool> {
-        match self.text.as_str() {
+        match self.text.as_ref() {
             "true" | "True" | "TRUE" if self.plain => Some(true),
             "false" | "False" | "FALSE" if self.plain => Some(false),
             _ => None,
@@ -96,7 +97,7 @@ fn starts_with_digit(digits: &str, radix: u32) -> bool {
     digits.starts_with(|first: char| first.is_digit(radix))
 }
 
-impl Value {
+impl Value<'_> {
     /// The type, for messages.
     pub fn kind(&self) -> &'static str {
         match self {

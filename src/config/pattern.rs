@@ -245,20 +245,17 @@ impl AddressPattern {
     /// The length of the longest prefix that contains the address; none where no prefix does, or an exclusion does.
     /// Exclusions only mean every other address. A unique local address counts only in a prefix of such addresses.
     pub fn matches(&self, address: IpAddr) -> Option<u8> {
-        let prefixes = self.prefixes();
-        let (excluded, included): (Vec<&AddressPrefix>, Vec<&AddressPrefix>) =
-            prefixes.iter().partition(|prefix| prefix.excludes);
-        if excluded.iter().any(|prefix| prefix.contains(address)) {
+        let all = self.prefixes().iter();
+        if all.clone().any(|prefix| prefix.excludes && prefix.contains(address)) {
             return None;
         }
-        let is_meant = |prefix: &AddressPrefix| prefix.is_unique_local() || !is_unique_local(address);
-        match included[..] {
-            [] => (!is_unique_local(address)).then_some(0),
-            [..] => {
-                let matching = included.iter().filter(|prefix| prefix.contains(address) && is_meant(prefix));
-                matching.map(|prefix| prefix.length).max()
-            }
+        let mut included = all.filter(|prefix| !prefix.excludes).peekable();
+        if included.peek().is_none() {
+            return (!is_unique_local(address)).then_some(0);
         }
+        let is_meant = |prefix: &AddressPrefix| prefix.is_unique_local() || !is_unique_local(address);
+        let matching = included.filter(|prefix| prefix.contains(address) && is_meant(prefix));
+        matching.map(|prefix| prefix.length).max()
     }
 
     /// The prefixes of a selector.
@@ -305,14 +302,10 @@ impl DevicePattern {
 
     /// Whether an interface matches by one of its names, and none of them is excluded.
     pub fn matches(&self, interface: &Interface) -> bool {
-        let compile = |glob: &String| Pattern::new(glob.strip_prefix('!').unwrap_or(glob)).ok();
-        let is_one = |glob: &&String| {
-            compile(glob).is_some_and(|glob| interface.names().any(|name| glob.matches(name)))
-        };
-        let (excluded, included): (Vec<_>, Vec<_>) =
-            self.globs.iter().partition(|glob| glob.starts_with('!'));
-        let wanted = included.is_empty() || included.iter().any(is_one);
-        wanted && !excluded.iter().any(is_one)
+        let is_one = |word: &str| interface.names().any(|name| is_match(word, name));
+        let mut included = self.globs.iter().filter(|word| !word.starts_with('!')).peekable();
+        let mut excluded = self.globs.iter().filter_map(|word| word.strip_prefix('!'));
+        (included.peek().is_none() || included.any(|word| is_one(word))) && !excluded.any(is_one)
     }
 
     /// Whether one of the words is a name of the interface, letter by letter.
@@ -331,7 +324,8 @@ impl DevicePattern {
             _ if name.parse::<IpAddr>().is_ok() => Some("it is an address"),
             _ if name.split('[').skip(1).any(|rest| !rest.contains(']')) => Some("a `[` is not closed"),
             _ if name.contains("**") => Some("`**` is not allowed; one `*` matches any number of characters"),
-            _ if is_glob && Pattern::new(name).is_err() => Some("the glob is not valid"),
+            // Of `*` and `?` alone, every glob is valid.
+            _ if name.contains('[') && Pattern::new(name).is_err() => Some("the glob is not valid"),
             _ if too_long => Some("an interface name has at most 15 bytes, and an alternative name 127"),
             _ if name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control()) => {
                 Some("an interface name cannot contain `/`, `:` or spaces")
@@ -345,6 +339,9 @@ impl DevicePattern {
 pub fn list_hint(word: &str) -> Option<String> {
     const SEPARATORS: [char; 9] = [',', ';', '|', '{', '}', '(', ')', '"', '\''];
     let separates = |c: char| SEPARATORS.contains(&c) || c.is_whitespace();
+    if !word.contains(separates) {
+        return None;
+    }
     let is_name = |part: &&str| part.starts_with(|c: char| c.is_alphabetic() || matches!(c, '!' | '*'));
     let parts: Vec<&str> = word.split(separates).filter(|part| !part.is_empty()).collect();
     let sample = parts.len() > 1 && parts.iter().all(is_name);
@@ -354,11 +351,23 @@ pub fn list_hint(word: &str) -> Option<String> {
     };
     let parts: Vec<String> =
         if sample { parts.iter().map(quote).collect() } else { vec!["eth0".into(), "eth1".into()] };
-    word.contains(separates).then(|| format!("write a list: `dev: [{}]`", parts.join(", ")))
+    Some(format!("write a list: `dev: [{}]`", parts.join(", ")))
 }
 
+/// What makes a glob of a name.
+const SPECIAL: [char; 3] = ['*', '?', '['];
+
 fn is_glob(name: &str) -> bool {
-    name.contains(['*', '?', '['])
+    name.contains(SPECIAL)
+}
+
+/// Whether a word, a name or a glob, matches a name. A glob is compiled only where its literal start matches: that takes
+/// longer than all else, and there may be thousands.
+fn is_match(word: &str, name: &str) -> bool {
+    match word.find(SPECIAL) {
+        None => word == name,
+        Some(at) => name.starts_with(&word[..at]) && Pattern::new(word).is_ok_and(|glob| glob.matches(name)),
+    }
 }
 
 impl fmt::Display for DevicePattern {

@@ -75,15 +75,24 @@ const ESCAPE_HELP: &str = "write `\\\\` for a backslash, or use single quotes";
 
 /// Converts an error of the parser to a diagnostic.
 pub fn error(info: &str, text: &str, mut location: Location) -> Diagnostic {
-    let (code, message, help) = explain(info, text, &mut location.span);
+    let span = location.span;
+    let mut range = Range { line: span.line(), column: span.column(), length: span.length() };
+    let (code, message, help) = explain(info, text, &mut range);
     // In lines of directives, the parser counts bytes instead of characters.
-    let end = line(text, location.span.line).chars().count() + 1;
-    location.span.column = location.span.column.min(end);
+    let end = line(text, range.line).chars().count() + 1;
+    location.span = Span::new(range.line, range.column.min(end), range.length);
     Diagnostic::error(code, message).at(location, "").help(help)
 }
 
+/// The range of an error, while it is moved; as in [`Span`].
+struct Range {
+    line: usize,
+    column: usize,
+    length: usize,
+}
+
 /// Code, message and remedy; moves the span to where a reader sees the error.
-fn explain(info: &str, text: &str, span: &mut Span) -> (Code, String, String) {
+fn explain(info: &str, text: &str, span: &mut Range) -> (Code, String, String) {
     let line = line(text, span.line);
     let before: String = line.chars().take(span.column - 1).collect();
     let here = line.chars().nth(span.column - 1);
@@ -138,7 +147,7 @@ fn explain(info: &str, text: &str, span: &mut Span) -> (Code, String, String) {
 }
 
 /// A colon too many, or one too few above: the parser reads lines without `: ` as one long word and fails later.
-fn colon(text: &str, span: &mut Span, before: &str) -> (&'static str, &'static str) {
+fn colon(text: &str, span: &mut Range, before: &str) -> (&'static str, &'static str) {
     const KEY_MAX: usize = 1024;
     if before.contains(": ") {
         return ("a second `: ` on one line", "quote a value that contains a colon");
@@ -148,12 +157,12 @@ fn colon(text: &str, span: &mut Span, before: &str) -> (&'static str, &'static s
     }
     let (number, above) = line_above(text, span.line);
     let indent = above.chars().take_while(|c| c.is_whitespace()).count();
-    *span = Span { line: number, column: indent + 1, length: above.trim().chars().count() };
+    *span = Range { line: number, column: indent + 1, length: above.trim().chars().count() };
     ("expected `key: value`", "write a space after the colon; quote a text of several lines")
 }
 
 /// The unknown escape sequence after the span; moves the span to it.
-fn to_escape(line: &str, span: &mut Span) -> String {
+fn to_escape(line: &str, span: &mut Range) -> String {
     const KNOWN: &str = "0abt\tnvfre \"/\\N_LPxuU";
     let mut characters = line.chars().enumerate().skip(span.column - 1);
     while let Some((index, character)) = characters.next() {

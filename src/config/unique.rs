@@ -3,55 +3,44 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::model::diagnostic::{Diagnostic, Diagnostics, Location};
-use crate::model::{AddressId, Identity, code};
+use crate::model::diagnostic::{Diagnostic, Location};
+use crate::model::{Identity, code};
 
 use super::document::{EndpointDocument, Located, Name};
 use super::pattern::AddressPattern;
 
-/// The id and identity of an endpoint. Separate from the declarations, so that endpoints with other errors count too.
-pub struct Claim {
-    name: Name,
-    identity: Option<Located<Identity>>,
-    id: Option<Located<AddressId>>,
-}
-
-impl Claim {
-    /// The claim of this endpoint.
-    pub fn new(name: &Located<Name>, body: &EndpointDocument) -> Claim {
-        let identity = match body.address {
-            // A wrong port is left out, which would change the identity.
-            Some(Located { value: AddressPattern::Exact(address), location })
-                if !body.has_invalid("address") && !body.has_invalid("port") =>
-            {
-                let port = body.port.map(|port| port.value);
-                Some(Located { value: Identity { address, port }, location })
-            }
-            _ => None,
-        };
-        Claim { name: name.value.clone(), identity, id: body.id }
-    }
-}
-
-/// Reports every id and identity that is declared twice.
-pub fn check_unique(claims: &[Claim], diagnostics: &mut Diagnostics) {
-    let mut identities: BTreeMap<Identity, (Location, &Name)> = BTreeMap::new();
-    let mut ids: BTreeMap<AddressId, (Location, &Name)> = BTreeMap::new();
-    for Claim { name, identity, id } in claims {
-        if let Some(Located { value, location }) = *identity
+/// An error for every id and identity that is declared twice. Endpoints with other errors count too.
+pub fn duplicates(declared: &[(Located<Name>, EndpointDocument)]) -> Vec<Diagnostic> {
+    let (mut identities, mut ids, mut errors) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+    for (Located { value: name, .. }, body) in declared {
+        if let Some(Located { value, location }) = identity(body)
             && let Some(first) = taken(&mut identities, value, (location, name))
         {
             let message = format!("{value} is declared twice");
             let help = "the kernel holds one endpoint per address and port; keep one of the two";
-            diagnostics.push(duplicate(message, (location, name), first, help));
+            errors.push(duplicate(message, (location, name), first, help));
         }
-        if let Some(Located { value, location }) = *id
+        if let Some(Located { value, location }) = body.id
             && let Some(first) = taken(&mut ids, value, (location, name))
         {
             let message = format!("id {value} is declared twice");
             let help = "give each endpoint an id of its own, or leave the id out";
-            diagnostics.push(duplicate(message, (location, name), first, help));
+            errors.push(duplicate(message, (location, name), first, help));
         }
+    }
+    errors
+}
+
+/// The identity of an endpoint that names its address. A wrong port is left out, which would change the identity.
+fn identity(body: &EndpointDocument) -> Option<Located<Identity>> {
+    match body.address {
+        Some(Located { value: AddressPattern::Exact(address), location })
+            if !body.has_invalid("address") && !body.has_invalid("port") =>
+        {
+            let port = body.port.map(|port| port.value);
+            Some(Located { value: Identity { address, port }, location })
+        }
+        _ => None,
     }
 }
 

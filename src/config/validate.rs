@@ -11,7 +11,7 @@ use super::document::{EndpointDocument, LimitValue, Located, Name};
 use super::merge::{ManagedLimits, Merged};
 use super::pattern::{AddressPattern, DevicePattern};
 use super::selector::Selector;
-use super::unique::{Claim, check_unique};
+use super::unique::duplicates;
 use super::uplink::{self, Uplink};
 
 /// The flags of which an endpoint needs at least one.
@@ -80,21 +80,18 @@ pub fn config(merged: Merged, diagnostics: &mut Diagnostics) -> Config {
     let uplinks = uplinks.map(|remaining| uplink::uplinks(remaining, diagnostics));
     let endpoints = endpoints.map(|endpoints| {
         let endpoints = endpoints.remaining(completeness, diagnostics);
-        let mut claims = Vec::new();
-        let mut bodies = Vec::new();
-        let mut declarations = Vec::new();
+        check_limits(&limits, &endpoints, diagnostics);
+        let duplicates = duplicates(&endpoints);
+        let mut declarations = Vec::with_capacity(endpoints.len());
         for (name, body) in endpoints {
             // Packets of an uplink's address leave by its interface, whether an endpoint names that or not; which addresses
             // an uplink has, only the host knows.
             if uplinks.as_ref().is_none_or(Vec::is_empty) {
                 Validator { name: &name, diagnostics }.binding(&body);
             }
-            claims.push(Claim::new(&name, &body));
-            bodies.push(body.clone());
             declarations.extend(declaration(name, body, diagnostics));
         }
-        check_unique(&claims, diagnostics);
-        check_limits(&limits, &bodies, diagnostics);
+        diagnostics.extend(duplicates);
         declarations
     });
     Config {
@@ -352,10 +349,14 @@ fn is_link_local(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }
 
-fn check_limits(limits: &ManagedLimits, bodies: &[EndpointDocument], diagnostics: &mut Diagnostics) {
+fn check_limits(
+    limits: &ManagedLimits,
+    declared: &[(Located<Name>, EndpointDocument)],
+    diagnostics: &mut Diagnostics,
+) {
     let Some(Located { value: LimitValue::Number(subflows), location }) = limits.subflows else { return };
     for family in Family::ALL {
-        let endpoints = bodies.iter().filter(|body| body.may_open_subflows(family)).count();
+        let endpoints = declared.iter().filter(|(_, body)| body.may_open_subflows(family)).count();
         if endpoints > subflows as usize {
             let message = format!(
                 "`subflows: {subflows}` is too low for subflows from {}: a connection opens at most {subflows} beside its first one, so the endpoints declared last may stay unused",

@@ -144,7 +144,7 @@ fn declarations<B: Body>(declarations: &Declarations<B>) -> Entry {
 
 /// A word as YAML, quoted where it has to be.
 pub fn yaml_word(word: &str) -> String {
-    let scalar = Scalar { text: word.to_owned(), plain: true };
+    let scalar = Scalar { text: word.into(), plain: true };
     let is_safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let is_text = !scalar.is_null() && scalar.boolean().is_none() && scalar.integer().is_none();
     if is_text && word.starts_with(|c: char| c.is_ascii_alphanumeric()) && word.chars().all(is_safe) {

@@ -3,6 +3,7 @@
 //! Only the YAML that a configuration needs: one document of mappings, sequences and scalars. Anchors, aliases, merge
 //! keys, tags, duplicate keys and deep nesting are refused here, so that later stages need not handle them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Range, StrInput};
@@ -12,15 +13,28 @@ use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity, Sour
 
 use super::foreign;
 use super::node::{Key, Node, Scalar, Value, quoted};
+use super::plain;
 use super::syntax::{self, ALIAS, ALIAS_HELP, ANCHOR, ANCHOR_HELP, DEPTH_HELP, DEPTH_MAX, depth_message};
 
 /// Parses one document. `None` if the text is empty; an error, which is reported, if it cannot be parsed to its end.
-pub fn parse(
-    text: &str,
+pub fn parse<'text>(
+    text: &'text str,
     source: SourceId,
     diagnostics: &mut Diagnostics,
-) -> Result<Option<Node>, Unreadable> {
+) -> Result<Option<Node<'text>>, Unreadable> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match plain::parse(text, source) {
+        Some(node) => Ok(Some(node)),
+        None => parse_any(text, source, diagnostics),
+    }
+}
+
+/// The same for YAML of any form.
+pub(super) fn parse_any<'text>(
+    text: &'text str,
+    source: SourceId,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Node<'text>>, Unreadable> {
     let (lines, last) = lines(text).fold((0, ""), |(count, _), line| (count + 1, line));
     let end = (lines, last.chars().count() + 1);
     let mut reader = Reader { events: Parser::new_from_str(text), end, source, diagnostics };
@@ -69,7 +83,7 @@ struct Reader<'text, 'd> {
 }
 
 impl<'text> Reader<'text, '_> {
-    fn document(&mut self) -> Result<Option<Node>, Stop> {
+    fn document(&mut self) -> Result<Option<Node<'text>>, Stop> {
         let mut documents = 0;
         let mut root = None;
         loop {
@@ -104,13 +118,13 @@ impl<'text> Reader<'text, '_> {
         }
     }
 
-    fn node(&mut self, event: Event<'text>, range: Range, depth: usize) -> Result<Node, Stop> {
+    fn node(&mut self, event: Event<'text>, range: Range, depth: usize) -> Result<Node<'text>, Stop> {
         let mut location = self.location(range);
         let (value, tag) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 self.check_anchor(anchor, range);
                 let plain = style == ScalarStyle::Plain;
-                (Value::Scalar(Scalar { text: text.into_owned(), plain }), tag)
+                (Value::Scalar(Scalar { text, plain }), tag)
             }
             Event::SequenceStart(anchor, tag) => {
                 self.check_anchor(anchor, range);
@@ -133,7 +147,7 @@ impl<'text> Reader<'text, '_> {
         Ok(Node { location, value })
     }
 
-    fn sequence(&mut self, depth: usize) -> Result<(Vec<Node>, Range), Stop> {
+    fn sequence(&mut self, depth: usize) -> Result<(Vec<Node<'text>>, Range), Stop> {
         let mut items = Vec::new();
         loop {
             match self.next()? {
@@ -143,9 +157,9 @@ impl<'text> Reader<'text, '_> {
         }
     }
 
-    fn mapping(&mut self, depth: usize) -> Result<Vec<(Key, Node)>, Stop> {
-        let mut entries: Vec<(Key, Node)> = Vec::new();
-        let mut seen: BTreeMap<String, Location> = BTreeMap::new();
+    fn mapping(&mut self, depth: usize) -> Result<Vec<(Key<'text>, Node<'text>)>, Stop> {
+        let mut entries: Vec<(Key<'text>, Node<'text>)> = Vec::new();
+        let mut seen: BTreeMap<Cow<'text, str>, Location> = BTreeMap::new();
         loop {
             let (event, range) = self.next()?;
             if event == Event::MappingEnd {
@@ -161,7 +175,7 @@ impl<'text> Reader<'text, '_> {
             };
             // Entries with a refused key are kept, so that the mapping is known to have more keys.
             let Some(key) = key else {
-                entries.push((Key { location: node.location, text: String::new(), refused: true }, node));
+                entries.push((Key { location: node.location, text: Cow::Borrowed(""), refused: true }, node));
                 continue;
             };
             if let Some(first) = seen.get(&key.text) {
@@ -178,7 +192,7 @@ impl<'text> Reader<'text, '_> {
         }
     }
 
-    fn key(&mut self, event: Event<'text>, range: Range, depth: usize) -> Result<Option<Key>, Stop> {
+    fn key(&mut self, event: Event<'text>, range: Range, depth: usize) -> Result<Option<Key<'text>>, Stop> {
         let location = self.location(range);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -191,7 +205,7 @@ impl<'text> Reader<'text, '_> {
                     self.refuse(code::YAML_MERGE_KEY, message, range, "write the keys out");
                     return Ok(None);
                 }
-                Ok(Some(Key { location, text: text.into_owned(), refused: false }))
+                Ok(Some(Key { location, text, refused: false }))
             }
             Event::Alias(_) => {
                 self.refuse(code::YAML_ALIAS, ALIAS, range, ALIAS_HELP);
@@ -240,8 +254,7 @@ impl<'text> Reader<'text, '_> {
     fn location(&self, range: Range) -> Location {
         let (start, end) = (range.start, range.end);
         let (line, column) = (start.line().max(1), start.col() + 1).min(self.end);
-        let length = end.index().saturating_sub(start.index());
-        let span = Span { line, column, length };
+        let span = Span::new(line, column, end.index().saturating_sub(start.index()));
         Location { source: self.source, span }
     }
 }

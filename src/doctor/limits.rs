@@ -78,7 +78,7 @@ pub fn never_used(evidence: &Evidence) -> Vec<Finding> {
             let location = evidence.names.get(&row.identity).and_then(|name| declared.locations.get(name));
             (
                 location.is_none(),
-                location.map(|location| (location.source, location.span.line, location.span.column)),
+                location.map(|location| (location.source, location.span.line(), location.span.column())),
             )
         });
         let (used, never) = rows.split_at(rows.len() - (needed - limit));

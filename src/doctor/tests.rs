@@ -280,8 +280,7 @@ fn a_mesh_beyond_the_kernel_is_a_hint() {
 
 /// The endpoints of a configuration, each declared at its column of one line.
 fn declared(names: &[&str]) -> Declared {
-    let location =
-        |column: usize| Location { source: SourceId(0), span: Span { line: 1, column, ..Span::default() } };
+    let location = |column: usize| Location { source: SourceId::new(0), span: Span::new(1, column, 0) };
     let locations = names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), location(at + 1)));
     Declared {
         command: "mptcp-apply x.yaml".to_owned(),
@@ -304,7 +303,7 @@ fn what_is_declared_behind_the_limit_is_never_used() {
     assert_eq!(codes(&evidence), ["fault subflows-limit-low", "hint never-used"]);
     let finding = examine(&evidence).remove(1);
     assert_eq!(finding.endpoint.as_deref(), Some("late"));
-    assert_eq!(finding.location.map(|location| location.span.column), Some(2));
+    assert_eq!(finding.location.map(|location| location.span.column()), Some(2));
     assert!(
         finding.remedy.ends_with("ip mptcp endpoint delete id 2\nmptcp-apply x.yaml"),
         "{}",

@@ -2,8 +2,10 @@
 //! and JSON is in `report::snippet` and `report::json_v1`.
 use crate::model::code::Code;
 
-/// The most errors that are kept, and the most warnings: a file may have half a million wrong words.
-pub const DIAGNOSTICS_MAX: usize = 1000;
+/// The most errors that are kept: a file may have half a million wrong words.
+pub const ERRORS_MAX: usize = 1000;
+/// The most warnings that are kept: some for each declaration, of which there are 4,096 at most.
+pub const WARNINGS_MAX: usize = 16_384;
 
 /// The severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,17 +30,53 @@ pub enum Strictness {
 
 /// A file, as an index into the list of the files that were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SourceId(pub usize);
+pub struct SourceId(u32);
 
-/// A range of a file, in characters as an editor counts them.
+impl SourceId {
+    /// The file of that index.
+    pub fn new(index: usize) -> SourceId {
+        SourceId(short(index))
+    }
+
+    /// The index.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A range of a file, in characters as an editor counts them. Every value of a configuration has one, and no file more than
+/// a megabyte, so the numbers are kept short.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
+    line: u32,
+    column: u32,
+    length: u32,
+}
+
+impl Span {
+    /// A range that begins at that line and column, both from 1, and has as many characters.
+    pub fn new(line: usize, column: usize, length: usize) -> Span {
+        Span { line: short(line), column: short(column), length: short(length) }
+    }
+
     /// From 1.
-    pub line: usize,
+    pub fn line(self) -> usize {
+        self.line as usize
+    }
+
     /// From 1.
-    pub column: usize,
+    pub fn column(self) -> usize {
+        self.column as usize
+    }
+
     /// The number of characters, including line ends; at least 1 is shown.
-    pub length: usize,
+    pub fn length(self) -> usize {
+        self.length as usize
+    }
+}
+
+fn short(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// The lines of a text as [`Span`] and YAML count them: a carriage return alone ends one too. A byte order mark is
@@ -108,6 +146,8 @@ impl Diagnostic {
 
     /// Adds a location; the first one is the diagnostic's own.
     pub fn at(mut self, location: Location, text: impl Into<String>) -> Diagnostic {
+        // Most have one; room for four, which a list makes otherwise, would be most of the memory for thousands.
+        self.labels.reserve_exact(1);
         self.labels.push(Label { location, text: text.into() });
         self
     }
@@ -141,8 +181,8 @@ impl Diagnostics {
         Diagnostics { strictness, ..Diagnostics::default() }
     }
 
-    /// Adds one; beyond [`DIAGNOSTICS_MAX`], they are only counted. Each severity has its own limit, so that many
-    /// warnings hide no error.
+    /// Adds one; beyond [`ERRORS_MAX`] or [`WARNINGS_MAX`], they are only counted. Each severity has its own limit, so
+    /// that many warnings hide no error.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.push_with(diagnostic.severity, || diagnostic);
     }
@@ -153,12 +193,12 @@ impl Diagnostics {
             (Strictness::Strict, Severity::Warning) => Severity::Error,
             (_, severity) => severity,
         };
-        let count = match severity {
-            Severity::Error => &mut self.errors,
-            Severity::Warning | Severity::Note => &mut self.warnings,
+        let (count, max) = match severity {
+            Severity::Error => (&mut self.errors, ERRORS_MAX),
+            Severity::Warning | Severity::Note => (&mut self.warnings, WARNINGS_MAX),
         };
         *count += 1;
-        if *count <= DIAGNOSTICS_MAX {
+        if *count <= max {
             self.list.push(Diagnostic { severity, ..diagnostic() });
         } else {
             self.dropped += 1;

@@ -32,7 +32,7 @@ pub use transaction::{ApplyOptions, apply};
 pub use undo::Revert;
 pub use wait::Wait;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
@@ -126,7 +126,7 @@ pub fn reconcile(
         Err(ObserveError::Unreadable(error)) => return Err(error.into()),
         Err(ObserveError::NoWay(no_way)) => return Ok(pass.no_way(*no_way)),
     };
-    pass.warn(&plan, &ownership, waited.is_some())?;
+    pass.warn(&mut plan, &ownership, waited.is_some())?;
     let patience = match mode {
         Mode::Revert(_) => REVERT_PATIENCE,
         _ => waited.unwrap_or_default(),
@@ -203,11 +203,11 @@ impl Pass<'_> {
     }
 
     /// Warns of what waits, or of all that was waited for in vain, and of settings that make endpoints useless.
-    fn warn(&mut self, plan: &Plan, ownership: &Ownership<'_>, waited: bool) -> Result<(), Failure> {
+    fn warn(&mut self, plan: &mut Plan, ownership: &Ownership<'_>, waited: bool) -> Result<(), Failure> {
         self.warnings.extend(ownership.trouble());
         self.warnings.extend(match waited {
             true => self.target.missing(plan, self.system)?,
-            false => plan.warnings.clone(),
+            false => std::mem::take(&mut plan.warnings),
         });
         self.warnings.extend(self.target.inert(plan, self.system)?);
         Ok(())
@@ -307,7 +307,8 @@ impl Pass<'_> {
             announce,
         );
         // Those of the first plan are known already; a later one may have others.
-        report.diagnostics.retain(|found| !warnings.contains(found));
+        let known: BTreeSet<_> = warnings.iter().map(|known| (known.code, known.message.as_str())).collect();
+        report.diagnostics.retain(|found| !known.contains(&(found.code, found.message.as_str())));
         if is_recorded {
             let known = warnings.iter().any(|known| known.code == code::NO_RECORD);
             warnings.extend(ownership.settle(&report).filter(|_| !known));

@@ -53,9 +53,9 @@ impl<'a> DoctorJson<'a> {
             evidence: &finding.evidence,
             meaning: &finding.meaning,
             remedy: &finding.remedy,
-            file: finding.location.map(|location| sources[location.source.0].name.as_str()),
-            line: finding.location.map(|location| location.span.line),
-            column: finding.location.map(|location| location.span.column),
+            file: finding.location.map(|location| sources[location.source.index()].name.as_str()),
+            line: finding.location.map(|location| location.span.line()),
+            column: finding.location.map(|location| location.span.column()),
         };
         let findings = findings.iter().map(finding).collect();
         DoctorJson {
@@ -90,8 +90,12 @@ fn block(text: &mut String, finding: &Finding, sources: &[SourceFile], style: St
     let title = escaped(&finding.title);
     let _ = writeln!(text, "{on}{}{off}{bold}: {title}{off}{name}", finding.severity.word());
     if let Some(location) = finding.location {
-        let at =
-            format!("{}:{}:{}", sources[location.source.0].name, location.span.line, location.span.column);
+        let at = format!(
+            "{}:{}:{}",
+            sources[location.source.index()].name,
+            location.span.line(),
+            location.span.column()
+        );
         paragraph(text, "declared", &[at]);
     }
     paragraph(text, "evidence", &wrap(&finding.evidence, INDENT));

@@ -66,9 +66,9 @@ impl<'a> DiagnosticJson<'a> {
             code: diagnostic.code.word(),
             endpoint: diagnostic.endpoint.as_deref(),
             message: &diagnostic.message,
-            file: location.map(|location| sources[location.source.0].name.as_str()),
-            line: location.map(|location| location.span.line),
-            column: location.map(|location| location.span.column),
+            file: location.map(|location| sources[location.source.index()].name.as_str()),
+            line: location.map(|location| location.span.line()),
+            column: location.map(|location| location.span.column()),
             help: diagnostic.help.as_deref(),
         }
     }

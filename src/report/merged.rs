@@ -44,7 +44,7 @@ fn add_lines(entries: &[Entry], indent: &str, lines: &mut Vec<Line>) {
 }
 
 fn origin(location: Location, sources: &[SourceFile]) -> String {
-    escaped(&format!("{}:{}", sources[location.source.0].name, location.span.line)).into_owned()
+    escaped(&format!("{}:{}", sources[location.source.index()].name, location.span.line())).into_owned()
 }
 
 /// One value of the merged configuration.
@@ -80,7 +80,7 @@ fn add_values<'a>(
                 continue;
             }
         };
-        let file = location.map(|location| sources[location.source.0].name.as_str());
-        values.push(MergedJson { key, value, file, line: location.map(|location| location.span.line) });
+        let file = location.map(|location| sources[location.source.index()].name.as_str());
+        values.push(MergedJson { key, value, file, line: location.map(|location| location.span.line()) });
     }
 }

@@ -1,5 +1,6 @@
 //! Renders results as text for people and as JSON for programs. Pure: `command` writes the text.
 
+pub mod alike;
 pub mod bug_report;
 pub mod doctor;
 pub mod history;

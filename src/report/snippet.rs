@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet};
 
-use crate::model::diagnostic::{Diagnostic, Label, Location, Severity, SourceId, Span, lines};
+use crate::model::diagnostic::{Diagnostic, Label, Location, Severity, SourceId, lines};
 use crate::model::{escaped, escaped_lines};
 use crate::source::SourceFile;
 
@@ -69,11 +69,11 @@ impl<'a> Snippets<'a> {
     /// Whether a label fits into the snippet of the first one.
     fn is_near(&self, first: &Label, other: &Label) -> bool {
         let (first, other) = (first.location, other.location);
-        let (from, to) = (first.span.line.min(other.span.line), first.span.line.max(other.span.line));
+        let (from, to) = (first.span.line().min(other.span.line()), first.span.line().max(other.span.line()));
         first.source == other.source
             && if from == to {
-                let start = self.line(first.source, from).window_start(first.span.column - 1);
-                (start..=start + LINE_MAX).contains(&(other.span.column - 1))
+                let start = self.line(first.source, from).window_start(first.span.column() - 1);
+                (start..=start + LINE_MAX).contains(&(other.span.column() - 1))
             } else {
                 to - from < LINES_MAX && (from..=to).all(|number| self.line(first.source, number).is_short())
             }
@@ -88,12 +88,13 @@ impl<'a> Snippets<'a> {
         moved: &mut Vec<Moved>,
     ) -> Snippet<'s, Annotation<'s>> {
         let Location { source, span } = label.location;
-        let lines = near.iter().map(|near| near.location.span.line);
-        let (first, last) = lines.fold((span.line, span.line), |(min, max), n| (min.min(n), max.max(n)));
-        let from = self.line(source, span.line).window_start(span.column - 1);
+        let lines = near.iter().map(|near| near.location.span.line());
+        let (first, last) = lines.fold((span.line(), span.line()), |(min, max), n| (min.min(n), max.max(n)));
+        let from = self.line(source, span.line()).window_start(span.column() - 1);
         let shown: Vec<&str> = (first..=last).map(|number| self.line(source, number).window(from)).collect();
         let annotation = |label: &'s Label, kind: AnnotationKind| {
-            let Span { line, column, length } = label.location.span;
+            let span = label.location.span;
+            let (line, column, length) = (span.line(), span.column(), span.length());
             let (above, line) = (&shown[..line - first], shown[line - first]);
             let above: usize = above.iter().map(|line| line.len() + 1).sum();
             let (at, end) = (column - 1 - from, (column - 1 - from).saturating_add(length.max(1)));
@@ -104,19 +105,19 @@ impl<'a> Snippets<'a> {
             .line_start(first)
             .annotation(annotation(label, kind))
             .annotations(near.iter().map(|near| annotation(near, AnnotationKind::Context)));
-        let name = escaped(&self.sources[source.0].name);
+        let name = escaped(&self.sources[source.index()].name);
         if from == 0 {
             return snippet.path(name);
         }
-        let right = format!("{name}:{}:{}", span.line, span.column);
-        let column = shown[0].chars().count().min(span.column - 1 - from) + 1;
-        moved.push(Moved { wrong: format!("{right}:{}:{column}", span.line), right: right.clone() });
+        let right = format!("{name}:{}:{}", span.line(), span.column());
+        let column = shown[0].chars().count().min(span.column() - 1 - from) + 1;
+        moved.push(Moved { wrong: format!("{right}:{}:{column}", span.line()), right: right.clone() });
         snippet.path(right)
     }
 
     fn line(&self, source: SourceId, number: usize) -> &Line<'a> {
-        let text = &self.sources[source.0].text;
-        let lines = self.lines[source.0].get_or_init(|| lines(text).map(Line::new).collect());
+        let text = &self.sources[source.index()].text;
+        let lines = self.lines[source.index()].get_or_init(|| lines(text).map(Line::new).collect());
         lines.get(number - 1).unwrap_or(&self.beyond)
     }
 }

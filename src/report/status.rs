@@ -218,12 +218,27 @@ pub fn is_wait(found: &Diagnostic) -> bool {
     found.endpoint.is_some() && CODES.contains(&found.code)
 }
 
-/// Why a declaration of that kind and name waits, if it does.
-fn wait(report: &Report, kind: &str, name: &str) -> Option<Condition> {
-    let is_its = |found: &&Diagnostic| {
-        is_wait(found) && found.endpoint.as_deref() == Some(name) && found.message.starts_with(kind)
-    };
-    report.diagnostics.iter().find(is_its).map(reason)
+/// The diagnostics about each declaration, by its name: there may be thousands of both.
+struct About<'r>(BTreeMap<&'r str, Vec<&'r Diagnostic>>);
+
+impl<'r> About<'r> {
+    fn new(report: &'r Report) -> About<'r> {
+        let mut about: BTreeMap<&str, Vec<&Diagnostic>> = BTreeMap::new();
+        for found in &report.diagnostics {
+            about.entry(found.endpoint.as_deref().unwrap_or_default()).or_default().push(found);
+        }
+        About(about)
+    }
+
+    fn of(&self, name: &str) -> &[&'r Diagnostic] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Why a declaration of that kind and name waits, if it does.
+    fn wait(&self, kind: &str, name: &str) -> Option<Condition> {
+        let is_its = |found: &&&Diagnostic| is_wait(found) && found.message.starts_with(kind);
+        self.of(name).iter().find(is_its).map(|found| reason(found))
+    }
 }
 
 fn reason(found: &Diagnostic) -> Condition {
@@ -245,16 +260,19 @@ fn endpoints(config: &Config, report: &Report, connections: &[Connection]) -> Ve
         condition,
         carried: carries(row),
     };
+    let about = About::new(report);
+    let mut rows: BTreeMap<&str, Vec<&Endpoint>> = BTreeMap::new();
+    for row in &after.endpoints {
+        rows.entry(name(row).map_or("", String::as_str)).or_default().push(row);
+    }
     let mut all = Vec::new();
     for declaration in config.endpoints.iter().flatten() {
         let own = declaration.name.value.as_str();
-        let waits = || wait(report, "endpoint", own);
-        let rows: Vec<&Endpoint> =
-            after.endpoints.iter().filter(|row| name(row).is_some_and(|name| name == own)).collect();
+        let waits = || about.wait("endpoint", own);
+        let rows = rows.get(own).map_or(&[][..], Vec::as_slice);
         if rows.is_empty() {
             // Also where more specific selectors have all addresses, or the table is full.
-            let about = || report.diagnostics.iter().find(|found| found.endpoint.as_deref() == Some(own));
-            let why = waits().or_else(|| about().map(reason));
+            let why = waits().or_else(|| about.of(own).first().map(|found| reason(found)));
             all.push(absent(declaration, why.unwrap_or(Condition::Missing)));
         }
         all.extend(rows.iter().map(|row| {
@@ -317,6 +335,7 @@ fn carried(state: &State, connections: &[Connection]) -> BTreeMap<Identity, Carr
 
 fn uplinks(config: &Config, report: &Report) -> Vec<UplinkRow> {
     let (before, after, names) = (report.before.uplinks(), report.after.uplinks(), &report.names.uplinks);
+    let about = About::new(report);
     let of = |uplink: &Uplink| {
         let name = uplink.name.value.as_str();
         let routes = || after.routes.iter().filter(|route| names.of_route(route) == Some(name));
@@ -326,7 +345,7 @@ fn uplinks(config: &Config, report: &Report) -> Vec<UplinkRow> {
         let mut devs: Vec<String> =
             routes().filter_map(|route| route.dev.as_ref()).map(ToString::to_string).collect();
         devs.dedup();
-        let condition = wait(report, "uplink", name);
+        let condition = about.wait("uplink", name);
         UplinkRow {
             name: name.to_owned(),
             dev: if devs.is_empty() { uplink.dev.value.to_string() } else { devs.join(" ") },

@@ -57,7 +57,7 @@ pub fn read(
                 continue;
             }
         };
-        sources.push(decode(name, bytes, SourceId(sources.len()), diagnostics));
+        sources.push(decode(name, bytes, SourceId::new(sources.len()), diagnostics));
     }
     Ok(sources)
 }
@@ -118,7 +118,7 @@ fn read_limited(input: impl AsFd, expected: u64, path: &Path) -> Result<Vec<u8>,
 
 /// Decodes the bytes of a file to text. More bytes than [`FILE_MAX`] mean that the file is too large.
 pub fn decode(name: String, bytes: Vec<u8>, source: SourceId, diagnostics: &mut Diagnostics) -> SourceFile {
-    let at = |line, column| Location { source, span: Span { line, column, length: 1 } };
+    let at = |line, column| Location { source, span: Span::new(line, column, 1) };
     if bytes.len() as u64 > FILE_MAX {
         let message = format!("{name} is larger than 1 MiB");
         diagnostics.push(

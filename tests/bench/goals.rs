@@ -23,6 +23,12 @@ enum Figure {
     Namespaces(&'static str, &'static str),
     /// How the instructions for declarations grow.
     Growth,
+    /// The instructions for 64 declarations without warnings, those for none subtracted.
+    Judging,
+    /// The instructions for the most declarations.
+    Planning,
+    /// The peak memory of these, in KiB.
+    PlanningMemory,
     /// Of a run that has nothing to do.
     SystemCalls,
     /// Of that and a first apply, the larger, in KiB.
@@ -53,7 +59,7 @@ struct Goal {
 pub const SYSTEM_CALLS_MAX: u64 = 76;
 
 /// Of files, megabytes are those of 1,000,000 bytes; of memory, of 1,024 KiB, as the kernel counts it.
-const GOALS: [Goal; 11] = [
+const GOALS: [Goal; 14] = [
     Goal {
         what: "no-op / ip -batch reading",
         bound: Bound::AtMost(0.6),
@@ -85,6 +91,17 @@ const GOALS: [Goal; 11] = [
         figure: Figure::Namespaces(name::LOOP, name::OURS),
     },
     Goal { what: "growth of planning / n log n", bound: Bound::AtMost(1.0), figure: Figure::Growth },
+    Goal {
+        what: "instructions of 64 declarations without warnings",
+        bound: Bound::AtMost(1.5e6),
+        figure: Figure::Judging,
+    },
+    Goal { what: "instructions of 4096 declarations", bound: Bound::AtMost(60e6), figure: Figure::Planning },
+    Goal {
+        what: "peak resident memory of 4096 declarations, KiB",
+        bound: Bound::AtMost(8.0 * 1024.0),
+        figure: Figure::PlanningMemory,
+    },
     Goal {
         what: "system calls of a no-op",
         bound: Bound::AtMost(SYSTEM_CALLS_MAX as f64),
@@ -126,6 +143,9 @@ impl Goal {
                 largest.and_then(|count| ratio(measured, &netns::case_name(count), one, other))
             }
             Figure::Growth => case(measured, planning::NAME).and_then(planning::growth),
+            Figure::Judging => case(measured, planning::QUIET).and_then(planning::added),
+            Figure::Planning => most(measured).and_then(|most| most.instructions).map(|count| count as f64),
+            Figure::PlanningMemory => most(measured).and_then(|most| most.peak_kib).map(|kib| kib as f64),
             Figure::SystemCalls => {
                 ours(measured, "no-op").and_then(|ours| ours.system_calls).map(|calls| calls as f64)
             }
@@ -165,6 +185,11 @@ pub fn contestant<'a>(measured: &'a Measured, name: &str) -> Option<&'a Figures>
 
 fn ours<'a>(measured: &'a [Measured], of: &str) -> Option<&'a Figures> {
     contestant(case(measured, of)?, name::OURS)
+}
+
+/// The most declarations.
+fn most(measured: &[Measured]) -> Option<&Figures> {
+    contestant(case(measured, planning::NAME)?, planning::ROWS.last()?)
 }
 
 fn ratio(measured: &[Measured], of: &str, one: &str, other: &str) -> Option<f64> {

@@ -1,5 +1,6 @@
-//! The guard against getting slower or larger unnoticed: instructions of a no-op and of a first apply, and the size of the
-//! file, beside those in `baseline.json`, and the system calls of a no-op. It measures no time.
+//! The guard against getting slower or larger unnoticed: instructions of a no-op, of a first apply and of judging 64
+//! declarations, and the size of the file, beside those in `baseline.json`, and the system calls of a no-op. It measures
+//! no time.
 //!
 //! Instructions repeat to the last one on one machine. [`TOLERANCE`] is for others: the C library picks its string
 //! functions by the processor, which was seen to make 0.4 %. Another compiler makes another program, so then there is
@@ -7,6 +8,7 @@
 //! figure, would not be seen.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fs;
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::Result;
 use super::cases::{Programs, Tables};
 use super::goals::SYSTEM_CALLS_MAX;
-use super::measure::{Figures, Measured, Tools};
+use super::measure::{Case, Figures, Measured, Tools};
+use super::planning;
 use super::process::UNKNOWN;
 use super::report::Machine;
 use super::scene::Scene;
@@ -49,14 +52,18 @@ pub enum Job {
 /// Counts, prints each figure with its verdict, and fails when one is bad.
 pub fn run(scene: &Scene, programs: &Programs, tools: &Tools, bytes: u64, job: Job) -> Result<()> {
     let tables = Tables::usual()?;
-    let mut measured = Vec::new();
-    for name in CASES {
-        let mut case = tables.case(scene, programs, name)?;
-        case.contestants.truncate(1);
+    let count = |mut case: Case, contestant: usize| {
+        case.contestants = vec![case.contestants.swap_remove(contestant)];
         let mut figures = vec![Figures { name: case.contestants[0].name.to_owned(), ..Figures::default() }];
         case.count(scene, tools, &mut figures, None)?;
-        measured.push(Measured { case: case.name, title: case.title, contestants: figures });
+        Ok::<_, Box<dyn Error>>(Measured { case: case.name, title: case.title, contestants: figures })
+    };
+    let mut measured = Vec::new();
+    for name in CASES {
+        measured.push(count(tables.case(scene, programs, name)?, 0)?);
     }
+    // That of 64 declarations.
+    measured.push(count(planning::quiet(scene, programs)?, 1)?);
     let instructions = |measured: &Measured| {
         Some((format!("instructions of {}", measured.case), measured.contestants.first()?.instructions?))
     };

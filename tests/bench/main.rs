@@ -199,7 +199,10 @@ fn usual(scene: &Scene, programs: &Programs, tools: &Tools, options: &Options) -
     let mut all = Vec::new();
     for name in known().filter(|name| wanted(name)) {
         let measured = match name {
-            planning::NAME => vec![planning::measure(scene, programs, tools, options.rounds)?],
+            planning::NAME => vec![
+                planning::measure(scene, programs, tools, options.rounds)?,
+                planning::measure_quiet(scene, programs, tools, options.rounds)?,
+            ],
             "watch" => watching::measure(scene, programs, options.rounds)?,
             "namespaces" => netns::measure(scene, programs, tools, options.rounds)?,
             name => {

@@ -1,6 +1,8 @@
 //! What large configurations cost: up to 4,096 declarations of which most wait for an interface or match no address. They
 //! are read, judged, placed and planned (`--dry-run`), and each that waits is warned of.
 //!
+//! Without warnings they are judged alone (`check`): what the files themselves cost.
+//!
 //! Times and all else are those of whole runs. What the declarations cost is the difference from the first row, whose
 //! configuration has none.
 
@@ -40,6 +42,41 @@ pub fn measure(scene: &Scene, programs: &Programs, tools: &Tools, rounds: usize)
     Ok(Measured { case: case.name, title: case.title, contestants: figures })
 }
 
+/// What the case without warnings is called.
+pub const QUIET: &str = "judging";
+/// What its contestants are called: a file without declarations, and one with 64.
+pub const QUIET_ROWS: [&str; 2] = ["check of 0 declarations", "check of 64 declarations"];
+
+/// Declarations that give no warning, and none.
+pub fn quiet(scene: &Scene, programs: &Programs) -> Result<Case> {
+    let contestant = |(count, name): (usize, &'static str)| {
+        let endpoint = |index: usize| {
+            format!(
+                "  path{index}:\n    address: 10.16.0.{index}\n    dev: eth{}\n    flags: [subflow]\n",
+                index % 8
+            )
+        };
+        let endpoints: String = (1..=count).map(endpoint).collect();
+        let heading = if count == 0 { "endpoints: {}\n" } else { "endpoints:\n" };
+        let path =
+            scene.write(&format!("quiet-{count}.yaml"), &format!("version: 1\n{heading}{endpoints}"))?;
+        let program = programs.ours.clone().args(["check".as_ref(), path.as_os_str()]);
+        let proof = Proof::Says(format!("valid: 1 file, {count} endpoints"));
+        Ok(Contestant { name, program, proof })
+    };
+    let contestants = [0, 64].into_iter().zip(QUIET_ROWS).map(contestant).collect::<Result<_>>()?;
+    let title = "declarations without warnings are judged".to_owned();
+    Ok(Case { name: QUIET.to_owned(), title, prepare: None, wanted: None, contestants })
+}
+
+/// Measures that.
+pub fn measure_quiet(scene: &Scene, programs: &Programs, tools: &Tools, rounds: usize) -> Result<Measured> {
+    let case = quiet(scene, programs)?;
+    let mut figures = case.measure(scene, rounds.min(30))?;
+    case.count(scene, tools, &mut figures, None)?;
+    Ok(Measured { case: case.name, title: case.title, contestants: figures })
+}
+
 /// Every 64 declarations, one of each link finds its addresses; a third of the others are for interfaces that are not
 /// there, and two thirds for networks in which this host has no address.
 fn config(count: usize) -> Result<String> {
@@ -67,4 +104,10 @@ pub fn growth(measured: &Measured) -> Option<f64> {
     };
     let steps = (2..COUNTS.len()).map(|index| Some(per_step(index)? / per_step(index - 1)?));
     steps.collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max)
+}
+
+/// The instructions for the declarations of [`quiet`] alone.
+pub fn added(measured: &Measured) -> Option<f64> {
+    let of = |index: usize| Some(measured.contestants.get(index)?.instructions? as f64);
+    Some(of(1)? - of(0)?)
 }

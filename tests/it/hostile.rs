@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::cases::{folder, samples};
 use super::judge::{FILE_SEPARATOR, judge};
-use super::support::{Ran, program_path, project, run};
+use super::support::{Ran, program, program_path, project, run};
 
 /// The most processor time of one run, in seconds, without optimisation.
 const SECONDS_MAX: u32 = 5;
@@ -156,6 +156,42 @@ fn warnings_hide_no_error() {
     let many: String = (0..1500).map(loopback).collect();
     let ran = check(&format!("version: 1\nendpoints:\n{many}  last: {{dev: eth0, flags: []}}\n")).expect(78);
     assert!(ran.stderr.contains("error: no flag among "), "the one error is shown");
+}
+
+fn without_dev(count: usize) -> String {
+    let line = |n: usize| format!("  e{n}: {{address: 10.1.{}.{}, flags: [subflow]}}\n", n / 256, n % 256);
+    format!("version: 1\nendpoints:\n{}", (0..count).map(line).collect::<String>())
+}
+
+#[test]
+fn ten_warnings_of_one_kind_are_shown_each() {
+    let ran = check(&without_dev(10)).expect(0);
+    assert_eq!(ran.stderr.matches("warning: ").count(), 10, "{}", ran.stderr);
+}
+
+#[test]
+fn thousands_of_warnings_of_one_kind_are_shown_as_one() {
+    let ran = check(&without_dev(config::DECLARATIONS_MAX)).expect(0);
+    let expected = "\
+warning: endpoint `e0` has no `dev`: the kernel may send its subflows by another interface than the one that has 10.1.0.0 (and 4095 more `dev-unset` warnings)
+ --> <stdin>:3:17
+  |
+3 |   e0: {address: 10.1.0.0, flags: [subflow]}
+  |                 ^^^^^^^^
+4 |   e1: {address: 10.1.0.1, flags: [subflow]}
+  |                 -------- `e1`
+5 |   e2: {address: 10.1.0.2, flags: [subflow]}
+  |                 -------- `e2`
+  |
+  = help: add `dev` with the interface that has the address
+";
+    assert_eq!(ran.stderr, expected);
+    let mut command = program();
+    command.args(["check", "--format", "json", "-"]);
+    let ran = run(command, &without_dev(config::DECLARATIONS_MAX)).expect(0);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let lines = report["warnings"].as_array().expect("a list").iter().map(|found| found["line"].as_u64());
+    assert!(lines.eq((3_u64..).map(Some).take(config::DECLARATIONS_MAX)), "each of them has its place");
 }
 
 /// One thing that can happen to a text.

@@ -69,7 +69,7 @@ fn check(files: &[&[u8]]) -> Judged {
     let mut sources = Vec::new();
     for (index, bytes) in files.iter().enumerate() {
         let name = format!("file-{index}.yaml");
-        sources.push(source::decode(name, bytes.to_vec(), SourceId(index), &mut diagnostics));
+        sources.push(source::decode(name, bytes.to_vec(), SourceId::new(index), &mut diagnostics));
     }
     let config = config::parse(sources.iter().map(|source| source.text.as_str()), &mut diagnostics);
     Judged { sources, config, diagnostics }
@@ -115,11 +115,11 @@ fn drawn<'d>(diagnostics: impl Iterator<Item = &'d Diagnostic>, sources: &[Sourc
         assert!(text.contains(diagnostic.message.as_str()), "{text:?} lacks {:?}", diagnostic.message);
         assert!(coloured.render(diagnostic).contains(diagnostic.message.as_str()));
         for (number, label) in diagnostic.labels.iter().enumerate() {
-            let (source, span) = (label.location.source.0, label.location.span);
-            let line = span.line.checked_sub(1).and_then(|before| texts[source].get(before));
+            let (source, span) = (label.location.source.index(), label.location.span);
+            let line = span.line().checked_sub(1).and_then(|before| texts[source].get(before));
             let length = line.unwrap_or_else(|| panic!("{diagnostic:?} of {texts:?}")).chars().count();
-            assert!((1..=length + 1).contains(&span.column), "{diagnostic:?} of {texts:?}");
-            let place = format!("{}:{}:{}", sources[source].name, span.line, span.column);
+            assert!((1..=length + 1).contains(&span.column()), "{diagnostic:?} of {texts:?}");
+            let place = format!("{}:{}:{}", sources[source].name, span.line(), span.column());
             assert!(number > 0 || text.contains(&format!("--> {place}\n")), "{text:?} lacks {place:?}");
         }
     }

@@ -74,8 +74,8 @@ impl Watch<'_> {
         let message = match (error.labels.first(), &config) {
             (Some(label), Some(config)) => {
                 let Location { source, span } = label.location;
-                let file = config.sources.get(source.0).map_or("", |source| source.name.as_str());
-                format!("{file}:{}:{}: {}", span.line, span.column, error.message)
+                let file = config.sources.get(source.index()).map_or("", |source| source.name.as_str());
+                format!("{file}:{}:{}: {}", span.line(), span.column(), error.message)
             }
             _ => error.message.clone(),
         };

@@ -46,7 +46,7 @@ impl Decoder<'_> {
         let mut check = CheckDocument::default();
         let before = (self.diagnostics.errors(), self.refused);
         for (key, value) in self.mapping(node, format_args!("`check`"), CHECKS) {
-            match key.text.as_str() {
+            match key.text.as_ref() {
                 CheckMethod::CONNECT => {
                     let found = self.destination(value);
                     self.only_method(&mut check, found);

@@ -30,7 +30,7 @@ impl Decoder<'_> {
             return None;
         }
         if let Value::Scalar(scalar) = &node.value {
-            let is_empty = matches!(scalar.text.as_str(), "" | "none" | "no" | "off" | "false");
+            let is_empty = matches!(scalar.text.as_ref(), "" | "none" | "no" | "off" | "false");
             let written = written_out::<B>(std::slice::from_ref(node)).filter(|_| !is_empty);
             let message = format!("`{section}` must be a mapping, not {}", node.value.kind());
             let help = written.unwrap_or_else(|| empty_help.to_owned());

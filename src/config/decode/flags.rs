@@ -73,11 +73,11 @@ fn list_help(value: &Value) -> String {
         Value::Scalar(scalar) => words(scalar),
         Value::Mapping(entries) => {
             let is_on = |node: &Node| match &node.value {
-                Value::Scalar(scalar) => !matches!(scalar.text.as_str(), "false" | "no" | "off" | "0"),
+                Value::Scalar(scalar) => !matches!(scalar.text.as_ref(), "false" | "no" | "off" | "0"),
                 _ => true,
             };
             let on = entries.iter().filter(|(_, node)| is_on(node));
-            on.map(|(key, _)| key.text.clone()).collect()
+            on.map(|(key, _)| key.text.to_string()).collect()
         }
         _ => Vec::new(),
     };
@@ -102,7 +102,7 @@ fn word_help(word: &str) -> String {
     if off.iter().any(|mark| word.strip_prefix(mark).is_some_and(is_known)) {
         return "leave it out: a flag that is not declared is off".to_owned();
     }
-    let parts = words(&Scalar { text: word.to_owned(), plain: true });
+    let parts = words(&Scalar { text: word.into(), plain: true });
     if parts.len() > 1 && parts.iter().all(|part| is_known(part)) {
         return format!("separate them by commas: `{}`", parts.join(", "));
     }

@@ -15,12 +15,12 @@ use super::Decoder;
 
 impl Decoder<'_> {
     /// The entries of a mapping; for anything else an error with a sample, and none.
-    pub(super) fn mapping<'n>(
+    pub(super) fn mapping<'n, 't>(
         &mut self,
-        node: &'n Node,
+        node: &'n Node<'t>,
         what: fmt::Arguments<'_>,
         sample: &str,
-    ) -> impl Iterator<Item = &'n (Key, Node)> + use<'n> {
+    ) -> impl Iterator<Item = &'n (Key<'t>, Node<'t>)> + use<'n, 't> {
         let entries = match &node.value {
             Value::Mapping(entries) => entries.as_slice(),
             other => {
@@ -58,7 +58,7 @@ impl Decoder<'_> {
             Value::Scalar(scalar) if !scalar.is_null() && scalar.boolean().is_none() => {
                 return Some(&scalar.text);
             }
-            Value::Scalar(scalar) if !matches!(scalar.text.as_str(), "" | "~") => {
+            Value::Scalar(scalar) if !matches!(scalar.text.as_ref(), "" | "~") => {
                 let help = format!("quote it if it is meant as text: \"{}\"", scalar.text);
                 (format!("{what} must be text, not `{}`", scalar.text), Some(help))
             }
@@ -76,7 +76,7 @@ impl Decoder<'_> {
         habits: &[Habit],
     ) -> Option<&'w &'w str> {
         let text = match &node.value {
-            Value::Scalar(scalar) => Some(scalar.text.as_str()).filter(|_| !scalar.is_null()),
+            Value::Scalar(scalar) => Some(scalar.text.as_ref()).filter(|_| !scalar.is_null()),
             _ => None,
         };
         let found = text.and_then(|text| words.iter().find(|word| **word == text));
@@ -248,10 +248,28 @@ pub fn suggestion(word: &str, known: &[&str]) -> Option<String> {
     }
     let word = word.to_lowercase().replace('-', "_");
     let longer = known.iter().find(|known| word.len() >= STEM_MIN && known.starts_with(&word));
-    let (distance, nearest) = known
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(&word, &known.replace('-', "_")), known))
-        .min_by_key(|(distance, _)| *distance)?;
-    let near = (distance <= nearest.len().div_ceil(3)).then_some(nearest);
+    let is_near = |distance, known: &str| distance <= known.len().div_ceil(3);
+    // Most words are far from all that are known, which their letters show at a tenth of the cost.
+    let near = if known.iter().any(|known| is_near(least_distance(&word, known), known)) {
+        let distance = |known: &&&str| strsim::damerau_levenshtein(&word, &known.replace('-', "_"));
+        known.iter().min_by_key(distance).filter(|nearest| is_near(distance(nearest), nearest))
+    } else {
+        None
+    };
     near.or(longer).map(|known| format!("did you mean `{known}`?"))
+}
+
+/// A distance that the words have at least, from how often each letter is in them. Letters share a count with some others,
+/// which only makes it less.
+fn least_distance(word: &str, known: &str) -> usize {
+    const COUNTS: u8 = 32;
+    if !(word.is_ascii() && known.is_ascii()) {
+        return 0;
+    }
+    let mut more = [0_i16; COUNTS as usize];
+    let slot = |byte: u8| usize::from(byte % COUNTS);
+    word.bytes().for_each(|byte| more[slot(byte)] += 1);
+    known.bytes().for_each(|byte| more[slot(if byte == b'-' { b'_' } else { byte })] -= 1);
+    let missing: u16 = more.iter().filter(|more| **more < 0).map(|fewer| fewer.unsigned_abs()).sum();
+    usize::from(missing) + word.len().saturating_sub(known.len())
 }
