@@ -21,7 +21,7 @@ use crate::model::{Exit, Operation, Token};
 #[derive(Debug, Parser)]
 #[command(
     name = "mptcp-apply",
-    version,
+    version = crate::VERSION,
     disable_help_flag = true,
     disable_help_subcommand = true,
     override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply status [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply connection [OPTIONS] [TOKEN VERB WORD...]\n       mptcp-apply renew [OPTIONS] NAME...\n       mptcp-apply schema\n       mptcp-apply help [COMMAND]",

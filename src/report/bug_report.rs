@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use serde::Serialize;
 
+use crate::VERSION;
 use crate::doctor::{Configuration, Evidence, Finding};
 use crate::model::{
     AddressState, Connection, ConnectionManager, DeclaredNames, DefaultRoute, HostAddress, Interface,
@@ -26,9 +27,6 @@ pub struct BugReport<'a> {
     interface: Box<dyn Fn(NonZeroU32) -> String + 'a>,
     connections: Vec<ManagedConnection>,
 }
-
-/// The version of this program.
-const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 
 /// The document for programs: that of the doctor, and all its evidence.
 #[derive(Debug, Serialize)]
@@ -101,7 +99,7 @@ impl<'a> BugReport<'a> {
         let counters = evidence.counters.iter().flat_map(|counters| &counters.0);
         Ok(BugReportJson {
             doctor: DoctorJson::new(findings, sources, evidence),
-            program: PROGRAM,
+            program: VERSION,
             kernel: &evidence.kernel,
             plan: self.steps(),
             state: self.show(ShowJson::new),
@@ -155,7 +153,7 @@ impl<'a> BugReport<'a> {
         ];
         let part = |(heading, text): &(&str, String)| format!("\n== {heading} ==\n{}", escaped_lines(text));
         let parts: String = parts.iter().filter(|(_, text)| !text.is_empty()).map(part).collect();
-        Ok(format!("mptcp-apply {PROGRAM}, Linux {}\n{parts}", json.kernel))
+        Ok(format!("mptcp-apply {VERSION}, Linux {}\n{parts}", json.kernel))
     }
 
     fn steps(&self) -> Vec<String> {

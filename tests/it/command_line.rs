@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use mptcp_apply::VERSION;
 use tempfile::TempDir;
 
 use crate::support::{Namespace, Ran, is_root, program, program_path, run};
@@ -40,9 +41,16 @@ fn help_and_version_are_results() {
         let longest = help.stdout.lines().map(str::len).max();
         assert!(longest <= Some(80), "{longest:?}: {}", help.stdout);
     }
-    assert_eq!(
-        with(&["--version"]).expect(0).stdout,
-        concat!("mptcp-apply ", env!("CARGO_PKG_VERSION"), "\n")
+    let version = with(&["--version"]).expect(0).stdout;
+    let rest =
+        version.strip_prefix("mptcp-apply ").and_then(|rest| rest.strip_suffix(")\n")).expect("one line");
+    let (number, build) = rest.split_once(" (").expect("what was built");
+    assert_eq!(number, env!("CARGO_PKG_VERSION"));
+    // A release build has the commit and its day before the target; tests/packages/run compares these with git.
+    let target = build.rsplit_once(", ").map_or(build, |(_, target)| target);
+    assert!(
+        VERSION.ends_with(&format!(" ({target})")) || VERSION.ends_with(&format!(", {target})")),
+        "{version}"
     );
 }
 
