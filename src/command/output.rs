@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal};
 
 use ::log::Level;
+use rustix::fd::AsFd;
 
 use crate::cli::{Color, Common, Format};
 use crate::config::{LoadedConfig, NoConfig};
@@ -14,7 +15,7 @@ use crate::model::{Exit, code, escaped};
 use crate::reconcile::{Failure, FailureKind, Report};
 use crate::report::json_v1::{FailureJson, PlanJson};
 use crate::report::snippet::Snippets;
-use crate::report::{ReportContext, Style, text, yaml};
+use crate::report::{ReportContext, Style, folded, text, yaml};
 use crate::source::SourceFile;
 
 /// The format of results; `show` also knows YAML.
@@ -64,8 +65,7 @@ impl Output {
 
     /// The width of the terminal in columns, if standard output is one.
     pub fn screen(&self) -> Option<usize> {
-        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+        columns(io::stdout())
     }
 
     /// Writes a result.
@@ -130,7 +130,7 @@ impl Output {
         if wanted.peek().is_none() {
             return;
         }
-        let snippets = Snippets::new(sources, self.style_of(&io::stderr()));
+        let snippets = Snippets::new(sources, self.style_of(&io::stderr()), columns(io::stderr()));
         let mut text = String::new();
         let mut heading = netns.map_or(String::new(), |name| format!("netns {}\n", escaped(name)));
         for diagnostic in wanted {
@@ -193,14 +193,18 @@ impl Output {
         match self.format {
             OutputFormat::Json => self.print_json(&PlanJson::new(context, report, &diff()?)),
             // The error names the step; the diff shows what is left of the others, also with `--quiet`.
-            OutputFormat::Text if failed => self.print_in(context.netns, &diff()?),
+            OutputFormat::Text if failed => self.print_in(context.netns, &text::diff(&diff()?, self.style())),
             OutputFormat::Text if self.quiet => Ok(()),
             OutputFormat::Text => {
                 let diff = if wants_diff { diff()? } else { String::new() };
-                // Without steps nothing is coloured, which saves a system call.
-                let style = if report.steps.is_empty() { Style::Plain } else { self.style() };
-                let plan = text::plan(report.steps(), names, report.verdict, style);
-                self.print_in(context.netns, &(diff + &plan))
+                // Without steps nothing is coloured and nothing is long, which saves system calls.
+                let (style, screen) = if report.steps.is_empty() {
+                    (Style::Plain, None)
+                } else {
+                    (self.style(), self.screen())
+                };
+                let plan = folded(text::plan(report.steps(), names, report.verdict, style), screen);
+                self.print_in(context.netns, &(text::diff(&diff, style) + &plan))
             }
         }
     }
@@ -277,6 +281,12 @@ impl Output {
     pub fn diagnose_one(&self, diagnostic: Diagnostic) {
         self.diagnose_in(None, [&diagnostic], &[]);
     }
+}
+
+/// The width of a terminal in columns.
+fn columns(stream: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// A closed pipe is no error: the reader has seen enough, and the run decides the exit code.
