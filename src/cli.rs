@@ -22,7 +22,7 @@ use crate::model::{Exit, Operation, Token};
 #[derive(Debug, Parser)]
 #[command(
     name = "mptcp-apply",
-    version,
+    version = crate::VERSION,
     disable_help_flag = true,
     disable_help_subcommand = true,
     override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply COMMAND [OPTIONS] [ARGUMENT]...",

@@ -9,6 +9,10 @@
 //!
 //! The modules below are in the order of the flow; `src/README.md` walks one file through them.
 
+/// The version of this program with the commit, except in a build for development or from a tarball, and the target:
+/// `0.1.0 (abc1234 2026-11-28, x86_64-unknown-linux-musl)`.
+pub const VERSION: &str = env!("MPTCP_APPLY_VERSION");
+
 // The command line, and one file a verb.
 pub mod cli;
 pub mod command;

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal};
 
 use ::log::Level;
+use rustix::fd::AsFd;
 
 use crate::cli::{Color, Common, Format};
 use crate::config::{LoadedConfig, NoConfig};
@@ -15,7 +16,7 @@ use crate::reconcile::{Failure, FailureKind, Report};
 use crate::report::alike::grouped;
 use crate::report::json_v1::{FailureJson, PlanJson};
 use crate::report::snippet::Snippets;
-use crate::report::{PassCause, ReportContext, Style, text, yaml};
+use crate::report::{PassCause, ReportContext, Style, folded, text, yaml};
 use crate::source::SourceFile;
 
 /// The format of results; `show` also knows YAML.
@@ -65,8 +66,7 @@ impl Output {
 
     /// The width of the terminal in columns, if standard output is one.
     pub fn screen(&self) -> Option<usize> {
-        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+        columns(io::stdout())
     }
 
     /// Writes a result.
@@ -131,7 +131,7 @@ impl Output {
         if wanted.is_empty() {
             return;
         }
-        let snippets = Snippets::new(sources, self.style_of(&io::stderr()));
+        let snippets = Snippets::new(sources, self.style_of(&io::stderr()), columns(io::stderr()));
         let mut text = String::new();
         let mut heading = netns.map_or(String::new(), |name| format!("netns {}\n", escaped(name)));
         for diagnostic in wanted {
@@ -195,14 +195,20 @@ impl Output {
         match self.format {
             OutputFormat::Json => self.print_json(&PlanJson::new(context, report, &diff()?)),
             // The error names the step; the diff shows what is left of the others, also with `--quiet`.
-            OutputFormat::Text if failed => self.print_in(context.netns, &(heading.to_owned() + &diff()?)),
+            OutputFormat::Text if failed => {
+                self.print_in(context.netns, &(heading.to_owned() + &text::diff(&diff()?, self.style())))
+            },
             OutputFormat::Text if self.quiet => Ok(()),
             OutputFormat::Text => {
                 let diff = if wants_diff { diff()? } else { String::new() };
-                // Without steps nothing is coloured, which saves a system call.
-                let style = if report.steps.is_empty() { Style::Plain } else { self.style() };
-                let plan = text::plan(report.steps(), names, report.verdict, style);
-                self.print_in(context.netns, &[heading, &diff, &plan].concat())
+                // Without steps nothing is coloured and nothing is long, which saves system calls.
+                let (style, screen) = if report.steps.is_empty() {
+                    (Style::Plain, None)
+                } else {
+                    (self.style(), self.screen())
+                };
+                let plan = folded(text::plan(report.steps(), names, report.verdict, style), screen);
+                self.print_in(context.netns, &[heading, &text::diff(&diff, style), &plan].concat())
             }
         }
     }
@@ -279,6 +285,12 @@ impl Output {
     pub fn diagnose_one(&self, diagnostic: Diagnostic) {
         self.diagnose_in(None, [&diagnostic], &[]);
     }
+}
+
+/// The width of a terminal in columns.
+fn columns(stream: impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// A closed pipe is no error: the reader has seen enough, and the run decides the exit code.

@@ -153,11 +153,8 @@ fn decide(options: &Try, session: &mut Session, guard: &Guard, left: Duration) -
         }
         None => {
             session.forget_what_was_typed();
-            log::warn!(
-                "to keep the change, {} within {} s; otherwise it is taken back",
-                session.ways(),
-                left.as_secs_f32().round()
-            );
+            log::warn!("to keep the change, {}", session.ways());
+            log::warn!("otherwise it is taken back after {} s", left.as_secs_f32().round());
             let mut countdown = Countdown::default();
             session.wait(guard, left, |left| countdown.show(left))
         }

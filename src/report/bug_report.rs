@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use serde::Serialize;
 
+use crate::VERSION;
 use crate::doctor::{Configuration, Evidence, Finding};
 use crate::model::{
     AddressState, Connection, ConnectionManager, DeclaredNames, DefaultRoute, HostAddress, Interface,
@@ -28,9 +29,6 @@ pub struct BugReport<'a> {
     connections: Vec<ManagedConnection>,
     history: &'a [PastState],
 }
-
-/// The version of this program.
-const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 
 /// The document for programs: that of the doctor, and all its evidence.
 #[derive(Debug, Serialize)]
@@ -109,7 +107,7 @@ impl<'a> BugReport<'a> {
         let counters = evidence.counters.iter().flat_map(|counters| &counters.0);
         Ok(BugReportJson {
             doctor: DoctorJson::new(findings, sources, evidence),
-            program: PROGRAM,
+            program: VERSION,
             kernel: &evidence.kernel,
             plan: self.steps(),
             state: self.show(ShowJson::new),
@@ -165,7 +163,7 @@ impl<'a> BugReport<'a> {
         ];
         let part = |(heading, text): &(&str, String)| format!("\n== {heading} ==\n{}", escaped_lines(text));
         let parts: String = parts.iter().filter(|(_, text)| !text.is_empty()).map(part).collect();
-        Ok(format!("mptcp-apply {PROGRAM}, Linux {}\n{parts}", json.kernel))
+        Ok(format!("mptcp-apply {VERSION}, Linux {}\n{parts}", json.kernel))
     }
 
     /// A line a pass, with its steps below.

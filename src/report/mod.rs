@@ -84,6 +84,32 @@ pub fn wrap(words: &str, indent: usize) -> Vec<String> {
     lines
 }
 
+/// The text with lines that a screen is too narrow for broken between words, as a terminal would not do it. What follows
+/// is indented.
+pub fn folded(text: String, screen: Option<usize>) -> String {
+    const INDENT: usize = 4;
+    let Some(screen) = screen else { return text };
+    let (mut folded, mut at) = (String::new(), 0);
+    for word in text.split_inclusive([' ', '\n']) {
+        let (end, width) = (shown_width(word.trim_end()), shown_width(word));
+        if end > 0 && at > INDENT && at + end > screen {
+            folded.truncate(folded.trim_end().len());
+            folded += &format!("\n{:INDENT$}", "");
+            at = INDENT;
+        }
+        folded += word;
+        at = if word.ends_with('\n') { 0 } else { at + width };
+    }
+    folded
+}
+
+/// How many columns a text takes, of which escape sequences for colours take none.
+fn shown_width(text: &str) -> usize {
+    let mut parts = text.split('\x1b');
+    let plain = parts.next().map_or(0, |part| part.chars().count());
+    parts.fold(plain, |width, part| width + part.split_once('m').map_or(0, |(_, rest)| rest.chars().count()))
+}
+
 /// The configuration, namespace and cause of a reported pass.
 #[derive(Clone, Copy)]
 pub struct ReportContext<'a> {

@@ -33,12 +33,14 @@ struct Line<'a> {
 }
 
 impl<'a> Snippets<'a> {
-    /// For diagnostics with locations in `sources`.
-    pub fn new(sources: &'a [SourceFile], style: Style) -> Snippets<'a> {
+    /// For diagnostics with locations in `sources`. On a screen that is too narrow for a source line, both of its ends are
+    /// left out, so that the marks stay below what they mark.
+    pub fn new(sources: &'a [SourceFile], style: Style, screen: Option<usize>) -> Snippets<'a> {
         let renderer = match style {
             Style::Plain => Renderer::plain(),
             Style::Coloured => Renderer::styled(),
         };
+        let renderer = screen.map_or(renderer.clone(), |columns| renderer.term_width(columns));
         let lines = sources.iter().map(|_| OnceCell::new()).collect();
         Snippets { sources, lines, beyond: Line::new(""), renderer }
     }

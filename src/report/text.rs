@@ -25,6 +25,17 @@ pub fn plan<'s>(
     text
 }
 
+/// A unified diff, in the colours of the plan.
+pub fn diff(diff: &str, style: Style) -> String {
+    let line = |line: &str| match line.as_bytes() {
+        [b'+', b'+', ..] | [b'-', b'-', ..] => format!("{line}\n"),
+        [b'+', ..] => format!("{}\n", style.paint(Colour::Green, line)),
+        [b'-', ..] => format!("{}\n", style.paint(Colour::Red, line)),
+        _ => format!("{line}\n"),
+    };
+    diff.lines().map(line).collect()
+}
+
 /// `plan: 1 to add, 2 to change, 1 to remove`
 fn summary<'s>(steps: impl Iterator<Item = &'s Step>, verdict: Verdict) -> String {
     let (mut add, mut change, mut remove) = (0, 0, 0);

@@ -16,7 +16,7 @@ fn the_version_is_one() {
     for (path, line) in [
         ("packaging/ansible/galaxy.yml", format!("\nversion: {version}\n")),
         ("packaging/kubernetes/mptcp-apply.yaml", format!("/mptcp-apply:{version}\n")),
-        ("packaging/kubernetes/Dockerfile", format!("/mptcp-apply:{version} ")),
+        ("packaging/kubernetes/README.md", format!("/mptcp-apply:{version}\n")),
     ] {
         assert!(text(path).contains(&line), "{path} lacks {line:?}");
     }

@@ -102,7 +102,8 @@ fn merged(sources: &[SourceFile]) {
 
 /// Each of them with a place that is there, and words that a terminal can show.
 fn drawn<'d>(diagnostics: impl Iterator<Item = &'d Diagnostic>, sources: &[SourceFile]) {
-    let [plain, coloured] = [Style::Plain, Style::Coloured].map(|style| Snippets::new(sources, style));
+    let [plain, coloured] = [(Style::Plain, None), (Style::Coloured, Some(40))]
+        .map(|(style, screen)| Snippets::new(sources, style, screen));
     let texts: Vec<Vec<&str>> = sources.iter().map(|source| lines(&source.text).collect()).collect();
     for diagnostic in diagnostics {
         // A remedy may be a file of several lines.

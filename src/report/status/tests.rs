@@ -139,6 +139,24 @@ fiber  uplink        eth0                     waiting: there is no interface eth
     assert!(page(&status, 86_400).starts_with(&format!("{heading} 2026-11-28 09:14\n")));
 }
 
+/// What a row carries moves to the next line as a whole.
+#[test]
+fn a_narrow_screen_keeps_figures_together() {
+    let report = report(report(Vec::new(), Vec::new()).after.endpoints, Vec::new());
+    let live = [connection("192.0.2.10", 400), connection("192.0.2.10", 0), connection("198.51.100.3", 0)];
+    let status = status(report, &live, None);
+    let rows = "
+fiber  192.0.2.10    eth0   subflow fullmesh  ok
+       2 subflows  4.0 MB
+lte    198.51.100.3  wwan0  subflow backup    ok
+       1 subflow   2.0 MB
+wifi   -             wlan0  subflow
+       waiting: there is no interface wlan0
+";
+    let page = text::page(&status, TimeZoneRef::utc(), START, Style::Plain, Some(60));
+    assert!(page.contains(rows), "{page}");
+}
+
 #[test]
 fn what_differs_is_named() {
     let before =

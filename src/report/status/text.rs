@@ -7,7 +7,7 @@ use crate::reconcile::Verdict;
 use crate::report::show::bytes;
 use crate::report::table::{Cell, TableLayout, colour_of};
 use crate::report::time::{date, time_of_day};
-use crate::report::{Colour, Style, text};
+use crate::report::{Colour, Style, folded, text};
 
 use super::{CheckRow, Condition, EndpointStatus, NamespaceStatus, UplinkRow};
 
@@ -31,8 +31,9 @@ pub fn page(
     if !report.steps.is_empty() {
         page += &text::plan(report.steps(), &report.names, Verdict::Planned, style);
     }
-    let width = status.endpoints.iter().map(|row| row.carried.subflows.to_string().len()).max().unwrap_or(0);
-    let endpoints = status.endpoints.iter().map(|row| endpoint(row, width));
+    page = folded(page, screen);
+    let most = status.endpoints.iter().map(|row| row.carried.subflows).max().unwrap_or(0);
+    let endpoints = status.endpoints.iter().map(|row| endpoint(row, most));
     let uplinks = status.uplinks.iter().map(|row| uplink(row, &status.checks));
     let rows: Vec<Vec<Cell>> = endpoints.chain(uplinks).collect();
     let layout = TableLayout::of(&rows.iter().collect::<Vec<_>>(), 0, style, screen);
@@ -65,7 +66,8 @@ fn keeper(status: &NamespaceStatus, zone: TimeZoneRef<'_>, now: Moment) -> Strin
     }
 }
 
-fn endpoint(row: &EndpointStatus, width: usize) -> Vec<Cell> {
+/// `most` is the largest number of subflows in the table.
+fn endpoint(row: &EndpointStatus, most: usize) -> Vec<Cell> {
     let EndpointStatus { name, identity, id: _, dev, flags, condition, carried } = row;
     let address =
         identity.map(|identity| Cell::coloured(identity.to_string(), Some(colour_of(identity.address))));
@@ -77,10 +79,13 @@ fn endpoint(row: &EndpointStatus, width: usize) -> Vec<Cell> {
         state(condition),
     ];
     if carried.subflows > 0 {
-        let number = carried.subflows.to_string();
-        let indent = " ".repeat(width.saturating_sub(number.len()));
-        cells.push((indent + &counted(carried.subflows, "subflow")).into());
-        cells.push(bytes(carried.traffic.sent.saturating_add(carried.traffic.received)).into());
+        let (number, most) = (carried.subflows.to_string(), counted(most, "subflow"));
+        let indent = most.find(' ').unwrap_or(0).saturating_sub(number.len());
+        let subflows = " ".repeat(indent) + &counted(carried.subflows, "subflow");
+        let bytes = bytes(carried.traffic.sent.saturating_add(carried.traffic.received));
+        // In one cell, which a narrow screen does not separate. The empty one makes this row longer than that of an
+        // uplink, whose last cell may be long.
+        cells.extend([format!("{subflows:width$}  {bytes}", width = most.len()).into(), "".into()]);
     }
     cells
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::kernel::links::Links;
-use crate::support::run;
+use crate::support::{program_path, run};
 
 use super::doctor;
 
@@ -21,9 +21,9 @@ fn it_has_what_a_bug_report_needs() {
     client.ip("mptcp endpoint add 10.1.3.1 id 77 subflow dev c3");
     links.wait_for_paths(&["10.1.1.1", "10.1.2.1", "10.1.3.1"]);
     let ran = doctor(client, CONFIG, &["--report"]);
-    let release = client.sh("uname -r");
+    let (version, release) = (client.sh(&format!("{} --version", program_path())), client.sh("uname -r"));
     for words in [
-        concat!("mptcp-apply ", env!("CARGO_PKG_VERSION"), ", Linux ").to_owned() + release.trim(),
+        format!("{}, Linux {}\n", version.trim(), release.trim()),
         "\n== findings ==\nfault: the kernel's state differs from the configuration\n".to_owned(),
         "\n== applying would ==\nremove 10.1.3.1".to_owned(),
         "\n10.1.3.1 id 77 subflow dev c3\n".to_owned(),
@@ -42,7 +42,7 @@ fn it_has_what_a_bug_report_needs() {
     assert_eq!(document["findings"][0]["code"], "not-applied");
     assert_eq!(document["state"]["connections"][0]["subflows"].as_array().map(Vec::len), Some(3));
     // What it prints as a configuration leads to this very state.
-    let mut dry = client.command(crate::support::program_path());
+    let mut dry = client.command(program_path());
     dry.args(["--dry-run", "-"]);
     assert_eq!(run(dry, document["configuration"].as_str().expect("YAML")).expect(0).stdout, "no changes\n");
 }
