@@ -183,7 +183,7 @@ pub struct Show {
     pub connections: bool,
     /// Show sysctls with their default values too
     ///
-    /// JSON and YAML always have all of them.
+    /// JSON always has all of them. A YAML file that is to bring this state back needs all of them too.
     #[arg(long, conflicts_with = "id")]
     pub all: bool,
     /// Show only the endpoint with this id
