@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::connection::{self, FORMS, Misuse};
 use crate::doctor::ProbeTarget;
+use crate::init::HostRole;
 use crate::linux::netns::Names;
 use crate::model::{Exit, Operation, Token};
 
@@ -24,7 +25,7 @@ use crate::model::{Exit, Operation, Token};
     version,
     disable_help_flag = true,
     disable_help_subcommand = true,
-    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply status [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply connection [OPTIONS] [TOKEN VERB WORD...]\n       mptcp-apply renew [OPTIONS] NAME...\n       mptcp-apply schema\n       mptcp-apply help [COMMAND]",
+    override_usage = "mptcp-apply [OPTIONS] [PATH]...\n       mptcp-apply check [OPTIONS] [PATH]...\n       mptcp-apply status [OPTIONS] [PATH]...\n       mptcp-apply show [OPTIONS]\n       mptcp-apply try [OPTIONS] [PATH]...\n       mptcp-apply doctor [OPTIONS] [PATH]...\n       mptcp-apply monitor [OPTIONS]\n       mptcp-apply connection [OPTIONS] [TOKEN VERB WORD...]\n       mptcp-apply renew [OPTIONS] NAME...\n       mptcp-apply init [OPTIONS]\n       mptcp-apply schema\n       mptcp-apply help [COMMAND]",
     after_help = after_help()
 )]
 pub struct Cli {
@@ -97,6 +98,8 @@ pub enum Command {
     Connection(ConnectionArgs),
     /// Ask for the subflows of an endpoint again
     Renew(Renew),
+    /// Print a first configuration, made from this host
+    Init(Init),
     /// Print the JSON Schema of the configuration
     Schema,
 }
@@ -218,6 +221,39 @@ pub struct Renew {
     pub netns: Vec<Names>,
 }
 
+/// Options of `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// This host opens connections
+    ///
+    /// Its endpoints open subflows (`subflow`). With `--server` too, they do both. Without either option, a host is a
+    /// server if a program listens there for MPTCP connections of other hosts.
+    #[arg(long)]
+    pub client: bool,
+    /// This host accepts connections
+    ///
+    /// Its endpoints are announced to clients (`signal`).
+    #[arg(long)]
+    pub server: bool,
+    /// Use this named network namespace
+    ///
+    /// May be repeated, and takes globs.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    pub netns: Vec<Names>,
+}
+
+impl Init {
+    /// What this host does, if the options say so.
+    pub fn role(&self) -> Option<HostRole> {
+        let roles = [
+            (self.client && self.server, HostRole::Both),
+            (self.client, HostRole::Client),
+            (self.server, HostRole::Server),
+        ];
+        roles.into_iter().find(|(is_asked, _)| *is_asked).map(|(_, role)| role)
+    }
+}
+
 /// Options of `try`.
 #[derive(Debug, Args)]
 pub struct Try {
@@ -308,8 +344,8 @@ impl Apply {
 pub struct Common {
     /// text, json, yaml (show), openmetrics
     ///
-    /// `text`, the default, is for people. `json` is one document a line. `yaml`, which only `show` writes, is a
-    /// configuration that, applied, changes nothing. `openmetrics`, which only `status` writes, is for the textfile
+    /// `text`, the default, is for people. `json` is one document a line. `yaml`, which `show` writes, is a
+    /// configuration that, applied, changes nothing; `init` writes no other format. `openmetrics`, which only `status` writes, is for the textfile
     /// collector of node_exporter.
     #[arg(long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<Format>,

@@ -25,6 +25,9 @@ _mptcp__apply() {
             mptcp__apply,doctor)
                 cmd="mptcp__apply__subcmd__doctor"
                 ;;
+            mptcp__apply,init)
+                cmd="mptcp__apply__subcmd__init"
+                ;;
             mptcp__apply,monitor)
                 cmd="mptcp__apply__subcmd__monitor"
                 ;;
@@ -50,7 +53,7 @@ _mptcp__apply() {
 
     case "${cmd}" in
         mptcp__apply)
-            opts="-n -w -q -v -h -V --dry-run --rehearse --diff --detailed-exitcode --wait --strict --watch --resync --netns --format --color --quiet --verbose --root-dir --help --version check status show try doctor monitor connection renew schema"
+            opts="-n -w -q -v -h -V --dry-run --rehearse --diff --detailed-exitcode --wait --strict --watch --resync --netns --format --color --quiet --verbose --root-dir --help --version check status show try doctor monitor connection renew init schema"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -172,6 +175,42 @@ _mptcp__apply() {
             fi
             case "${prev}" in
                 --probe)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "text json yaml openmetrics" -- "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --root-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        mptcp__apply__subcmd__init)
+            opts="-q -v -h --client --server --netns --format --color --quiet --verbose --root-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --netns)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

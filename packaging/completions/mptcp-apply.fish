@@ -53,6 +53,7 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "doctor" -d 'Ex
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "monitor" -d 'Print events of connections and subflows'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "connection" -d 'List live connections, or change one by hand'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "renew" -d 'Ask for the subflows of an endpoint again'
+complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "init" -d 'Print a first configuration, made from this host'
 complete -c mptcp-apply -n "__fish_mptcp_apply_needs_command" -a "schema" -d 'Print the JSON Schema of the configuration'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand check" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
@@ -159,6 +160,20 @@ complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -l force 
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s q -l quiet -d 'Print errors only'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s v -l verbose -d 'Log each step; -vv: each netlink message'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand renew" -s h -l help -d 'Print this help'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand init" -l netns -d 'Use this named network namespace' -r -f
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand init" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
+json\t'For programs, one document a line'
+yaml\t'As a configuration'
+openmetrics\t'As metrics for Prometheus'"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand init" -l color -d 'Use colours; NO_COLOR is honoured' -r -f -a "auto\t'When the output is a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand init" -l root-dir -d 'Find the standard folders below DIR' -r -f -a "(__fish_complete_directories)"
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand init" -l client -d 'This host opens connections'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand init" -l server -d 'This host accepts connections'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand init" -s q -l quiet -d 'Print errors only'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand init" -s v -l verbose -d 'Log each step; -vv: each netlink message'
+complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand init" -s h -l help -d 'Print this help'
 complete -c mptcp-apply -n "__fish_mptcp_apply_using_subcommand schema" -l format -d 'text, json, yaml (show), openmetrics' -r -f -a "text\t'For people'
 json\t'For programs, one document a line'
 yaml\t'As a configuration'

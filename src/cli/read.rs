@@ -35,10 +35,14 @@ impl Cli {
             return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
         }
         if cli.common.format() == Format::Yaml
+            && !matches!(&cli.command, Some(Command::Init(_)))
             && !matches!(&cli.command, Some(Command::Show(show)) if show.id.is_none())
         {
-            let message = "only `show` without `--id` writes YAML";
+            let message = "only `show` without `--id`, and `init`, write YAML";
             return Err(Cli::command().error(ErrorKind::ArgumentConflict, message));
+        }
+        if cli.common.format() == Format::Json && matches!(&cli.command, Some(Command::Init(_))) {
+            return Err(Cli::command().error(ErrorKind::ArgumentConflict, "`init` writes YAML only"));
         }
         if cli.common.format() == Format::OpenMetrics && !matches!(&cli.command, Some(Command::Status(_))) {
             return Err(Cli::command().error(ErrorKind::ArgumentConflict, "only `status` writes OpenMetrics"));

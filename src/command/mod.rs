@@ -5,6 +5,7 @@ pub mod check;
 pub mod connection;
 pub mod doctor;
 pub mod guard;
+pub mod init;
 pub mod monitor;
 pub mod renew;
 pub mod schema;

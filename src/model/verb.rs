@@ -1,8 +1,8 @@
 //! The verbs of the command line, and the words that people try in their place.
 
 /// All verbs that are documented. A test compares them with the command line.
-pub const VERBS: [&str; 10] =
-    ["check", "connection", "doctor", "help", "monitor", "renew", "schema", "show", "status", "try"];
+pub const VERBS: [&str; 11] =
+    ["check", "connection", "doctor", "help", "init", "monitor", "renew", "schema", "show", "status", "try"];
 
 /// Words of other programs, and what does that here.
 const HABITS: [(&str, &str); 8] = [

@@ -2,6 +2,7 @@
 
 pub mod bug_report;
 pub mod doctor;
+pub mod init;
 pub mod json_v1;
 mod names;
 mod probe;

@@ -11,6 +11,7 @@ mod failures;
 mod faults;
 mod healing;
 mod hostile_names;
+mod init;
 mod interrupted;
 mod json_page;
 mod kills;
