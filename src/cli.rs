@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::connection::{self, FORMS, Misuse};
 use crate::doctor::ProbeTarget;
+use crate::init::HostRole;
 use crate::linux::netns::Names;
 use crate::model::{Exit, Operation, Token};
 
@@ -100,6 +101,8 @@ pub enum Command {
     Renew(Renew),
     /// List the states before the last runs, or print one
     History(History),
+    /// Print a first configuration, made from this host
+    Init(Init),
     /// Print the JSON Schema of the configuration
     Schema,
 }
@@ -215,7 +218,7 @@ pub struct Show {
     pub connections: bool,
     /// Show sysctls with their default values too
     ///
-    /// JSON and YAML always have all of them.
+    /// JSON always has all of them. A YAML file that is to bring this state back needs all of them too.
     #[arg(long, conflicts_with = "id")]
     pub all: bool,
     /// Show only the endpoint with this id
@@ -261,6 +264,39 @@ pub struct History {
     /// May be repeated, and takes globs.
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
     pub netns: Vec<Names>,
+}
+
+/// Options of `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// This host opens connections
+    ///
+    /// Its endpoints open subflows (`subflow`). With `--server` too, they do both. Without either option, a host is a
+    /// server if a program listens there for MPTCP connections of other hosts.
+    #[arg(long)]
+    pub client: bool,
+    /// This host accepts connections
+    ///
+    /// Its endpoints are announced to clients (`signal`).
+    #[arg(long)]
+    pub server: bool,
+    /// Use this named network namespace
+    ///
+    /// May be repeated, and takes globs.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other)]
+    pub netns: Vec<Names>,
+}
+
+impl Init {
+    /// What this host does, if the options say so.
+    pub fn role(&self) -> Option<HostRole> {
+        let roles = [
+            (self.client && self.server, HostRole::Both),
+            (self.client, HostRole::Client),
+            (self.server, HostRole::Server),
+        ];
+        roles.into_iter().find(|(is_asked, _)| *is_asked).map(|(_, role)| role)
+    }
 }
 
 /// Options of `try`.
@@ -365,8 +401,9 @@ impl Apply {
 pub struct Common {
     /// text, json, yaml (show), openmetrics
     ///
-    /// `text`, the default, is for people. `json` is one document a line. `yaml`, which only `show` and `history` write,
-    /// is a configuration that, applied, leads to the state that is shown. `openmetrics`, which only `status` writes, is for the textfile
+    /// `text`, the default, is for people. `json` is one document a line. `yaml`, which only `show`, `history` and `init`
+    /// write, is a configuration that, applied, leads to the state that is shown; `init` writes no other format.
+    /// `openmetrics`, which only `status` writes, is for the textfile
     /// collector of node_exporter.
     #[arg(long, global = true, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     format: Option<Format>,
@@ -432,7 +469,7 @@ impl Format {
     pub fn commands(self) -> &'static [&'static str] {
         match self {
             Format::Text | Format::Json => &[],
-            Format::Yaml => &["show", "history"],
+            Format::Yaml => &["show", "history", "init"],
             Format::OpenMetrics => &["status"],
         }
     }

@@ -42,4 +42,5 @@ pub mod watch;
 
 // What people and programs read.
 pub mod doctor;
+pub mod init;
 pub mod report;

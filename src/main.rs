@@ -49,6 +49,7 @@ fn run(cli: &Cli) -> io::Result<Exit> {
         Some(Command::Connection(options)) => command::connection::run(options, &cli.common),
         Some(Command::History(options)) => command::history::run(options, &cli.common),
         Some(Command::Renew(options)) => command::renew::run(options, &cli.common),
+        Some(Command::Init(options)) => command::init::run(options, &cli.common),
         Some(Command::Schema) => command::schema::run(&cli.common),
     }
 }

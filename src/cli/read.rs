@@ -88,7 +88,12 @@ fn misuse(cli: &Cli, verb: Option<&str>) -> Option<String> {
         Some(Command::History(history)) if history.number.is_none() && format == Format::Yaml => {
             Some("`history` writes YAML of one state: give its number".to_owned())
         }
-        Some(Command::Schema) if cli.common.format == Some(Format::Text) => Some("the schema is JSON".to_owned()),
+        Some(Command::Init(_)) if cli.common.format.is_some_and(|format| format != Format::Yaml) => {
+            Some("`init` writes YAML only".to_owned())
+        }
+        Some(Command::Schema) if cli.common.format == Some(Format::Text) => {
+            Some("the schema is JSON".to_owned())
+        }
         _ if !only.is_empty() && !verb.is_some_and(|verb| only.contains(&verb)) => {
             let format = format.to_possible_value()?;
             Some(format!("only `{}` takes `--format {}`", only.join("` and `"), format.get_name()))

@@ -6,6 +6,7 @@ pub mod connection;
 pub mod doctor;
 pub mod guard;
 pub mod history;
+pub mod init;
 pub mod monitor;
 pub mod renew;
 pub mod schema;

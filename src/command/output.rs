@@ -197,7 +197,7 @@ impl Output {
             // The error names the step; the diff shows what is left of the others, also with `--quiet`.
             OutputFormat::Text if failed => {
                 self.print_in(context.netns, &(heading.to_owned() + &text::diff(&diff()?, self.style())))
-            },
+            }
             OutputFormat::Text if self.quiet => Ok(()),
             OutputFormat::Text => {
                 let diff = if wants_diff { diff()? } else { String::new() };

@@ -1,7 +1,9 @@
 //! `mptcp-apply show`: the kernel's state.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use crate::cli::{Common, Format, Show};
@@ -10,7 +12,7 @@ use crate::model::diagnostic::Severity;
 use crate::model::{DeclaredNames, Device, Exit, ManagedConnection, State, escaped};
 use crate::report::show::{self, ShowJson, ShowView, ShownSysctls};
 use crate::report::yaml;
-use crate::system::{Error, PathManager, Scope};
+use crate::system::{Error, HostFacts, PathManager, Scope};
 
 use super::installed::InstalledNames;
 use super::{Output, netns};
@@ -25,7 +27,7 @@ pub fn run(options: &Show, common: &Common) -> io::Result<Exit> {
     let refuse = |netns: Option<&str>, failure| output.refuse(netns, failure);
     netns::in_each(&options.netns, &output, Severity::Warning, refuse, |netns| {
         let observed = LinuxPathManager::open()
-            .and_then(|mut system| Ok((observe(options, &installed, &mut system)?, system)));
+            .and_then(|mut system| Ok((observe(options, common.format(), &installed, &mut system)?, system)));
         match observed {
             Ok((observed, system)) => show(options, (common.format(), &output), netns, &observed, system),
             Err(error) => refuse(netns, error.into()),
@@ -37,11 +39,14 @@ pub fn run(options: &Show, common: &Common) -> io::Result<Exit> {
 struct Observed {
     state: State,
     names: DeclaredNames,
+    /// The interfaces that addresses are on, for YAML.
+    homes: BTreeMap<IpAddr, Device>,
     connections: Option<Vec<ManagedConnection>>,
 }
 
 fn observe(
     options: &Show,
+    format: Format,
     installed: &InstalledNames,
     system: &mut LinuxPathManager,
 ) -> Result<Observed, Error> {
@@ -51,14 +56,22 @@ fn observe(
         state.endpoints.retain(|row| row.id.is_some_and(|own| own.get() == id));
     }
     let connections = if options.connections { Some(system.managed_connections()?) } else { None };
-    Ok(Observed { state, names, connections })
+    let homes = if format == Format::Yaml { homes(system)? } else { BTreeMap::new() };
+    Ok(Observed { state, names, homes, connections })
+}
+
+fn homes(system: &mut LinuxPathManager) -> Result<BTreeMap<IpAddr, Device>, Error> {
+    let devices: BTreeMap<NonZeroU32, Device> =
+        system.interfaces()?.iter().map(|interface| (interface.index, Device::from(interface))).collect();
+    let sources = system.source_addresses()?.iter();
+    Ok(sources.filter_map(|(address, index)| Some((*address, devices.get(index)?.clone()))).collect())
 }
 
 fn show(
     options: &Show,
     (format, output): (Format, &Output),
     netns: Option<&str>,
-    Observed { state, names, connections }: &Observed,
+    Observed { state, names, homes, connections }: &Observed,
     system: LinuxPathManager,
 ) -> io::Result<Exit> {
     if let Some(id) = options.id.filter(|_| state.endpoints.is_empty()) {
@@ -76,17 +89,20 @@ fn show(
         Device { index, name: name.ok() }.to_string()
     };
     let view = ShowView { netns, state, names, connections: connections.as_deref(), interface: &interface };
+    let sysctls = if options.all { ShownSysctls::All } else { ShownSysctls::Changed };
     match format {
         Format::Json => output.print_json(&ShowJson::new(&view))?,
         Format::Yaml => {
             let start = netns.map_or(String::new(), |name| format!("--- # netns {}\n", escaped(name)));
-            output.print(&(start + &yaml::configuration(state, names).map_err(io::Error::other)?))?;
+            let names =
+                yaml::named_by_interface(state, names, |row| homes.get(&row.identity.address).cloned());
+            let text = yaml::configuration(state, &names, sysctls).map_err(io::Error::other)?;
+            output.print(&(start + &text))?;
         }
         Format::Text if options.id.is_some() => {
             output.print_in(netns, &show::endpoints(state, names, output.style()))?
         }
         Format::Text | Format::OpenMetrics => {
-            let sysctls = if options.all { ShownSysctls::All } else { ShownSysctls::Changed };
             output.print_in(netns, &show::text(&view, sysctls, output.style(), output.screen()))?;
         }
     }

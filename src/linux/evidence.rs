@@ -18,7 +18,7 @@ use crate::reconcile::{LiveData, stalled};
 use crate::system::{Errno, Error};
 
 /// Two public resolvers stand for the Internet in route lookups. Nothing is sent to them.
-const INTERNET: [IpAddr; 2] = [
+pub(super) const INTERNET: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::new(1, 1, 1, 1)),
     IpAddr::V6(Ipv6Addr::new(0x2606, 0x4700, 0x4700, 0, 0, 0, 0, 0x1111)),
 ];
@@ -129,7 +129,7 @@ fn quote_names(evidence: &mut Evidence) {
     }
 }
 
-fn unless_refused<T>(what: &str, result: Result<T, Error>) -> Option<T> {
+pub(super) fn unless_refused<T>(what: &str, result: Result<T, Error>) -> Option<T> {
     result.inspect_err(|error| log::debug!("{what} are left out: {error}")).ok()
 }
 

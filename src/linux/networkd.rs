@@ -28,12 +28,16 @@ fn runs_here() -> bool {
     let processes = CGROUPS.iter().find_map(|folder| {
         fs::read_to_string(format!("{folder}/system.slice/systemd-networkd.service/cgroup.procs")).ok()
     });
-    let sockets = || fs::read_to_string("/proc/thread-self/net/netlink").unwrap_or_default();
     processes.is_some_and(|processes| has_socket(&sockets(), &processes))
 }
 
+/// The kernel's list of the netlink sockets of this thread's network namespace.
+pub(super) fn sockets() -> String {
+    fs::read_to_string("/proc/thread-self/net/netlink").unwrap_or_default()
+}
+
 /// Whether one of these processes, a line each, is named in the kernel's list of netlink sockets (`netlink_native_seq_show`).
-fn has_socket(sockets: &str, processes: &str) -> bool {
+pub(super) fn has_socket(sockets: &str, processes: &str) -> bool {
     let ports = sockets.lines().filter_map(|line| line.split_whitespace().nth(2));
     // 0 is a process outside of what this one sees, and the kernel's own sockets.
     let mut ports = ports.filter(|port| *port != "0");

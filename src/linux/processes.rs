@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::linux::networkd;
+
 /// Those of the named programs that run in this thread's network namespace, in alphabetical order. A process whose
-/// namespace this user may not read does not count: it may belong to a container.
+/// namespace this user may not read counts if it has a netlink socket here: otherwise it may belong to a container.
 pub fn running(names: &[&str]) -> Vec<String> {
     let Ok(own) = fs::read_link("/proc/thread-self/ns/net") else { return Vec::new() };
     let name = |process: PathBuf| {
         let name = program(&process).filter(|name| names.contains(&name.as_str()))?;
-        let here = fs::read_link(process.join("ns/net")).is_ok_and(|other| other == own);
+        let number = process.file_name()?.to_str()?;
+        let has_socket = |_| networkd::has_socket(&networkd::sockets(), number);
+        let here = fs::read_link(process.join("ns/net")).map_or_else(has_socket, |other| other == own);
         here.then_some(name)
     };
     let found: BTreeSet<String> = processes().filter_map(name).collect();

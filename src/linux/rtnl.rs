@@ -37,6 +37,17 @@ pub struct Address {
     flags: IfaF,
 }
 
+/// What an interface is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkMake {
+    /// The interface.
+    pub index: NonZeroU32,
+    /// `IFLA_INFO_KIND`, such as `bridge` or `veth`; empty for hardware.
+    pub kind: String,
+    /// The bridge, bond or team that it is a part of.
+    pub master: Option<NonZeroU32>,
+}
+
 /// `struct ifa_cacheinfo` with a preferred lifetime of 0 seconds and an unlimited valid one.
 const DEPRECATED_FOREVER: [u8; 16] = [0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0];
 
@@ -93,6 +104,11 @@ impl Address {
         AssignedAddress { address: canonical(self.address), index: self.index, state }
     }
 
+    /// Whether it stays until it is removed; otherwise it has a lifetime.
+    pub fn is_permanent(&self) -> bool {
+        self.flags.contains(IfaF::PERMANENT)
+    }
+
     /// Whether a selector may pick it once it is settled. Loopback and link-local addresses are excluded by themselves
     /// too, since an administrator can give them global scope.
     pub fn is_selectable(&self) -> bool {
@@ -132,6 +148,16 @@ impl Rtnl {
         let mut request = Request::dump(Rtm::Getlink, &link_header(None, Iff::empty()));
         request.put(Ifla::ExtMask, SKIP_STATS.to_ne_bytes());
         self.netlink.dump("list the interfaces", request, link)
+    }
+
+    /// What each interface is made of, in the kernel's order.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn link_makes(&mut self) -> Result<Vec<LinkMake>, Error> {
+        let mut request = Request::dump(Rtm::Getlink, &link_header(None, Iff::empty()));
+        request.put(Ifla::ExtMask, SKIP_STATS.to_ne_bytes());
+        self.netlink.dump("list the interfaces", request, link_make)
     }
 
     /// The index of the interface of that name, if there is one.
@@ -239,6 +265,15 @@ pub fn link(reply: &[u8]) -> Option<Interface> {
         loopback: is(Iff::LOOPBACK),
         routerless: is(Iff::POINTOPOINT) || is(Iff::NOARP),
     })
+}
+
+/// Reads the kind of an interface, and what it is a part of.
+pub fn link_make(reply: &[u8]) -> Option<LinkMake> {
+    let index = NonZeroU32::new(reply.get(4..8).and_then(number)?)?;
+    let found = || attributes(reply.get(LINK_HEADER..).unwrap_or_default());
+    let kind = find(found(), Ifla::Linkinfo).and_then(|info| find(attributes(info), IflaInfo::Kind));
+    let master = find(found(), Ifla::Master).and_then(number).and_then(NonZeroU32::new);
+    Some(LinkMake { index, kind: kind.map_or(String::new(), text), master })
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -150,6 +150,8 @@ codes! {
     MORE_ENDPOINTS_THAN_SUBFLOWS = "more-endpoints-than-subflows": Warning;
 
     // The configuration on this host.
+    /// `init` finds no link with a default route and a usable address, and so declares nothing.
+    NO_LINK = "no-link": Warning;
     /// This kernel does not allow such a high limit.
     LIMIT = "limit": Error;
     /// This kernel lacks the sysctl.

@@ -1,12 +1,13 @@
 //! The verbs of the command line, and the words that people try in their place.
 
 /// All verbs that are documented. A test compares them with the command line.
-pub const VERBS: [&str; 11] = [
+pub const VERBS: [&str; 12] = [
     "check",
     "connection",
     "doctor",
     "help",
     "history",
+    "init",
     "monitor",
     "renew",
     "schema",

@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::VERSION;
 use crate::doctor::{Configuration, Evidence, Finding};
 use crate::model::{
-    AddressState, Connection, ConnectionManager, DeclaredNames, DefaultRoute, HostAddress, Interface,
-    Listener, ManagedConnection, PastState, escaped_lines,
+    AddressState, Connection, ConnectionManager, DeclaredNames, DefaultRoute, Device, Endpoint, HostAddress,
+    Interface, Listener, ManagedConnection, PastState, escaped_lines,
 };
 use crate::source::SourceFile;
 
@@ -195,7 +195,12 @@ impl<'a> BugReport<'a> {
     }
 
     fn configuration(&self) -> Result<Option<String>, serde_yaml::Error> {
-        self.evidence.state().map(|state| yaml::configuration(state, &self.names)).transpose()
+        let home = |row: &Endpoint| self.evidence.home(row).map(Device::from);
+        let configuration = |state| {
+            let names = yaml::named_by_interface(state, &self.names, home);
+            yaml::configuration(state, &names, ShownSysctls::All)
+        };
+        self.evidence.state().map(configuration).transpose()
     }
 
     fn address(&self, own: &HostAddress) -> AddressJson {

@@ -4,6 +4,7 @@ pub mod alike;
 pub mod bug_report;
 pub mod doctor;
 pub mod history;
+pub mod init;
 pub mod json_v1;
 pub mod merged;
 mod names;

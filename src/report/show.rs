@@ -169,6 +169,17 @@ pub enum ShownSysctls {
     All,
 }
 
+impl ShownSysctls {
+    /// Whether a sysctl with that value is among them.
+    pub fn include(self, sysctl: Sysctl, value: &SysctlValue) -> bool {
+        match self {
+            ShownSysctls::All => true,
+            // The older name of another one.
+            ShownSysctls::Changed => sysctl != Sysctl::PM_TYPE && value.to_string() != sysctl.initial(),
+        }
+    }
+}
+
 /// The page for people: endpoints as `ip mptcp endpoint show` writes them with their names, limits, sysctls, and with
 /// `--connections` the live connections.
 pub fn text(view: &ShowView<'_>, sysctls: ShownSysctls, style: Style, screen: Option<usize>) -> String {
@@ -176,12 +187,7 @@ pub fn text(view: &ShowView<'_>, sysctls: ShownSysctls, style: Style, screen: Op
     let mut text = endpoints(state, names, style);
     // Writing to a String cannot fail.
     let _ = writeln!(text, "limits {}", state.limits);
-    let is_shown = |sysctl: Sysctl, value: &SysctlValue| match sysctls {
-        ShownSysctls::All => true,
-        // The older name of another one.
-        ShownSysctls::Changed => sysctl != Sysctl::PM_TYPE && value.to_string() != sysctl.initial(),
-    };
-    for (sysctl, value) in state.sysctls.iter().filter(|(sysctl, value)| is_shown(**sysctl, value)) {
+    for (sysctl, value) in state.sysctls.iter().filter(|(sysctl, value)| sysctls.include(**sysctl, value)) {
         let _ = writeln!(text, "sysctl {} {value}", sysctl.name());
     }
     uplinks(&mut text, state.uplinks(), &names.uplinks, style);

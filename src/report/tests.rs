@@ -29,8 +29,8 @@ fn source_lines_fit_on_the_screen() {
     let sources = [SourceFile { name: "edge.yaml".to_owned(), text: text.to_owned() }];
     for marked in ["wwan[1-9]", "wrong"] {
         let column = text.find(marked).expect("there") + 1;
-        let span = Span { line: 1, column, length: marked.len() };
-        let location = Location { source: SourceId(0), span };
+        let span = Span::new(1, column, marked.len());
+        let location = Location { source: SourceId::new(0), span };
         let finding = Diagnostic::warning(code::DEV_MISSING, "it waits").at(location, "");
         for columns in 1..=120 {
             let drawn = Snippets::new(&sources, Style::Plain, Some(columns)).render(&finding);

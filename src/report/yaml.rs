@@ -18,6 +18,8 @@ use crate::model::{
     UplinkState,
 };
 
+use super::show::ShownSysctls;
+
 #[derive(Serialize)]
 struct ConfigYaml {
     version: u32,
@@ -75,8 +77,12 @@ struct EndpointYaml {
 ///
 /// # Errors
 /// As [`state`].
-pub fn configuration(state: &State, names: &DeclaredNames) -> Result<String, serde_yaml::Error> {
-    declaration_of(state, names, |uplinks| !uplinks.is_empty())
+pub fn configuration(
+    state: &State,
+    names: &DeclaredNames,
+    shown: ShownSysctls,
+) -> Result<String, serde_yaml::Error> {
+    declaration_of(state, names, shown, |uplinks| !uplinks.is_empty())
 }
 
 /// A past state as a configuration that, applied, brings it back: uplinks that were managed and absent are absent again.
@@ -84,20 +90,23 @@ pub fn configuration(state: &State, names: &DeclaredNames) -> Result<String, ser
 /// # Errors
 /// As [`state`].
 pub fn past(state: &State, names: &DeclaredNames) -> Result<String, serde_yaml::Error> {
-    declaration_of(state, names, |_| state.uplinks.is_some())
+    declaration_of(state, names, ShownSysctls::All, |_| state.uplinks.is_some())
 }
 
 /// `manages_uplinks` decides, of uplinks that can all be declared, whether they are.
 fn declaration_of(
     state: &State,
     names: &DeclaredNames,
+    shown: ShownSysctls,
     manages_uplinks: impl Fn(&Mapping) -> bool,
 ) -> Result<String, serde_yaml::Error> {
     let mut comments = Vec::new();
     let mut sysctls = Mapping::new();
     // The newer of the two words for one setting.
     let both = state.sysctls.contains_key(&Sysctl::PATH_MANAGER);
-    for (sysctl, value) in state.sysctls.iter().filter(|(sysctl, _)| !(both && **sysctl == Sysctl::PM_TYPE)) {
+    let is_shown =
+        |sysctl: Sysctl, value| shown.include(sysctl, value) && !(both && sysctl == Sysctl::PM_TYPE);
+    for (sysctl, value) in state.sysctls.iter().filter(|(sysctl, value)| is_shown(**sysctl, value)) {
         let entry = mapping(sysctl.name(), serde_yaml::to_value(value)?);
         if is_valid(&mapping("sysctls", Value::Mapping(entry.clone())))? {
             sysctls.extend(entry);
@@ -122,6 +131,21 @@ fn declaration_of(
     comments.extend(undeclarable);
     let text = serde_yaml::to_string(&ConfigYaml { version: 1, prune, limits, sysctls, uplinks, endpoints })?;
     Ok(comments.into_iter().fold(text, |text, comment| text + &format!("# cannot be declared: {comment}\n")))
+}
+
+/// The names, and for each row without one that of its interface, which `home` finds where the row has none.
+pub fn named_by_interface(
+    state: &State,
+    names: &DeclaredNames,
+    home: impl Fn(&Endpoint) -> Option<Device>,
+) -> DeclaredNames {
+    let mut all = names.clone();
+    for row in &state.endpoints {
+        if let Some(dev) = row.dev.clone().or_else(|| home(row)) {
+            all.endpoints.entry(row.identity).or_insert_with(|| interface_name(&dev));
+        }
+    }
+    all
 }
 
 /// The uplinks by name, or by the name of their interface; each interface is one.
@@ -168,8 +192,8 @@ fn undeclarable(state: &UplinkState) -> Vec<String> {
     rules.chain(routes).collect()
 }
 
-/// A name for the uplink that an interface is; not every name of an interface can be one.
-fn interface_name(dev: &Device) -> String {
+/// A name for what is declared of an interface; not every name of an interface can be one.
+pub fn interface_name(dev: &Device) -> String {
     let name = dev.to_string();
     if Name::new(&name).is_some() { name } else { format!("if-{}", dev.index) }
 }
@@ -261,7 +285,7 @@ fn entries<'r>(rows: impl Iterator<Item = &'r Endpoint>, names: &EndpointNames) 
 
 /// A unique key for each of these names. Endpoints of one selector share its name, as interfaces of one uplink do, and a
 /// name may look like one that is made here; later ones get a number at the end.
-fn unique(own: Vec<String>) -> Vec<String> {
+pub fn unique(own: Vec<String>) -> Vec<String> {
     let mut taken: BTreeSet<String> = own.iter().cloned().collect();
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     let unique = |name: String| {

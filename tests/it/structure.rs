@@ -78,6 +78,7 @@ fn nothing_pure_imports_the_edge() {
         "connection/",
         "desired/",
         "doctor/",
+        "init/",
         "model/",
         "plan/",
         "reconcile/",

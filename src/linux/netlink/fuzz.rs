@@ -171,7 +171,7 @@ fn reply(reply: &[u8]) {
     if let Some(request) = sock_diag::unconfirmed_request(reply) {
         assert_eq!(canonical(request.remote.ip()), request.remote.ip());
     }
-    let _ = (sock_diag::path(reply), mptcp_diag::data(reply), rtmsg::nexthop(reply));
+    let _ = (sock_diag::path(reply), mptcp_diag::data(reply), rtmsg::nexthop(reply), rtnl::link_make(reply));
     if let Some(address) = rtnl::address(reply) {
         let request = rtnl::add_address(address.index, &address);
         let again = rtnl::address(&request.body).expect("an address");

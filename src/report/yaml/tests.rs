@@ -66,7 +66,7 @@ fn each_interface_is_an_uplink() {
     for index in [6, 7] {
         names.uplinks.tables.insert(uplink_table(index.try_into().unwrap()), "lte".to_owned());
     }
-    let text = configuration(&with_uplinks(uplinks), &names).unwrap();
+    let text = configuration(&with_uplinks(uplinks), &names, ShownSysctls::All).unwrap();
     let expected = "\
 uplinks:
   eth0:
@@ -94,13 +94,14 @@ fn what_cannot_be_declared_leaves_uplinks_alone() {
     let common: (u32, &str, &[Option<&str>]) = (3, "eth0", &[Some("192.0.2.1")]);
     for odd in ["wan[1", "!wan", "wan*"] {
         let uplinks = routes(&[common, (5, odd, &[None])]);
-        let text = configuration(&with_uplinks(uplinks), &DeclaredNames::default()).unwrap();
+        let text =
+            configuration(&with_uplinks(uplinks), &DeclaredNames::default(), ShownSysctls::All).unwrap();
         assert!(!text.contains("uplinks"), "{text}");
         let comment = format!("# cannot be declared: route default dev {odd} table 868400005\n");
         assert!(text.ends_with(&comment), "{text}");
     }
     let mut uplinks = routes(&[common]);
     uplinks.routes[0].raw = vec![1];
-    let text = configuration(&with_uplinks(uplinks), &DeclaredNames::default()).unwrap();
+    let text = configuration(&with_uplinks(uplinks), &DeclaredNames::default(), ShownSysctls::All).unwrap();
     assert!(!text.contains("uplinks") && text.contains("\n# cannot be declared: route via "), "{text}");
 }

@@ -13,6 +13,7 @@ mod faults;
 mod healing;
 mod history;
 mod hostile_names;
+mod init;
 mod interrupted;
 mod json_page;
 mod kills;

@@ -85,7 +85,7 @@ fn two_providers_get_what_is_said() {
 
 #[test]
 fn an_error_looks_as_it_is_shown() {
-    let config = blocks("## A first file in five commands")[0].1.replacen("[subflow]", "[subflwo]", 1);
+    let config = blocks("## A first file")[0].1.replacen("[subflow]", "[subflwo]", 1);
     let folder = tempfile::TempDir::new().expect("a folder");
     fs::write(folder.path().join("10-laptop.yaml"), config).expect("written");
     let mut check = program();
@@ -96,9 +96,7 @@ fn an_error_looks_as_it_is_shown() {
 /// The state that was saved before is there again after the commands that go back.
 #[test]
 fn the_first_file_does_what_is_said_and_can_be_taken_back() {
-    let [config, commands, shown] = &blocks("## A first file in five commands")[..] else {
-        panic!("three blocks")
-    };
+    let [config, commands, shown] = &blocks("## A first file")[..] else { panic!("three blocks") };
     let going_back = &blocks("## Questions")[0].1;
     let (save, go_back) = going_back.split_once('\n').expect("lines");
     let namespace = Namespace::new();

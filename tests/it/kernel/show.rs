@@ -22,10 +22,16 @@ fn json(namespace: &Namespace, arguments: &[&str]) -> Value {
     serde_json::from_str(&show(namespace, &all).expect(0).stdout).expect("one document")
 }
 
-/// Whatever there is, as YAML and applied, changes nothing.
+/// Whatever there is, as YAML and applied, changes nothing, with and without what has its default.
 #[track_caller]
 fn is_a_fixed_point(namespace: &Namespace) -> String {
-    let yaml = show(namespace, &["--format", "yaml"]).expect(0).stdout;
+    applied_changes_nothing(namespace, &["--all", "--format", "yaml"]);
+    applied_changes_nothing(namespace, &["--format", "yaml"])
+}
+
+#[track_caller]
+fn applied_changes_nothing(namespace: &Namespace, options: &[&str]) -> String {
+    let yaml = show(namespace, options).expect(0).stdout;
     let (table, limits) = (namespace.endpoints(), namespace.limits());
     let planned = namespace.apply(&yaml, &["--dry-run"]).expect(0);
     assert_eq!(planned.stdout, "no changes\n", "of\n{yaml}");
@@ -102,6 +108,62 @@ fn as_yaml_it_plans_no_change() {
         assert!(yaml.contains(&format!("# cannot be declared: {comment}\n")), "no {comment} in\n{yaml}");
     }
     assert_eq!(namespace.endpoints().len(), 8);
+}
+
+/// Rows have the names of their interfaces, also where they name none; what is as in a new namespace is left out.
+#[test]
+fn yaml_has_names_of_interfaces_and_no_defaults() {
+    let namespace = Namespace::new();
+    namespace.links(&[("eth7", "eth0"), ("a*b", "_odd")]);
+    namespace.ip_batch(
+        "address add 10.0.0.1/24 dev eth7\naddress add 10.0.1.1/24 dev eth0\naddress add 10.0.2.1/24 dev a*b\n\
+         mptcp endpoint add 10.0.0.1 id 9 subflow dev eth7\nmptcp endpoint add 10.0.0.2 dev eth7 signal\n\
+         mptcp endpoint add 10.0.1.1 signal\nmptcp endpoint add 10.0.2.1 signal\nmptcp endpoint add 10.9.9.9 signal\n",
+    );
+    namespace.sh("echo 9 >/proc/sys/net/mptcp/stale_loss_cnt");
+    let yaml = is_a_fixed_point(&namespace);
+    let odd = namespace.sh("ip -o link show dev 'a*b' | cut -d: -f1");
+    let expected = format!(
+        "\
+version: 1
+limits:
+  subflows: 2
+  add-addr-accepted: 0
+sysctls:
+  stale_loss_cnt: 9
+endpoints:
+  eth7:
+    address: 10.0.0.1
+    dev: eth7
+    id: 9
+    flags:
+    - subflow
+  eth7-2:
+    address: 10.0.0.2
+    dev: eth7
+    id: 10
+    flags:
+    - signal
+  eth0:
+    address: 10.0.1.1
+    id: 11
+    flags:
+    - signal
+  if-{}:
+    address: 10.0.2.1
+    id: 12
+    flags:
+    - signal
+  id-13:
+    address: 10.9.9.9
+    id: 13
+    flags:
+    - signal
+",
+        odd.trim()
+    );
+    assert_eq!(yaml, expected);
+    assert!(show(&namespace, &["--all", "--format", "yaml"]).expect(0).stdout.contains("\n  enabled: 1\n"));
 }
 
 /// An endpoint of one's own whose interface is gone is not taken for one that is no longer declared.
