@@ -6,8 +6,8 @@
 # The options of a command; none is that which applies.
 _mptcp_apply_options() {
     case $1 in
-    "") echo "-n --dry-run --rehearse --diff --detailed-exitcode --wait --strict -w --watch --resync --netns --format --color -q --quiet -v --verbose --root-dir -h --help -V --version" ;;
-    check) echo "--strict --format --color -q --quiet -v --verbose --root-dir -h --help" ;;
+    "") echo "-n --dry-run --rehearse --diff --detailed-exitcode --wait --strict -w --watch --resync --metrics --netns --format --color -q --quiet -v --verbose --root-dir -h --help -V --version" ;;
+    check) echo "--strict --merged --each --format --color -q --quiet -v --verbose --root-dir -h --help" ;;
     status) echo "--detailed-exitcode --netns --format --color -q --quiet -v --verbose --root-dir -h --help" ;;
     show) echo "--connections --all --id --netns --format --color -q --quiet -v --verbose --root-dir -h --help" ;;
     try) echo "--timeout --confirm-with --strict --netns --format --color -q --quiet -v --verbose --root-dir -h --help" ;;
@@ -15,6 +15,8 @@ _mptcp_apply_options() {
     monitor) echo "--netns --format --color -q --quiet -v --verbose --root-dir -h --help" ;;
     connection) echo "--netns --format --color -q --quiet -v --verbose --root-dir -h --help" ;;
     renew) echo "-n --dry-run --force --netns --format --color -q --quiet -v --verbose --root-dir -h --help" ;;
+    history) echo "--netns --format --color -q --quiet -v --verbose --root-dir -h --help" ;;
+    init) echo "--client --server --netns --format --color -q --quiet -v --verbose --root-dir -h --help" ;;
     schema) echo "--format --color -q --quiet -v --verbose --root-dir -h --help" ;;
     esac
 }
@@ -24,6 +26,7 @@ _mptcp_apply_value() {
     case $1:$2 in
     *:--wait) echo "" ;;
     *:--resync) echo "" ;;
+    *:--metrics) echo "@files" ;;
     *:--netns) echo "@netns" ;;
     :--format) echo "text json" ;;
     *:--color) echo "auto always never" ;;
@@ -40,6 +43,8 @@ _mptcp_apply_value() {
     monitor:--format) echo "text json" ;;
     connection:--format) echo "text json" ;;
     renew:--format) echo "text json" ;;
+    history:--format) echo "text json yaml" ;;
+    init:--format) echo "text json yaml" ;;
     schema:--format) echo "text json" ;;
     *) return 1 ;;
     esac
@@ -48,7 +53,7 @@ _mptcp_apply_value() {
 # What may stand in the place of an argument of a command.
 _mptcp_apply_argument() {
     case $1:$2 in
-    :0) echo "check status show try doctor monitor connection renew schema help @files" ;;
+    :0) echo "check status show try doctor monitor connection renew history init schema help @files" ;;
     :*) echo "@files" ;;
     check:*) echo "@files" ;;
     status:*) echo "@files" ;;
@@ -57,7 +62,7 @@ _mptcp_apply_argument() {
     connection:0) echo "@tokens" ;;
     connection:1) echo "announce remove create destroy set" ;;
     renew:*) echo "@endpoints" ;;
-    help:0) echo "check status show try doctor monitor connection renew schema help" ;;
+    help:0) echo "check status show try doctor monitor connection renew history init schema help" ;;
     esac
 }
 
@@ -107,7 +112,7 @@ _mptcp_apply() {
             [[ $option != --netns ]] || netns=(--netns "$word")
             option=''
         elif [[ -n $only_arguments || $word != -?* ]]; then
-            if [[ -z $verb && $count -eq 0 && " check status show try doctor monitor connection renew schema help " == *" $word "* ]]; then
+            if [[ -z $verb && $count -eq 0 && " check status show try doctor monitor connection renew history init schema help " == *" $word "* ]]; then
                 verb=$word
             else
                 ((count += 1))

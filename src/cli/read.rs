@@ -96,7 +96,9 @@ fn misuse(cli: &Cli, verb: Option<&str>) -> Option<String> {
         }
         _ if !only.is_empty() && !verb.is_some_and(|verb| only.contains(&verb)) => {
             let format = format.to_possible_value()?;
-            Some(format!("only `{}` takes `--format {}`", only.join("` and `"), format.get_name()))
+            let verb = if only.len() == 1 { "takes" } else { "take" };
+            let all: Vec<String> = only.iter().map(|verb| format!("`{verb}`")).collect();
+            Some(format!("only {} {verb} `--format {}`", all.join(", "), format.get_name()))
         }
         _ => None,
     }

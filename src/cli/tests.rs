@@ -93,7 +93,7 @@ fn options_may_stand_before_the_verb() {
             "--id 3 a.yaml",
             "`mptcp-apply` without a command does not take `--id`; `mptcp-apply show` takes it",
         ),
-        ("--format yaml check", "only `show` takes `--format yaml`"),
+        ("--format yaml check", "only `show`, `history`, `init` take `--format yaml`"),
         ("show --id 3 --format yaml", "`show --id` writes no YAML"),
     ] {
         let said = read(line).expect_err(line).to_string();

@@ -110,7 +110,7 @@ fn words(arg: &Arg, verb: &str) -> Words {
         ("id", _) => Words::Kind("ids"),
         ("token", _) => Words::Kind("tokens"),
         ("names", _) => Words::Kind("endpoints"),
-        (_, ValueHint::AnyPath) => Words::Kind("files"),
+        (_, ValueHint::AnyPath | ValueHint::FilePath) => Words::Kind("files"),
         (_, ValueHint::DirPath) => Words::Kind("folders"),
         (_, ValueHint::CommandString) => Words::Kind("programs"),
         (_, ValueHint::Other) => Words::Unknown,
