@@ -94,9 +94,9 @@ fn tips_do_not_mislead() {
         // One that helps stays.
         (&["--dry-ran"], "-- --dry-ran", "a similar argument exists: '--dry-run'"),
         // An option of another command names that.
-        (&["--timeout", "3", "a.yaml"], "similar", "`--timeout` is an option of `try`"),
-        (&["status", "--strict"], "similar", "`--strict` is an option of applying, and of `check`, `try`"),
-        (&["check", "--watch"], "similar", "`--watch` is an option of applying, without a subcommand"),
+        (&["--timeout", "3", "a.yaml"], "similar", "`mptcp-apply try` takes it"),
+        (&["status", "--strict"], "similar", "`mptcp-apply` without a command, `mptcp-apply check`, `mptcp-apply try` take it"),
+        (&["check", "--watch"], "similar", "`mptcp-apply` without a command takes it"),
     ] {
         let said = with(arguments).expect(64).stderr;
         assert!(!said.contains(wrong) && said.contains(right), "{arguments:?}: {said}");
@@ -153,11 +153,11 @@ fn options_without_effect_are_refused() {
         (&["show", "--all", "--id", "1"], "--id"),
         (&["show", "--connections", "--id", "1"], "--id"),
         (&["show", "--connections", "--format", "yaml"], "`--format json` has them"),
-        (&["show", "--id", "1", "--format", "yaml"], "without `--id`"),
+        (&["show", "--id", "1", "--format", "yaml"], "writes no YAML"),
         (&["show", "--format", "openmetrics"], "only `status`"),
         (&["schema", "--format", "text"], "the schema is JSON"),
         (&["monitor", "--format", "yaml"], "only `show`"),
-        (&["--strict", "status"], "no options or paths of applying"),
+        (&["--strict", "status"], "does not take `--strict`"),
     ] {
         let said = with(arguments).expect(64).stderr;
         assert!(said.starts_with("error: ") && said.contains(words), "{arguments:?}: {said}");
