@@ -12,10 +12,12 @@ mod files;
 mod healing;
 pub mod namespace;
 mod namespace_checks;
+mod settling;
 mod systemd;
 mod watch_set;
 
-pub use debounce::Debounce;
+pub use debounce::{Debounce, Edge};
 pub use events::{EventSources, Wakeup};
+pub use files::FileNews;
 pub use namespace_checks::CheckNews;
 pub use systemd::Systemd;

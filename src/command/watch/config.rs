@@ -7,7 +7,7 @@ use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{code, counted};
 use crate::watch::namespace::{Trigger, WatchedNamespace};
 
-use super::{Refused, Watch};
+use super::{Refused, Watch, attend};
 
 /// Reads the files that the watch follows.
 pub fn read(options: &Apply, common: &Common) -> Result<LoadedConfig, NoConfig> {
@@ -15,19 +15,35 @@ pub fn read(options: &Apply, common: &Common) -> Result<LoadedConfig, NoConfig> 
     LoadedConfig::load_files(&options.paths, common.root_dir(), strictness, || load::trust(true))
 }
 
+/// What reading the files led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// A new configuration, to be applied.
+    New,
+    /// None: they are as before, or invalid.
+    Same,
+    /// They may be half written, and are to be read again.
+    Postponed,
+}
+
 impl Watch<'_> {
-    /// Reads the files again. Whether there is a new configuration to apply.
-    pub fn read_files(&mut self) -> bool {
+    /// Reads the files again.
+    pub fn read_files(&mut self) -> Reading {
         // First, so that no change after reading is missed.
-        let paths = self.paths();
-        self.events.attend(&paths);
-        let unfinished = self.events.unfinished();
-        self.unfinished_until = unfinished.map(|left| self.events.elapsed() + left);
-        if unfinished.is_some() {
+        attend(&mut self.events, self.options, self.common, &self.namespaces);
+        let events = self.events.file_events();
+        let loaded = if self.events.is_writing() { None } else { Some(read(self.options, self.common)) };
+        // What was emptied or replaced meanwhile may have been read in part.
+        let Some(loaded) = loaded.filter(|_| self.events.file_events() == events) else {
             log::info!("a file is being written; it is read when it is closed");
-            return false;
-        }
-        let loaded = match read(self.options, self.common) {
+            return Reading::Postponed;
+        };
+        if self.accept(loaded) { Reading::New } else { Reading::Same }
+    }
+
+    /// Puts a configuration in force if it is a new and a valid one. Whether it is.
+    fn accept(&mut self, loaded: Result<LoadedConfig, NoConfig>) -> bool {
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(none) => {
                 if self.refuse(None, &none.diagnostic) {
