@@ -186,32 +186,12 @@ fn a_subflow_that_lives_on_is_not_renewed() {
     watcher.stop();
 }
 
-/// Nor is its endpoint removed, which would close the subflow, where a selector declares it.
-#[test]
-fn an_address_that_is_back_at_once_is_not_missed() {
-    let links = Links::new();
-    let config = "{version: 1, limits: {subflows: 4}, endpoints: {\
-                  a: {address: 10.1.1.1, flags: [subflow]}, b: {dev: c2, address: 10.1.2.11/32, flags: [subflow]}}}";
-    let (watcher, _) = Watcher::of(&links.client, config);
-    let (_server, _client) = links.connect();
-    links.wait_for_paths(&["10.1.1.1", "10.1.2.11"]);
-    let before = subflows(&links.client);
-    watcher.wait_until_idle();
-    links.client.ip_batch("address delete 10.1.2.11/24 dev c2\naddress add 10.1.2.11/24 dev c2\n");
-    watcher.wait_for_runs(2);
-    watcher.wait_until_idle();
-    assert!(watcher.runs()[1..].iter().all(|run| run["changed"] == false), "{:#?}", watcher.runs());
-    assert_eq!(subflows(&links.client), before);
-    // One that stays away is missed.
-    links.client.ip("address delete 10.1.2.11/24 dev c2");
-    wait_for_table(&links.client, &["10.1.1.1"]);
-    watcher.stop();
-}
-
 /// The kernel asked for the subflow when the endpoint was added, in vain.
 #[test]
 fn a_route_that_comes_late_is_not_waited_out() {
     let links = Links::new();
+    // Otherwise the kernel finds the server on the link, where it has no route to it.
+    links.server.sh("echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore");
     links.client.ip_batch("address delete 10.1.3.11/24 dev c3\naddress delete 10.1.3.1/24 dev c3\n");
     let config = "{version: 1, limits: {subflows: 4}, endpoints: {\
                   a: {address: 10.1.1.1, flags: [subflow]}, c: {dev: c3, family: ipv4, flags: [subflow]}}}";

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::kernel::watcher::{Watcher, addresses, endpoints, replace};
+use crate::kernel::links::{Links, subflows};
+use crate::kernel::watcher::{Watcher, addresses, endpoints, replace, wait_for_table};
 use crate::support::{Namespace, program_path, run, wait_for};
 
 /// The most passes that a burst of events may cause in any second.
@@ -187,5 +188,38 @@ fn a_storm_causes_few_passes_and_its_end_counts() {
     ] {
         assert!(least < Some(SOON), "{name}: {least:?}");
     }
+    watcher.stop();
+}
+
+/// Its endpoint is not removed, which would close the subflow. A machine that is so slow that the address is away for
+/// longer gets another try.
+#[test]
+fn an_address_that_is_back_in_a_moment_is_not_missed() {
+    const MOMENT: Duration = Duration::from_millis(60);
+    let links = Links::new();
+    let config = "{version: 1, limits: {subflows: 4}, endpoints: {\
+                  a: {address: 10.1.1.1, flags: [subflow]}, b: {dev: c2, address: 10.1.2.11/32, flags: [subflow]}}}";
+    let (watcher, _) = Watcher::of(&links.client, config);
+    let (_server, _client) = links.connect();
+    let is_in_time = || {
+        links.wait_for_paths(&["10.1.1.1", "10.1.2.11"]);
+        watcher.wait_until_idle();
+        let (before, runs) = (subflows(&links.client), watcher.count());
+        let took = links.client.sh("start=$(date +%s%N); ip address delete 10.1.2.11/24 dev c2; sleep 0.02
+             ip address add 10.1.2.11/24 dev c2; echo $((($(date +%s%N) - start) / 1000000))");
+        watcher.wait_for_runs(runs + 1);
+        watcher.wait_until_idle();
+        let is_in_time = took.trim().parse::<u128>().expect("a number") < MOMENT.as_millis();
+        if is_in_time {
+            let made = &watcher.runs()[runs..];
+            assert!(made.iter().all(|run| run["changed"] == false), "{made:#?}");
+            assert_eq!(subflows(&links.client), before);
+        }
+        is_in_time
+    };
+    assert!((0..30).any(|_| is_in_time()), "this machine is too slow");
+    // One that stays away is missed.
+    links.client.ip("address delete 10.1.2.11/24 dev c2");
+    wait_for_table(&links.client, &["10.1.1.1"]);
     watcher.stop();
 }
