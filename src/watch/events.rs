@@ -77,9 +77,14 @@ impl EventSources {
         self.files.as_ref().is_some_and(Files::is_writing)
     }
 
-    /// How many events of configuration came so far.
-    pub fn file_events(&mut self) -> u64 {
-        self.files.as_mut().map_or(0, Files::events)
+    /// How many events of configuration came so far. What they are is left for [`EventSources::file_news`].
+    pub fn file_events(&self) -> u64 {
+        self.files.as_ref().map_or(0, Files::events)
+    }
+
+    /// Whether configuration changed since that many events came.
+    pub fn has_changed_since(&self, file_events: u64) -> bool {
+        self.files.as_ref().is_some_and(|files| files.has_changed_since(file_events))
     }
 
     /// What became of files since the last call, or the last wait.
@@ -141,8 +146,15 @@ fn terminal() -> Option<OwnedFd> {
     rustix::fs::open("/dev/tty", flags, Mode::empty()).ok()
 }
 
+pub(super) fn pair() -> io::Result<(UnixStream, UnixStream)> {
+    let (here, there) = UnixStream::pair()?;
+    here.set_nonblocking(true)?;
+    there.set_nonblocking(true)?;
+    Ok((here, there))
+}
+
 /// Reads all bytes. Whether there were any.
-fn drain(mut stream: &UnixStream) -> bool {
+pub(super) fn drain(mut stream: &UnixStream) -> bool {
     let (mut bytes, mut any) = ([0; 64], false);
     while matches!(stream.read(&mut bytes), Ok(length) if length > 0) {
         any = true;

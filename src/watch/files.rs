@@ -5,20 +5,23 @@
 //! taken its place, as editors save (`a.yaml` becomes `a.yaml~`, and a new `a.yaml` is written).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::fs;
-use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::io::{self, Write};
+use std::mem;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+use crate::linux::wait;
 use crate::model::escaped_path;
 
+use super::events::{drain, pair};
 use super::watch_set::WatchSet;
 
 /// How long a file that is open for writing may be quiet before it is taken for finished.
@@ -27,24 +30,8 @@ const QUIET: Duration = Duration::from_secs(10);
 /// How long something that is gone may take to come back, and a new folder to be filled.
 const SETTLING: Duration = Duration::from_millis(200);
 
-/// Bytes for events: room for many of the largest one, 272 bytes with the longest name.
-const BUFFER_SIZE: usize = 8192;
-
-/// How many events are read at once, so that no writer keeps this busy for ever; the kernel queues as many
-/// (`fs.inotify.max_queued_events`).
-const EVENTS_MAX: usize = 16_384;
-
-/// What changes a file or folder, or replaces it. Reading does not: this program does that itself.
-const CHANGES: WatchFlags = WatchFlags::CREATE
-    .union(WatchFlags::MODIFY)
-    .union(WatchFlags::CLOSE_WRITE)
-    .union(WatchFlags::MOVED_FROM)
-    .union(WatchFlags::MOVED_TO)
-    .union(WatchFlags::DELETE)
-    .union(WatchFlags::ATTRIB)
-    .union(WatchFlags::DELETE_SELF)
-    .union(WatchFlags::MOVE_SELF)
-    .union(WatchFlags::ONLYDIR);
+/// How long the watcher's thread may take to report an event.
+const LATENESS: Duration = Duration::from_millis(1);
 
 /// What became of the watched files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,15 +54,27 @@ enum Kind {
     Other,
 }
 
-/// The files and folders that are watched.
+/// The device and the inode of a folder.
+type Identity = (u64, u64);
+
+/// The files and folders that are watched. The watcher has its own thread, which sleeps until inotify reports an event.
 pub struct Files {
-    inotify: OwnedFd,
-    /// The watched folders, and the paths that led to each, by the numbers that inotify gives them.
-    watched: BTreeMap<i32, BTreeSet<PathBuf>>,
+    watcher: RecommendedWatcher,
+    watched: BTreeMap<PathBuf, Identity>,
     /// The folders that cannot be watched.
     unwatched: BTreeSet<PathBuf>,
+    shared: Arc<Mutex<Shared>>,
+    /// Receives a byte at each event that matters.
+    changed: UnixStream,
+}
+
+/// What the watcher's thread knows.
+#[derive(Default)]
+struct Shared {
     configuration: WatchSet,
     others: WatchSet,
+    /// The folders that were moved or removed, which ends their watches.
+    gone: BTreeSet<PathBuf>,
     /// What may be half done, and how long it is waited for.
     unfinished: BTreeMap<PathBuf, (Kind, Instant)>,
     news: FileNews,
@@ -87,132 +86,165 @@ impl Files {
     /// Watches nothing yet.
     ///
     /// # Errors
-    /// When the kernel refuses inotify.
+    /// When the kernel refuses a socket or inotify.
     pub fn open() -> io::Result<Files> {
-        Ok(Files {
-            inotify: inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?,
-            watched: BTreeMap::new(),
-            unwatched: BTreeSet::new(),
-            configuration: WatchSet::default(),
-            others: WatchSet::default(),
-            unfinished: BTreeMap::new(),
-            news: FileNews::None,
-            events: 0,
-        })
+        let (changed, mut wake) = pair()?;
+        let shared = Arc::new(Mutex::new(Shared::default()));
+        let its = Arc::clone(&shared);
+        let at_event = move |event: notify::Result<Event>| {
+            if lock(&its).take_note(event) {
+                // A full socket is readable already.
+                let _ = wake.write(&[1]);
+            }
+        };
+        let watcher = notify::recommended_watcher(at_event).map_err(io::Error::other)?;
+        Ok(Files { watcher, watched: BTreeMap::new(), unwatched: BTreeSet::new(), shared, changed })
     }
 
     /// Watches what leads to these files and folders of configuration, and others, and nothing else.
     pub fn attend(&mut self, configuration: &[PathBuf], others: &[PathBuf]) {
-        // What came so far is judged by what was watched so far.
-        self.read_events();
-        (self.configuration, self.others) = (WatchSet::to(configuration), WatchSet::to(others));
-        let folders: BTreeSet<PathBuf> =
-            self.configuration.folders.union(&self.others.folders).cloned().collect();
-        let mut watched: BTreeMap<i32, BTreeSet<PathBuf>> = BTreeMap::new();
-        // A folder that is watched already keeps its number, so that nothing goes unnoticed meanwhile.
-        for folder in folders {
-            match inotify::add_watch(&self.inotify, &folder, CHANGES) {
-                Ok(number) => {
-                    self.unwatched.remove(&folder);
-                    watched.entry(number).or_default().insert(folder);
-                }
-                Err(error) if self.unwatched.insert(folder.clone()) => {
-                    log::warn!("cannot watch {}: {}", escaped_path(&folder), io::Error::from(error));
-                }
-                Err(_) => {}
-            }
+        let (configuration, others) = (WatchSet::to(configuration), WatchSet::to(others));
+        let folders: BTreeSet<PathBuf> = configuration.folders.union(&others.folders).cloned().collect();
+        let gone = {
+            let mut shared = lock(&self.shared);
+            (shared.configuration, shared.others) = (configuration, others);
+            mem::take(&mut shared.gone)
+        };
+        // A folder that is still the same one stays watched, so that nothing goes unnoticed meanwhile.
+        let stays = |folder: &PathBuf, known: &Identity| {
+            folders.contains(folder)
+                && !gone.contains(folder)
+                && identity(folder).is_ok_and(|identity| identity == *known)
+        };
+        for (folder, _) in self.watched.extract_if(.., |folder, known| !stays(folder, known)) {
+            // The kernel ends a watch itself when its folder is removed.
+            let _ = self.watcher.unwatch(&folder);
         }
-        for number in std::mem::replace(&mut self.watched, watched).into_keys() {
-            if !self.watched.contains_key(&number) {
-                // The kernel ends a watch itself when its folder is removed.
-                let _ = inotify::remove_watch(&self.inotify, number);
+        for folder in folders {
+            if !self.watched.contains_key(&folder) {
+                self.watch(folder);
             }
         }
     }
 
-    /// How many events of configuration came so far: as many before as after reading it if nothing changed meanwhile.
-    pub fn events(&mut self) -> u64 {
-        self.read_events();
-        self.events
+    /// Watches a folder; one that cannot be watched is logged once.
+    fn watch(&mut self, folder: PathBuf) {
+        // First, so that a folder that takes its place meanwhile is found to be another one.
+        let identity = identity(&folder).map_err(notify::Error::io);
+        let watched = self.watcher.watch(&folder, RecursiveMode::NonRecursive);
+        match identity.and_then(|identity| watched.map(|()| identity)) {
+            Ok(identity) => {
+                self.unwatched.remove(&folder);
+                self.watched.insert(folder, identity);
+            }
+            Err(error) if self.unwatched.insert(folder.clone()) => {
+                log::warn!("cannot watch {}: {error}", escaped_path(&folder));
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// How many events of configuration came so far, for [`Files::has_changed_since`]. The descriptor is not readable for
+    /// the sake of these any more.
+    pub fn events(&self) -> u64 {
+        drain(&self.changed);
+        lock(&self.shared).events
+    }
+
+    /// Whether configuration changed since that many events came, as it may while it is read.
+    pub fn has_changed_since(&self, events: u64) -> bool {
+        // The thread may be later still on a busy machine. Then its event calls for another reading; and a plan that
+        // removes something, as one from half a file would, is looked at twice before it is carried out (settling.rs).
+        let _ = wait::readable([self.changed.as_fd()], Some(LATENESS));
+        lock(&self.shared).events != events
     }
 
     /// Whether any configuration may be half written.
     pub fn is_writing(&self) -> bool {
-        self.unfinished.values().any(|(kind, _)| *kind == Kind::Configuration)
+        lock(&self.shared).unfinished.values().any(|(kind, _)| *kind == Kind::Configuration)
     }
 
     /// How long to wait at most for what may be half done, unless an event comes before.
     pub fn unfinished(&self) -> Option<Duration> {
-        let until = self.unfinished.values().map(|(_, until)| *until).min()?;
+        let until = lock(&self.shared).unfinished.values().map(|(_, until)| *until).min()?;
         Some(until.saturating_duration_since(Instant::now()))
     }
 
     /// What became of the files since the last call.
     pub fn take_news(&mut self) -> FileNews {
-        self.read_events();
-        let now = Instant::now();
-        if self.unfinished.extract_if(.., |_, (_, until)| *until <= now).count() > 0 {
-            self.news = FileNews::Content;
+        drain(&self.changed);
+        let (mut shared, now) = (lock(&self.shared), Instant::now());
+        if shared.unfinished.extract_if(.., |_, (_, until)| *until <= now).count() > 0 {
+            shared.news = FileNews::Content;
         }
-        std::mem::take(&mut self.news)
+        mem::take(&mut shared.news)
     }
+}
 
-    fn read_events(&mut self) {
-        let mut buffer = [MaybeUninit::uninit(); BUFFER_SIZE];
-        let mut events = Vec::new();
-        let mut reader = Reader::new(&self.inotify, &mut buffer);
-        while events.len() < EVENTS_MAX
-            && let Ok(event) = reader.next()
-        {
-            let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()).to_owned());
-            events.push((event.wd(), event.events(), name));
-        }
-        for (number, what, name) in events {
-            if what.contains(ReadFlags::QUEUE_OVERFLOW) {
-                (self.news, self.events) = (FileNews::Content, self.events + 1);
-            }
-            // None leads to a folder that is watched no more.
-            for folder in self.watched.get(&number).cloned().unwrap_or_default() {
-                let path = name.as_ref().map_or(folder.clone(), |name| folder.join(name));
-                self.take_note(path, what);
-            }
-        }
+/// Readable when something changed.
+impl AsFd for Files {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.changed.as_fd()
     }
+}
 
-    fn take_note(&mut self, path: PathBuf, what: ReadFlags) {
-        let kind = if self.configuration.reads(&path) {
+impl Shared {
+    /// Whether an event matters. Events of reading do not: this program causes them itself.
+    fn take_note(&mut self, event: notify::Result<Event>) -> bool {
+        let known = event.ok().filter(|event| !event.need_rescan());
+        let Some(Event { kind: what, paths, .. }) = known else {
+            // Some are lost, of any folder.
+            self.note_gone(Path::new("/"));
+            (self.news, self.events) = (FileNews::Content, self.events + 1);
+            return true;
+        };
+        // One with two paths repeats those of either.
+        let [path] = &paths[..] else { return false };
+        let is_gone =
+            matches!(what, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)));
+        if is_gone {
+            self.note_gone(path);
+        }
+        let kind = if self.configuration.reads(path) {
             Kind::Configuration
-        } else if self.others.concerns(&path) {
+        } else if self.others.concerns(path) {
             Kind::Other
         } else {
-            return;
+            return false;
         };
         let is_configuration = kind == Kind::Configuration;
-        self.events += u64::from(is_configuration);
-        let gone = ReadFlags::MOVED_FROM | ReadFlags::DELETE | ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF;
-        if what.intersects(ReadFlags::CLOSE_WRITE | ReadFlags::MOVED_TO) {
-            self.finish(&path);
-        } else if what.intersects(gone) {
-            self.await_end(path, kind, SETTLING);
-        } else if what.contains(ReadFlags::CREATE) {
-            let is_file = is_new_file(&path);
-            if is_configuration && !is_file && !what.contains(ReadFlags::ISDIR) {
-                // A link or a second name of a file is never closed.
-                self.finish(&path);
-            } else {
-                // A folder is filled, and a network namespace is mounted, after it is there.
-                let at_most = if is_configuration && is_file { QUIET } else { SETTLING };
-                self.await_end(path, kind, at_most);
+        match what {
+            EventKind::Access(AccessKind::Close(AccessMode::Write))
+            | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => self.finish(path),
+            _ if is_gone => self.await_end(path, kind, SETTLING),
+            EventKind::Create(created) => {
+                let is_file = is_new_file(path);
+                if is_configuration && !is_file && created != CreateKind::Folder {
+                    // A link or a second name of a file is never closed.
+                    self.finish(path);
+                } else {
+                    // A folder is filled, and a network namespace is mounted, after it is there.
+                    self.await_end(path, kind, if is_configuration && is_file { QUIET } else { SETTLING });
+                }
             }
-        } else if what.contains(ReadFlags::MODIFY) && is_configuration {
-            self.await_end(path, kind, QUIET);
-        } else if what.contains(ReadFlags::ATTRIB) && is_configuration {
-            self.news = self.news.max(FileNews::Attributes);
+            EventKind::Modify(ModifyKind::Data(_)) if is_configuration => self.await_end(path, kind, QUIET),
+            EventKind::Modify(ModifyKind::Metadata(_)) if is_configuration => {
+                self.news = self.news.max(FileNews::Attributes);
+            }
+            _ => return false,
         }
+        self.events += u64::from(is_configuration);
+        true
     }
 
-    fn await_end(&mut self, path: PathBuf, kind: Kind, at_most: Duration) {
-        self.unfinished.insert(path, (kind, Instant::now() + at_most));
+    /// Remembers that the watches of a folder, and of those in it, end.
+    fn note_gone(&mut self, path: &Path) {
+        let folders = self.configuration.folders.union(&self.others.folders);
+        self.gone.extend(folders.filter(|folder| folder.starts_with(path)).cloned());
+    }
+
+    fn await_end(&mut self, path: &Path, kind: Kind, at_most: Duration) {
+        self.unfinished.insert(path.to_owned(), (kind, Instant::now() + at_most));
     }
 
     fn finish(&mut self, path: &Path) {
@@ -221,11 +253,12 @@ impl Files {
     }
 }
 
-/// Readable when something changed.
-impl AsFd for Files {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.inotify.as_fd()
-    }
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn identity(folder: &Path) -> io::Result<Identity> {
+    fs::metadata(folder).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 fn is_new_file(path: &Path) -> bool {

@@ -34,7 +34,7 @@ impl Watch<'_> {
         let events = self.events.file_events();
         let loaded = if self.events.is_writing() { None } else { Some(read(self.options, self.common)) };
         // What was emptied or replaced meanwhile may have been read in part.
-        let Some(loaded) = loaded.filter(|_| self.events.file_events() == events) else {
+        let Some(loaded) = loaded.filter(|_| !self.events.has_changed_since(events)) else {
             log::info!("a file is being written; it is read when it is closed");
             return Reading::Postponed;
         };
