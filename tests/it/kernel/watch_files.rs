@@ -87,6 +87,10 @@ fn a_folder_may_be_swapped_again_and_again() {
         wait_for_table(&namespace, &[address]);
         fs::remove_dir_all(folder("old")).expect("removed");
     }
+    // The same one may be away for a moment.
+    fs::rename(folder("conf"), folder("away")).expect("renamed");
+    fs::rename(folder("away"), folder("conf")).expect("renamed");
+    watcher.wait_until_idle();
     // A file of the folder that is there now is heard of, too.
     replace(&folder("conf").join("a.yaml"), &endpoints(&["10.0.0.4"]));
     wait_for_table(&namespace, &["10.0.0.4"]);
