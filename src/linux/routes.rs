@@ -4,6 +4,7 @@
 //! Lists are filtered in the kernel where it can (NETLINK_GET_STRICT_CHK), since a router can have a million routes. They
 //! are filtered here too, since a kernel that does not check strictly ignores what it is asked for.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -102,17 +103,25 @@ impl Routes {
     /// # Errors
     /// When they cannot be listed.
     pub fn routing(&mut self) -> Result<Routing, Error> {
-        let mut routing = Routing::default();
-        for route in self.list(list(ALL_FAMILIES, ALL_PROTOCOLS))? {
+        let found = RefCell::new(Routing::default());
+        let default = |reply: &[u8]| {
+            let route = rtmsg::route(reply)?;
+            let mut routing = found.borrow_mut();
             routing.tables.insert(route.table);
-            let (ipv4, table) = (route.family == Family::Ipv4, route.table);
             if route.is_default() {
-                let of_hop = |Hop { interface, gateway }| DefaultRoute { ipv4, table, gateway, interface };
-                routing.defaults.extend(self.hops(&route)?.into_iter().map(of_hop));
-            } else {
-                let by_router = route.hops.iter().filter(|hop| hop.gateway.is_some());
-                routing.partial.extend(by_router.filter_map(|hop| Some((ipv4, hop.interface?))));
+                return Some(route);
             }
+            let ipv4 = route.family == Family::Ipv4;
+            let by_router = route.hops.iter().filter(|hop| hop.gateway.is_some());
+            routing.partial.extend(by_router.filter_map(|hop| Some((ipv4, hop.interface?))));
+            None
+        };
+        let defaults = self.routes(list(ALL_FAMILIES, ALL_PROTOCOLS), default)?;
+        let mut routing = found.into_inner();
+        for route in defaults {
+            let (ipv4, table) = (route.family == Family::Ipv4, route.table);
+            let of_hop = |Hop { interface, gateway }| DefaultRoute { ipv4, table, gateway, interface };
+            routing.defaults.extend(self.hops(&route)?.into_iter().map(of_hop));
         }
         // The table of a rule is in use even when it is empty.
         routing.rules = self.rules(rtmsg::rule)?.into_iter().map(|found| found.rule).collect();

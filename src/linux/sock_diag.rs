@@ -53,6 +53,8 @@ const TOTAL_RETRANS: usize = 100;
 const BYTES_ACKED: usize = 120;
 const BYTES_RECEIVED: usize = 128;
 const BYTES_SENT: usize = 200;
+/// `INET_ULP_INFO_MPTCP`
+const MPTCP: u16 = 3;
 /// `MPTCP_SUBFLOW_ATTR_*`
 const TOKEN_REMOTE: u16 = 1;
 const TOKEN_LOCAL: u16 = 2;
@@ -197,9 +199,10 @@ pub fn subflow(reply: &[u8]) -> Option<SubflowSummary> {
 /// The same with all details, and the token of the connection.
 pub fn path(reply: &[u8]) -> Option<(u32, Subflow)> {
     const INTERFACE: usize = 40;
-    let values: BTreeMap<u16, &[u8]> = mptcp(reply)?.collect();
-    let value = |kind: u16| values.get(&kind).and_then(|value| number(value)).unwrap_or(0);
-    let map_sequence = values.get(&MAP_SEQUENCE).and_then(|value| value.first_chunk().copied());
+    let mptcp = find(upper_layer(reply)?, MPTCP)?;
+    let raw = |kind: u16| find(attributes(mptcp), kind);
+    let value = |kind: u16| raw(kind).and_then(number).unwrap_or(0);
+    let map_sequence = raw(MAP_SEQUENCE).and_then(|value| value.first_chunk().copied());
     let path = Subflow {
         local: local(reply)?,
         remote: end(reply, 6, 24)?,
@@ -246,7 +249,6 @@ pub fn unconfirmed_request(reply: &[u8]) -> Option<UnconfirmedRequest> {
 
 /// The attributes of the MPTCP "upper layer protocol".
 fn mptcp(reply: &[u8]) -> Option<impl Iterator<Item = (u16, &[u8])>> {
-    const MPTCP: u16 = 3;
     Some(attributes(find(upper_layer(reply)?, MPTCP)?))
 }
 

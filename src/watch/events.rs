@@ -15,7 +15,7 @@ use signal_hook::flag;
 
 use crate::linux::{Changes, signals, wait};
 
-use super::files::Files;
+use super::files::{FileNews, Files};
 
 /// The files and signals that are watched.
 pub struct EventSources {
@@ -34,8 +34,8 @@ pub struct EventSources {
 /// What ended a wait.
 #[derive(Debug, Default)]
 pub struct Wakeup {
-    /// A file, or a folder on the way to one, may have changed.
-    pub files: bool,
+    /// What became of files, and of folders on the way to them.
+    pub files: FileNews,
     /// SIGHUP came: everything is to be read again at once.
     pub reload: bool,
     /// SIGTERM or SIGINT came, or the terminal hung up.
@@ -64,22 +64,35 @@ impl EventSources {
         Ok(EventSources { files: files.ok(), terminal, reload, end, ending, since: Instant::now() })
     }
 
-    /// Watches these files and folders from now on, and no others: their content, their replacement, and the folders and
-    /// links that lead to them. They need not exist.
-    pub fn attend(&mut self, paths: &[PathBuf]) {
+    /// Watches these files and folders of configuration from now on, and others that call for a pass: their content, their
+    /// replacement, and the folders and links that lead to them. They need not exist.
+    pub fn attend(&mut self, configuration: &[PathBuf], others: &[PathBuf]) {
         if let Some(files) = &mut self.files {
-            files.attend(paths);
+            files.attend(configuration, others);
         }
     }
 
-    /// Watches these, which include all of before; nothing goes unnoticed meanwhile.
-    pub fn attend_more(&mut self, paths: &[PathBuf]) {
-        if let Some(files) = &mut self.files {
-            files.attend_more(paths);
-        }
+    /// Whether any configuration may be half written, so that it must not be read.
+    pub fn is_writing(&self) -> bool {
+        self.files.as_ref().is_some_and(Files::is_writing)
     }
 
-    /// How long to wait at most for a file that is half written, unless an event comes before.
+    /// How many events of configuration came so far. What they are is left for [`EventSources::file_news`].
+    pub fn file_events(&self) -> u64 {
+        self.files.as_ref().map_or(0, Files::events)
+    }
+
+    /// Whether configuration changed since that many events came.
+    pub fn has_changed_since(&self, file_events: u64) -> bool {
+        self.files.as_ref().is_some_and(|files| files.has_changed_since(file_events))
+    }
+
+    /// What became of files since the last call, or the last wait.
+    pub fn file_news(&mut self) -> FileNews {
+        self.files.as_mut().map_or(FileNews::None, Files::take_news)
+    }
+
+    /// How long to wait at most for files that may be half done, unless an event comes before.
     pub fn unfinished(&self) -> Option<Duration> {
         self.files.as_ref()?.unfinished()
     }
@@ -108,7 +121,7 @@ impl EventSources {
         let mut all = vec![PollFd::new(&self.reload, PollFlags::IN), PollFd::new(&self.end, PollFlags::IN)];
         // A hangup is reported without being asked for; keys are of no interest.
         all.extend(self.terminal.as_ref().map(|terminal| PollFd::new(terminal, PollFlags::empty())));
-        let files_at = all.len();
+        let terminal_ends = all.len();
         all.extend(self.files.as_ref().map(|files| PollFd::new(files, PollFlags::IN)));
         let changes_at = all.len();
         all.extend(changes.iter().map(|one| PollFd::new(*one, PollFlags::IN)));
@@ -116,10 +129,9 @@ impl EventSources {
         wait::wait(&mut all, at_most)?;
         let ready: Vec<bool> = all.iter().map(wait::is_ready).collect();
         Ok(Wakeup {
-            files: ready[files_at..changes_at].contains(&true)
-                && self.files.as_mut().is_some_and(Files::has_changed),
+            files: self.file_news(),
             reload: ready[0] && drain(&self.reload),
-            end: ready[1..files_at].contains(&true),
+            end: ready[1..terminal_ends].contains(&true),
             changes: (0..changes.len()).filter(|index| ready[changes_at + index]).collect(),
         })
     }

@@ -1,18 +1,24 @@
-//! Watches files and folders with inotify.
+//! Watches files and folders with inotify, and knows which of them are being written.
+//!
+//! What is finished is reported at once: a file that was closed after writing or moved into its place, or a link. What may
+//! be half done is not read: a file that is written to until it is closed, and one that is gone until another one may have
+//! taken its place, as editors save (`a.yaml` becomes `a.yaml~`, and a new `a.yaml` is written).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+use crate::linux::wait;
 use crate::model::escaped_path;
 
 use super::events::{drain, pair};
@@ -21,23 +27,59 @@ use super::watch_set::WatchSet;
 /// How long a file that is open for writing may be quiet before it is taken for finished.
 const QUIET: Duration = Duration::from_secs(10);
 
-/// What the watcher's thread knows.
-#[derive(Default)]
-struct Shared {
-    watch_set: WatchSet,
-    /// The files that were written to and not closed, and when that was.
-    written: BTreeMap<PathBuf, Instant>,
+/// How long something that is gone may take to come back, and a new folder to be filled.
+const SETTLING: Duration = Duration::from_millis(200);
+
+/// How long the watcher's thread may take to report an event.
+const LATENESS: Duration = Duration::from_millis(1);
+
+/// What became of the watched files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileNews {
+    /// Nothing.
+    #[default]
+    None,
+    /// The owner or the permissions of one changed.
+    Attributes,
+    /// One was written, replaced or removed.
+    Content,
 }
+
+/// What a path is watched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It is configuration, or leads there.
+    Configuration,
+    /// It only calls for a pass.
+    Other,
+}
+
+/// The device and the inode of a folder.
+type Identity = (u64, u64);
 
 /// The files and folders that are watched. The watcher has its own thread, which sleeps until inotify reports an event.
 pub struct Files {
     watcher: RecommendedWatcher,
-    watched: BTreeSet<PathBuf>,
+    watched: BTreeMap<PathBuf, Identity>,
     /// The folders that cannot be watched.
     unwatched: BTreeSet<PathBuf>,
     shared: Arc<Mutex<Shared>>,
-    /// Receives a byte at each change.
+    /// Receives a byte at each event that matters.
     changed: UnixStream,
+}
+
+/// What the watcher's thread knows.
+#[derive(Default)]
+struct Shared {
+    configuration: WatchSet,
+    others: WatchSet,
+    /// The folders that were moved or removed, which ends their watches.
+    gone: BTreeSet<PathBuf>,
+    /// What may be half done, and how long it is waited for.
+    unfinished: BTreeMap<PathBuf, (Kind, Instant)>,
+    news: FileNews,
+    /// How many events of configuration came so far.
+    events: u64,
 }
 
 impl Files {
@@ -50,59 +92,92 @@ impl Files {
         let shared = Arc::new(Mutex::new(Shared::default()));
         let its = Arc::clone(&shared);
         let at_event = move |event: notify::Result<Event>| {
-            if its.lock().unwrap_or_else(PoisonError::into_inner).take_note(&event) {
+            if lock(&its).take_note(event) {
                 // A full socket is readable already.
                 let _ = wake.write(&[1]);
             }
         };
         let watcher = notify::recommended_watcher(at_event).map_err(io::Error::other)?;
-        Ok(Files { watcher, watched: BTreeSet::new(), unwatched: BTreeSet::new(), shared, changed })
+        Ok(Files { watcher, watched: BTreeMap::new(), unwatched: BTreeSet::new(), shared, changed })
     }
 
-    /// Watches these paths and what leads to them, and nothing else.
-    pub fn attend(&mut self, paths: &[PathBuf]) {
-        let watch_set = WatchSet::to(paths);
-        // A watch stays on the folder that a path led to, while the path can lead to another one now. So all are replaced.
-        for folder in std::mem::take(&mut self.watched) {
+    /// Watches what leads to these files and folders of configuration, and others, and nothing else.
+    pub fn attend(&mut self, configuration: &[PathBuf], others: &[PathBuf]) {
+        let (configuration, others) = (WatchSet::to(configuration), WatchSet::to(others));
+        let folders: BTreeSet<PathBuf> = configuration.folders.union(&others.folders).cloned().collect();
+        let gone = {
+            let mut shared = lock(&self.shared);
+            (shared.configuration, shared.others) = (configuration, others);
+            mem::take(&mut shared.gone)
+        };
+        // A folder that is still the same one stays watched, so that nothing goes unnoticed meanwhile.
+        let stays = |folder: &PathBuf, known: &Identity| {
+            folders.contains(folder)
+                && !gone.contains(folder)
+                && identity(folder).is_ok_and(|identity| identity == *known)
+        };
+        for (folder, _) in self.watched.extract_if(.., |folder, known| !stays(folder, known)) {
             // The kernel ends a watch itself when its folder is removed.
             let _ = self.watcher.unwatch(&folder);
         }
-        watch_set.folders.iter().for_each(|folder| self.watch(folder));
-        self.unwatched.retain(|folder| !self.watched.contains(folder));
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).watch_set = watch_set;
-    }
-
-    /// Watches these paths, which include all of before, without an end to any watch: so nothing goes unnoticed meanwhile.
-    pub fn attend_more(&mut self, paths: &[PathBuf]) {
-        let watch_set = WatchSet::to(paths);
-        let new: Vec<PathBuf> = watch_set.folders.difference(&self.watched).cloned().collect();
-        new.iter().for_each(|folder| self.watch(folder));
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).watch_set = watch_set;
+        for folder in folders {
+            if !self.watched.contains_key(&folder) {
+                self.watch(folder);
+            }
+        }
     }
 
     /// Watches a folder; one that cannot be watched is logged once.
-    fn watch(&mut self, folder: &Path) {
-        match self.watcher.watch(folder, RecursiveMode::NonRecursive) {
-            Ok(()) => {
-                self.watched.insert(folder.to_owned());
+    fn watch(&mut self, folder: PathBuf) {
+        // First, so that a folder that takes its place meanwhile is found to be another one.
+        let identity = identity(&folder).map_err(notify::Error::io);
+        let watched = self.watcher.watch(&folder, RecursiveMode::NonRecursive);
+        match identity.and_then(|identity| watched.map(|()| identity)) {
+            Ok(identity) => {
+                self.unwatched.remove(&folder);
+                self.watched.insert(folder, identity);
             }
-            Err(error) if self.unwatched.insert(folder.to_owned()) => {
-                log::warn!("cannot watch {}: {error}", escaped_path(folder));
+            Err(error) if self.unwatched.insert(folder.clone()) => {
+                log::warn!("cannot watch {}: {error}", escaped_path(&folder));
             }
             Err(_) => {}
         }
     }
 
-    /// How long to wait at most for a file that is half written: open for writing, and written to a moment ago.
-    pub fn unfinished(&self) -> Option<Duration> {
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.written.retain(|_, at| at.elapsed() < QUIET);
-        shared.written.values().map(|at| QUIET.saturating_sub(at.elapsed())).max()
+    /// How many events of configuration came so far, for [`Files::has_changed_since`]. The descriptor is not readable for
+    /// the sake of these any more.
+    pub fn events(&self) -> u64 {
+        drain(&self.changed);
+        lock(&self.shared).events
     }
 
-    /// Whether anything changed since the last call.
-    pub fn has_changed(&mut self) -> bool {
-        drain(&self.changed)
+    /// Whether configuration changed since that many events came, as it may while it is read.
+    pub fn has_changed_since(&self, events: u64) -> bool {
+        // The thread may be later still on a busy machine. Then its event calls for another reading; and a plan that
+        // removes something, as one from half a file would, is looked at twice before it is carried out (settling.rs).
+        let _ = wait::readable([self.changed.as_fd()], Some(LATENESS));
+        lock(&self.shared).events != events
+    }
+
+    /// Whether any configuration may be half written.
+    pub fn is_writing(&self) -> bool {
+        lock(&self.shared).unfinished.values().any(|(kind, _)| *kind == Kind::Configuration)
+    }
+
+    /// How long to wait at most for what may be half done, unless an event comes before.
+    pub fn unfinished(&self) -> Option<Duration> {
+        let until = lock(&self.shared).unfinished.values().map(|(_, until)| *until).min()?;
+        Some(until.saturating_duration_since(Instant::now()))
+    }
+
+    /// What became of the files since the last call.
+    pub fn take_news(&mut self) -> FileNews {
+        drain(&self.changed);
+        let (mut shared, now) = (lock(&self.shared), Instant::now());
+        if shared.unfinished.extract_if(.., |_, (_, until)| *until <= now).count() > 0 {
+            shared.news = FileNews::Content;
+        }
+        mem::take(&mut shared.news)
     }
 }
 
@@ -114,30 +189,76 @@ impl AsFd for Files {
 }
 
 impl Shared {
-    /// Whether an event calls for a pass. Events of reading do not: this program causes them itself.
-    fn take_note(&mut self, event: &notify::Result<Event>) -> bool {
-        let Ok(event) = event else { return true };
-        for path in event.paths.iter().filter(|path| self.watch_set.reads(path)) {
-            match event.kind {
-                // A link or a second name of a file is never closed.
-                EventKind::Create(_) if !is_new_file(path) => {}
-                EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_)) => {
-                    self.written.insert(path.clone(), Instant::now());
-                }
-                EventKind::Access(AccessKind::Close(AccessMode::Write))
-                | EventKind::Remove(_)
-                | EventKind::Modify(ModifyKind::Name(_)) => {
-                    self.written.remove(path);
-                }
-                _ => {}
-            }
-        }
-        let changes = match event.kind {
-            EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
-            _ => true,
+    /// Whether an event matters. Events of reading do not: this program causes them itself.
+    fn take_note(&mut self, event: notify::Result<Event>) -> bool {
+        let known = event.ok().filter(|event| !event.need_rescan());
+        let Some(Event { kind: what, paths, .. }) = known else {
+            // Some are lost, of any folder.
+            self.note_gone(Path::new("/"));
+            (self.news, self.events) = (FileNews::Content, self.events + 1);
+            return true;
         };
-        changes && (event.need_rescan() || event.paths.iter().any(|path| self.watch_set.concerns(path)))
+        // One with two paths repeats those of either.
+        let [path] = &paths[..] else { return false };
+        let is_gone =
+            matches!(what, EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(RenameMode::From)));
+        if is_gone {
+            self.note_gone(path);
+        }
+        let kind = if self.configuration.reads(path) {
+            Kind::Configuration
+        } else if self.others.concerns(path) {
+            Kind::Other
+        } else {
+            return false;
+        };
+        let is_configuration = kind == Kind::Configuration;
+        match what {
+            EventKind::Access(AccessKind::Close(AccessMode::Write))
+            | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => self.finish(path),
+            _ if is_gone => self.await_end(path, kind, SETTLING),
+            EventKind::Create(created) => {
+                let is_file = is_new_file(path);
+                if is_configuration && !is_file && created != CreateKind::Folder {
+                    // A link or a second name of a file is never closed.
+                    self.finish(path);
+                } else {
+                    // A folder is filled, and a network namespace is mounted, after it is there.
+                    self.await_end(path, kind, if is_configuration && is_file { QUIET } else { SETTLING });
+                }
+            }
+            EventKind::Modify(ModifyKind::Data(_)) if is_configuration => self.await_end(path, kind, QUIET),
+            EventKind::Modify(ModifyKind::Metadata(_)) if is_configuration => {
+                self.news = self.news.max(FileNews::Attributes);
+            }
+            _ => return false,
+        }
+        self.events += u64::from(is_configuration);
+        true
     }
+
+    /// Remembers that the watches of a folder, and of those in it, end.
+    fn note_gone(&mut self, path: &Path) {
+        let folders = self.configuration.folders.union(&self.others.folders);
+        self.gone.extend(folders.filter(|folder| folder.starts_with(path)).cloned());
+    }
+
+    fn await_end(&mut self, path: &Path, kind: Kind, at_most: Duration) {
+        self.unfinished.insert(path.to_owned(), (kind, Instant::now() + at_most));
+    }
+
+    fn finish(&mut self, path: &Path) {
+        self.unfinished.remove(path);
+        self.news = FileNews::Content;
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn identity(folder: &Path) -> io::Result<Identity> {
+    fs::metadata(folder).map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 fn is_new_file(path: &Path) -> bool {

@@ -72,6 +72,11 @@ impl Healing {
         self.attempts.clear();
     }
 
+    /// Endpoints that were just added before there was a way from them to any peer: they are due once there is one.
+    pub fn note_unreachable(&mut self, added: Vec<Identity>) {
+        self.unreachable.extend(added);
+    }
+
     /// When to look again at the latest.
     pub fn next(&self) -> Option<Duration> {
         self.next

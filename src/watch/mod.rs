@@ -13,12 +13,14 @@ mod healing;
 mod metrics_file;
 pub mod namespace;
 mod namespace_checks;
+mod settling;
 pub mod story;
 mod systemd;
 mod watch_set;
 
-pub use debounce::Debounce;
+pub use debounce::{Debounce, Edge};
 pub use events::{EventSources, Wakeup};
+pub use files::FileNews;
 pub use metrics_file::MetricsFile;
 pub use namespace_checks::CheckNews;
 pub use systemd::Systemd;

@@ -19,9 +19,10 @@ use crate::system::{Error, HostFacts, PathManager};
 
 use super::blackhole::BlackholePause;
 use super::checks::Checks;
-use super::drift;
+use super::debounce::{Debounce, Edge};
 use super::healing::{Healing, can_heal};
 use super::story::{Cause, HostView, Trigger};
+use super::{drift, settling};
 
 /// The longest pause before a failed pass is tried again.
 const RETRY_MAX: Duration = Duration::from_secs(60);
@@ -61,6 +62,8 @@ pub struct WatchedNamespace {
     /// The state after the last pass that reached its goal.
     reached: Option<State>,
     failures: u32,
+    /// Notices of its links, addresses, routes and rules.
+    pub debounce: Debounce,
     /// When to try again.
     pub retry_at: Option<Duration>,
     /// Why the last pass failed, in a line.
@@ -98,6 +101,7 @@ impl WatchedNamespace {
             blackhole: BlackholePause::default(),
             reached: None,
             failures: 0,
+            debounce: Debounce::default(),
             retry_at: None,
             trouble: None,
             hopeless: false,
@@ -141,18 +145,24 @@ impl WatchedNamespace {
         self.reached.as_ref().map_or(0, |state| state.endpoints.len())
     }
 
-    /// Makes a pass; none where the last one failed for good. `ending` ends its pauses, `now` is the time by the clock of
-    /// the watch.
+    /// Makes a pass; none where the last one failed for good, or where a later one will see more. `ending` ends its pauses,
+    /// `now` is the time by the clock of the watch.
     pub fn pass(
         &mut self,
         config: &LoadedConfig,
         (mut cause, now): (Cause, Duration),
         ending: &Arc<AtomicBool>,
     ) -> Option<Pass> {
+        let edge = self.debounce.begin(now);
         let (mut warnings, trigger) = (Vec::new(), cause.trigger);
         let entered = self.enter(&mut warnings);
         // What was tried and put back would only be tried and put back again.
         if self.hopeless && trigger != Trigger::Files {
+            return None;
+        }
+        if trigger == Trigger::Host && edge == Edge::Leading && entered.is_ok() && self.is_unsettled(config) {
+            log::info!("{}looking again in a moment: the host is changing", self.prefix());
+            self.debounce.come_again();
             return None;
         }
         self.counters.last = clock::now();
@@ -217,9 +227,8 @@ impl WatchedNamespace {
         };
         // Whatever came before is seen by this pass.
         changes.hear()?;
-        let mut system = LinuxPathManager::open()?;
+        let mut system = open(&self.checks)?;
         system.hurry_when(Arc::clone(ending));
-        system.judge_uplinks_by(self.checks.health());
         let ready = ready(&self.early, &loaded.config, &mut system)?;
         let mut renewed = BTreeMap::new();
         if let Some(reached) = &self.reached {
@@ -253,6 +262,9 @@ impl WatchedNamespace {
                 log::info!("{prefix}{identity} cannot be used yet; it will be added again when it can");
             }
             self.early.extend(early);
+            let added: Vec<&Endpoint> = settling::added(&report).collect();
+            let unreachable = settling::without_way(&added, report.after.limits, &mut system);
+            self.healing.note_unreachable(unreachable);
         }
         self.aim_checks(&loaded.config, &mut system, now)?;
         Ok(report)
@@ -300,6 +312,20 @@ impl WatchedNamespace {
         }
     }
 
+    /// Whether a pass at the first of several changes would act on half of them.
+    fn is_unsettled(&mut self, loaded: &LoadedConfig) -> bool {
+        let Some(Entered { rundir, changes }) = &mut self.entered else { return false };
+        let mut look = || {
+            changes.hear()?;
+            let mut system = open(&self.checks)?;
+            let report = reconcile::reconcile(loaded, &mut system, rundir, Mode::Status)?;
+            let ready = ready(&self.early, &loaded.config, &mut system)?;
+            Ok::<_, Failure>(settling::is_unsettled(&report, &ready, &mut system))
+        };
+        // What went wrong, the pass reports.
+        look().unwrap_or(false)
+    }
+
     /// What log lines begin with.
     pub(super) fn prefix(&self) -> String {
         self.name.as_ref().map_or(String::new(), |name| format!("netns {}: ", escaped(name)))
@@ -327,6 +353,13 @@ impl WatchedNamespace {
         }
         self.trouble = trouble;
     }
+}
+
+/// The kernel, with what checks have found out about uplinks.
+fn open(checks: &Checks) -> Result<LinuxPathManager, Error> {
+    let mut system = LinuxPathManager::open()?;
+    system.judge_uplinks_by(checks.health());
+    Ok(system)
 }
 
 /// Writes `blackhole_timeout` again, which ends the pause, whatever the value.

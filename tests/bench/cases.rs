@@ -37,6 +37,8 @@ pub mod name {
     pub const LOOP: &str = "loop of ip";
     /// `peer.py`
     pub const PYROUTE2: &str = "pyroute2";
+    /// A shell that reads `ip monitor`.
+    pub const SCRIPT: &str = "ip monitor | sh";
 }
 
 /// The built programs, each at its place in the scene.

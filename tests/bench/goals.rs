@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::cases::name;
 use super::measure::{Figures, Measured};
-use super::{netns, planning};
+use super::{netns, planning, routing, watching};
 
 /// What a figure may be.
 #[derive(Clone, Copy)]
@@ -21,6 +21,8 @@ enum Figure {
     Ratio(&'static str, &'static str, &'static str),
     /// The same for the largest number of namespaces.
     Namespaces(&'static str, &'static str),
+    /// The median of the program in a case, in milliseconds.
+    Milliseconds(&'static str),
     /// How the instructions for declarations grow.
     Growth,
     /// The instructions for 64 declarations without warnings, those for none subtracted.
@@ -59,7 +61,7 @@ struct Goal {
 pub const SYSTEM_CALLS_MAX: u64 = 76;
 
 /// Of files, megabytes are those of 1,000,000 bytes; of memory, of 1,024 KiB, as the kernel counts it.
-const GOALS: [Goal; 14] = [
+const GOALS: [Goal; 18] = [
     Goal {
         what: "no-op / ip -batch reading",
         bound: Bound::AtMost(0.6),
@@ -89,6 +91,26 @@ const GOALS: [Goal; 14] = [
         what: "500 namespaces: loop of ip / mptcp-apply",
         bound: Bound::AtLeast(25.0),
         figure: Figure::Namespaces(name::LOOP, name::OURS),
+    },
+    Goal {
+        what: "--watch: address to endpoint, ms",
+        bound: Bound::AtMost(10.0),
+        figure: Figure::Milliseconds(watching::ADDRESS),
+    },
+    Goal {
+        what: "--watch: rename to endpoint, ms",
+        bound: Bound::AtMost(20.0),
+        figure: Figure::Milliseconds(watching::RENAMED),
+    },
+    Goal {
+        what: "--watch: write to endpoint, ms",
+        bound: Bound::AtMost(20.0),
+        figure: Figure::Milliseconds(watching::WRITTEN),
+    },
+    Goal {
+        what: "--watch: route to subflow, ms",
+        bound: Bound::AtMost(20.0),
+        figure: Figure::Milliseconds(routing::NAME),
     },
     Goal { what: "growth of planning / n log n", bound: Bound::AtMost(1.0), figure: Figure::Growth },
     Goal {
@@ -142,6 +164,7 @@ impl Goal {
                 let largest = netns::COUNTS.into_iter().max();
                 largest.and_then(|count| ratio(measured, &netns::case_name(count), one, other))
             }
+            Figure::Milliseconds(case) => ours(measured, case).map(|ours| ours.median / 1000.0),
             Figure::Growth => case(measured, planning::NAME).and_then(planning::growth),
             Figure::Judging => case(measured, planning::QUIET).and_then(planning::added),
             Figure::Planning => most(measured).and_then(|most| most.instructions).map(|count| count as f64),

@@ -16,7 +16,7 @@
 //! - `cases`: nothing to do, a first apply, one flag, another table; also with 255 endpoints in a virtual machine
 //! - `netns`: many network namespaces
 //! - `planning`: thousands of declarations
-//! - `watching`: how soon `--watch` acts
+//! - `watching`, `routing`: how soon `--watch` acts
 //! - `guard`: what is checked at every change of the program: what repeats exactly
 //!
 //! What it is not: a test. A missed goal does not end it with an error, since a loaded machine would make that a coin
@@ -31,6 +31,7 @@ mod picture;
 mod planning;
 mod process;
 mod report;
+mod routing;
 mod scene;
 mod watching;
 
@@ -203,7 +204,11 @@ fn usual(scene: &Scene, programs: &Programs, tools: &Tools, options: &Options) -
                 planning::measure(scene, programs, tools, options.rounds)?,
                 planning::measure_quiet(scene, programs, tools, options.rounds)?,
             ],
-            "watch" => watching::measure(scene, programs, options.rounds)?,
+            "watch" => {
+                let mut measured = watching::measure(scene, programs, options.rounds)?;
+                measured.push(routing::measure(scene, programs, options.rounds)?);
+                measured
+            }
             "namespaces" => netns::measure(scene, programs, tools, options.rounds)?,
             name => {
                 let case = tables.case(scene, programs, name)?;

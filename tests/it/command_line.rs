@@ -95,7 +95,11 @@ fn tips_do_not_mislead() {
         (&["--dry-ran"], "-- --dry-ran", "a similar argument exists: '--dry-run'"),
         // An option of another command names that.
         (&["--timeout", "3", "a.yaml"], "similar", "`mptcp-apply try` takes it"),
-        (&["status", "--strict"], "similar", "`mptcp-apply` without a command, `mptcp-apply check`, `mptcp-apply try` take it"),
+        (
+            &["status", "--strict"],
+            "similar",
+            "`mptcp-apply` without a command, `mptcp-apply check`, `mptcp-apply try` take it",
+        ),
         (&["check", "--watch"], "similar", "`mptcp-apply` without a command takes it"),
     ] {
         let said = with(arguments).expect(64).stderr;

@@ -8,7 +8,7 @@ use crate::model::{code, counted};
 use crate::watch::namespace::WatchedNamespace;
 use crate::watch::story::{Cause, Trigger};
 
-use super::{Refused, Watch};
+use super::{Refused, Watch, attend};
 
 /// Reads the files that the watch follows.
 pub fn read(options: &Apply, common: &Common) -> Result<LoadedConfig, NoConfig> {
@@ -16,19 +16,34 @@ pub fn read(options: &Apply, common: &Common) -> Result<LoadedConfig, NoConfig> 
     LoadedConfig::load_files(&options.paths, common.root_dir(), strictness, || load::trust(true))
 }
 
+/// What reading the files led to.
+pub enum Reading {
+    /// A new configuration, to be applied, and what changed in the files.
+    New(Cause),
+    /// None: they are as before, or invalid.
+    Same,
+    /// They may be half written, and are to be read again.
+    Postponed,
+}
+
 impl Watch<'_> {
-    /// Reads the files again. What changed in them, if there is a new configuration to apply.
-    pub fn read_files(&mut self) -> Option<Cause> {
+    /// Reads the files again.
+    pub fn read_files(&mut self) -> Reading {
         // First, so that no change after reading is missed.
-        let paths = self.paths();
-        self.events.attend(&paths);
-        let unfinished = self.events.unfinished();
-        self.unfinished_until = unfinished.map(|left| self.events.elapsed() + left);
-        if unfinished.is_some() {
+        attend(&mut self.events, self.options, self.common, &self.namespaces);
+        let events = self.events.file_events();
+        let loaded = if self.events.is_writing() { None } else { Some(read(self.options, self.common)) };
+        // What was emptied or replaced meanwhile may have been read in part.
+        let Some(loaded) = loaded.filter(|_| !self.events.has_changed_since(events)) else {
             log::info!("a file is being written; it is read when it is closed");
-            return None;
-        }
-        let loaded = match read(self.options, self.common) {
+            return Reading::Postponed;
+        };
+        self.accept(loaded).map_or(Reading::Same, Reading::New)
+    }
+
+    /// Puts a configuration in force if it is a new and a valid one. What changed then.
+    fn accept(&mut self, loaded: Result<LoadedConfig, NoConfig>) -> Option<Cause> {
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(none) => {
                 if self.refuse(None, &none.diagnostic) {

@@ -6,6 +6,7 @@ mod namespaces;
 
 use std::collections::BTreeSet;
 use std::io;
+use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,7 +20,9 @@ use crate::report::ReportContext;
 use crate::source;
 use crate::watch::namespace::WatchedNamespace;
 use crate::watch::story::{Cause, Trigger};
-use crate::watch::{Debounce, EventSources, Systemd, Wakeup};
+use crate::watch::{Debounce, EventSources, FileNews, Systemd, Wakeup};
+
+use config::Reading;
 
 use super::{Output, load};
 use metrics::Metrics;
@@ -43,7 +46,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
     }
     stream::never_wait()?;
     let mut events = EventSources::open()?;
-    events.attend(&watched_paths(options, common));
+    attend(&mut events, options, common, &[]);
     let (config, none) = match config::read(options, common) {
         Err(none) if none.exit == Exit::NoInput => (None, Some(none)),
         loaded => match load::accept(loaded, output)? {
@@ -76,8 +79,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         systemd: Systemd::from_environment(),
         metrics: options.metrics.as_deref().map(Metrics::new),
         debounce: Debounce::default(),
-        pending: Pending::default(),
-        unfinished_until: None,
+        news: FileNews::None,
         last_pass: Duration::ZERO,
         last_heartbeat: Duration::ZERO,
     };
@@ -87,13 +89,12 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
     watch.run()
 }
 
-/// The files and folders of the configuration, and with `--netns` the folder of named namespaces.
-fn watched_paths(options: &Apply, common: &Common) -> Vec<PathBuf> {
-    let mut paths = source::search_paths(&options.paths, common.root_dir());
-    if !options.netns.is_empty() {
-        paths.push(netns::FOLDER.into());
-    }
-    paths
+/// Watches the files of the configuration, and what else calls for a pass: requests of other runs, and with `--netns` the
+/// folder of named namespaces.
+fn attend(events: &mut EventSources, options: &Apply, common: &Common, namespaces: &[WatchedNamespace]) {
+    let names = (!options.netns.is_empty()).then(|| netns::FOLDER.into());
+    let others: Vec<PathBuf> = namespaces.iter().filter_map(WatchedNamespace::request).chain(names).collect();
+    events.attend(&source::search_paths(&options.paths, common.root_dir()), &others);
 }
 
 /// The state of a watch.
@@ -113,22 +114,14 @@ struct Watch<'a> {
     systemd: Systemd,
     /// With `--metrics`.
     metrics: Option<Metrics>,
+    /// Events of files; each namespace has its own.
     debounce: Debounce,
-    pending: Pending,
-    /// The time to read files that were half written.
-    unfinished_until: Option<Duration>,
+    /// What became of the files since they were read.
+    news: FileNews,
     /// The time of the last pass over all namespaces.
     last_pass: Duration,
     /// The time of the last WATCHDOG=1.
     last_heartbeat: Duration,
-}
-
-/// The events since the last pass.
-#[derive(Debug, Default)]
-struct Pending {
-    files: bool,
-    /// The numbers of namespaces.
-    namespaces: BTreeSet<usize>,
 }
 
 /// A configuration that must not be applied.
@@ -153,8 +146,7 @@ impl Watch<'_> {
             return Ok(first);
         }
         // Only now it is known where requests come in.
-        let paths = self.paths();
-        self.events.attend_more(&paths);
+        attend(&mut self.events, self.options, self.common, &self.namespaces);
         self.systemd.ready(&self.status());
         loop {
             let at_most = self.due().map(|due| due.saturating_sub(self.events.elapsed()));
@@ -178,20 +170,21 @@ impl Watch<'_> {
         }
     }
 
-    /// The files that call for a pass.
-    fn paths(&self) -> Vec<PathBuf> {
-        let requests = self.namespaces.iter().filter_map(WatchedNamespace::request);
-        watched_paths(self.options, self.common).into_iter().chain(requests).collect()
-    }
-
     /// The time of the next pass or heartbeat, if no event comes before.
     fn due(&self) -> Option<Duration> {
         let namespaces = self.namespaces.iter();
-        let retries = namespaces.flat_map(|it| [it.retry_at, it.heal_at(), it.check_at()]).flatten();
-        let unsent = self.systemd.has_unsent().then(|| self.events.elapsed() + Systemd::RETRY);
-        let others =
-            [self.debounce.due(), self.resync_at(), self.heartbeat_at(), unsent, self.unfinished_until];
+        let retries =
+            namespaces.flat_map(|it| [it.debounce.due(), it.retry_at, it.heal_at(), it.check_at()]).flatten();
+        let now = self.events.elapsed();
+        let unsent = self.systemd.has_unsent().then(|| now + Systemd::RETRY);
+        let unfinished = self.events.unfinished().map(|left| now + left);
+        let others = [self.files_at(), self.resync_at(), self.heartbeat_at(), unsent, unfinished];
         others.into_iter().flatten().chain(retries).min()
+    }
+
+    /// When to read files that changed. While one is being written, that is once it is closed.
+    fn files_at(&self) -> Option<Duration> {
+        self.debounce.due().filter(|_| !self.events.is_writing())
     }
 
     fn resync_at(&self) -> Option<Duration> {
@@ -205,16 +198,21 @@ impl Watch<'_> {
 
     /// Remembers what a wakeup reports, for the pass that follows.
     fn note(&mut self, wakeup: &Wakeup, numbers: &[usize]) {
+        let now = self.events.elapsed();
         for number in wakeup.changes.iter().filter_map(|index| numbers.get(*index)) {
             // The pass reads everything, so the notices themselves are not needed.
             if let Some(Err(error)) = self.namespaces[*number].changes().map(Changes::hear) {
                 log::warn!("{error}");
                 self.namespaces[*number].leave();
             }
-            self.pending.namespaces.insert(*number);
+            self.namespaces[*number].debounce.note(now);
         }
-        self.pending.files |= wakeup.files;
-        if wakeup.files || !wakeup.changes.is_empty() {
+        self.note_files(wakeup.files);
+    }
+
+    fn note_files(&mut self, news: FileNews) {
+        if news != FileNews::None {
+            self.news = self.news.max(news);
             self.debounce.note(self.events.elapsed());
         }
     }
@@ -232,18 +230,17 @@ impl Watch<'_> {
             let namespaces = (0..).zip(&self.namespaces);
             namespaces.filter(|(_, namespace)| is_due(at(namespace))).map(|(number, _)| number).collect()
         };
+        let changed = due(|it| it.debounce.due());
         let (retries, healings) = (due(|it| it.retry_at), due(WatchedNamespace::heal_at));
         let checked = self.run_checks(now);
         if !checked.is_empty() {
             self.pass(&checked, &Trigger::Check.into());
         } else if is_due(self.resync_at()) {
             self.read_and_pass(Trigger::Resync.into());
-        } else if is_due(self.unfinished_until) || (is_due(self.debounce.due()) && self.pending.files) {
+        } else if is_due(self.files_at()) {
             self.read_and_pass(Cause::same_files());
-        } else if is_due(self.debounce.due()) {
-            let numbers = std::mem::take(&mut self.pending.namespaces);
-            self.debounce.clear();
-            self.pass(&numbers, &Trigger::Host.into());
+        } else if !changed.is_empty() {
+            self.pass(&changed, &Trigger::Host.into());
         } else if !retries.is_empty() {
             self.pass(&retries, &Trigger::Retry.into());
         } else if !healings.is_empty() {
@@ -254,9 +251,23 @@ impl Watch<'_> {
         self.systemd.status(&self.status());
     }
 
-    /// Reads the files again, and makes a pass over all namespaces.
+    /// Reads the files again, and makes a pass over all namespaces, unless only files call for it, and they are being
+    /// written or have nothing new but attributes.
     fn read_and_pass(&mut self, cause: Cause) {
-        let cause = self.read_files().unwrap_or(cause);
-        self.pass_everywhere(cause);
+        self.debounce.begin(self.events.elapsed());
+        let news = mem::take(&mut self.news);
+        let reading = self.read_files();
+        // What came meanwhile is read next time.
+        let later = self.events.file_news();
+        self.note_files(later);
+        if matches!(reading, Reading::Postponed) {
+            self.note_files(news);
+        }
+        match (reading, cause.trigger) {
+            (Reading::New(cause), _) => self.pass_everywhere(cause),
+            (Reading::Postponed, Trigger::Host) => return,
+            (Reading::Same, Trigger::Host) if news == FileNews::Attributes => return,
+            _ => self.pass_everywhere(cause),
+        };
     }
 }

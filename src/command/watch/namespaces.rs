@@ -18,14 +18,13 @@ use crate::watch::CheckNews;
 use crate::watch::namespace::{Pass, WatchedNamespace};
 use crate::watch::story::{Cause, Trigger, consequence};
 
-use super::{Pending, Watch};
+use super::Watch;
 
 impl Watch<'_> {
     /// Makes a pass over all namespaces, also new ones. The worst exit code.
     pub fn pass_everywhere(&mut self, cause: Cause) -> Exit {
         self.find_namespaces();
-        (self.pending, self.last_pass) = (Pending::default(), self.events.elapsed());
-        self.debounce.clear();
+        self.last_pass = self.events.elapsed();
         self.pass(&(0..self.namespaces.len()).collect(), &cause)
     }
 

@@ -22,8 +22,11 @@ pub const HEADER: usize = 16;
 /// What follows `struct nlmsghdr` in each of the replies to one request.
 pub type Payloads = Vec<Vec<u8>>;
 
-/// What came of a request: its replies, or the kernel's refusal.
-pub type Verdict = Result<Payloads, Refusal>;
+/// What came of a request: its replies, as bytes or as something that was read from them, or the kernel's refusal.
+pub type Verdict<T = Vec<u8>> = Result<Vec<T>, Refusal>;
+
+/// Reads a reply; none where it is to be left out.
+pub type Parse<'p, T> = &'p dyn Fn(&[u8]) -> Option<T>;
 
 /// What ends the answer to a request, if it is not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,24 +39,39 @@ pub enum Ending {
     Done,
 }
 
-/// Collects the replies to one batch. Separate from the socket, so that tests can give it any bytes.
-pub struct Replies {
+/// Collects the replies to one batch, read as they come: a dump can have a million. Separate from the socket, so that
+/// tests can give it any bytes.
+pub struct Replies<'p, T = Vec<u8>> {
     first: u32,
     endings: Vec<Ending>,
-    payloads: Vec<Payloads>,
-    verdicts: Vec<Option<Verdict>>,
+    parse: Parse<'p, T>,
+    payloads: Vec<Vec<T>>,
+    verdicts: Vec<Option<Verdict<T>>>,
     /// Whether a dump was disturbed by a change.
     interrupted: Vec<bool>,
     open: usize,
     bytes: usize,
 }
 
-impl Replies {
-    /// For requests whose answers end so. `first` is the sequence number of the first one.
-    pub fn new(first: u32, endings: Vec<Ending>) -> Replies {
-        let count = endings.len();
-        let (payloads, verdicts) = (vec![Payloads::new(); count], vec![None; count]);
-        Replies { first, endings, payloads, verdicts, interrupted: vec![false; count], open: count, bytes: 0 }
+/// Keeps the bytes of a reply.
+pub fn whole(reply: &[u8]) -> Option<Vec<u8>> {
+    Some(reply.to_vec())
+}
+
+impl Replies<'_> {
+    /// The bytes of the replies to requests whose answers end so. `first` is the sequence number of the first one.
+    pub fn new(first: u32, endings: Vec<Ending>) -> Replies<'static> {
+        Replies::parsed(first, endings, &whole)
+    }
+}
+
+impl<T> Replies<'_, T> {
+    /// The same, with each reply read by `parse`.
+    pub fn parsed(first: u32, endings: Vec<Ending>, parse: Parse<'_, T>) -> Replies<'_, T> {
+        let open = endings.len();
+        let payloads = endings.iter().map(|_| Vec::new()).collect();
+        let verdicts = endings.iter().map(|_| None).collect();
+        Replies { first, endings, parse, payloads, verdicts, interrupted: vec![false; open], open, bytes: 0 }
     }
 
     /// How many requests have no verdict yet.
@@ -62,7 +80,7 @@ impl Replies {
     }
 
     /// One verdict for each request that has one, in their order.
-    pub fn into_verdicts(self) -> Vec<Verdict> {
+    pub fn into_verdicts(self) -> Vec<Verdict<T>> {
         self.verdicts.into_iter().flatten().collect()
     }
 
@@ -108,7 +126,7 @@ impl Replies {
             return self.close(index, Ending::Done, verdict(errno, || ExtendedAck::parse(tlvs, &[])));
         }
         if message.kind != u16::from(Nlmsg::Noop) {
-            self.payloads[index].push(message.payload.to_vec());
+            self.payloads[index].extend((self.parse)(message.payload));
             if self.endings[index] == Ending::Reply {
                 return self.close(index, Ending::Reply, Ok(()));
             }

@@ -11,7 +11,7 @@ use neli::consts::socket::{Msg, NlFamily};
 use neli::socket::NlSocket;
 
 use crate::linux::netlink::Request;
-use crate::linux::netlink::decode::{Ending, Replies, Verdict};
+use crate::linux::netlink::decode::{Ending, Parse, Replies, Verdict, whole};
 use crate::system::{Errno, Error};
 
 /// How often a dump is tried that a change disturbs each time.
@@ -77,12 +77,16 @@ impl Netlink {
     /// # Errors
     /// When an answer is lost or damaged. Which requests were carried out is unknown then.
     pub fn transact(&mut self, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
+        self.exchange(requests, &whole)
+    }
+
+    fn exchange<T>(&mut self, requests: &[Request], parse: Parse<'_, T>) -> Result<Vec<Verdict<T>>, Error> {
         let mut verdicts = Vec::with_capacity(requests.len());
         if requests.iter().any(|request| request.ending() == Ending::Acknowledgement) {
             self.ask_for_explanations()?;
         }
         for batch in requests.chunks(BATCH_MAX) {
-            let answers = self.send(batch).and_then(|first| self.receive(first, batch));
+            let answers = self.send(batch).and_then(|first| self.receive(first, batch, parse));
             if answers.is_err() {
                 // Late answers would be taken for those to the next requests.
                 self.socket = socket(self.family, self.checking)?;
@@ -99,11 +103,20 @@ impl Netlink {
     /// # Errors
     /// When that happened [`DUMP_ATTEMPTS`] times. `what` completes the sentence "cannot ...".
     pub fn read(&mut self, what: &'static str, requests: &[Request]) -> Result<Vec<Verdict>, Error> {
+        self.read_by(what, requests, &whole)
+    }
+
+    fn read_by<T>(
+        &mut self,
+        what: &'static str,
+        requests: &[Request],
+        parse: Parse<'_, T>,
+    ) -> Result<Vec<Verdict<T>>, Error> {
         let disturbed =
-            |verdict: &Verdict| verdict.as_ref().is_err_and(|refusal| refusal.errno == Errno::EINTR);
+            |verdict: &Verdict<T>| verdict.as_ref().is_err_and(|refusal| refusal.errno == Errno::EINTR);
         let mut lost = None;
         for _ in 0..DUMP_ATTEMPTS {
-            match self.transact(requests) {
+            match self.exchange(requests, parse) {
                 Ok(verdicts) if verdicts.iter().any(disturbed) => {}
                 Ok(verdicts) => return Ok(verdicts),
                 Err(error) => lost = Some(error),
@@ -124,9 +137,8 @@ impl Netlink {
         request: Request,
         parse: impl Fn(&[u8]) -> Option<T>,
     ) -> Result<Vec<T>, Error> {
-        let verdicts: Result<Vec<_>, _> = self.read(what, &[request])?.into_iter().collect();
-        let replies = verdicts.map_err(|refusal| Error::Refused(what, refusal))?;
-        Ok(replies.iter().flatten().filter_map(|reply| parse(reply)).collect())
+        let verdict = self.read_by(what, &[request], &parse)?.pop();
+        verdict.unwrap_or_else(|| Ok(Vec::new())).map_err(|refusal| Error::Refused(what, refusal))
     }
 
     /// Sends one request.
@@ -169,8 +181,13 @@ impl Netlink {
         }
     }
 
-    fn receive(&mut self, first: u32, batch: &[Request]) -> Result<Vec<Verdict>, Error> {
-        let mut replies = Replies::new(first, batch.iter().map(Request::ending).collect());
+    fn receive<T>(
+        &mut self,
+        first: u32,
+        batch: &[Request],
+        parse: Parse<'_, T>,
+    ) -> Result<Vec<Verdict<T>>, Error> {
+        let mut replies = Replies::parsed(first, batch.iter().map(Request::ending).collect(), parse);
         while replies.open() > 0 {
             let received = self.socket.recv(&mut self.buffer, Msg::DONTWAIT | Msg::TRUNC);
             let length = match received {
