@@ -153,8 +153,8 @@ impl Files {
 
     /// Whether configuration changed since that many events came, as it may while it is read.
     pub fn has_changed_since(&self, events: u64) -> bool {
-        // The thread may be later still on a busy machine. Then its event calls for another reading; and a plan that
-        // removes something, as one from half a file would, is looked at twice before it is carried out (settling.rs).
+        // On a busy machine the thread may be later still. Then its event calls for another reading, when the file is
+        // finished. To wait for the thread itself could take as long as others keep writing.
         let _ = wait::readable([self.changed.as_fd()], Some(LATENESS));
         lock(&self.shared).events != events
     }
