@@ -41,6 +41,8 @@ fn a_subflow_that_was_reset_comes_back() {
     links.wait_for_paths(&["10.1.1.1", "10.1.2.1"]);
     assert!(subflows(&links.client).contains(first), "the first subflow is another one");
     let lost = |op: &str| (op.to_owned(), "subflow lost".to_owned());
+    // The report is written after the subflow is there.
+    wait_for("the report", || renewals(&watcher).len() >= 2);
     // A slow machine may have asked again before the answer came.
     let steps = renewals(&watcher);
     assert_eq!(steps[..2], [lost("del-addr"), lost("add-addr")]);
