@@ -45,7 +45,7 @@ fn run(cli: &Cli) -> io::Result<Exit> {
         Some(Command::Status(options)) => command::status::run(options, &cli.common),
         Some(Command::Try(options)) => command::trial::run(options, &cli.common),
         Some(Command::Guard) => command::guard::run(&cli.common),
-        Some(Command::Monitor { netns }) => command::monitor::run(netns, &cli.common),
+        Some(Command::Monitor(within)) => command::monitor::run(&within.netns, &cli.common),
         Some(Command::Connection(options)) => command::connection::run(options, &cli.common),
         Some(Command::History(options)) => command::history::run(options, &cli.common),
         Some(Command::Renew(options)) => command::renew::run(options, &cli.common),

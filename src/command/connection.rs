@@ -34,13 +34,13 @@ pub fn run(options: &ConnectionArgs, common: &Common) -> io::Result<Exit> {
             Ok(Exit::Usage)
         }
         Ok(Some((token, operation))) => {
-            netns::in_each(&options.netns, &output, Severity::Error, refuse, |netns| {
+            netns::in_each(&options.within.netns, &output, Severity::Error, refuse, |netns| {
                 perform(token, &operation, &output, netns)
             })
         }
         Ok(None) => {
             let installed = InstalledNames::load(common, &output);
-            netns::in_each(&options.netns, &output, Severity::Warning, refuse, |netns| {
+            netns::in_each(&options.within.netns, &output, Severity::Warning, refuse, |netns| {
                 list(&installed, &output, netns).unwrap_or_else(|error| refuse(netns, error.into()))
             })
         }

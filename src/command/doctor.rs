@@ -42,7 +42,7 @@ pub fn run(options: &Doctor, common: &Common) -> io::Result<Exit> {
     let report = options.report.then(private);
     report.into_iter().for_each(|warning| output.diagnose_one(warning));
     let refuse = |netns: Option<&str>, failure| output.refuse(netns, failure);
-    netns::in_each(&options.netns, &output, Severity::Warning, refuse, |netns| {
+    netns::in_each(&options.within.netns, &output, Severity::Warning, refuse, |netns| {
         examine(netns, loaded.as_ref(), options, common, &output)
     })
 }

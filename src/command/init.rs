@@ -18,7 +18,7 @@ use super::{Output, netns};
 pub fn run(options: &Init, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let refuse = |netns: Option<&str>, failure| output.refuse(netns, failure);
-    netns::in_each(&options.netns, &output, Severity::Warning, refuse, |netns| {
+    netns::in_each(&options.within.netns, &output, Severity::Warning, refuse, |netns| {
         let survey = match survey::read(netns) {
             Ok(survey) => survey,
             Err(error) => return refuse(netns, error.into()),

@@ -25,7 +25,7 @@ pub fn run(options: &Show, common: &Common) -> io::Result<Exit> {
     let output = Output::new(common);
     let installed = InstalledNames::load(common, &output);
     let refuse = |netns: Option<&str>, failure| output.refuse(netns, failure);
-    netns::in_each(&options.netns, &output, Severity::Warning, refuse, |netns| {
+    netns::in_each(&options.within.netns, &output, Severity::Warning, refuse, |netns| {
         let observed = LinuxPathManager::open()
             .and_then(|mut system| Ok((observe(options, common.format(), &installed, &mut system)?, system)));
         match observed {

@@ -28,7 +28,7 @@ pub fn run(options: &Status, common: &Common) -> io::Result<Exit> {
     let refuse = |netns: Option<&str>, failure| output.refuse(netns, failure);
     // OpenMetrics has each family once, with the samples of all namespaces.
     let mut all = Vec::new();
-    let exit = netns::in_each(&options.netns, &output, Severity::Warning, refuse, |netns| {
+    let exit = netns::in_each(&options.within.netns, &output, Severity::Warning, refuse, |netns| {
         let status = match look(netns, &loaded) {
             Ok(status) => status,
             Err(failure) => return refuse(netns, failure),
