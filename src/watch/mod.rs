@@ -7,6 +7,7 @@ mod blackhole;
 pub mod checks;
 mod debounce;
 pub mod drift;
+mod early;
 mod events;
 mod files;
 mod healing;

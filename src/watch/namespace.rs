@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::config::{Config, LoadedConfig};
-use crate::desired::{Need, needs};
+use crate::config::LoadedConfig;
 use crate::linux::{Changes, LinuxPathManager, blackhole, clock, netns};
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::{
@@ -20,6 +19,7 @@ use crate::system::{Error, HostFacts, PathManager};
 use super::blackhole::BlackholePause;
 use super::checks::Checks;
 use super::debounce::{Debounce, Edge};
+use super::early::{ready, too_early, without_subflows};
 use super::healing::{Healing, can_heal};
 use super::story::{Cause, HostView, Trigger};
 use super::{drift, settling};
@@ -399,47 +399,4 @@ fn lost_subflows(
         log::warn!("{prefix}{identity} has no subflow, though {connections} could have one; adding it again");
     }
     due.into_iter().map(|(identity, lacking)| (identity, Reason::SubflowLost(lacking))).collect()
-}
-
-/// The needs of exact declarations without a port. One with a port needs its address to be added at all.
-fn portless(config: &Config) -> impl Iterator<Item = Need<'_>> {
-    needs(config).filter(|need| need.identity.port.is_none())
-}
-
-/// Those endpoints that the table has although their address cannot be used.
-fn too_early(config: &Config, state: &State, facts: &mut dyn HostFacts) -> Result<BTreeSet<Identity>, Error> {
-    let mut early = BTreeSet::new();
-    for need in portless(config).filter(|need| state.endpoint(need.identity).is_some()) {
-        if !need.is_met(facts)? {
-            early.insert(need.identity);
-        }
-    }
-    Ok(early)
-}
-
-/// Those of the early endpoints whose address can be used now.
-fn ready(
-    early: &BTreeSet<Identity>,
-    config: &Config,
-    facts: &mut dyn HostFacts,
-) -> Result<BTreeSet<Identity>, Error> {
-    let mut ready = BTreeSet::new();
-    for need in portless(config).filter(|need| early.contains(&need.identity)) {
-        if need.is_met(facts)? {
-            ready.insert(need.identity);
-        }
-    }
-    Ok(ready)
-}
-
-/// Those that no connection uses: an address may have gone and come back so soon that the subflows outlived it.
-fn without_subflows(ready: &BTreeSet<Identity>, system: &mut dyn PathManager) -> BTreeSet<Identity> {
-    if ready.is_empty() {
-        return BTreeSet::new();
-    }
-    let subflows = system.subflows().unwrap_or_default();
-    let used = |identity: &&Identity| {
-        subflows.iter().any(|subflow| subflow.established && subflow.local == identity.address)
-    };
-    ready.iter().filter(|identity| !used(identity)).copied().collect()
 }
