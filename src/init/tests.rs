@@ -14,15 +14,7 @@ fn link(number: u32, name: &str, kind: &str, addresses: &[&str], metric: u32) ->
     };
     let default = |family| (family, MainDefault { metric, gateway: None });
     SurveyedLink {
-        interface: Interface {
-            index: number.try_into().unwrap(),
-            name: name.to_owned(),
-            altnames: Vec::new(),
-            up: true,
-            carrier: true,
-            loopback: false,
-            routerless: false,
-        },
+        interface: Interface::working(number.try_into().unwrap(), name),
         kind: kind.to_owned(),
         part_of: None,
         addresses: addresses.iter().map(own).collect(),

@@ -41,7 +41,8 @@ pub fn program(netns: Option<&str>) -> String {
     netns.map_or(word.clone(), |name| format!("{word} --netns {}", shell_word(name)))
 }
 
-/// Everything about this thread's network namespace, which `--netns` may have named, but the path manager's state, the configuration, and what was probed.
+/// Everything about this thread's network namespace, which `--netns` may have named, but the path manager's state, the
+/// configuration, and what was probed.
 pub fn examine(
     netns: Option<&str>,
     path_manager: Table,

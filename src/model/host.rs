@@ -34,6 +34,13 @@ impl Interface {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.name).chain(&self.altnames).map(String::as_str)
     }
+
+    /// One that works, for tests.
+    #[cfg(test)]
+    pub fn working(index: NonZeroU32, name: &str) -> Interface {
+        let (altnames, name) = (Vec::new(), name.to_owned());
+        Interface { index, name, altnames, up: true, carrier: true, loopback: false, routerless: false }
+    }
 }
 
 /// Whether an address can be used, and why not.

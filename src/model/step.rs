@@ -161,9 +161,7 @@ impl Reason {
             Reason::NoUplinkUp => "no uplink is up",
         }
     }
-}
 
-impl Reason {
     /// Whether a row is removed and added again only for the sake of its subflows.
     pub fn asks_again(self) -> bool {
         matches!(self, Reason::Renewed | Reason::AddedTooEarly | Reason::SubflowLost(_) | Reason::AskedFor)

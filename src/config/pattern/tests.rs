@@ -23,15 +23,7 @@ fn prefixes() {
 fn globs_and_exclusions() {
     let means = |globs: &[&str], name: &str| {
         let pattern = DevicePattern { globs: globs.iter().map(|glob| (*glob).to_owned()).collect() };
-        pattern.matches(&Interface {
-            index: std::num::NonZeroU32::MIN,
-            name: name.to_owned(),
-            altnames: Vec::new(),
-            up: true,
-            carrier: true,
-            loopback: false,
-            routerless: false,
-        })
+        pattern.matches(&Interface::working(std::num::NonZeroU32::MIN, name))
     };
     assert!(means(&["wwan*", "!wwan9"], "wwan0"));
     assert!(!means(&["wwan*", "!wwan9"], "wwan9"));

@@ -17,15 +17,7 @@ pub fn healthy() -> Evidence {
     let endpoints = vec![endpoint(1, Flags::SUBFLOW), endpoint(2, Flags::SUBFLOW)];
     let sysctls = BTreeMap::from([(Sysctl::ENABLED, SysctlValue::Number(1))]);
     let limits = Limits { subflows: 2, add_addr_accepted: 0 };
-    let interface = |number: u32| Interface {
-        index: index(number),
-        name: format!("eth{number}"),
-        altnames: Vec::new(),
-        up: true,
-        carrier: true,
-        loopback: false,
-        routerless: false,
-    };
+    let interface = |number: u32| Interface::working(index(number), &format!("eth{number}"));
     let own = |number| HostAddress {
         address: address(number),
         index: index(number.into()),

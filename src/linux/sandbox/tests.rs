@@ -5,15 +5,7 @@ use crate::model::UplinkState;
 #[test]
 fn rules_and_routes_follow_an_interface_to_another_index() {
     let index = |number: u32| NonZeroU32::new(number).expect("not 0");
-    let link = |number: u32, name: &str| Interface {
-        index: index(number),
-        name: name.to_owned(),
-        altnames: Vec::new(),
-        up: true,
-        carrier: true,
-        loopback: false,
-        routerless: false,
-    };
+    let link = |number: u32, name: &str| Interface::working(index(number), name);
     let links = [link(2, "eth0"), link(3, "eth1")];
     let mut copy = Copy {
         rtnl: Rtnl::open().expect("a socket"),

@@ -3,15 +3,7 @@ use super::*;
 use crate::model::{AddressState, Device, Endpoint, Flags};
 
 fn link(index: u32, name: &str, up: bool) -> Interface {
-    Interface {
-        index: index.try_into().unwrap(),
-        name: name.to_owned(),
-        altnames: Vec::new(),
-        up,
-        carrier: up,
-        loopback: false,
-        routerless: false,
-    }
+    Interface { up, carrier: up, ..Interface::working(index.try_into().unwrap(), name) }
 }
 
 fn address(text: &str, index: u32) -> AssignedAddress {

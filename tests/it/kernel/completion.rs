@@ -7,6 +7,8 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::process::{Child, Command, Stdio};
 
+use mptcp_apply::model::VERBS;
+
 use crate::peer::Peer;
 use crate::support::{Namespace, program_path, project, run, wait_for};
 
@@ -22,26 +24,8 @@ use Offer::{Only, With};
 
 /// What is typed, and what is offered. TOKEN is that of the live connection.
 const TABLE: &[(&str, Offer)] = &[
-    (
-        "mptcp-apply ",
-        With(
-            &[
-                "check",
-                "connection",
-                "doctor",
-                "help",
-                "monitor",
-                "renew",
-                "schema",
-                "show",
-                "status",
-                "try",
-                "edge.yaml",
-                "dir",
-            ],
-            &["guard", "--wait", "web-1"],
-        ),
-    ),
+    ("mptcp-apply ", With(&VERBS, &["guard", "--wait", "web-1"])),
+    ("mptcp-apply ", With(&["edge.yaml", "dir"], &[])),
     ("mptcp-apply sh", Only(&["show"])),
     ("mptcp-apply e", Only(&["edge.yaml"])),
     ("mptcp-apply --wa", Only(&["--wait", "--watch"])),
