@@ -75,6 +75,11 @@ impl RunDir {
         })
     }
 
+    /// Makes their folder, if it can be made. A claim says what is wrong with it.
+    pub fn prepare(&self) {
+        let _ = self.create_folder();
+    }
+
     /// Whether these are the files of the same network namespace.
     pub fn is_of(&self, other: &RunDir) -> bool {
         (&self.folder, self.namespace) == (&other.folder, other.namespace)

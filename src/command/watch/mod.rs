@@ -17,6 +17,7 @@ use crate::linux::{Changes, LinuxPathManager, rlimit, stream};
 use crate::model::Exit;
 use crate::reconcile::Failure;
 use crate::report::ReportContext;
+use crate::rundir::RunDir;
 use crate::source;
 use crate::watch::namespace::WatchedNamespace;
 use crate::watch::story::{Cause, Trigger};
@@ -46,6 +47,10 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
     }
     stream::never_wait()?;
     let mut events = EventSources::open()?;
+    if let Ok(rundir) = RunDir::of_this_namespace() {
+        // First: once the folder above it is watched, a folder that appears there is news.
+        rundir.prepare();
+    }
     attend(&mut events, options, common, &[]);
     let (config, none) = match config::read(options, common) {
         Err(none) if none.exit == Exit::NoInput => (None, Some(none)),
