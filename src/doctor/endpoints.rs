@@ -1,5 +1,8 @@
 //! Findings about the addresses and interfaces of endpoints.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 

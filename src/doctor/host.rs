@@ -1,5 +1,8 @@
 //! Findings about the path manager as a whole, the configuration, and other programs.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 
 use crate::model::{Endpoint, Step, Sysctl, SysctlValue, code, counted};

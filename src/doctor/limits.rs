@@ -1,5 +1,8 @@
 //! Findings about the two limits.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 

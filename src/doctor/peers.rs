@@ -1,5 +1,8 @@
 //! Findings about peers and the paths to them.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 

@@ -1,5 +1,8 @@
 //! Commands in remedies.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use crate::model::shell_word;

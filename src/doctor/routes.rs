@@ -1,5 +1,8 @@
 //! Findings about the routes from the addresses of endpoints.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;

@@ -1,5 +1,8 @@
 //! Findings about subflows that live connections lack.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::IpAddr;
 
 use crate::model::{Connection, Endpoint, Subflow, Token, code, counted};

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
+use crate::model::diagnostic::{Location, SourceId, Span};
 use crate::model::{
     AddressId, AddressState, Capabilities, Connection, Counters, Device, Endpoint, EndpointNames, Fallback,
     Flags, HostAddress, Identity, Interface, Limits, Routing, State, Subflow, SubflowFlags, Sysctl,
     SysctlValue, Traffic,
 };
 
-use super::super::{Configuration, Evidence, RouteCheck, Table, examine};
+use super::super::{Configuration, Declared, Evidence, RouteCheck, Table, examine};
 
 /// Two interfaces with an address and an endpoint each, and a connection that uses both.
 pub fn healthy() -> Evidence {
@@ -68,6 +69,25 @@ pub fn healthy() -> Evidence {
 pub fn codes(evidence: &Evidence) -> Vec<String> {
     let findings = examine(evidence);
     findings.iter().map(|finding| format!("{} {}", finding.severity.word(), finding.code)).collect()
+}
+
+/// The state of the made-up host.
+pub fn state(evidence: &mut Evidence) -> &mut State {
+    match &mut evidence.path_manager {
+        Table::Read(state) => state,
+        other => panic!("no state: {other:?}"),
+    }
+}
+
+/// The endpoints of a configuration, each declared at its column of one line.
+pub fn declared(names: &[&str]) -> Declared {
+    let location = |column: usize| Location { source: SourceId::new(0), span: Span::new(1, column, 0) };
+    let locations = names.iter().enumerate().map(|(at, name)| ((*name).to_owned(), location(at + 1)));
+    Declared {
+        command: "mptcp-apply x.yaml".to_owned(),
+        locations: locations.collect(),
+        ..Declared::default()
+    }
 }
 
 /// Sets a counter.

@@ -179,7 +179,7 @@ fn of_ipv6_only_what_leads_out_is_taken() {
     assert!(yaml.contains("# - eth0 fd00::7: a unique local address"), "{yaml}");
 }
 
-/// Whoever listens for MPTCP announces, unless the command line says otherwise.
+/// A host that listens for MPTCP announces its addresses, unless the command line says otherwise.
 #[test]
 fn a_listener_makes_a_server() {
     let namespace = host(&[("eth0", "192.0.2.10", "", 100), ("eth1", "198.51.100.10", "", 200)]);

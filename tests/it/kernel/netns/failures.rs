@@ -34,7 +34,7 @@ fn paths_and_broken_globs_are_usage_errors() {
     assert_eq!(named.endpoints_of("a"), [""; 0]);
 }
 
-/// An empty file, as `ip netns` leaves it where mounts are lost; a namespace of another kind; and a pipe, which nobody
+/// An empty file, as `ip netns` leaves it where mounts are lost; a namespace of another kind; and a pipe, which no process
 /// ever opens at the other end.
 #[test]
 fn what_is_no_network_namespace_is_told_with_a_remedy() {
@@ -57,7 +57,7 @@ fn a_lock_is_that_of_the_namespace() {
     let named = Named::new(["a", "b", "c"]);
     named.apply(ONE, &["--netns=b"]).expect(0);
     let other = File::open(named.lock_file()).expect("a lock file");
-    other.try_lock().expect("nobody has it");
+    other.try_lock().expect("it is free");
     let changed = ONE.replace("10.0.0.1", "10.0.0.2");
     let ran = named.apply(&changed, &["--netns=*", "--format=json"]).expect(75);
     let done = documents(&ran.stdout);

@@ -221,7 +221,7 @@ fn a_failure_in_one_is_tried_again() {
     let named = Named::new(["a", "b"]);
     named.apply(ONE, &["--netns=a"]).expect(0);
     let other = File::open(named.lock_file()).expect("a lock file");
-    other.try_lock().expect("nobody has it");
+    other.try_lock().expect("it is free");
     let changed = ONE.replace("10.0.0.1", "10.0.0.2");
     let watcher = Watcher::start(&named, &changed, &["--netns=*"]);
     watcher.await_said("netns a\nerror: another run of mptcp-apply");

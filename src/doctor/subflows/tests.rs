@@ -1,0 +1,126 @@
+use std::time::Duration;
+
+use crate::doctor::tests::fixture::{codes, count, healthy};
+use crate::doctor::{Evidence, examine};
+use crate::model::{Connection, SubflowFlags, code};
+use crate::reconcile::LiveData;
+use crate::system::{DataProgress, SubflowSummary};
+
+/// A connection that lacks what nothing is in the way of: the counters tell why.
+#[test]
+fn counters_tell_why_a_subflow_lacks() {
+    for (name, expected) in [
+        ("MPJoinSynTxBindErr", "fault added-too-early"),
+        ("MPJoinSynTxConnectErr", "fault added-too-early"),
+        ("MPJoinSynTx", "hint subflow-missing"),
+        ("MPRstRx", "hint subflow-missing"),
+    ] {
+        let mut evidence = healthy();
+        let lacking = |connection: &mut Connection| connection.subflows.truncate(1);
+        evidence.connections.iter_mut().for_each(lacking);
+        count(&mut evidence, name, 5);
+        assert_eq!(codes(&evidence), [expected], "{name}");
+    }
+}
+
+/// Only a request that is under way asks. A connection that is closing has had its subflow.
+#[test]
+fn a_closing_connection_lacks_nothing() {
+    const FIN_WAIT_2: u8 = 5;
+    const CLOSE_WAIT: u8 = 8;
+    const SYN_SENT: u8 = 2;
+    let with = |first: u8, second: u8| {
+        let mut evidence = healthy();
+        for (subflow, state) in evidence.connections[0].subflows.iter_mut().zip([first, second]) {
+            (subflow.state, subflow.traffic.retransmitted) = (state, 1);
+        }
+        codes(&evidence)
+    };
+    for closing in [FIN_WAIT_2, CLOSE_WAIT] {
+        assert_eq!(with(closing, closing), [""; 0]);
+        assert_eq!(with(1, closing), [""; 0]);
+    }
+    assert_eq!(with(1, SYN_SENT), ["fault joins-unanswered"]);
+}
+
+/// The kernel opens more subflows only once something was said.
+#[test]
+fn a_silent_connection_lacks_nothing() {
+    let mut evidence = healthy();
+    evidence.connections[0].subflows.truncate(1);
+    assert_eq!(codes(&evidence), ["hint subflow-missing"]);
+    evidence.connections[0].subflows[0].flags = SubflowFlags(0b11);
+    assert_eq!(codes(&evidence), [""; 0]);
+}
+
+#[test]
+fn a_connection_within_the_host_lacks_nothing() {
+    for remote in ["127.0.0.1", "::1", "192.0.2.2"] {
+        let mut evidence = healthy();
+        evidence.connections[0].subflows.truncate(1);
+        evidence.connections[0].subflows[0].remote.set_ip(remote.parse().expect("an address"));
+        assert_eq!(codes(&evidence), [""; 0], "{remote}");
+    }
+}
+
+/// Requests that got lost since boot prove nothing about one that is missing now, and one that was sent once may be
+/// answered yet.
+#[test]
+fn only_a_request_that_is_sent_again_gets_no_answer() {
+    const SYN_SENT: u8 = 2;
+    let mut evidence = healthy();
+    count(&mut evidence, "MPJoinSynTx", 100);
+    evidence.connections[0].subflows[1].state = SYN_SENT;
+    assert_eq!(codes(&evidence), [""; 0]);
+    evidence.connections[0].subflows[1].traffic.retransmitted = 1;
+    assert_eq!(codes(&evidence), ["fault joins-unanswered"]);
+    evidence.connections[0].subflows.truncate(1);
+    assert_eq!(codes(&evidence), ["hint subflow-missing"]);
+}
+
+/// The end that receives nothing names its own buffer, and the other end that of the peer.
+#[test]
+fn data_that_stands_still_is_a_fault() {
+    const LARGER: &str = "sysctl -w net.ipv4.tcp_rmem=\"4096 8388608 33554432\"";
+    let look = |rmem_alloc, moved: u64| {
+        let data = DataProgress {
+            connection: 0x2a,
+            rcv_nxt: 7,
+            snd_una: 7,
+            write_seq: 2007,
+            rmem_alloc,
+            rcvbuf: 3_628_612,
+            wmem_queued: 4096,
+        };
+        let subflow = SubflowSummary {
+            connection: 0x2a,
+            local: [192, 0, 2, 1].into(),
+            established: true,
+            queued: 0,
+            unread: 500_000,
+            acknowledged: moved,
+            received: moved,
+            backoff: 0,
+            idle: Duration::ZERO,
+        };
+        LiveData { connections: vec![data], subflows: vec![subflow] }
+    };
+    for (rmem_alloc, end, has_cure, larger) in [
+        (3_629_824, "this host", false, true),
+        (3_629_824, "this host", true, false),
+        (0, "the peer", false, true),
+        (0, "the peer", true, true),
+    ] {
+        let mut evidence = Evidence { data: [look(rmem_alloc, 1), look(rmem_alloc, 2)], ..healthy() };
+        if has_cure {
+            count(&mut evidence, "OFOPruned", 0);
+        }
+        let findings = examine(&evidence);
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!(finding.code, code::DATA_STALLED);
+        assert!(finding.title.contains("0000002a") && finding.meaning.contains(end), "{finding:?}");
+        assert_eq!(finding.remedy.contains(LARGER), larger, "{finding:?}");
+    }
+    let moving = Evidence { data: [look(0, 1), look(0, 1)], ..healthy() };
+    assert_eq!(codes(&moving), [""; 0]);
+}
