@@ -190,7 +190,7 @@ impl Run {
             let (called, expected) = (self.called(row), effect.expected());
             if there < expected {
                 let message = format!(
-                    "{} could have a subflow from {called}, and {there} have one",
+                    "{} could have a subflow from {called}, of which {there} got one",
                     counted(expected, "connection")
                 );
                 let warning = Diagnostic::warning(code::SUBFLOW_MISSING, message)

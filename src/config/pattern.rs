@@ -364,9 +364,12 @@ fn is_glob(name: &str) -> bool {
 /// Whether a word, a name or a glob, matches a name. A glob is compiled only where its literal start matches: that takes
 /// longer than all else, and there may be thousands.
 fn is_match(word: &str, name: &str) -> bool {
-    match word.find(SPECIAL) {
-        None => word == name,
-        Some(at) => name.starts_with(&word[..at]) && Pattern::new(word).is_ok_and(|glob| glob.matches(name)),
+    let is_special = |byte: u8| SPECIAL.contains(&char::from(byte));
+    let same = word.bytes().zip(name.bytes()).take_while(|(one, other)| one == other && !is_special(*one));
+    let same = same.count();
+    match word.as_bytes().get(same) {
+        None => same == name.len(),
+        Some(next) => is_special(*next) && Pattern::new(word).is_ok_and(|glob| glob.matches(name)),
     }
 }
 

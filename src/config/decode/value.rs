@@ -250,7 +250,8 @@ pub fn suggestion(word: &str, known: &[&str]) -> Option<String> {
     let longer = known.iter().find(|known| word.len() >= STEM_MIN && known.starts_with(&word));
     let is_near = |distance, known: &str| distance <= known.len().div_ceil(3);
     // Most words are far from all that are known, which their letters show at a tenth of the cost.
-    let near = if known.iter().any(|known| is_near(least_distance(&word, known), known)) {
+    let letters = Letters::of(&word);
+    let near = if known.iter().any(|known| is_near(letters.least_distance(known), known)) {
         let distance = |known: &&&str| strsim::damerau_levenshtein(&word, &known.replace('-', "_"));
         known.iter().min_by_key(distance).filter(|nearest| is_near(distance(nearest), nearest))
     } else {
@@ -259,17 +260,35 @@ pub fn suggestion(word: &str, known: &[&str]) -> Option<String> {
     near.or(longer).map(|known| format!("did you mean `{known}`?"))
 }
 
-/// A distance that the words have at least, from how often each letter is in them. Letters share a count with some others,
-/// which only makes it less.
-fn least_distance(word: &str, known: &str) -> usize {
-    const COUNTS: u8 = 32;
-    if !(word.is_ascii() && known.is_ascii()) {
-        return 0;
+/// How often each letter is in a word. Some share a count, which only makes distances less.
+struct Letters<'w> {
+    word: &'w str,
+    counts: [u8; Letters::COUNTS],
+}
+
+impl Letters<'_> {
+    const COUNTS: usize = 32;
+
+    /// Of a word of at most 255 bytes.
+    fn of(word: &str) -> Letters<'_> {
+        let mut counts = [0; Letters::COUNTS];
+        word.bytes().for_each(|byte| counts[usize::from(byte) % Letters::COUNTS] += 1);
+        Letters { word, counts }
     }
-    let mut more = [0_i16; COUNTS as usize];
-    let slot = |byte: u8| usize::from(byte % COUNTS);
-    word.bytes().for_each(|byte| more[slot(byte)] += 1);
-    known.bytes().for_each(|byte| more[slot(if byte == b'-' { b'_' } else { byte })] -= 1);
-    let missing: u16 = more.iter().filter(|more| **more < 0).map(|fewer| fewer.unsigned_abs()).sum();
-    usize::from(missing) + word.len().saturating_sub(known.len())
+
+    /// A distance that the words have at least: what each of them has and the other one lacks.
+    fn least_distance(&self, known: &str) -> usize {
+        if !(self.word.is_ascii() && known.is_ascii()) {
+            return 0;
+        }
+        let mut left = self.counts;
+        let is_missing = |byte: u8| {
+            let count = &mut left[usize::from(if byte == b'-' { b'_' } else { byte }) % Letters::COUNTS];
+            let is_missing = *count == 0;
+            *count = count.saturating_sub(1);
+            is_missing
+        };
+        let missing = known.bytes().map(is_missing).filter(|is_missing| *is_missing).count();
+        missing + self.word.len().saturating_sub(known.len())
+    }
 }

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use crate::kernel::links::{Links, SERVICE, reset, subflows};
 use crate::kernel::watcher::Watcher;
 use crate::peer::Peer;
-use crate::support::{Namespace, Ran, program_path, run, wait_for};
+use crate::support::{Namespace, Ran, kernel_release, program_path, run, wait_for};
 
 const CONFIG: &str = "version: 1
 limits: {subflows: 2}
@@ -181,8 +181,14 @@ fn a_watch_does_it_when_asked() {
     wait_for("the reset", || links.paths().len() == 5);
     let ran = renew(&links.client, &["two"]).expect(0);
     assert!(ran.stderr.contains("closes the subflows of 1 connection; 1 can ask again"), "{}", ran.stderr);
-    assert!(ran.stdout.ends_with("two (10.1.2.1): 2 connections with a subflow\n"), "{}", ran.stdout);
-    assert_eq!(links.paths(), all);
+    if ran.stdout.ends_with("two (10.1.2.1): 2 connections with a subflow\n") {
+        assert_eq!(links.paths(), all);
+    } else {
+        // The peer may reset a subflow that joins while data arrives.
+        let is_said =
+            ran.stderr.contains("2 connections could have a subflow from two (10.1.2.1), of which 1 got one");
+        assert!(is_said && kernel_release() <= (6, 12), "{}{}", ran.stdout, ran.stderr);
+    }
     let asked = |run: &serde_json::Value| run["steps"][1]["why"] == "renewed by hand";
     wait_for("the report of the watch", || watcher.runs().iter().filter(|run| asked(run)).count() == 1);
     watcher.stop();
