@@ -365,6 +365,27 @@ fn without_inotify_it_looks_from_time_to_time() {
     watcher.stop();
 }
 
+/// Where the folder above is watched, it would be news, and call for a pass.
+#[test]
+fn the_runtime_folder_is_made_before_anything_is_watched() {
+    let namespace = Namespace::new();
+    let (path, trace) = (namespace.folder.path().join("config.yaml"), namespace.folder.path().join("trace"));
+    fs::write(&path, endpoints(&["10.0.0.1"])).expect("written");
+    let mut command = namespace.command("strace");
+    command
+        .args(["-D", "-f", "--trace=mkdir,mkdirat,inotify_add_watch", "-o"])
+        .arg(&trace)
+        .arg(program_path());
+    command.args(["--watch", "--format", "json", "--resync", "0"]).arg(&path);
+    let watcher = Watcher::run(command);
+    watcher.wait_for_runs(1);
+    watcher.stop();
+    let trace = fs::read_to_string(&trace).expect("UTF-8");
+    let first = |call: &str| trace.lines().position(|line| line.contains(call));
+    let (made, watched) = (first("/runtime\""), first("inotify_add_watch("));
+    assert!(made.is_some() && made < watched, "{trace}");
+}
+
 /// The terminal in which it was started, by script(1).
 #[test]
 fn it_ends_with_its_terminal() {
