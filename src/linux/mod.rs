@@ -10,6 +10,7 @@ pub mod claim;
 pub mod clock;
 pub mod event_listeners;
 pub mod evidence;
+mod family;
 mod interfaces;
 pub mod locks;
 pub mod lookup;

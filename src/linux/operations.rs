@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use neli::consts::socket::NlFamily;
 
 use crate::connection::SubflowAnswer;
+use crate::linux::family::find_family;
 use crate::linux::mptcp_events::{EventSocket, Received};
 use crate::linux::mptcp_pm::{self, GenlFamily};
 use crate::linux::netlink::{Netlink, Request};
-use crate::linux::path_manager::find_family;
 use crate::model::{ConnectionManager, Endpoint, Operation, Token};
 use crate::system::{Errno, Error, Refusal};
 

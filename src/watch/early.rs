@@ -3,14 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::config::Config;
-use crate::desired::{Need, needs};
+use crate::desired::needs;
 use crate::model::{Identity, State};
 use crate::system::{Error, HostFacts, PathManager};
-
-/// The needs of exact declarations without a port. One with a port needs its address to be added at all.
-fn portless(config: &Config) -> impl Iterator<Item = Need<'_>> {
-    needs(config).filter(|need| need.identity.port.is_none())
-}
 
 /// Those endpoints that the table has although their address cannot be used.
 pub fn too_early(
@@ -18,13 +13,7 @@ pub fn too_early(
     state: &State,
     facts: &mut dyn HostFacts,
 ) -> Result<BTreeSet<Identity>, Error> {
-    let mut early = BTreeSet::new();
-    for need in portless(config).filter(|need| state.endpoint(need.identity).is_some()) {
-        if !need.is_met(facts)? {
-            early.insert(need.identity);
-        }
-    }
-    Ok(early)
+    exact(config, false, |identity| state.endpoint(identity).is_some(), facts)
 }
 
 /// Those of the early endpoints whose address can be used now.
@@ -33,13 +22,24 @@ pub fn ready(
     config: &Config,
     facts: &mut dyn HostFacts,
 ) -> Result<BTreeSet<Identity>, Error> {
-    let mut ready = BTreeSet::new();
-    for need in portless(config).filter(|need| early.contains(&need.identity)) {
-        if need.is_met(facts)? {
-            ready.insert(need.identity);
+    exact(config, true, |identity| early.contains(&identity), facts)
+}
+
+/// Exact declarations without a port whose address can be used, or cannot, of those that are meant. One with a port needs
+/// its address to be added at all.
+fn exact(
+    config: &Config,
+    can_be_used: bool,
+    is_meant: impl Fn(Identity) -> bool,
+    facts: &mut dyn HostFacts,
+) -> Result<BTreeSet<Identity>, Error> {
+    let mut found = BTreeSet::new();
+    for need in needs(config).filter(|need| need.identity.port.is_none() && is_meant(need.identity)) {
+        if need.is_met(facts)? == can_be_used {
+            found.insert(need.identity);
         }
     }
-    Ok(ready)
+    Ok(found)
 }
 
 /// Those that no connection uses: an address may have gone and come back so soon that the subflows outlived it.

@@ -11,6 +11,7 @@ mod early;
 mod events;
 mod files;
 mod healing;
+mod mending;
 mod metrics_file;
 pub mod namespace;
 mod namespace_checks;

@@ -9,18 +9,17 @@ use std::time::Duration;
 use crate::config::LoadedConfig;
 use crate::linux::{Changes, LinuxPathManager, blackhole, clock, netns};
 use crate::model::diagnostic::{Diagnostic, Severity};
-use crate::model::{
-    Endpoint, EndpointNames, Exit, Identity, Reason, State, Step, Sysctl, WatchCounters, counted, escaped,
-};
+use crate::model::{Endpoint, EndpointNames, Exit, Identity, Reason, State, Step, WatchCounters, escaped};
 use crate::reconcile::{self, Failure, LockError, Mode, Record, Report, Verdict};
 use crate::rundir::RunDir;
-use crate::system::{Error, HostFacts, PathManager};
+use crate::system::{Error, HostFacts};
 
 use super::blackhole::BlackholePause;
 use super::checks::Checks;
 use super::debounce::{Debounce, Edge};
 use super::early::{ready, too_early, without_subflows};
-use super::healing::{Healing, can_heal};
+use super::healing::Healing;
+use super::mending::{end_pause, lost_subflows};
 use super::story::{Cause, HostView, Trigger};
 use super::{drift, settling};
 
@@ -360,43 +359,4 @@ fn open(checks: &Checks) -> Result<LinuxPathManager, Error> {
     let mut system = LinuxPathManager::open()?;
     system.judge_uplinks_by(checks.health());
     Ok(system)
-}
-
-/// Writes `blackhole_timeout` again, which ends the pause, whatever the value.
-fn end_pause(system: &mut LinuxPathManager, report: &mut Report, prefix: &str) {
-    let Some(sysctl) = Sysctl::named("blackhole_timeout") else { return };
-    let Ok(Some(value)) = system.sysctl(sysctl) else { return };
-    let step = Step::SetSysctl { sysctl, from: value.clone(), to: value };
-    match system.execute(&step) {
-        Ok(()) => {
-            log::warn!(
-                "{prefix}the outage is over; ending the pause of MPTCP for new connections that it caused"
-            );
-            report.carried_out(step);
-        }
-        Err(refusal) => log::warn!("{prefix}cannot end the pause of MPTCP for new connections: {refusal}"),
-    }
-}
-
-/// The endpoints from which no connection has a subflow though some could have one.
-fn lost_subflows(
-    healing: &mut Healing,
-    table: &State,
-    now: Duration,
-    system: &mut LinuxPathManager,
-    prefix: &str,
-) -> BTreeMap<Identity, Reason> {
-    // On a server, which has many connections, endpoints are often only announced.
-    let connections = if can_heal(table) { system.live_connections() } else { Ok(Vec::new()) };
-    let connections = connections.unwrap_or_else(|error| {
-        log::debug!("{error}");
-        Vec::new()
-    });
-    let reaches = |row: &Endpoint, peer| system.reaches(row, peer);
-    let due = healing.due(table, &connections, now, reaches);
-    for (identity, lacking) in &due {
-        let connections = counted(*lacking, "connection");
-        log::warn!("{prefix}{identity} has no subflow, though {connections} could have one; adding it again");
-    }
-    due.into_iter().map(|(identity, lacking)| (identity, Reason::SubflowLost(lacking))).collect()
 }

@@ -14,9 +14,9 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with, sockopt};
 
+use crate::linux::family::ask_for_family;
 use crate::linux::netlink::Netlink;
 use crate::linux::netlink::decode::Message;
-use crate::linux::path_manager::ask_for_family;
 use crate::linux::probe_socket::ProbeSocket;
 use crate::linux::{clock, interfaces, mptcp_pm, wait};
 use crate::model::{Event, Moment};
