@@ -102,10 +102,7 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
             .meaning(
                 "Subflows leave by an interface that does not have their address, and no answer comes back.",
             )
-            .remedy(match evidence.names.get(&row.identity) {
-                Some(_) => evidence.fix(&format!("dev: {on}"), ""),
-                None => readd(row, row.flags, Some(&on)),
-            });
+            .remedy(bound(evidence, row, &on));
         return Some(finding);
     };
     let on = evidence.name(own.index);
@@ -136,14 +133,23 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
 
 fn interface(evidence: &Evidence, row: &Endpoint, home: &Interface) -> Option<Finding> {
     let name = &home.name;
+    let is_below = |on: &&Interface| Some(on.index) == home.below && !on.up;
+    let below = evidence.interfaces.iter().find(is_below).map(|on| &on.name);
     let finding = if !home.up {
         Finding::fault(code::INTERFACE_DOWN, format!("{name} is down"))
             .evidence(format!("`ip link show dev {name}` has no flag UP"))
-            .remedy(format!("ip link set {name} up"))
+            .remedy(match below {
+                // The kernel sets no VLAN up on an interface that is down.
+                Some(below) => format!("ip link set {below} up\nip link set {name} up"),
+                None => format!("ip link set {name} up"),
+            })
     } else if !home.carrier {
         Finding::fault(code::NO_CARRIER, format!("{name} has no carrier"))
             .evidence(format!("`ip link show dev {name}` has no flag LOWER_UP"))
-            .remedy(format!("# connect the cable, the radio or the other end of {name}"))
+            .remedy(match below {
+                Some(below) => format!("ip link set {below} up"),
+                None => format!("# connect the cable, the radio or the other end of {name}"),
+            })
     } else {
         return None;
     };
@@ -171,7 +177,7 @@ pub fn ambiguous(evidence: &Evidence) -> Vec<Finding> {
         };
         let finding =
             finding.endpoint(evidence.label(row)).evidence(format!("`ip address`: {}", links.join(", ")));
-        Some(finding.remedy(evidence.fix(&format!("dev: {first}"), &readd(row, row.flags, Some(first)))))
+        Some(finding.remedy(bound(evidence, row, first)))
     };
     evidence.opening().filter(unbound).filter_map(finding).collect()
 }
@@ -299,6 +305,14 @@ fn rebind(evidence: &Evidence, row: &Endpoint, dev: &str) -> String {
     match (evidence.names.get(&row.identity), evidence.declared()) {
         (Some(_), Some(declared)) => declared.command.clone(),
         _ => readd(row, row.flags, Some(dev)),
+    }
+}
+
+/// How to bind an endpoint to an interface.
+pub fn bound(evidence: &Evidence, row: &Endpoint, dev: &str) -> String {
+    match evidence.names.get(&row.identity) {
+        Some(_) => evidence.fix(&format!("dev: {dev}"), &readd(row, row.flags, Some(dev))),
+        None => readd(row, row.flags, Some(dev)),
     }
 }
 

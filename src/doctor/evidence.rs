@@ -92,6 +92,8 @@ pub struct RouteCheck {
     pub by_source: Result<NonZeroU32, String>,
     /// The same with `oif DEV`, for an endpoint that is bound to an interface.
     pub by_device: Option<Result<NonZeroU32, String>>,
+    /// Whether it would leave by the interface that has the address if it were bound to that, and is not.
+    pub needs_device: bool,
 }
 
 impl RouteCheck {

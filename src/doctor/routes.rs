@@ -150,7 +150,10 @@ fn stray_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &
             evidence.label(row),
             destination(check)
         ))
-        .remedy(rule(evidence, check.source, home))
+        .remedy(match check.needs_device && evidence.rp_filter.get(&home.index) != Some(&STRICT) {
+            true => endpoints::bound(evidence, row, &home.name),
+            false => rule(evidence, check.source, home),
+        })
 }
 
 /// The command that shows the same route.

@@ -185,8 +185,8 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
         first_addresses.extend(found.source.map(canonical));
         for row in evidence.opening() {
             let source = row.identity.address;
-            let own = evidence.addresses.iter().find(|own| own.address == source);
-            if own.is_none() || source.is_ipv4() != destination.is_ipv4() {
+            let Some(own) = evidence.addresses.iter().find(|own| own.address == source) else { continue };
+            if source.is_ipv4() != destination.is_ipv4() {
                 continue;
             }
             let bound = row.dev.as_ref().map(|dev| dev.index);
@@ -195,13 +195,18 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
                 Some(index) => Some(answer(routes.get(destination, Some(source), Some(index))?)),
                 None => None,
             };
-            checks.push(RouteCheck { source, destination, peer, by_source, by_device });
+            let home = Ok(own.index);
+            let strays = bound.is_none() && by_source.is_ok() && by_source != home;
+            let needs_device =
+                strays && answer(routes.get(destination, Some(source), Some(own.index))?) == home;
+            checks.push(RouteCheck { source, destination, peer, by_source, by_device, needs_device });
         }
     }
     let mut answers = Vec::new();
     for (source, destination) in answered(evidence) {
         let by_source = answer(routes.get(destination, Some(source), None)?);
-        answers.push(RouteCheck { source, destination, peer: true, by_source, by_device: None });
+        let (by_device, needs_device) = (None, false);
+        answers.push(RouteCheck { source, destination, peer: true, by_source, by_device, needs_device });
     }
     let home = |check: &RouteCheck| {
         let row = evidence.endpoints().find(|row| row.identity.address == check.source);

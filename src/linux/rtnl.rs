@@ -247,23 +247,30 @@ fn link_header(index: Option<NonZeroU32>, flags: Iff) -> [u8; LINK_HEADER] {
 pub fn link(reply: &[u8]) -> Option<Interface> {
     let field = |at: usize| reply.get(at..at + 4).and_then(number);
     let (index, flags) = (NonZeroU32::new(field(4)?)?, field(8)?);
-    let name = find(attributes(reply.get(LINK_HEADER..)?), Ifla::Ifname)?;
-    let name = text(name);
-    let altnames = find(attributes(reply.get(LINK_HEADER..)?), Ifla::PropList).map_or(Vec::new(), |list| {
-        attributes(list)
-            .filter(|(kind, _)| Ifla::from(*kind) == Ifla::AltIfname)
-            .map(|(_, name)| text(name))
-            .collect()
-    });
+    let (mut name, mut altnames, mut below, mut is_elsewhere) = (None, Vec::new(), None, false);
+    for (kind, value) in attributes(reply.get(LINK_HEADER..)?) {
+        match Ifla::from(kind) {
+            Ifla::Ifname => name = Some(text(value)),
+            Ifla::Link => below = number(value).and_then(NonZeroU32::new),
+            // The number of another namespace, which that index is of.
+            Ifla::LinkNetnsid => is_elsewhere = true,
+            Ifla::PropList => {
+                let names = attributes(value).filter(|(kind, _)| Ifla::from(*kind) == Ifla::AltIfname);
+                altnames.extend(names.map(|(_, name)| text(name)));
+            }
+            _ => {}
+        }
+    }
     let is = |flag| Iff::from(flags).contains(flag);
     Some(Interface {
         index,
-        name,
+        name: name?,
         altnames,
         up: is(Iff::UP),
         carrier: is(Iff::LOWERUP),
         loopback: is(Iff::LOOPBACK),
         routerless: is(Iff::POINTOPOINT) || is(Iff::NOARP),
+        below: below.filter(|_| !is_elsewhere),
     })
 }
 

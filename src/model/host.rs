@@ -27,6 +27,8 @@ pub struct Interface {
     /// Whether packets reach whatever is on its link without a router or neighbour (`IFF_POINTOPOINT`, `IFF_NOARP`): PPP,
     /// modems, tunnels.
     pub routerless: bool,
+    /// The interface of this namespace that it is on top of (a VLAN), or that is the other end of its pair (`IFLA_LINK`).
+    pub below: Option<NonZeroU32>,
 }
 
 impl Interface {
@@ -38,8 +40,16 @@ impl Interface {
     /// One that works, for tests.
     #[cfg(test)]
     pub fn working(index: NonZeroU32, name: &str) -> Interface {
-        let (altnames, name) = (Vec::new(), name.to_owned());
-        Interface { index, name, altnames, up: true, carrier: true, loopback: false, routerless: false }
+        Interface {
+            index,
+            name: name.to_owned(),
+            altnames: Vec::new(),
+            up: true,
+            carrier: true,
+            loopback: false,
+            routerless: false,
+            below: None,
+        }
     }
 }
 

@@ -39,6 +39,7 @@ impl Host {
             carrier: true,
             loopback: false,
             routerless: false,
+            below: None,
         };
         let addresses = vec![
             address(0, "192.0.2.10"),

@@ -30,6 +30,7 @@ pub fn healthy() -> Evidence {
         peer: true,
         by_source: Ok(index(number.into())),
         by_device: Some(Ok(index(number.into()))),
+        needs_device: false,
     };
     let counters =
         [("MPCapableSYNTX", 1), ("MPCapableSYNACKRX", 1), ("MPJoinSynTx", 1), ("MPJoinSynAckRx", 1)];

@@ -157,10 +157,9 @@ fn reply(reply: &[u8]) {
         && i32::try_from(link.index.get()).is_ok()
     {
         let request = rtnl::add_link(&link.name, "dummy", Some(link.index));
-        assert_eq!(
-            rtnl::link(&request.body),
-            Some(Interface { up: false, carrier: false, loopback: false, routerless: false, ..link })
-        );
+        let (index, name) = (link.index, link.name);
+        let made = Interface { up: false, carrier: false, ..Interface::working(index, &name) };
+        assert_eq!(rtnl::link(&request.body), Some(made));
     }
     if let Some(subflow) = sock_diag::subflow(reply) {
         assert_eq!(canonical(subflow.local), subflow.local);

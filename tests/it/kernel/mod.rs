@@ -17,6 +17,7 @@ mod init;
 mod interrupted;
 mod json_page;
 mod kills;
+mod layers;
 mod links;
 mod live;
 mod metrics;

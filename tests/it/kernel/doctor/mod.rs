@@ -6,7 +6,7 @@ mod middlebox;
 mod probe;
 mod report;
 mod server;
-mod situations;
+pub mod situations;
 mod uplinks;
 
 use std::process::Command;

@@ -3,6 +3,7 @@
 //! What is found and not expected is a false finding, what is expected and not found is a missed one. The test prints both for
 //! each code, and fails when there is any.
 
+mod layered;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,9 @@ use crate::support::{Namespace, allowed, program_path, run};
 
 use super::without_rights;
 use table::TABLE;
+
+/// Those with links on links, which not every kernel has.
+pub use layered::LAYERED;
 
 /// Two hosts.
 #[derive(Clone, Copy, PartialEq)]
@@ -80,7 +84,7 @@ enum Remedy {
 }
 
 /// One situation.
-struct Situation {
+pub struct Situation {
     name: &'static str,
     topology: Topology,
     /// Shell scripts that are run at each end.
@@ -295,8 +299,16 @@ struct Score {
 
 #[test]
 fn every_situation_is_diagnosed() {
+    judge(TABLE);
+}
+
+/// Brings all of them about, and prints what is right, wrong and missed.
+///
+/// # Panics
+/// When anything is wrong or missed, or a remedy fails.
+pub fn judge(situations: &[Situation]) {
     const WORKERS: usize = 3;
-    let queue = Mutex::new(TABLE.iter().rev().collect::<Vec<_>>());
+    let queue = Mutex::new(situations.iter().rev().collect::<Vec<_>>());
     let outcomes = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
@@ -327,7 +339,7 @@ fn every_situation_is_diagnosed() {
         let wrong = (found != expected).then(|| format!("found {found:?} instead of {expected:?}"));
         troubles.extend(wrong.or(trouble).map(|words| format!("{}: {words}", situation.name)));
     }
-    println!("{} situations\n{:26} precision  recall", TABLE.len(), "finding");
+    println!("{} situations\n{:26} precision  recall", situations.len(), "finding");
     for (code, Score { right, wrong, missed }) in &scores {
         println!("{code:26} {right:3} of {:3}  {right:3} of {:3}", right + wrong, right + missed);
     }

@@ -37,7 +37,7 @@ const TUNNEL: [&str; 2] = [
 ];
 
 /// A healthy client that asks on direct links.
-const HEALTHY: Situation = Situation {
+pub const HEALTHY: Situation = Situation {
     name: "healthy: client",
     topology: Topology::Links,
     scripts: ["", ""],
