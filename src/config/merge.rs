@@ -50,15 +50,10 @@ pub enum Completeness {
 #[derive(Debug)]
 pub struct Declarations<B> {
     slots: Vec<Option<(Located<Name>, B)>>,
-    by_name: BTreeMap<Name, usize>,
+    /// The slots of the names, once there is a second file: those of one file are all different.
+    by_name: Option<BTreeMap<Name, usize>>,
     /// Names without a body that withdraw nothing.
     idle: Vec<Located<Name>>,
-}
-
-impl<B> Default for Declarations<B> {
-    fn default() -> Declarations<B> {
-        Declarations { slots: Vec::new(), by_name: BTreeMap::new(), idle: Vec::new() }
-    }
 }
 
 impl Merged {
@@ -77,26 +72,47 @@ impl Merged {
 }
 
 fn merge<B: Body>(merged: &mut Option<Declarations<B>>, later: Option<Entries<B>>) {
-    let Some(later) = later else { return };
-    let merged = merged.get_or_insert_default();
-    later.into_iter().for_each(|(name, body)| merged.add(name, body));
+    match (later, merged) {
+        (None, _) => {}
+        (Some(first), none @ None) => *none = Some(Declarations::first(first)),
+        (Some(later), Some(merged)) => later.into_iter().for_each(|(name, body)| merged.add(name, body)),
+    }
 }
 
 impl<B: Body> Declarations<B> {
+    /// Those of one file.
+    fn first(entries: Entries<B>) -> Declarations<B> {
+        let mut first =
+            Declarations { slots: Vec::with_capacity(entries.len()), by_name: None, idle: Vec::new() };
+        for (name, body) in entries {
+            match body {
+                Some(body) => first.slots.push(Some((name, body))),
+                None => first.idle.push(name),
+            }
+        }
+        first
+    }
+
     fn add(&mut self, name: Located<Name>, body: Option<B>) {
+        let by_name = self.by_name.get_or_insert_with(|| {
+            let named = |(slot, declaration): (usize, &Option<(Located<Name>, B)>)| {
+                declaration.as_ref().map(|(name, _)| (name.value.clone(), slot))
+            };
+            self.slots.iter().enumerate().filter_map(named).collect()
+        });
         let Some(body) = body else {
-            match self.by_name.remove(&name.value) {
+            match by_name.remove(&name.value) {
                 Some(slot) => self.slots[slot] = None,
                 None => self.idle.push(name),
             }
             return;
         };
-        if let Some(&slot) = self.by_name.get(&name.value)
+        if let Some(&slot) = by_name.get(&name.value)
             && let Some((_, earlier)) = &mut self.slots[slot]
         {
             return earlier.overlay(body);
         }
-        self.by_name.insert(name.value.clone(), self.slots.len());
+        by_name.insert(name.value.clone(), self.slots.len());
         self.slots.push(Some((name, body)));
     }
 

@@ -323,7 +323,9 @@ impl DevicePattern {
             "." | ".." | "all" | "default" => Some("an interface cannot have this name"),
             _ if name.parse::<IpAddr>().is_ok() => Some("it is an address"),
             _ if name.split('[').skip(1).any(|rest| !rest.contains(']')) => Some("a `[` is not closed"),
-            _ if name.contains("**") => Some("`**` is not allowed; one `*` matches any number of characters"),
+            _ if name.as_bytes().windows(2).any(|pair| pair == b"**") => {
+                Some("`**` is not allowed; one `*` matches any number of characters")
+            }
             // Of `*` and `?` alone, every glob is valid.
             _ if name.contains('[') && Pattern::new(name).is_err() => Some("the glob is not valid"),
             _ if too_long => Some("an interface name has at most 15 bytes, and an alternative name 127"),

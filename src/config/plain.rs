@@ -7,8 +7,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use crate::model::diagnostic::{Location, SourceId, Span};
 
 use super::node::{Key, Node, Scalar, Value};
@@ -291,12 +289,13 @@ impl<'t> Reader<'t> {
     /// The mapping of the entries from there on, if no key is there twice.
     fn mapping(&mut self, first: usize) -> Option<Value<'t>> {
         let entries = self.entries.split_off(first);
-        let mut keys = entries.iter().map(|(key, _)| key.text.as_ref());
+        let keys = entries.iter().map(|(key, _)| key.text.as_ref());
         let is_twice = if entries.len() <= FEW_KEYS {
             keys.clone().enumerate().any(|(index, key)| keys.clone().take(index).any(|other| other == key))
         } else {
-            let mut seen = BTreeSet::new();
-            !keys.all(|key| seen.insert(key))
+            let mut sorted: Vec<&str> = keys.collect();
+            sorted.sort_unstable();
+            sorted.windows(2).any(|pair| pair[0] == pair[1])
         };
         (!is_twice).then_some(Value::Mapping(entries))
     }

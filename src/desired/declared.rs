@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::num::NonZeroU32;
 
 use crate::config::{Declaration, EndpointTarget, Located, Selector, list_hint, suggestion};
@@ -46,6 +47,8 @@ pub struct DeclaredRows {
     pub warnings: Vec<Diagnostic>,
     /// The declarations that wait: their names, and where they are.
     pub waits: Vec<(String, Location)>,
+    /// See [`interface_names`]; read when the first declaration lacks its interface, of which there may be thousands.
+    interface_names: Option<Vec<String>>,
 }
 
 impl DeclaredRows {
@@ -81,10 +84,8 @@ impl DeclaredRows {
                 Some(index) => Some(device(index, &dev.value)),
                 None => {
                     self.waiting.insert(*identity);
-                    let why = format!("waits: there is no interface {}", dev.value);
-                    let help = interface_hint(&[&dev.value], facts)?;
-                    self.wait(declaration, code::DEV_MISSING, &why, dev.location, help);
-                    return Ok(());
+                    let why = format_args!("there is no interface {}", dev.value);
+                    return self.wait_for_interface(declaration, why, dev.location, &[&dev.value], facts);
                 }
             },
         };
@@ -98,7 +99,8 @@ impl DeclaredRows {
                 RowOrigin::Exact
             }
             Some(unmet) => {
-                self.wait(declaration, unmet.code(), &unmet.why, declaration.name.location, unmet.help());
+                let why = format_args!("{}", unmet.why);
+                self.wait(declaration, unmet.code(), why, declaration.name.location, unmet.help());
                 RowOrigin::Unusable
             }
         };
@@ -156,23 +158,46 @@ impl DeclaredRows {
         if let Some(Located { value: dev, location }) = &selector.dev
             && !facts.interfaces()?.iter().any(|interface| dev.matches(interface))
         {
-            let words: Vec<&str> = dev.globs.iter().map(String::as_str).collect();
-            let help = interface_hint(&words, facts)?;
-            let why = format!("waits: there is no interface {dev}");
-            self.wait(declaration, code::DEV_MISSING, &why, *location, help);
-            return Ok(());
+            let why = format_args!("there is no interface {dev}");
+            return self.wait_for_interface(declaration, why, *location, &dev.globs, facts);
         }
         let help = "`ip address` lists addresses; usable ones are global, on an interface that is up";
         let location = declaration.name.location;
-        let why = "waits: no usable address matches";
+        let why = format_args!("waits: no usable address matches");
         self.wait(declaration, code::NO_MATCH, why, location, Some(help.to_owned()));
         Ok(())
     }
 
+    /// No interface has any of these names.
+    fn wait_for_interface(
+        &mut self,
+        declaration: &Declaration,
+        why: fmt::Arguments<'_>,
+        at: Location,
+        words: &[impl AsRef<str>],
+        facts: &mut dyn HostFacts,
+    ) -> Result<(), Error> {
+        let names = match self.interface_names.take() {
+            Some(names) => names,
+            None => interface_names(facts)?,
+        };
+        let help = interface_hint(words, &names);
+        self.interface_names = Some(names);
+        self.wait(declaration, code::DEV_MISSING, format_args!("waits: {why}"), at, help);
+        Ok(())
+    }
+
     /// Notes that a declaration waits. One that is required is an error.
-    fn wait(&mut self, declaration: &Declaration, code: Code, why: &str, at: Location, help: Option<String>) {
+    fn wait(
+        &mut self,
+        declaration: &Declaration,
+        code: Code,
+        why: fmt::Arguments<'_>,
+        at: Location,
+        help: Option<String>,
+    ) {
         let name = &declaration.name.value;
-        self.waits.push((name.to_string(), declaration.name.location));
+        self.waits.push((name.as_str().to_owned(), declaration.name.location));
         let diagnostic = match declaration.required {
             true => Diagnostic::error(code::REQUIRED, format!("endpoint `{name}` is required, and {why}")),
             false => Diagnostic::warning(code, format!("endpoint `{name}` {why}")),
@@ -260,13 +285,17 @@ fn address_twice(
         .help(help)
 }
 
-/// The remedy for names that no interface has.
-pub fn interface_hint(words: &[&str], facts: &mut dyn HostFacts) -> Result<Option<String>, Error> {
-    if let Some(hint) = words.iter().find_map(|word| list_hint(word)) {
-        return Ok(Some(hint));
-    }
-    let interfaces = facts.interfaces()?;
-    let all = interfaces.iter().filter(|known| !known.loopback).flat_map(Interface::names);
-    let names: Vec<&str> = all.filter(|name| !name.contains(char::is_control)).collect();
-    Ok(words.iter().find_map(|word| suggestion(word, &names)))
+/// The names that may be meant where no interface has a name.
+///
+/// # Errors
+/// When the host cannot be read.
+pub fn interface_names(facts: &mut dyn HostFacts) -> Result<Vec<String>, Error> {
+    let all = facts.interfaces()?.iter().filter(|known| !known.loopback).flat_map(Interface::names);
+    Ok(all.filter(|name| !name.contains(char::is_control)).map(str::to_owned).collect())
+}
+
+/// The remedy for names that no interface has, among those of [`interface_names`].
+pub fn interface_hint(words: &[impl AsRef<str>], names: &[String]) -> Option<String> {
+    let mut words = words.iter().map(AsRef::as_ref);
+    words.clone().find_map(list_hint).or_else(|| words.find_map(|word| suggestion(word, names)))
 }

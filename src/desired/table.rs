@@ -39,7 +39,7 @@ impl DesiredTable<'_> {
         facts: &mut dyn HostFacts,
         warnings: &mut Vec<Diagnostic>,
     ) -> Result<Vec<Endpoint>, ResolveError> {
-        let DeclaredRows { mut rows, waiting, waits, names: _, warnings: _ } = declared;
+        let DeclaredRows { mut rows, waiting, waits, .. } = declared;
         let mut staying = self.staying(&rows, &waiting)?;
         if let [(_, location), ..] = waits[..] {
             let usable = usable(facts)?;

@@ -15,7 +15,7 @@ use crate::plan::Reasons;
 use crate::system::{Errno, Error, HostFacts};
 
 use super::ResolveError;
-use super::declared::interface_hint;
+use super::declared::{interface_hint, interface_names};
 
 /// What the declarations mean on this host.
 #[derive(Default)]
@@ -170,8 +170,8 @@ impl ResolvedUplinks {
                 (code::UPLINK_DOWN, format!("{dev} is the loopback interface"), Some(help.to_owned()))
             }
             None => {
-                let words: Vec<&str> = dev.globs.iter().map(String::as_str).collect();
-                (code::DEV_MISSING, format!("there is no interface {dev}"), interface_hint(&words, facts)?)
+                let help = interface_hint(&dev.globs, &interface_names(facts)?);
+                (code::DEV_MISSING, format!("there is no interface {dev}"), help)
             }
         };
         let warning = self.waiting(uplink, code, &why).at(*location, "");

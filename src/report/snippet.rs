@@ -1,6 +1,7 @@
 //! Renders diagnostics as text: the message, `FILE:LINE:COLUMN`, the source line with a caret, and the remedy.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet};
 
@@ -18,18 +19,23 @@ const LINES_MAX: usize = 50;
 /// Draws diagnostics about some sources.
 pub struct Snippets<'a> {
     sources: &'a [SourceFile],
-    lines: Vec<OnceCell<Vec<Line<'a>>>>,
-    /// The line after the last one, for an error at the end of the text.
-    beyond: Line<'a>,
+    lines: Vec<RefCell<Lines<'a>>>,
     renderer: Renderer,
 }
 
+/// The lines of a source, as far as they were asked for: many findings of one kind are shown by the first of them.
+struct Lines<'a> {
+    found: Vec<Line<'a>>,
+    others: Box<dyn Iterator<Item = &'a str> + 'a>,
+}
+
 /// A line of a source.
+#[derive(Clone)]
 struct Line<'a> {
     text: &'a str,
     /// Where each character begins. Only a long line has it: a thousand findings on one line of a megabyte would
     /// otherwise each count its characters from the start.
-    starts: OnceCell<Vec<usize>>,
+    starts: Option<Rc<[usize]>>,
 }
 
 impl<'a> Snippets<'a> {
@@ -41,8 +47,10 @@ impl<'a> Snippets<'a> {
             Style::Coloured => Renderer::styled(),
         };
         let renderer = screen.map_or(renderer.clone(), |columns| renderer.term_width(columns));
-        let lines = sources.iter().map(|_| OnceCell::new()).collect();
-        Snippets { sources, lines, beyond: Line::new(""), renderer }
+        let lines = sources
+            .iter()
+            .map(|source| RefCell::new(Lines { found: Vec::new(), others: Box::new(lines(&source.text)) }));
+        Snippets { sources, lines: lines.collect(), renderer }
     }
 
     /// One diagnostic, without a line end after it.
@@ -117,10 +125,11 @@ impl<'a> Snippets<'a> {
         snippet.path(right)
     }
 
-    fn line(&self, source: SourceId, number: usize) -> &Line<'a> {
-        let text = &self.sources[source.index()].text;
-        let lines = self.lines[source.index()].get_or_init(|| lines(text).map(Line::new).collect());
-        lines.get(number - 1).unwrap_or(&self.beyond)
+    /// The line of that number, an empty one after the last one, for an error at the end of the text.
+    fn line(&self, source: SourceId, number: usize) -> Line<'a> {
+        let Lines { found, others } = &mut *self.lines[source.index()].borrow_mut();
+        found.extend(others.take(number.saturating_sub(found.len())).map(Line::new));
+        found.get(number - 1).cloned().unwrap_or_else(|| Line::new(""))
     }
 }
 
@@ -133,7 +142,8 @@ struct Moved {
 
 impl<'a> Line<'a> {
     fn new(text: &'a str) -> Line<'a> {
-        Line { text, starts: OnceCell::new() }
+        let starts = (text.len() > LINE_MAX).then(|| text.char_indices().map(|(byte, _)| byte).collect());
+        Line { text, starts }
     }
 
     fn is_short(&self) -> bool {
@@ -151,11 +161,10 @@ impl<'a> Line<'a> {
     }
 
     fn byte_of(&self, character: usize) -> usize {
-        if self.text.len() <= LINE_MAX {
-            return byte_of(self.text, character);
+        match &self.starts {
+            Some(starts) => starts.get(character).copied().unwrap_or(self.text.len()),
+            None => byte_of(self.text, character),
         }
-        let starts = self.starts.get_or_init(|| self.text.char_indices().map(|(byte, _)| byte).collect());
-        starts.get(character).copied().unwrap_or(self.text.len())
     }
 }
 

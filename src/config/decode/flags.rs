@@ -1,7 +1,5 @@
 //! Decodes the flags of an endpoint, and explains what is written in place of a list of them.
 
-use std::collections::BTreeSet;
-
 use crate::config::document::Located;
 use crate::config::habits;
 use crate::config::node::{Node, Scalar, Value, quoted};
@@ -19,7 +17,6 @@ impl Decoder<'_> {
             return None;
         };
         let mut flags = Flags::default();
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
         let mut valid = true;
         for item in items {
             if let Value::Mapping(_) = &item.value {
@@ -33,17 +30,13 @@ impl Decoder<'_> {
                 continue;
             };
             match self.flag(item, word) {
+                Some(flag) if flags.intersects(flag) => {
+                    let message = format!("flag {} is listed twice", quoted(word));
+                    self.report_value(item, code::DUPLICATE_FLAG, message, None);
+                    valid = false;
+                }
                 Some(flag) => flags = flags.union(flag),
                 None => valid = false,
-            }
-            if !seen.insert(word) && valid {
-                self.report_value(
-                    item,
-                    code::DUPLICATE_FLAG,
-                    format!("flag {} is listed twice", quoted(word)),
-                    None,
-                );
-                valid = false;
             }
         }
         valid.then(|| located(node, flags))?

@@ -240,55 +240,37 @@ fn respelt(word: &str, known: &[&str]) -> Option<String> {
 }
 
 /// "did you mean": the nearest known word, if it is near enough.
-pub fn suggestion(word: &str, known: &[&str]) -> Option<String> {
+pub fn suggestion(word: &str, known: &[impl AsRef<str>]) -> Option<String> {
     const WORD_MAX: usize = 64;
     const STEM_MIN: usize = 4;
     if word.len() > WORD_MAX {
         return None;
     }
     let word = word.to_lowercase().replace('-', "_");
-    let longer = known.iter().find(|known| word.len() >= STEM_MIN && known.starts_with(&word));
+    let known = known.iter().map(AsRef::as_ref);
+    let longer = known.clone().find(|known| word.len() >= STEM_MIN && known.starts_with(&word));
     let is_near = |distance, known: &str| distance <= known.len().div_ceil(3);
     // Most words are far from all that are known, which their letters show at a tenth of the cost.
-    let letters = Letters::of(&word);
-    let near = if known.iter().any(|known| is_near(letters.least_distance(known), known)) {
-        let distance = |known: &&&str| strsim::damerau_levenshtein(&word, &known.replace('-', "_"));
-        known.iter().min_by_key(distance).filter(|nearest| is_near(distance(nearest), nearest))
+    let (is_ascii, others) = (word.is_ascii(), !letters(&word));
+    let least_distance = |known: &str| match is_ascii && known.is_ascii() {
+        true => {
+            let lacking = (letters(known) & others).count_ones() as usize;
+            lacking + word.len().saturating_sub(known.len())
+        }
+        false => 0,
+    };
+    let near = if known.clone().any(|known| is_near(least_distance(known), known)) {
+        let distance = |known: &&str| strsim::damerau_levenshtein(&word, &known.replace('-', "_"));
+        known.min_by_key(distance).filter(|nearest| is_near(distance(nearest), nearest))
     } else {
         None
     };
     near.or(longer).map(|known| format!("did you mean `{known}`?"))
 }
 
-/// How often each letter is in a word. Some share a count, which only makes distances less.
-struct Letters<'w> {
-    word: &'w str,
-    counts: [u8; Letters::COUNTS],
-}
-
-impl Letters<'_> {
-    const COUNTS: usize = 32;
-
-    /// Of a word of at most 255 bytes.
-    fn of(word: &str) -> Letters<'_> {
-        let mut counts = [0; Letters::COUNTS];
-        word.bytes().for_each(|byte| counts[usize::from(byte) % Letters::COUNTS] += 1);
-        Letters { word, counts }
-    }
-
-    /// A distance that the words have at least: what each of them has and the other one lacks.
-    fn least_distance(&self, known: &str) -> usize {
-        if !(self.word.is_ascii() && known.is_ascii()) {
-            return 0;
-        }
-        let mut left = self.counts;
-        let is_missing = |byte: u8| {
-            let count = &mut left[usize::from(if byte == b'-' { b'_' } else { byte }) % Letters::COUNTS];
-            let is_missing = *count == 0;
-            *count = count.saturating_sub(1);
-            is_missing
-        };
-        let missing = known.bytes().map(is_missing).filter(|is_missing| *is_missing).count();
-        missing + self.word.len().saturating_sub(known.len())
-    }
+/// The letters of a word, a bit each; some share one. Each that a word lacks has to be put in, and what it is longer by has
+/// to be taken out.
+fn letters(word: &str) -> u32 {
+    let same = |byte: u8| if byte == b'-' { b'_' } else { byte };
+    word.bytes().fold(0, |letters, byte| letters | 1 << (same(byte) % 32))
 }
