@@ -31,15 +31,13 @@ fn doctor(namespace: &Namespace, config: &str, options: &[&str]) -> Ran {
 /// The page that a user without any right sees.
 #[track_caller]
 fn doctor_without_rights(namespace: &Namespace, config: &str) -> Ran {
-    let mut command = without_rights(namespace);
-    command.args(["doctor", "-"]);
-    run(command, config)
+    run(without_rights(namespace, &[program_path(), "doctor", "-"]), config)
 }
 
-/// The program, started without any right.
-fn without_rights(namespace: &Namespace) -> Command {
+/// A command, started without any right.
+fn without_rights(namespace: &Namespace, words: &[&str]) -> Command {
     let mut command = namespace.command("setpriv");
-    command.args(["--bounding-set", "-all", "--inh-caps", "-all", "--ambient-caps", "-all", program_path()]);
+    command.args(["--bounding-set", "-all", "--inh-caps", "-all", "--ambient-caps", "-all"]).args(words);
     command
 }
 
