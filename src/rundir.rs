@@ -53,6 +53,22 @@ pub struct RunDir {
     lock_file: Option<File>,
 }
 
+/// The kind of the file that a request becomes while it is carried out.
+const TAKEN: &str = "renewing";
+
+/// A request to renew endpoints. Those who ask see that it is carried out when it is dropped.
+pub struct Request {
+    /// The endpoints; none without a request.
+    pub endpoints: Vec<Identity>,
+    taken: Option<PathBuf>,
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        self.taken.iter().for_each(|taken| _ = fs::remove_file(taken));
+    }
+}
+
 impl RunDir {
     /// The files for the network namespace that this thread is in.
     ///
@@ -158,18 +174,27 @@ impl RunDir {
         fs::remove_file(self.request()).is_ok()
     }
 
+    /// Whether a request that was taken is being carried out.
+    pub fn is_answering(&self) -> bool {
+        self.file(TAKEN).exists()
+    }
+
     /// The endpoints that other runs ask to renew, once.
-    pub fn take_request(&self) -> Vec<Identity> {
-        let read = self.read("renew", RunDir::is_own);
-        match read {
-            Ok(None) => Vec::new(),
+    pub fn take_request(&self) -> Request {
+        let none = || Request { endpoints: Vec::new(), taken: None };
+        match self.read("renew", RunDir::is_own) {
+            Ok(None) => none(),
             Ok(Some(text)) => {
-                self.withdraw();
-                text.split_inclusive('\n').filter_map(parse).map(|(identity, _)| identity).collect()
+                let taken = self.file(TAKEN);
+                if fs::rename(self.request(), &taken).is_err() {
+                    self.withdraw();
+                }
+                let identities = text.split_inclusive('\n').filter_map(parse);
+                Request { endpoints: identities.map(|(identity, _)| identity).collect(), taken: Some(taken) }
             }
             Err(error) => {
                 log::warn!("cannot read {}: {error}", escaped_path(&self.request()));
-                Vec::new()
+                none()
             }
         }
     }

@@ -27,6 +27,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long a watch may take to answer: it may be in the midst of a pass.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How long its pass may take then: it drains what carries data, and waits until data moves again.
+const PASS_MAX: Duration = Duration::from_secs(60);
 
 /// Renews the named endpoints in each of the namespaces.
 ///
@@ -167,6 +169,13 @@ impl Run {
         if rundir.withdraw() {
             return locked;
         }
+        while rundir.is_answering()
+            && self.system.elapsed() - start < PASS_MAX
+            && !self.system.is_interrupted()
+        {
+            self.system.pause(PAUSE);
+        }
+        report.after = self.system.observe(&Scope::default())?.state;
         report.mark_carried_out();
         Ok(report)
     }

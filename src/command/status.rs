@@ -12,6 +12,7 @@ use crate::reconcile::{self, Failure, Mode};
 use crate::report::json_v1::status::StatusJson;
 use crate::report::status::{self, LiveState, NamespaceStatus, metrics, text};
 use crate::rundir::RunDir;
+use crate::system::HostFacts;
 
 use super::{Output, load, netns};
 
@@ -62,17 +63,27 @@ pub fn run(options: &Status, common: &Common) -> io::Result<Exit> {
 pub fn look(netns: Option<&str>, loaded: &LoadedConfig) -> Result<NamespaceStatus, Failure> {
     let mut rundir = RunDir::of_this_namespace()?;
     let mut system = LinuxPathManager::open()?;
-    let report = reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Status)?;
     let keeper = rundir.holder().map(keeper);
+    // A watch that was killed has left them behind.
+    let checks = match &keeper {
+        Some(keeper) if keeper.role == KeeperRole::Watch => rundir.uplink_statuses().unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    if !checks.is_empty() {
+        let interfaces = system.interfaces()?;
+        let health = checks.iter().filter_map(|status| {
+            let on = interfaces.iter().find(|on| on.name == status.dev)?;
+            Some((on.index, status.health()?))
+        });
+        let health = health.collect();
+        system.judge_uplinks_by(health);
+    }
+    let report = reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Status)?;
     let live = LiveState {
         connections: system.live_connections()?,
         counters: system.counters(),
         is_paused: blackhole::is_paused(),
-        // A watch that was killed has left them behind.
-        checks: match &keeper {
-            Some(keeper) if keeper.role == KeeperRole::Watch => rundir.uplink_statuses().unwrap_or_default(),
-            _ => Vec::new(),
-        },
+        checks,
         uptime: clock::uptime(),
     };
     Ok(NamespaceStatus::new(netns, loaded, report, live, keeper))

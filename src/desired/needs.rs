@@ -1,5 +1,6 @@
 //! What exact declarations need of the host: their interface, if they name one, and their address on it.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use crate::config::{Config, Declaration, EndpointTarget, Located, Name};
@@ -84,13 +85,23 @@ impl<'c> Need<'c> {
                 let on = on.map_or(String::new(), |interface| interface.name.escape_debug().to_string());
                 format!("needs {address}, which is {place}, but on {on}")
             }
-            UnmetKind::Missing => format!("needs {address}, which is {place} or not usable yet"),
+            UnmetKind::Missing => match down(address, facts)? {
+                Some(name) => format!("needs {address}, whose interface {name} is down"),
+                None => format!("needs {address}, which is {place} or not usable yet"),
+            },
             UnmetKind::PortMissing => {
                 format!("needs {address} to listen on, which is {place} or not usable yet")
             }
         };
         Ok(Some(Unmet { kind, why }))
     }
+}
+
+/// The interface that has the address, if that is down.
+fn down(address: IpAddr, facts: &mut dyn HostFacts) -> Result<Option<String>, Error> {
+    let index = facts.addresses()?.iter().find(|on| on.address == address).map(|on| on.index);
+    let found = facts.interfaces()?.iter().find(|interface| Some(interface.index) == index && !interface.up);
+    Ok(found.map(|interface| interface.name.escape_debug().to_string()))
 }
 
 /// Why an address cannot be used as it is declared.

@@ -41,10 +41,12 @@ impl DesiredTable<'_> {
     ) -> Result<Vec<Endpoint>, ResolveError> {
         let DeclaredRows { mut rows, waiting, waits, .. } = declared;
         let mut staying = self.staying(&rows, &waiting)?;
+        let mut has_kept = false;
         if let [(_, location), ..] = waits[..] {
             let usable = usable(facts)?;
             for (kind, words) in KINDS {
-                let kept = self.kept(kind, &rows, &staying, &usable);
+                let mut kept = self.kept(kind, &rows, &staying, &usable);
+                kept.truncate(self.room_beside(&rows, &staying, &kept));
                 if kept.is_empty() {
                     continue;
                 }
@@ -61,7 +63,11 @@ impl DesiredTable<'_> {
                 make_way(&mut rows, &kept);
                 staying.retain(|row| !kept.iter().any(|kept| kept.identity == row.identity));
                 staying.extend(kept);
+                has_kept = true;
             }
+        }
+        if has_kept {
+            self.leave_out_unusable(&mut rows, &staying);
         }
         self.make_room(&mut rows, &mut staying, warnings);
         let fixed = fixed_ids(&rows);
@@ -122,6 +128,25 @@ impl DesiredTable<'_> {
             return Vec::new();
         }
         self.current.endpoints.iter().filter(is_working).cloned().collect()
+    }
+
+    /// How many rows can be kept beside the declared ones that can be used, and those that stay anyway.
+    fn room_beside(&self, rows: &[DeclaredRow], staying: &[Endpoint], kept: &[Endpoint]) -> usize {
+        let is_kept = |identity| kept.iter().any(|row| row.identity == identity);
+        let is_firm = |row: &&DeclaredRow| row.origin == RowOrigin::Exact && !is_kept(row.endpoint.identity);
+        let firm = rows.iter().filter(is_firm).count();
+        let staying = staying.iter().filter(|row| !row.is_implicit() && !is_kept(row.identity)).count();
+        self.capabilities.endpoints_max.saturating_sub(firm + staying)
+    }
+
+    /// Leaves out declared rows that cannot be used yet, the last ones first, as long as kept ones need their places.
+    fn leave_out_unusable(&self, rows: &mut Vec<DeclaredRow>, staying: &[Endpoint]) {
+        let firm = staying.iter().filter(|row| !row.is_implicit()).count();
+        while rows.len() + firm > self.capabilities.endpoints_max
+            && let Some(last) = rows.iter().rposition(|row| row.origin == RowOrigin::Unusable)
+        {
+            rows.remove(last);
+        }
     }
 
     /// Leaves out what does not fit into the table: what selectors declare last, and before that implicit endpoints,

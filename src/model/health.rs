@@ -53,3 +53,12 @@ pub struct UplinkStatus {
     /// Why the last check that did not pass did not.
     pub error: Option<String>,
 }
+
+impl UplinkStatus {
+    /// The health that it tells of; none for a word of another version.
+    pub fn health(&self) -> Option<UplinkHealth> {
+        let why = self.error.clone().unwrap_or_default();
+        let all = [UplinkHealth::Undecided, UplinkHealth::Up, UplinkHealth::Down, UplinkHealth::NotRun(why)];
+        all.into_iter().find(|health| health.word() == self.state)
+    }
+}

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::config::{Config, Declaration, EndpointTarget, LoadedConfig, Uplink};
-use crate::model::diagnostic::Diagnostic;
+use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::{
     Connection, Counters, Endpoint, Flags, Identity, Keeper, State, Traffic, UplinkStatus, WatchCounters,
     code, counted,
@@ -193,9 +193,11 @@ impl NamespaceStatus {
         }
     }
 
-    /// Whether applying would change nothing.
+    /// Whether applying would change nothing, and is possible.
     pub fn is_in_sync(&self) -> bool {
-        self.report.steps.is_empty() && self.report.failure.is_none()
+        let Report { steps, failure, diagnostics, .. } = &self.report;
+        let is_error = |found: &Diagnostic| found.severity == Severity::Error;
+        steps.is_empty() && failure.is_none() && !diagnostics.iter().any(is_error)
     }
 }
 
@@ -213,8 +215,16 @@ fn files(sources: &[&str]) -> String {
 
 /// Whether the diagnostic says why a declaration waits.
 pub fn is_wait(found: &Diagnostic) -> bool {
-    const CODES: [code::Code; 5] =
-        [code::DEV_MISSING, code::NO_MATCH, code::REQUIRED, code::GATEWAY_UNKNOWN, code::UPLINK_DOWN];
+    const CODES: [code::Code; 8] = [
+        code::DEV_MISSING,
+        code::NO_MATCH,
+        code::REQUIRED,
+        code::ADDRESS_MISSING,
+        code::PORT_ADDRESS_MISSING,
+        code::ADDRESS_ELSEWHERE,
+        code::GATEWAY_UNKNOWN,
+        code::UPLINK_DOWN,
+    ];
     found.endpoint.is_some() && CODES.contains(&found.code)
 }
 
@@ -241,9 +251,13 @@ impl<'r> About<'r> {
     }
 }
 
+/// In the row of a declaration, its name need not be said again.
 fn reason(found: &Diagnostic) -> Condition {
-    let reason = found.message.split_once("waits: ").map_or(found.message.as_str(), |(_, reason)| reason);
-    Condition::Waiting(reason.to_owned())
+    let message = found.message.as_str();
+    let waits = message.split_once("waits: ").map(|(_, reason)| reason);
+    let needs =
+        || message.split_once("` ").map(|(_, needs)| needs).filter(|needs| needs.starts_with("needs "));
+    Condition::Waiting(waits.or_else(needs).unwrap_or(message).to_owned())
 }
 
 fn endpoints(config: &Config, report: &Report, connections: &[Connection]) -> Vec<EndpointStatus> {
@@ -261,6 +275,7 @@ fn endpoints(config: &Config, report: &Report, connections: &[Connection]) -> Ve
         carried: carries(row),
     };
     let about = About::new(report);
+    let kept = report.diagnostics.iter().find(|found| found.code == code::KEPT);
     let mut rows: BTreeMap<&str, Vec<&Endpoint>> = BTreeMap::new();
     for row in &after.endpoints {
         rows.entry(name(row).map_or("", String::as_str)).or_default().push(row);
@@ -275,9 +290,9 @@ fn endpoints(config: &Config, report: &Report, connections: &[Connection]) -> Ve
             let why = waits().or_else(|| about.of(own).first().map(|found| reason(found)));
             all.push(absent(declaration, why.unwrap_or(Condition::Missing)));
         }
-        all.extend(rows.iter().map(|row| {
-            let condition = waits().unwrap_or_else(|| compared(row, before));
-            of_row(row, condition)
+        all.extend(rows.iter().map(|row| match kept.filter(|_| row.flags != declaration.flags) {
+            Some(kept) => EndpointStatus { flags: declaration.flags, ..of_row(row, reason(kept)) },
+            None => of_row(row, waits().unwrap_or_else(|| compared(row, before))),
         }));
     }
     let others = after.endpoints.iter().filter(|row| name(row).is_none());

@@ -18,6 +18,7 @@ mod namespace_checks;
 mod settling;
 pub mod story;
 mod systemd;
+mod warned;
 mod watch_set;
 
 pub use debounce::{Debounce, Edge};

@@ -21,6 +21,7 @@ use super::early::{ready, too_early, without_subflows};
 use super::healing::Healing;
 use super::mending::{end_pause, lost_subflows};
 use super::story::{Cause, HostView, Trigger};
+use super::warned::Warned;
 use super::{drift, settling};
 
 /// The longest pause before a failed pass is tried again.
@@ -69,6 +70,7 @@ pub struct WatchedNamespace {
     pub trouble: Option<String>,
     /// Whether trying again is of no use until the configuration changes.
     hopeless: bool,
+    warned: Warned,
 }
 
 /// What is kept as long as the namespace is there.
@@ -104,6 +106,7 @@ impl WatchedNamespace {
             retry_at: None,
             trouble: None,
             hopeless: false,
+            warned: Warned::default(),
         }
     }
 
@@ -169,7 +172,8 @@ impl WatchedNamespace {
         let result = entered.and_then(|()| self.reconcile(config, (&mut cause, now), ending));
         let is_news = match &result {
             Ok(report) => {
-                self.reached.is_none()
+                self.warned.note(&report.diagnostics)
+                    || self.reached.is_none()
                     || trigger == Trigger::Start
                     || report.verdict != Verdict::Unchanged
                     || report.failure.is_some()
@@ -235,9 +239,11 @@ impl WatchedNamespace {
         }
         let ready_now = without_subflows(&ready, &mut system).into_iter();
         renewed.extend(ready_now.map(|identity| (identity, Reason::AddedTooEarly)));
-        let asked = rundir.take_request();
+        // Until the end of the pass: whoever asked waits for it.
+        let request = rundir.take_request();
+        let asked = &request.endpoints;
         let requests: Vec<String> = asked.first().map(|_| "renew asked for".to_owned()).into_iter().collect();
-        renewed.extend(asked.into_iter().map(|identity| (identity, Reason::AskedFor)));
+        renewed.extend(asked.iter().map(|identity| (*identity, Reason::AskedFor)));
         let mut report = reconcile::reconcile(loaded, &mut system, rundir, Mode::Watch(&renewed))?;
         self.learn_cause(cause, requests, &mut report, &mut system)?;
         if let Some(reached) = self.reached.as_ref().filter(|_| trigger != Trigger::Files) {
@@ -338,7 +344,8 @@ impl WatchedNamespace {
         let worked = exit == Exit::Success;
         self.counters.passes += 1;
         self.counters.failures += u64::from(!worked);
-        self.failures = if worked { 0 } else { self.failures.saturating_add(1) };
+        // Time does not bring what a kernel lacks; what happens on the host may.
+        self.failures = if worked || exit == Exit::Unsupported { 0 } else { self.failures.saturating_add(1) };
         self.hopeless = exit == Exit::Unsupported && steps > 0;
         if let Some(pause) = self.retry_after() {
             log::info!("{}trying again in {} s", self.prefix(), pause.as_secs());

@@ -75,6 +75,24 @@ fn what_works_is_kept_while_its_successors_wait() {
     assert_eq!(rows(&other_kind)[2..], ["192.0.2.10 id 1 signal dev eth0"]);
 }
 
+/// What cannot be used yet makes way for it in a full table; what can be used does not.
+#[test]
+fn what_is_kept_has_a_place_in_a_full_table() {
+    let declaration = |n: u8| format!("e{n}: {{address: 192.0.2.{n}, flags: [signal]}}");
+    let absent: Vec<String> = (101..=108).map(declaration).collect();
+    let desired = now(TWO, &format!("{{{}}}", absent.join(", ")));
+    assert_eq!(rows(&desired).len(), SMALL.endpoints_max);
+    assert_eq!(rows(&desired)[6..], TWO_ROWS);
+    // On this host are 192.0.2.10 to .17 then.
+    let mut host = Host::new();
+    (12..=17).for_each(|n| host.assign(0, &format!("192.0.2.{n}"), AddressState::Settled));
+    let there: Vec<String> = (11..=17).chain([108]).map(declaration).collect();
+    let text = format!("{{version: 1, endpoints: {{{}}}}}", there.join(", "));
+    let desired = on(&mut host, TWO, &text).1;
+    assert_eq!(rows(&desired).len(), SMALL.endpoints_max, "{:?}", rows(&desired));
+    assert_eq!(rows(&desired)[7], TWO_ROWS[0]);
+}
+
 #[test]
 fn nothing_is_kept_that_is_not_missed() {
     let empty = now(TWO, "{}");

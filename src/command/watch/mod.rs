@@ -14,14 +14,14 @@ use crate::cli::{Apply, Common};
 use crate::config::LoadedConfig;
 use crate::linux::netns::{self, Home, Names};
 use crate::linux::{Changes, LinuxPathManager, rlimit, stream};
-use crate::model::Exit;
+use crate::model::{Exit, escaped_path};
 use crate::reconcile::Failure;
 use crate::report::ReportContext;
 use crate::rundir::RunDir;
 use crate::source;
 use crate::watch::namespace::WatchedNamespace;
 use crate::watch::story::{Cause, Trigger};
-use crate::watch::{Debounce, EventSources, FileNews, Systemd, Wakeup};
+use crate::watch::{Debounce, EventSources, FileNews, MetricsFile, Systemd, Wakeup};
 
 use config::Reading;
 
@@ -59,6 +59,14 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
             Err(exit) => return Ok(exit),
         },
     };
+    let sources = config.as_ref().map_or(&[][..], |config| &config.sources);
+    if let Some(path) = &options.metrics
+        && let Some(objection) = MetricsFile::objection(path, sources)
+    {
+        let message = format!("metrics cannot replace {}: {objection}", escaped_path(path));
+        output.error(&message, Some("name a file of its own, which need not exist"));
+        return Ok(Exit::Usage);
+    }
     if !options.netns.is_empty() {
         // Each namespace needs a socket and a lock.
         rlimit::raise_limit();

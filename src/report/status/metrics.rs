@@ -23,6 +23,10 @@ enum Kind {
     Counter,
 }
 
+fn is_declared(row: &EndpointStatus) -> bool {
+    !matches!(row.condition, Condition::Surplus | Condition::Undeclared)
+}
+
 /// All families.
 const FAMILIES: [Family; 22] = [
     gauge("in_sync", "Whether applying would change nothing.", |it| {
@@ -33,11 +37,10 @@ const FAMILIES: [Family; 22] = [
         one(f64::from(u8::from(it.keeper.as_ref().is_some_and(|it| it.role == KeeperRole::Watch))))
     }),
     gauge("watch_start_time_seconds", "When the watch was started, in seconds since 1970.", watch_start),
-    gauge("endpoints_declared", "Endpoints that are declared.", |it| {
-        count(it, |row| !matches!(row.condition, Condition::Surplus | Condition::Undeclared))
-    }),
+    gauge("endpoints_declared", "Endpoints that are declared.", |it| count(it, is_declared)),
     gauge("endpoints_present", "Declared endpoints that are in the table.", |it| {
-        count(it, |row| matches!(row.condition, Condition::InPlace | Condition::Differs))
+        let is_there = |identity| it.report.before.endpoint(identity).is_some();
+        count(it, |row| is_declared(row) && row.identity.is_some_and(is_there))
     }),
     gauge("endpoints_waiting", "Declared endpoints that are not possible now.", |it| {
         count(it, |row| matches!(row.condition, Condition::Waiting(_)))
@@ -150,7 +153,7 @@ fn one(value: f64) -> Vec<Sample> {
     vec![(Vec::new(), value)]
 }
 
-fn count(status: &NamespaceStatus, is_counted: fn(&EndpointStatus) -> bool) -> Vec<Sample> {
+fn count(status: &NamespaceStatus, is_counted: impl Fn(&EndpointStatus) -> bool) -> Vec<Sample> {
     one(status.endpoints.iter().filter(|row| is_counted(row)).count() as f64)
 }
 

@@ -113,3 +113,27 @@ fn it_needs_a_watch() {
     let error = namespace.apply(&endpoints(&["10.0.0.1"]), &["--metrics", "x.prom"]).expect(64).stderr;
     assert!(error.contains("--watch"), "{error}");
 }
+
+/// Everything else that the name may stand for would be lost, such as /dev/null for all programs.
+#[test]
+fn only_a_file_of_its_own_is_replaced() {
+    let namespace = Namespace::new();
+    let folder = namespace.folder.path();
+    let (config, pipe, link) = (folder.join("a.yaml"), folder.join("pipe"), folder.join("link"));
+    let text = endpoints(&["10.0.0.1"]);
+    fs::write(&config, &text).expect("written");
+    namespace.sh(&format!("mkfifo {}; ln -s a.yaml {}", pipe.display(), link.display()));
+    for (file, why) in [
+        (&pipe, "it is not a regular file"),
+        (&link, "it is a file of the configuration"),
+        (&config, "it is a file of the configuration"),
+    ] {
+        let mut command = namespace.command(program_path());
+        command.args(["--watch", "--metrics"]).args([file, &config]);
+        let ran = run(command, "").expect(64);
+        assert!(ran.stderr.contains(why), "{}", ran.stderr);
+    }
+    assert_eq!(read(&config), text);
+    assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
+    assert_eq!(addresses(&namespace), [""; 0]);
+}

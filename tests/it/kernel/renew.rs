@@ -194,6 +194,24 @@ fn a_watch_does_it_when_asked() {
     watcher.stop();
 }
 
+/// What is there while the watch still drains it counts for nothing.
+#[test]
+fn the_answer_of_a_watch_comes_after_its_pass() {
+    let (links, _server, _client) = connected();
+    let root = install(&links.client, CONFIG);
+    let watcher = Watcher::start(&links.client, &["--root-dir", root.to_str().expect("UTF-8")]);
+    watcher.wait_for_runs(1);
+    let second = || subflows(&links.client).into_iter().find(|pair| pair.starts_with("10.1.2.1"));
+    assert!(second().is_some());
+    links.server.ip("mptcp limits set subflows 0 add_addr_accepted 8");
+    let ran = renew(&links.client, &["two"]).expect(0);
+    assert_eq!(second(), None, "{}", ran.stdout);
+    let is_told =
+        ran.stderr.contains("1 connection could have a subflow from two (10.1.2.1), of which 0 got one");
+    assert!(is_told, "{}{}", ran.stdout, ran.stderr);
+    watcher.stop();
+}
+
 #[test]
 fn another_run_is_waited_for_and_named() {
     let namespace = Namespace::new();

@@ -60,8 +60,12 @@ fn it_says_what_differs_and_what_waits() {
     ];
     assert_eq!(rows, expected);
     client.ip("mptcp endpoint change id 8 backup");
-    let page = status(client, CONFIG, detailed).expect(0).stdout;
-    let heading = format!("in sync with {}; no watch runs\n", written(client, CONFIG).display());
+    // Applying would fail as long as a required declaration waits.
+    let page = status(client, CONFIG, detailed).expect(2).stdout;
+    assert!(page.starts_with("not in sync"), "{page}");
+    let config = CONFIG.replace(", required: true", "");
+    let page = status(client, &config, detailed).expect(0).stdout;
+    let heading = format!("in sync with {}; no watch runs\n", written(client, &config).display());
     assert!(page.starts_with(&heading), "{page}");
 }
 
@@ -137,4 +141,19 @@ fn it_shows_named_namespaces_and_refuses_what_is_invalid() {
     let mut show = namespace.command(program_path());
     show.args(["show", "--format", "openmetrics"]);
     run(show, "").expect(64);
+}
+
+/// A row that was kept carries what it carried, and the declaration waits.
+#[test]
+fn what_is_kept_is_not_as_declared() {
+    let links = Links::new();
+    let client = &links.client;
+    client.ip("mptcp endpoint add 10.1.1.1 subflow dev c1");
+    let config = "{version: 1, endpoints: {a: {address: 10.1.1.1, dev: c1, flags: [signal]}, \
+                  c: {dev: 'gone*', flags: [subflow]}}}";
+    let row = document(client, config)["endpoints"][0].clone();
+    assert_eq!((&row["name"], &row["flags"]), (&"a".into(), &json!(["signal"])), "{row}");
+    let page = status(client, config, &[]).expect(0).stdout;
+    let why = "waiting: kept: 10.1.1.1; otherwise no endpoint opens subflows while `c` waits";
+    assert!(page.contains(why), "{page}");
 }

@@ -102,6 +102,28 @@ fn a_repaired_configuration_is_said() {
     watcher.stop();
 }
 
+/// Also where nothing can be changed for it; and it is said once.
+#[test]
+fn a_new_warning_is_said() {
+    let (namespace, _, command) = host(
+        "{version: 1, endpoints: {lte: {dev: 'wwan*', family: ipv4, flags: [subflow]}, \
+         other: {address: 10.8.0.1, dev: peer0, flags: [subflow]}}}",
+    );
+    namespace.ip("address add 10.8.0.1/24 dev peer0");
+    let watcher = Watcher::run(command);
+    pass(&watcher, "started: lte (10.7.0.1) joins, other (10.8.0.1) joins");
+    watcher.wait_until_idle();
+    let warnings = || watcher.said().matches("needs 10.8.0.1").count();
+    assert_eq!(warnings(), 0, "{}", watcher.said());
+    namespace.ip("address delete 10.8.0.1/24 dev peer0");
+    wait_for("a warning", || warnings() == 1);
+    watcher.wait_until_idle();
+    namespace.ip("address add 10.9.0.1/24 dev peer0");
+    watcher.wait_until_idle();
+    let said = watcher.stop().said.concat();
+    assert_eq!(said.matches("needs 10.8.0.1").count(), 1, "{said}");
+}
+
 /// The journal has its own.
 #[test]
 fn under_the_journal_there_is_no_time() {
