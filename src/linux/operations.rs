@@ -15,6 +15,9 @@ use crate::system::{Errno, Error, Refusal};
 
 /// How long a peer may take to answer the request for a subflow. The kernel sends it again after 1 and 3 seconds.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// How long a subflow has to stay to count as accepted.
+const CONFIRMED_MIN: Duration = Duration::from_millis(100);
+const CONFIRMED_MAX: Duration = Duration::from_secs(1);
 
 /// No connection has it.
 const NO_TOKEN: Token = Token(0);
@@ -109,7 +112,8 @@ fn by_refusal(refusal: &Refusal) -> Option<ConnectionManager> {
     }
 }
 
-/// Waits until the peer has answered the request for a subflow, 5 seconds at most.
+/// Waits until the peer has answered the request for a subflow, 5 seconds at most. One that is full answers, and resets the
+/// subflow after the handshake: so that is waited for too, as long as the answer took three times, at most a second.
 ///
 /// # Errors
 /// When events cannot be read.
@@ -119,17 +123,22 @@ pub fn await_answer(
     operation: &Operation,
 ) -> Result<SubflowAnswer, Error> {
     let start = Instant::now();
+    let (mut answer, mut until) = (SubflowAnswer::Missing, start + ANSWER_MAX);
     loop {
-        let left = ANSWER_MAX.saturating_sub(start.elapsed());
-        let answer = |received: &Received| match received {
-            Received::Event(event) => SubflowAnswer::of(event, token, operation),
-            Received::Lost => None,
-        };
-        if let Some(answer) = events.wait(left)?.iter().find_map(answer) {
-            return Ok(answer);
+        let left = until.saturating_duration_since(Instant::now());
+        for received in events.wait(left)? {
+            let Received::Event(event) = &received else { continue };
+            match SubflowAnswer::of(event, token, operation) {
+                Some(joined @ SubflowAnswer::Joined(_)) => {
+                    answer = joined;
+                    until = Instant::now() + (start.elapsed() * 3).clamp(CONFIRMED_MIN, CONFIRMED_MAX);
+                }
+                Some(other) => return Ok(other),
+                None => {}
+            }
         }
         if left.is_zero() {
-            return Ok(SubflowAnswer::Missing);
+            return Ok(answer);
         }
     }
 }

@@ -163,6 +163,17 @@ fn a_subflow_that_the_peer_refuses_is_not_done() {
     scenario.links.wait_for_paths(&["10.1.1.1", "10.1.3.1"]);
 }
 
+/// One that is full completes the handshake first.
+#[test]
+fn a_subflow_that_the_peer_resets_is_not_done() {
+    let scenario = Scenario::new();
+    scenario.links.server.ip("mptcp limits set subflows 0");
+    let ran = scenario.perform("create 10.1.2.1 to 10.9.9.9:5000 id 8 --format json").expect(1);
+    let document: Value = serde_json::from_str(&ran.stdout).expect("a document");
+    assert_eq!(document["result"], "refused", "{document}");
+    assert_eq!(scenario.links.paths(), ["10.1.1.1"]);
+}
+
 #[test]
 fn a_peer_that_does_not_answer_is_waited_for_no_longer_than_said() {
     let scenario = Scenario::new();
