@@ -121,8 +121,11 @@ fn carry_out(token: Token, operation: &Operation) -> Result<Done, Failure> {
             Some(index.ok_or_else(|| connection::no_interface(operation, token, name))?)
         }
     };
-    let addresses = manager.as_ref().map_or(&[][..], ConnectionManager::addresses);
-    let explained = |refusal| connection::explain(operation, token, &refusal, addresses);
+    let mut addresses = manager.as_ref().map_or(&[][..], ConnectionManager::addresses).to_vec();
+    for dev in addresses.iter_mut().filter_map(|row| row.dev.as_mut()) {
+        dev.name = system.interface_name(dev.index).ok();
+    }
+    let explained = |refusal| connection::explain(operation, token, &refusal, &addresses);
     if !matches!(operation, Operation::Create { .. }) {
         operations.perform(token, operation, dev)?.map_err(explained)?;
         return Ok(Done { local: None, warnings: warnings(operation)? });

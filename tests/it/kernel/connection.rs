@@ -129,11 +129,14 @@ fn is_refused(ran: Ran, words: &str) {
 #[test]
 fn what_the_kernel_refuses_is_explained() {
     let scenario = Scenario::new();
-    scenario.perform("create 10.1.2.1 to 10.9.9.9:5000 id 5").expect(0);
+    scenario.perform("create 10.1.2.1%c2 to 10.9.9.9:5000 id 5").expect(0);
     let refused = |operation: &str, words: &str| is_refused(scenario.perform(operation), words);
     refused("create 10.1.2.1 to 10.9.9.9:5000 id 5", "it has that subflow, from port ");
-    let held =
-        if lists_addresses() { "already holds 10.1.2.1 id 5 subflow" } else { "this id for another address" };
+    let held = if lists_addresses() {
+        "already holds 10.1.2.1 id 5 subflow dev c2"
+    } else {
+        "this id for another address"
+    };
     refused("create 10.1.3.1 to 10.9.9.9:5000 id 5", held);
     refused("announce 10.1.3.1 id 5", held);
     refused("create 192.0.2.77 to 10.9.9.9:5000 id 6", "192.0.2.77 is on no interface of this host");
