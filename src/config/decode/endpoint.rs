@@ -39,7 +39,10 @@ impl Decoder<'_> {
     }
 
     fn parsed_address<T>(&mut self, node: &Node, parse: fn(&str) -> Result<T, AddressError>) -> Option<T> {
-        let text = self.text(node, format_args!("`address`"))?;
+        let text = self.text(node, format_args!("`address`"), |word| {
+            let habit = habits::remedy(word, habits::ADDRESSES);
+            habit.unwrap_or_else(|| "write an address or a prefix".to_owned())
+        })?;
         match parse(text) {
             Ok(parsed) => Some(parsed),
             Err(error) => {
