@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use glob::Pattern;
 
-use crate::model::{Interface, canonical};
+use crate::model::{Family, Interface, canonical};
 
 use remedy::{address_help, mask_help, several_help, tidy_help};
 pub use remedy::{list_hint, spelling_help, template_help};
@@ -78,6 +78,14 @@ impl AddressPrefix {
 
     fn contains(&self, address: IpAddr) -> bool {
         self.network.is_ipv4() == address.is_ipv4() && network(address, self.length) == self.network
+    }
+
+    /// Whether it lies inside fe80::/10 or 169.254.0.0/16.
+    pub fn is_link_local(&self) -> bool {
+        match self.network {
+            IpAddr::V4(v4) => v4.is_link_local() && self.length >= 16,
+            IpAddr::V6(v6) => v6.is_unicast_link_local() && self.length >= 10,
+        }
     }
 
     /// Whether it lies inside fc00::/7.
@@ -186,6 +194,22 @@ impl AddressPattern {
         matching.map(|prefix| prefix.length).max()
     }
 
+    /// Whether the exclusions take away all that the prefixes have. Only single exclusions are compared, and of prefixes
+    /// that exclude alone, those of both families.
+    pub fn is_contradiction(&self) -> bool {
+        let (excluded, included): (Vec<&AddressPrefix>, Vec<_>) =
+            self.prefixes().iter().partition(|prefix| prefix.excludes);
+        let covers =
+            |out: &AddressPrefix, own: &AddressPrefix| out.length <= own.length && out.contains(own.network);
+        let is_out = |own: &&AddressPrefix| excluded.iter().any(|out| covers(out, own));
+        match included.is_empty() {
+            false => included.iter().all(is_out),
+            true => Family::ALL.into_iter().all(|family| {
+                excluded.iter().any(|out| out.length == 0 && Family::of(out.network) == family)
+            }),
+        }
+    }
+
     /// The prefixes of a selector.
     pub fn prefixes(&self) -> &[AddressPrefix] {
         match self {
@@ -234,6 +258,20 @@ impl DevicePattern {
         let mut included = self.globs.iter().filter(|word| !word.starts_with('!')).peekable();
         let mut excluded = self.globs.iter().filter_map(|word| word.strip_prefix('!'));
         (included.peek().is_none() || included.any(|word| is_one(word))) && !excluded.any(is_one)
+    }
+
+    /// Whether the exclusions take away all that the list names.
+    pub fn is_contradiction(&self) -> bool {
+        let excluded = || self.globs.iter().filter_map(|word| word.strip_prefix('!'));
+        let mut included = self.globs.iter().filter(|word| !word.starts_with('!')).peekable();
+        let is_all = |out: &str| out == "*";
+        let is_out = |own: &String| {
+            excluded().any(|out| is_all(out) || out == own || (!is_glob(own) && is_match(out, own)))
+        };
+        match included.peek() {
+            Some(_) => included.all(is_out),
+            None => excluded().any(is_all),
+        }
     }
 
     /// Whether one of the words is a name of the interface, letter by letter.

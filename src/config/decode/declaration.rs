@@ -114,7 +114,21 @@ impl Decoder<'_> {
             }
             globs.push(word.to_owned());
         }
-        located(node, DevicePattern { globs })
+        let dev = DevicePattern { globs };
+        if dev.is_contradiction() {
+            self.excludes_all(node, "dev", "interfaces");
+            return None;
+        }
+        located(node, dev)
+    }
+}
+
+impl Decoder<'_> {
+    /// Reports a list of which nothing is left.
+    pub(super) fn excludes_all(&mut self, node: &Node, key: &str, what: &str) {
+        let message = format!("the exclusions in `{key}` take away all {what} that it names");
+        let help = format!("leave the exclusion out, or name the {what} that are meant");
+        self.report_value(node, code::CONFLICT, message, Some(help));
     }
 }
 
