@@ -6,7 +6,7 @@ mod tests;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::model::diagnostic::{Diagnostic, Diagnostics};
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::model::{canonical, code};
 
 use super::body::Overlay;
@@ -103,6 +103,19 @@ impl Valued for CheckDocument {
             Some(Located { value: CheckMethod::Gateway, .. }) => Content::word(CheckMethod::GATEWAY),
             _ => Content::Entries(entries),
         }
+    }
+
+    fn origin(&self, last: Location) -> Option<Location> {
+        let CheckDocument { method, every, timeout, fall, rise } = self;
+        let method = method.as_ref().map(|method| (method.location, &method.value));
+        if let Some((location, CheckMethod::Gateway)) = method {
+            return Some(location);
+        }
+        let times = [every, timeout].map(|time| time.map(|time| time.location));
+        let streaks = [fall, rise].map(|streak| streak.map(|streak| streak.location));
+        let method = method.map(|(location, _)| location);
+        let mut all = times.into_iter().chain(streaks).chain([method]).flatten();
+        all.all(|location| location.source == last.source).then_some(last)
     }
 }
 
