@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use crate::config::meant_verb;
 use crate::report::wrap;
 
 use super::{Apply, Cli, Command, Common, Format};
@@ -36,6 +37,9 @@ impl Cli {
     /// The command line, with the messages and the help of the whole grammar.
     fn long_way(arguments: &[OsString]) -> Result<Cli, clap::Error> {
         let mut command = Cli::command();
+        if let Some(message) = unknown_topic(arguments, &command) {
+            return Err(command.error(ErrorKind::InvalidSubcommand, message));
+        }
         let arguments = verb_first(arguments, &command);
         if arguments.iter().any(|word| word == "--help") {
             command = with_wrapped_help(command);
@@ -123,8 +127,31 @@ fn is_verb(word: &OsString) -> bool {
     word.to_str().is_some_and(|word| word == "help" || Command::has_subcommand(word))
 }
 
+/// The error of `help WORD`, and of `-h WORD` where a verb is meant, for a word that is none: the general help would be no
+/// answer.
+fn unknown_topic(arguments: &[OsString], command: &clap::Command) -> Option<String> {
+    let words = arguments.get(1..).unwrap_or_default();
+    let first = word_index(words, command)?;
+    let topics = &words[first..];
+    let is_help = topics[0] == "help";
+    let word = topics.get(usize::from(is_help)).filter(|word| !is_verb(word))?.to_str()?;
+    let hint = meant_verb(word);
+    let asks = |word: &OsString| word == "-h" || word == "--help";
+    let is_topic = is_help || (hint.is_some() && words.iter().any(asks));
+    if word.starts_with('-') || !is_topic {
+        return None;
+    }
+    let hint = hint.map_or_else(String::new, |hint| format!("; {hint}"));
+    Some(format!("there is no command `{word}`{hint}"))
+}
+
 /// Where the verb is, if only options stand before it.
 fn verb_index(words: &[OsString], command: &clap::Command) -> Option<usize> {
+    word_index(words, command).filter(|index| is_verb(&words[*index]))
+}
+
+/// Where the first word is that is no option, nor the value of one.
+fn word_index(words: &[OsString], command: &clap::Command) -> Option<usize> {
     let mut index = 0;
     loop {
         let word = words.get(index)?.to_str()?;
@@ -133,7 +160,7 @@ fn verb_index(words: &[OsString], command: &clap::Command) -> Option<usize> {
             Some(name) => index += if takes_value(name, command) { 2 } else { 1 },
             // No short option takes a value.
             None if word.len() > 1 && word.starts_with('-') => index += 1,
-            None => return is_verb(&words[index]).then_some(index),
+            None => return Some(index),
         }
     }
 }

@@ -19,6 +19,12 @@ fn trial_seconds(text: &str) -> Result<u32, &'static str> {
     if (1..=86_400).contains(&seconds) { Ok(seconds) } else { Err("it must be from 1 to 86400 seconds") }
 }
 
+/// A command line for `sh -c`. An empty one would do nothing, and succeed.
+fn shell_command(text: &str) -> Result<String, &'static str> {
+    let is_empty = text.trim().is_empty();
+    if is_empty { Err("the command is empty") } else { Ok(text.to_owned()) }
+}
+
 /// Options of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -222,7 +228,7 @@ pub struct Try {
     /// Confirm if this shell command succeeds
     ///
     /// Its exit status decides. Its output goes to standard error.
-    #[arg(long, value_name = "CMD", value_hint = ValueHint::CommandString)]
+    #[arg(long, value_name = "CMD", value_hint = ValueHint::CommandString, value_parser = shell_command)]
     pub confirm_with: Option<String>,
     /// Treat warnings as errors
     #[arg(long)]

@@ -16,6 +16,9 @@ use super::countdown::Countdown;
 use super::output::OutputFormat;
 use super::{Output, guard, load, netns};
 
+/// How often it is looked whether keys count, while a command decides.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Applies the configuration in each namespace, and waits for a decision each time. One that is not kept ends the run.
 ///
 /// # Errors
@@ -145,14 +148,14 @@ fn pass(loaded: &LoadedConfig, trial: &mut Trial) -> Result<Report, Failure> {
 
 /// Waits for the command, the user or the end of the time.
 fn decide(options: &Try, session: &mut Session, guard: &Guard, left: Duration) -> io::Result<Decision> {
+    session.forget_what_was_typed();
     match &options.confirm_with {
-        // A countdown would disturb the output of the command.
+        // A countdown would disturb the output of the command. The terminal may come to the foreground.
         Some(command) => {
             session.ask(command)?;
-            session.wait(guard, left, |left| left)
+            session.wait(guard, left, |left| left.min(LOOK))
         }
         None => {
-            session.forget_what_was_typed();
             log::warn!("to keep the change, {}", session.ways());
             log::warn!("otherwise it is taken back after {} s", left.as_secs_f32().round());
             let mut countdown = Countdown::default();

@@ -3,10 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::model::diagnostic::{Diagnostic, Diagnostics};
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::model::{canonical, code};
 
 use super::body::Overlay;
@@ -104,6 +104,19 @@ impl Valued for CheckDocument {
             _ => Content::Entries(entries),
         }
     }
+
+    fn origin(&self, last: Location) -> Option<Location> {
+        let CheckDocument { method, every, timeout, fall, rise } = self;
+        let method = method.as_ref().map(|method| (method.location, &method.value));
+        if let Some((location, CheckMethod::Gateway)) = method {
+            return Some(location);
+        }
+        let times = [every, timeout].map(|time| time.map(|time| time.location));
+        let streaks = [fall, rise].map(|streak| streak.map(|streak| streak.location));
+        let method = method.map(|(location, _)| location);
+        let mut all = times.into_iter().chain(streaks).chain([method]).flatten();
+        all.all(|location| location.source == last.source).then_some(last)
+    }
 }
 
 impl CheckMethod {
@@ -200,21 +213,7 @@ pub fn destination(text: &str) -> Result<SocketAddr, AddressError> {
         reason: reason.to_owned(),
         help: Some(help.to_owned()).filter(|help| !help.is_empty()),
     };
-    let Ok(parsed) = text.parse::<SocketAddr>() else {
-        let is_address = |text: &str| text.parse::<std::net::IpAddr>().is_ok();
-        let example = if text.contains("::") { format!("[{text}]:443") } else { format!("{text}:443") };
-        return Err(match text.rsplit_once(':') {
-            _ if is_address(text) => error("the port is missing", &format!("write it as `{example}`")),
-            Some((host, _)) if is_address(host.trim_matches(['[', ']'])) => {
-                error("the port is not a number from 1 to 65535", "")
-            }
-            _ => error(
-                "not an address with a port",
-                "write `ADDRESS:PORT`, or `[ADDRESS]:PORT` for IPv6; host names are not looked up, since that \
-                 would need a way that works",
-            ),
-        });
-    };
+    let Ok(parsed) = text.parse::<SocketAddr>() else { return Err(misspelt_destination(text)) };
     let address = SocketAddr::new(canonical(parsed.ip()), parsed.port());
     match address.ip() {
         _ if address.port() == 0 => Err(error("no host listens on port 0", "")),
@@ -223,5 +222,33 @@ pub fn destination(text: &str) -> Result<SocketAddr, AddressError> {
             Err(error("a loopback address is on this host", "name a host that is behind the uplink"))
         }
         _ => Ok(address),
+    }
+}
+
+/// Why a text is no address with a port, with a remedy.
+fn misspelt_destination(text: &str) -> AddressError {
+    let error = |reason: &str, help: Option<String>| AddressError { reason: reason.to_owned(), help };
+    let address = |text: &str| text.parse::<IpAddr>().ok();
+    let whole = address(text).map(|address| SocketAddr::new(address, 443));
+    let split = text.rsplit_once(':');
+    // The last group of an IPv6 address may be meant as the port.
+    let bare = split.and_then(|(host, port)| Some(SocketAddr::new(address(host)?, port.parse().ok()?)));
+    match (bare, whole) {
+        (Some(bare), Some(whole)) => error(
+            "an IPv6 address with a port needs brackets",
+            Some(format!("write it as `{bare}`, or as `{whole}` if {} belongs to the address", bare.port())),
+        ),
+        (Some(bare), None) => {
+            error("an IPv6 address with a port needs brackets", Some(format!("write it as `{bare}`")))
+        }
+        (None, Some(whole)) => error("the port is missing", Some(format!("write it as `{whole}`"))),
+        (None, None) if split.is_some_and(|(host, _)| address(host.trim_matches(['[', ']'])).is_some()) => {
+            error("the port is not a number from 1 to 65535", None)
+        }
+        (None, None) => {
+            let help = "write `ADDRESS:PORT`, or `[ADDRESS]:PORT` for IPv6; host names are not looked up, since \
+                        that would need a way that works";
+            error("not an address with a port", Some(help.to_owned()))
+        }
     }
 }

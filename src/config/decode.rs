@@ -9,7 +9,7 @@ mod uplink;
 mod value;
 
 pub use value::suggestion;
-use value::{located, shown};
+use value::{located, quote_it, shown};
 
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 use crate::model::{Sysctl, SysctlKind, SysctlValue, code};
@@ -184,7 +184,7 @@ impl Decoder<'_> {
                 located(node, SysctlValue::Word((*word).to_owned()))
             }
             (SysctlKind::Word, _) => {
-                let word = self.text(node, format_args!("`{name}`"))?;
+                let word = self.text(node, format_args!("`{name}`"), quote_it)?;
                 let valid = !word.is_empty() && word.chars().all(|c| c.is_ascii_graphic());
                 if !valid {
                     self.report_value(node, code::VALUE, format!("`{name}` must be a single word"), None);

@@ -7,18 +7,19 @@ mod tests;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::model::diagnostic::{Diagnostic, Location, SourceId, Span, lines};
+use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity, SourceId, Span, lines};
 use crate::model::{Flags, code};
 
 use super::document::{NAME_MAX, Name};
 use super::node::{Node, Value};
+use super::validate::PURPOSES;
 use super::written::yaml_word;
 
 /// The most declarations that a remedy writes out.
 const SHOWN_MAX: usize = 32;
 
 /// An endpoint or uplink in the words of `ip`.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     address: Option<IpAddr>,
     dev: Option<String>,
@@ -45,13 +46,16 @@ impl Row {
         rows.pop().filter(|_| rows.is_empty())
     }
 
-    /// The keys of an endpoint with their values, as YAML. An endpoint has flags, also where the row has none.
+    /// The keys of an endpoint with their values, as YAML, with the flag that the row lacks to be one.
     pub fn endpoint(&self) -> Vec<String> {
-        let mut keys = self.keys();
-        if self.flags == Flags::default() {
-            keys.push(format!("flags: [{}]", Flags::SUBFLOW));
-        }
-        keys
+        let flags = self.flags.union(self.lacking().unwrap_or_default());
+        Row { flags, ..self.clone() }.keys()
+    }
+
+    /// The flag that says what an endpoint is for, where the row has none.
+    fn lacking(&self) -> Option<Flags> {
+        let usual = if self.port.is_some() { Flags::SIGNAL } else { Flags::SUBFLOW };
+        (!self.flags.intersects(PURPOSES)).then_some(usual)
     }
 
     /// The keys that the row has, with their values, as YAML.
@@ -78,7 +82,7 @@ impl Row {
                     words.next();
                     let value = words.next()?;
                     match word {
-                        "id" => self.id = value.parse().ok().filter(|id| *id != 0),
+                        "id" => self.id = Some(value.parse().ok()?).filter(|id| *id != 0),
                         "port" => self.port = Some(value.parse().ok()?),
                         "dev" => self.dev = Some(value.to_owned()),
                         _ => {}
@@ -159,7 +163,32 @@ impl Commands {
         (!is_empty).then_some(commands)
     }
 
-    /// The configuration that means the same.
+    /// The remedy: the configuration that means the same, or comes nearest, with comments where it does not.
+    fn remedy(&self) -> String {
+        let (mut kept, mut comments) = (Commands { rows: Vec::new(), ..*self }, Vec::new());
+        for row in self.rows.iter().take(SHOWN_MAX) {
+            let words = row.keys().join(", ");
+            kept.rows.push(row.clone());
+            if let Some(reason) = refusal(&kept.yaml()) {
+                kept.rows.pop();
+                comments.push(format!("# left out: {{{words}}}: {reason}"));
+            } else if let Some(flag) = row.lacking() {
+                comments.push(format!("# `{flag}` is added to {{{words}}}, which has no purpose without it"));
+            }
+        }
+        let more = self.rows.len().saturating_sub(SHOWN_MAX);
+        comments.extend((more > 0).then(|| format!("# left out: {more} more")));
+        let is_empty = kept == Commands::default();
+        let heading = match (is_empty, comments.is_empty()) {
+            (true, _) => "none of it can be declared:",
+            (false, true) => "this means the same:",
+            (false, false) => "this comes nearest:",
+        };
+        let yaml = if is_empty { String::new() } else { kept.yaml() };
+        format!("{heading}\n{yaml}{}", comments.join("\n")).trim_end().to_owned()
+    }
+
+    /// The configuration that says the same, whether it is valid or not.
     fn yaml(&self) -> String {
         let mut text = "version: 1\n".to_owned();
         let subflows = self.subflows.map(|number| format!("subflows: {number}"));
@@ -198,13 +227,18 @@ pub fn document(text: &str, source: SourceId) -> Option<Diagnostic> {
     } else {
         let joined: Vec<&str> = code.iter().map(|(_, line)| line.trim_end_matches('\\')).collect();
         let commands = Commands::parse(&joined.join(" "))?;
-        (
-            "these are words of `ip mptcp`, not YAML",
-            format!("this means the same:\n{}", commands.yaml().trim_end()),
-        )
+        ("these are words of `ip mptcp`, not YAML", commands.remedy())
     };
     let span = Span::new(index + 1, 1, first.chars().count());
     Some(Diagnostic::error(code::TYPE, message).at(Location { source, span }, "").help(help))
+}
+
+/// Why a configuration would be refused.
+fn refusal(text: &str) -> Option<String> {
+    let mut diagnostics = Diagnostics::default();
+    super::parse([text], &mut diagnostics);
+    let mut errors = diagnostics.iter().filter(|found| found.severity == Severity::Error);
+    errors.next().map(|error| error.message.clone())
 }
 
 /// `[section]` and `key=value`.

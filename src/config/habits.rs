@@ -269,7 +269,7 @@ pub const FAMILIES: &[Habit] = &[
 /// Words in place of an address.
 pub const ADDRESSES: &[Habit] = &[(
     "dhcp dhcp4 dhcp6 auto any all default dynamic * ra slaac true",
-    "write `dev: INTERFACE` in its place, for every address of an interface",
+    "leave it out; `dev: INTERFACE` stands for every address that the interface has",
 )];
 
 /// The remedy for an interface name that is none.

@@ -160,14 +160,16 @@ fn rename(skipped: &[PathBuf]) -> Option<String> {
     Some(format!("names of configuration files end with .yaml: rename {first}"))
 }
 
-/// What may be meant by a word that could be a verb.
+/// What to do about a file that is not there, if its name could be a verb.
 fn verb(path: &Path) -> Option<String> {
+    const COMMANDS: &str = "`mptcp-apply --help` lists the commands; anything else is a file";
     if path.components().count() != 1 || path.extension().is_some() {
         return None;
     }
-    let word = path.to_str().unwrap_or_default();
-    let near = habit(word).map(str::to_owned).or_else(|| suggestion(word, &VERBS));
-    Some(
-        near.unwrap_or_else(|| "`mptcp-apply --help` lists the commands; anything else is a file".to_owned()),
-    )
+    Some(meant_verb(path.to_str().unwrap_or_default()).unwrap_or_else(|| COMMANDS.to_owned()))
+}
+
+/// What may be meant by a word that is no verb, as a remedy.
+pub fn meant_verb(word: &str) -> Option<String> {
+    habit(word).map(str::to_owned).or_else(|| suggestion(word, &VERBS))
 }

@@ -37,7 +37,7 @@ pub use check::{CheckMethod, UplinkCheck};
 pub use decode::suggestion;
 pub use document::{LimitValue, Located, NAME_MAX, Name};
 pub use gateway::Gateway;
-pub use load::{LoadedConfig, NoConfig, Trust};
+pub use load::{LoadedConfig, NoConfig, Trust, meant_verb};
 pub use merge::ManagedLimits;
 pub use pattern::{
     ALTNAME_MAX, AddressPattern, DevicePattern, INTERFACE_NAME_MAX, is_unique_local, list_hint,

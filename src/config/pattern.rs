@@ -1,18 +1,18 @@
 //! Addresses, prefixes, interface names and globs in declarations.
 
+mod remedy;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 
 use glob::Pattern;
 
-use crate::model::{Interface, canonical};
+use crate::model::{Family, Interface, canonical};
 
-use super::foreign::Row;
-use super::habits;
-use super::written::yaml_word;
+use remedy::{address_help, mask_help, several_help, tidy_help};
+pub use remedy::{list_hint, spelling_help, template_help};
 
 /// The longest interface name in bytes: `IFNAMSIZ` without the terminating zero.
 pub const INTERFACE_NAME_MAX: usize = 15;
@@ -64,7 +64,10 @@ impl AddressPrefix {
     pub fn parse(text: &str) -> Result<AddressPrefix, AddressError> {
         let bare = text.strip_prefix('!').unwrap_or(text);
         let (network, length) = match bare.split_once('/') {
-            Some((address, length)) => prefix(address, length)?,
+            Some((address, length)) => prefix(address, length).map_err(|error| AddressError {
+                help: several_help(text).or_else(|| tidy_help(text)).or(error.help),
+                ..error
+            })?,
             None => {
                 let address = unicast(bare)?;
                 (address, if address.is_ipv4() { 32 } else { 128 })
@@ -75,6 +78,14 @@ impl AddressPrefix {
 
     fn contains(&self, address: IpAddr) -> bool {
         self.network.is_ipv4() == address.is_ipv4() && network(address, self.length) == self.network
+    }
+
+    /// Whether it lies inside fe80::/10 or 169.254.0.0/16.
+    pub fn is_link_local(&self) -> bool {
+        match self.network {
+            IpAddr::V4(v4) => v4.is_link_local() && self.length >= 16,
+            IpAddr::V6(v6) => v6.is_unicast_link_local() && self.length >= 10,
+        }
     }
 
     /// Whether it lies inside fc00::/7.
@@ -123,81 +134,6 @@ fn address(text: &str) -> Result<IpAddr, AddressError> {
             _ => error("not an IP address", address_help(text)),
         }
     })
-}
-
-/// The remedy for a text that is almost an address.
-fn address_help(text: &str) -> Option<String> {
-    if let Ok(socket) = text.parse::<SocketAddr>() {
-        return Some(format!("write `address: {}` and `port: {}`", socket.ip(), socket.port()));
-    }
-    let row = || {
-        let row = Row::parse(text)?;
-        Some(format!("write `{}`, each a key of its own", row.keys().join("`, `")))
-    };
-    let is_name = text.contains(|c: char| c.is_ascii_alphabetic()) && !text.contains([':', ' ', '/']);
-    let name = || match (is_name, text.contains('.')) {
-        (false, _) => None,
-        (true, true) => Some("write the address; host names are not looked up".to_owned()),
-        (true, false) => Some(format!(
-            "write `dev: {}` for the addresses of an interface; host names are not looked up",
-            yaml_word(text)
-        )),
-    };
-    let is_numeric = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let numbers = || is_numeric.then(|| "an IPv4 address has four numbers, such as `192.0.2.10`".to_owned());
-    let habit = || habits::remedy(text, habits::ADDRESSES);
-    spelling_help(text)
-        .or_else(row)
-        .or_else(|| several_help(text))
-        .or_else(habit)
-        .or_else(name)
-        .or_else(numbers)
-}
-
-/// The remedy for several addresses in one text: with commas, as a range, or with a `*`.
-fn several_help(text: &str) -> Option<String> {
-    let is_address =
-        |text: &&str| text.split('/').next().is_some_and(|address| address.parse::<IpAddr>().is_ok());
-    let parts: Vec<&str> = text.split([',', ' ', ';']).filter(|part| !part.is_empty()).collect();
-    if parts.len() > 1 && parts.iter().all(is_address) {
-        let parts: Vec<String> = parts.into_iter().map(yaml_word).collect();
-        return Some(format!("write a list: `address: [{}]`", parts.join(", ")));
-    }
-    if let Some((from, to)) = text.split_once('-')
-        && is_address(&from.trim())
-        && (is_address(&to.trim()) || to.trim().parse::<u8>().is_ok())
-    {
-        return Some(
-            "write prefixes in place of a range: `address: [\"10.0.0.0/28\", \"!10.0.0.1\"]`".to_owned(),
-        );
-    }
-    let bytes = text.trim_end_matches(".*");
-    let count = bytes.split('.').filter(|byte| byte.parse::<u8>().is_ok()).count();
-    let is_wild = bytes != text && (1..4).contains(&count) && bytes.split('.').count() == count;
-    is_wild.then(|| format!("write a prefix: `address: {bytes}{}/{}`", ".0".repeat(4 - count), 8 * count))
-}
-
-/// The remedy for the mask of an IPv4 network in place of a prefix length.
-fn mask_help(address: IpAddr, mask: &str) -> Option<String> {
-    let mask = mask.parse::<Ipv4Addr>().ok().filter(|_| address.is_ipv4())?.to_bits();
-    let length = mask.leading_ones();
-    (mask.count_ones() == length).then(|| format!("write it as `{address}/{length}`"))
-}
-
-/// The remedy for an address that is written in a way of its own.
-pub fn spelling_help(text: &str) -> Option<String> {
-    let is_address = |text: &str| text.parse::<IpAddr>().is_ok();
-    let bare = text.trim().trim_start_matches('[').trim_end_matches(']');
-    if is_address(bare) {
-        return Some(format!("write it as `{bare}`"));
-    }
-    let without_zeros = |part: &str| match part.trim_start_matches('0') {
-        "" => "0".to_owned(),
-        rest => rest.to_owned(),
-    };
-    let decimal = text.split('.').map(without_zeros).collect::<Vec<_>>().join(".");
-    let is_padded = decimal != text && is_address(&decimal);
-    is_padded.then(|| "write the numbers without leading zeros, which some programs read as octal".to_owned())
 }
 
 fn prefix(address_text: &str, length_text: &str) -> Result<(IpAddr, u8), AddressError> {
@@ -258,6 +194,22 @@ impl AddressPattern {
         matching.map(|prefix| prefix.length).max()
     }
 
+    /// Whether the exclusions take away all that the prefixes have. Only single exclusions are compared, and of prefixes
+    /// that exclude alone, those of both families.
+    pub fn is_contradiction(&self) -> bool {
+        let (excluded, included): (Vec<&AddressPrefix>, Vec<_>) =
+            self.prefixes().iter().partition(|prefix| prefix.excludes);
+        let covers =
+            |out: &AddressPrefix, own: &AddressPrefix| out.length <= own.length && out.contains(own.network);
+        let is_out = |own: &&AddressPrefix| excluded.iter().any(|out| covers(out, own));
+        match included.is_empty() {
+            false => included.iter().all(is_out),
+            true => Family::ALL.into_iter().all(|family| {
+                excluded.iter().any(|out| out.length == 0 && Family::of(out.network) == family)
+            }),
+        }
+    }
+
     /// The prefixes of a selector.
     pub fn prefixes(&self) -> &[AddressPrefix] {
         match self {
@@ -308,6 +260,20 @@ impl DevicePattern {
         (included.peek().is_none() || included.any(|word| is_one(word))) && !excluded.any(is_one)
     }
 
+    /// Whether the exclusions take away all that the list names.
+    pub fn is_contradiction(&self) -> bool {
+        let excluded = || self.globs.iter().filter_map(|word| word.strip_prefix('!'));
+        let mut included = self.globs.iter().filter(|word| !word.starts_with('!')).peekable();
+        let is_all = |out: &str| out == "*";
+        let is_out = |own: &String| {
+            excluded().any(|out| is_all(out) || out == own || (!is_glob(own) && is_match(out, own)))
+        };
+        match included.peek() {
+            Some(_) => included.all(is_out),
+            None => excluded().any(is_all),
+        }
+    }
+
     /// Whether one of the words is a name of the interface, letter by letter.
     pub fn names(&self, interface: &Interface) -> bool {
         self.globs.iter().any(|word| interface.names().any(|name| name == word))
@@ -335,25 +301,6 @@ impl DevicePattern {
             _ => None,
         }
     }
-}
-
-/// The remedy for a text that looks like several interfaces in one word.
-pub fn list_hint(word: &str) -> Option<String> {
-    const SEPARATORS: [char; 9] = [',', ';', '|', '{', '}', '(', ')', '"', '\''];
-    let separates = |c: char| SEPARATORS.contains(&c) || c.is_whitespace();
-    if !word.contains(separates) {
-        return None;
-    }
-    let is_name = |part: &&str| part.starts_with(|c: char| c.is_alphabetic() || matches!(c, '!' | '*'));
-    let parts: Vec<&str> = word.split(separates).filter(|part| !part.is_empty()).collect();
-    let sample = parts.len() > 1 && parts.iter().all(is_name);
-    let quote = |part: &&str| match part.contains(['!', '*', '?', '[']) {
-        true => format!("\"{}\"", part.escape_debug()),
-        false => part.escape_debug().to_string(),
-    };
-    let parts: Vec<String> =
-        if sample { parts.iter().map(quote).collect() } else { vec!["eth0".into(), "eth1".into()] };
-    Some(format!("write a list: `dev: [{}]`", parts.join(", ")))
 }
 
 /// What makes a glob of a name.

@@ -9,7 +9,7 @@ use std::fmt;
 use crate::model::diagnostic::{Diagnostic, Diagnostics};
 use crate::model::{Interface, code};
 
-use super::check::{self, UplinkCheck};
+use super::check::{self, CheckMethod, UplinkCheck};
 use super::document::{Located, Name, UplinkDocument};
 use super::gateway::Gateway;
 use super::pattern::DevicePattern;
@@ -67,6 +67,7 @@ pub fn uplinks(
             let location = check.location;
             Some(Located { value: check::complete(&name, check, diagnostics)?, location })
         });
+        diagnostics.extend(without_router(&name, gateway.as_ref(), check.as_ref()));
         match dev {
             Some(dev) => uplinks.push(Uplink { name, dev, gateway, check }),
             None if is_absent => diagnostics.push(without_dev(&name)),
@@ -89,6 +90,20 @@ fn without_dev(name: &Located<Name>) -> Diagnostic {
         .at(name.location, "")
         .endpoint(name.value.as_str())
         .help("add `dev` with the interface that leads out")
+}
+
+/// The error for a check of a router that the uplink declares not to have.
+fn without_router(
+    name: &Located<Name>,
+    gateway: Option<&Located<Gateway>>,
+    check: Option<&Located<UplinkCheck>>,
+) -> Option<Diagnostic> {
+    let gateway = gateway.filter(|gateway| gateway.value == Gateway::OnLink)?;
+    let check = check.filter(|check| check.value.method == CheckMethod::Gateway)?;
+    let message = format!("the `check` of uplink `{}` has no router to ask", name.value);
+    let error = Diagnostic::error(code::CONFLICT, message).at(check.location, "");
+    let error = error.at(gateway.location, "a link without a router").endpoint(name.value.as_str());
+    Some(error.help("write `check: {connect: \"ADDRESS:PORT\"}` or `check: {run: \"COMMAND\"}`"))
 }
 
 /// Reports every interface that two uplinks name letter by letter. What globs match is known on the host alone.

@@ -9,7 +9,7 @@ use crate::model::{AddressId, Family, Flags, Identity, Sysctl, SysctlValue, coun
 
 use super::document::{EndpointDocument, LimitValue, Located, Name};
 use super::merge::{ManagedLimits, Merged};
-use super::pattern::{AddressPattern, DevicePattern};
+use super::pattern::{AddressPattern, AddressPrefix, DevicePattern};
 use super::selector::Selector;
 use super::unique::duplicates;
 use super::uplink::{self, Uplink};
@@ -239,11 +239,17 @@ impl Validator<'_> {
                 self.selector_key("port", port.map(|port| port.location), many);
                 let included =
                     || prefix.iter().flat_map(|prefix| prefix.value.prefixes()).filter(|one| !one.excludes);
-                if let (Some(Located { location, .. }), true) =
-                    (&prefix, included().any(|prefix| prefix.network.is_loopback()))
-                {
-                    let message = "a prefix never matches loopback addresses";
-                    self.warning(code::LOOPBACK_ADDRESS, message, *location, "write the exact address");
+                let is_never = |lies_there: fn(&AddressPrefix) -> bool| included().any(lies_there);
+                if let Some(Located { location, .. }) = &prefix {
+                    if is_never(|prefix| prefix.network.is_loopback()) {
+                        let message = "a prefix never matches loopback addresses";
+                        self.warning(code::LOOPBACK_ADDRESS, message, *location, "write the exact address");
+                    }
+                    if is_never(AddressPrefix::is_link_local) {
+                        let message = "a prefix never matches link-local addresses";
+                        let help = "write the exact address, and `dev` with the interface that has it";
+                        self.warning(code::LINK_LOCAL_ADDRESS, message, *location, help);
+                    }
                 }
                 let is_of = |family| included().any(|prefix| Family::of(prefix.network) == family);
                 if let (Some(prefix), Some(family)) = (&prefix, &family)

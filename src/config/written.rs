@@ -55,7 +55,8 @@ impl Entry {
 
     /// A value with its place.
     pub fn of<T: Valued>(key: &str, located: &Located<T>) -> Entry {
-        Entry::new(key, located.location, located.value.content())
+        let location = located.value.origin(located.location);
+        Entry { key: key.to_owned(), content: located.value.content(), location }
     }
 
     /// A section of entries, which may have come from several files.
@@ -68,6 +69,11 @@ impl Entry {
 pub trait Valued {
     /// The value, or its keys.
     fn content(&self) -> Content;
+
+    /// Where it was set, if not where the last file has it; none where several files added to it.
+    fn origin(&self, last: Location) -> Option<Location> {
+        Some(last)
+    }
 }
 
 impl Content {

@@ -183,7 +183,10 @@ impl ResolvedUplinks {
         let (family, dev) = (family.title(), Device::from(interface));
         let why = format!("no {family} default route out of {dev} tells its router");
         let warning = self.waiting(uplink, code::GATEWAY_UNKNOWN, &why).at(uplink.name.location, "");
-        let help = "give the uplink a `gateway`, or `gateway: none` on a link without a router";
+        let help = match uplink.gateway {
+            Some(_) => format!("add the {family} one to `gateway`, which is a list then"),
+            None => "give the uplink a `gateway`, or `gateway: none` on a link without a router".to_owned(),
+        };
         self.warnings.push(warning.help(help));
     }
 

@@ -95,6 +95,12 @@ impl<'s> ChosenLink<'s> {
         self.link.defaults.iter().map(|(_, default)| *default).min()
     }
 
+    /// The best default route of a family out of it.
+    pub fn best_default_of(&self, family: Family) -> Option<MainDefault> {
+        let own = self.link.defaults.iter().filter(|(of, _)| *of == family);
+        own.map(|(_, default)| *default).min()
+    }
+
     /// Whether it is a mobile network or dialled, which is metered and changes its address more often than not.
     pub fn is_modem(&self) -> bool {
         let name = &self.link.interface.name;

@@ -96,8 +96,8 @@ pub struct ProposedEndpoint {
     pub target: ProposedTarget,
     /// The flags.
     pub flags: Flags,
-    /// The best default route out of the interface.
-    pub default: Option<MainDefault>,
+    /// The best default route out of the interface for each family that the endpoint may have.
+    pub defaults: Vec<(Family, MainDefault)>,
     /// Where the flags come from.
     pub flags_source: FlagsSource,
 }
@@ -127,7 +127,23 @@ pub enum FlagsSource {
     Profile(String),
 }
 
+impl ProposedTarget {
+    /// The families of its addresses now.
+    fn families(&self) -> BTreeSet<Family> {
+        let addresses = match self {
+            ProposedTarget::Address(address) => std::slice::from_ref(address),
+            ProposedTarget::Selector { now, .. } => now,
+        };
+        addresses.iter().map(|address| Family::of(*address)).collect()
+    }
+}
+
 impl ProposedEndpoint {
+    /// The metric of its best default route; without one, it comes last.
+    fn metric(&self) -> u32 {
+        self.defaults.iter().map(|(_, default)| default.metric).min().unwrap_or(u32::MAX)
+    }
+
     /// How many addresses it stands for now.
     fn count(&self) -> u32 {
         match &self.target {
@@ -155,16 +171,21 @@ pub fn propose(survey: &Survey, asked: Option<HostRole>) -> Proposal {
         if any_wired && link.is_modem() && flags_source == FlagsSource::Role {
             (flags, flags_source) = (flags.union(Flags::BACKUP), FlagsSource::Modem);
         }
-        let (dev, default) = (link.dev.clone(), link.best_default());
-        let endpoint = |target| ProposedEndpoint {
-            dev: dev.clone(),
+        let endpoint = |target: ProposedTarget| ProposedEndpoint {
+            dev: link.dev.clone(),
+            defaults: target
+                .families()
+                .into_iter()
+                .filter_map(|family| Some((family, link.best_default_of(family)?)))
+                .collect(),
             target,
             flags,
-            default,
             flags_source: flags_source.clone(),
         };
         endpoints.extend(targets(link).into_iter().map(endpoint));
     }
+    // Stable: one link has routes of different metrics for its families.
+    endpoints.sort_by_key(ProposedEndpoint::metric);
     fit(&mut endpoints, survey.capabilities.endpoints_max, &mut left_out);
     let astray = chosen.iter().find(|link| link.needs_uplink()).map(|link| link.dev.clone());
     let has_router = |link: &&ChosenLink| astray.is_some() && link.best_default().is_some();

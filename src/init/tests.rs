@@ -158,3 +158,26 @@ fn uplinks_are_for_addresses_whose_packets_go_astray() {
         assert_eq!(proposal.endpoints[0].dev.to_string(), "eth0", "the best default route comes first");
     }
 }
+
+/// The families of one link may have routers of their own, with metrics of their own.
+#[test]
+fn each_endpoint_has_the_route_of_its_family() {
+    let route = |metric, router: &str| MainDefault { metric, gateway: router.parse().ok() };
+    let mut eth0 = link(2, "eth0", "", &["192.0.2.10", "2001:db8:1::5"], 0);
+    eth0.defaults = vec![(Family::Ipv4, route(100, "192.0.2.1")), (Family::Ipv6, route(1024, "fe80::1"))];
+    let mut eth1 = link(3, "eth1", "", &["10.2.2.5", "2001:db8:2::5"], 0);
+    eth1.defaults = vec![(Family::Ipv4, route(0, "10.2.2.1")), (Family::Ipv6, route(2000, "fe80::2"))];
+    let proposal = propose(&survey(vec![eth0, eth1]), None);
+    written(&proposal);
+    let text = text(&proposal);
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains(": default route")).collect();
+    assert_eq!(
+        lines,
+        [
+            "  # eth1: default route by 10.2.2.1, metric 0; a static address",
+            "  # eth0: default route by 192.0.2.1, metric 100; a static address",
+            "  # eth0: default route by fe80::1, metric 1024; a static address",
+            "  # eth1: default route by fe80::2, metric 2000; a static address",
+        ]
+    );
+}

@@ -33,13 +33,16 @@ pub fn read(netns: Option<&str>) -> Result<Survey, Error> {
         let make = makes.get(&interface.index);
         let master = make.and_then(|make| make.master);
         let part_of = master.map(|master| names.get(&master).map_or("another one", |name| name).to_owned());
-        let own: Vec<&Address> =
-            addresses.iter().filter(|own| own.index == interface.index && own.is_selectable()).collect();
+        let of_link = || addresses.iter().filter(|own| own.index == interface.index);
+        let own: Vec<&Address> = of_link().filter(|own| own.is_selectable()).collect();
+        // Every interface has a link-local IPv6 address.
+        let routed = of_link().filter(|own| own.is_selectable() || own.address.is_ipv4());
+        let families = routed.map(|own| Family::of(canonical(own.address))).collect();
         links.push(SurveyedLink {
             kind: make.map_or(String::new(), |make| make.kind.clone()),
             part_of,
             profile: profiles.remove(&interface.name),
-            ..reader.link(interface, &own)?
+            ..reader.link(interface, &own, &families)?
         });
     }
     let scope = Scope { sysctls: vec![Sysctl::ENABLED], uplinks: false };
@@ -60,9 +63,14 @@ struct Reader {
 }
 
 impl Reader {
-    /// A link with its addresses and default routes. The kernel is asked about links with addresses only: containers can
-    /// have thousands of others.
-    fn link(&mut self, interface: &Interface, addresses: &[&Address]) -> Result<SurveyedLink, Error> {
+    /// A link with its addresses, and its default routes of these families. The kernel is asked about links with addresses
+    /// only: containers can have thousands of others.
+    fn link(
+        &mut self,
+        interface: &Interface,
+        addresses: &[&Address],
+        families: &BTreeSet<Family>,
+    ) -> Result<SurveyedLink, Error> {
         let mut link = SurveyedLink {
             interface: interface.clone(),
             kind: String::new(),
@@ -81,8 +89,7 @@ impl Reader {
                 way: self.way(address, interface)?,
             });
         }
-        let families: BTreeSet<Family> = link.addresses.iter().map(|own| Family::of(own.address)).collect();
-        for family in families {
+        for &family in families {
             let defaults = self.routes.main_defaults(family, interface.index)?;
             link.defaults.extend(defaults.into_iter().map(|default| (family, default)));
         }

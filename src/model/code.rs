@@ -146,6 +146,8 @@ codes! {
     DEV_UNSET = "dev-unset": Warning;
     /// A loopback address, which no other host can reach.
     LOOPBACK_ADDRESS = "loopback-address": Warning;
+    /// A prefix of link-local addresses, which selectors never pick.
+    LINK_LOCAL_ADDRESS = "link-local-address": Warning;
     /// More endpoints of one family that open subflows are declared than `limits.subflows` lets a connection use.
     MORE_ENDPOINTS_THAN_SUBFLOWS = "more-endpoints-than-subflows": Warning;
 

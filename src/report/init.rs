@@ -135,7 +135,11 @@ fn uplinks(text: &mut String, proposal: &Proposal) {
 
 fn endpoints(text: &mut String, proposal: &Proposal) {
     text.push('\n');
-    comment(text, 0, "The kernel prefers what comes first. The order is that of the default routes.");
+    comment(
+        text,
+        0,
+        "The kernel prefers what comes first. The order is that of the best default route of each.",
+    );
     if proposal.in_table > 0 {
         let now = format!(
             "The table has {} now, which these replace: `mptcp-apply --dry-run` says how, and \
@@ -185,12 +189,14 @@ fn endpoint(text: &mut String, name: &str, one: &ProposedEndpoint) {
 
 /// Why an endpoint is what it is.
 fn reason(one: &ProposedEndpoint) -> String {
-    let route = match one.default {
-        None => "rules of this host lead out by it".to_owned(),
-        Some(default) => {
-            let by = default.gateway.map_or("without a router".to_owned(), |router| format!("by {router}"));
-            format!("default route {by}, metric {}", default.metric)
-        }
+    let routes = one.defaults.iter().map(|(family, default)| {
+        let by = default.gateway.map_or("without a router".to_owned(), |router| format!("by {router}"));
+        let of = if one.defaults.len() > 1 { format!("{} ", family.title()) } else { String::new() };
+        format!("{of}default route {by}, metric {}", default.metric)
+    });
+    let route = match one.defaults.is_empty() {
+        true => "rules of this host lead out by it".to_owned(),
+        false => routes.collect::<Vec<_>>().join(", "),
     };
     let target = match &one.target {
         ProposedTarget::Address(_) => "a static address".to_owned(),

@@ -10,8 +10,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
-use rustix::termios::{QueueSelector, tcflush};
+use rustix::process::{Pid, PidfdFlags, Signal, getpgrp, kill_process_group, pidfd_open};
+use rustix::termios::{QueueSelector, tcflush, tcgetpgrp};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use crate::linux::{signals, wait};
@@ -69,7 +69,7 @@ impl Session {
 
     /// How the user can confirm, for a message.
     pub fn ways(&self) -> String {
-        let enter = if io::stdin().is_terminal() { "press Enter or " } else { "" };
+        let enter = if has_keys() { "press Enter or " } else { "" };
         format!("{enter}send SIGUSR1 to process {}", std::process::id())
     }
 
@@ -97,26 +97,32 @@ impl Session {
     }
 
     fn look(&mut self, guard: &impl AsFd, left: Duration) -> io::Result<Option<Decision>> {
-        // Keys count only on a terminal.
         let stdin = io::stdin();
-        let terminal = (self.command.is_none() && stdin.is_terminal()).then(|| stdin.as_fd());
+        let terminal = has_keys().then(|| stdin.as_fd());
         let command = self.command.as_ref().map(|(_, end)| end.as_fd());
-        let fds = [Some(self.back.as_fd()), Some(self.keep.as_fd()), Some(guard.as_fd()), command, terminal];
-        let ready = wait::readable(fds.into_iter().flatten(), Some(left))?;
+        let signals = [self.back.as_fd(), self.keep.as_fd(), guard.as_fd()];
+        let of_command = signals.len();
+        let of_terminal = of_command + usize::from(command.is_some());
+        let ready = wait::readable(signals.into_iter().chain(command).chain(terminal), Some(left))?;
         let is_ready = |index: usize| ready.get(index).is_some_and(|ready| *ready);
-        let decided = is_ready(3);
         Ok(match &mut self.command {
             _ if is_ready(0) => Some(Decision::Back("interrupted")),
             _ if is_ready(1) => Some(Decision::Keep("confirmed by SIGUSR1")),
             _ if is_ready(2) => Some(Decision::Back("the guard is gone")),
-            Some((child, _)) if decided => Some(match child.wait()?.success() {
+            Some((child, _)) if is_ready(of_command) => Some(match child.wait()?.success() {
                 true => Decision::Keep("the command agrees"),
                 false => Decision::Back("the command does not agree"),
             }),
-            None if decided => key(&mut self.typed),
+            _ if is_ready(of_terminal) => key(&mut self.typed),
             _ => None,
         })
     }
+}
+
+/// Whether keys count: on a terminal, unless the process is in the background there, which reading would stop.
+fn has_keys() -> bool {
+    let stdin = io::stdin();
+    stdin.is_terminal() && tcgetpgrp(&stdin).map_or(true, |foreground| foreground == getpgrp())
 }
 
 /// Ends a command that still runs after the decision, with all its children.

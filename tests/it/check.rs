@@ -82,6 +82,31 @@ fn the_merged_configuration_names_the_place_of_each_value() {
     assert!(columns.len() > 20 && columns.iter().all(|column| *column == columns[0]), "{merged}");
 }
 
+/// A later file that sets other keys of a `check` is not the place of those that it leaves alone.
+#[test]
+fn keys_of_a_check_keep_their_places() {
+    let uplinks = |body: &str| format!("version: 1\nuplinks:\n  u: {body}\n");
+    let folder = folder(&[
+        ("10.yaml", &uplinks("{dev: eth0, check: gateway}")),
+        ("20.yaml", &uplinks("{check: {every: 7s, fall: 9}}")),
+        ("30.yaml", &uplinks("{dev: eth0, check: {run: 'true'}}")),
+    ]);
+    let merged = |files: &[&str]| {
+        let merged = check(folder.path(), &[&["--merged"][..], files].concat()).expect(0).stdout;
+        let lines = merged.lines().filter(|line| line.contains("check:") || line.contains("run:"));
+        let words = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+        words.collect::<Vec<_>>()
+    };
+    assert_eq!(merged(&["10.yaml", "20.yaml"]), ["check: gateway # 10.yaml:3"]);
+    assert_eq!(merged(&["30.yaml", "20.yaml"]), ["check:", "run: \"true\" # 30.yaml:3"]);
+    assert_eq!(merged(&["30.yaml"]), ["check: # 30.yaml:3", "run: \"true\" # 30.yaml:3"]);
+    let json = check(folder.path(), &["--merged", "--format=json", "10.yaml", "20.yaml"]).expect(0).stdout;
+    let document: Value = serde_json::from_str(&json).expect("JSON");
+    let of_check =
+        json!({"key": ["uplinks", "u", "check"], "value": "gateway", "file": "10.yaml", "line": 3});
+    assert!(document["merged"].as_array().expect("a list").contains(&of_check), "{json}");
+}
+
 /// It says the same, and merging it once more changes nothing but the places.
 #[test]
 fn the_merged_configuration_is_one() {

@@ -70,6 +70,24 @@ fn help_is_a_verb_too() {
     assert!(Path::new("help").metadata().is_err(), "no file here has that name");
 }
 
+/// The general help would hide the typing error.
+#[test]
+fn help_for_no_verb_is_refused() {
+    for (arguments, said) in [
+        (&["help", "chek"][..], "error: there is no command `chek`; did you mean `check`?\n"),
+        (&["help", "plan"], "error: there is no command `plan`; `mptcp-apply --dry-run` prints the plan\n"),
+        (&["--color", "never", "help", "foo"], "error: there is no command `foo`\n"),
+        (&["-h", "chek"], "error: there is no command `chek`; did you mean `check`?\n"),
+        (&["chek", "--help"], "error: there is no command `chek`; did you mean `check`?\n"),
+    ] {
+        let ran = with(arguments).expect(64);
+        assert!(ran.stderr.starts_with(said) && ran.stdout.is_empty(), "{arguments:?}: {}", ran.stderr);
+    }
+    for arguments in [&["help", "help"][..], &["help", "-v"], &["-h", "edge.yaml"], &["-h", "--", "chek"]] {
+        with(arguments).expect(0);
+    }
+}
+
 /// An option that a verb does not take is refused on either side of it, with the verbs that take it.
 #[test]
 fn options_of_other_verbs_name_them() {
@@ -91,6 +109,8 @@ fn tips_do_not_mislead() {
         (&["--format", "xml", "-n", "a.yaml"], "similar value", "invalid value 'xml'"),
         (&["--wait", "0.5", "-n", "a.yaml"], "invalid digit", "a whole number of seconds"),
         (&["try", "--timeout", "0", "a.yaml"], "invalid digit", "from 1 to 86400 seconds"),
+        (&["try", "--confirm-with", "", "a.yaml"], "kept", "--confirm-with <CMD>': the command is empty"),
+        (&["try", "--confirm-with", " \n", "a.yaml"], "kept", "--confirm-with <CMD>': the command is empty"),
         // One that helps stays.
         (&["--dry-ran"], "-- --dry-ran", "a similar argument exists: '--dry-run'"),
         // An option of another command names that.
@@ -153,6 +173,7 @@ fn options_without_effect_are_refused() {
         (&["--watch", "--diff", "-"], "--diff"),
         (&["--watch", "--wait", "3", "-"], "--wait"),
         (&["--watch", "--detailed-exitcode", "-"], "--detailed-exitcode"),
+        (&["--rehearse", "--wait", "3", "-"], "--wait"),
         (&["check", "--merged", "--each", "a.yaml"], "--each"),
         (&["show", "--all", "--id", "1"], "--id"),
         (&["show", "--connections", "--id", "1"], "--id"),

@@ -78,6 +78,11 @@ fn the_router_is_the_declared_one_or_that_of_the_default_route() {
     let mut host = Host::new();
     let waits = "no changes\ngateway-unknown: uplink `fibre` waits: no IPv4 default route out of eth1 tells its router\n";
     assert_eq!(planned("{fibre: {dev: eth1}}", &unmanaged(), &mut host), waits);
+    // One of the other family is no router for these addresses.
+    let desired =
+        resolved("{fibre: {dev: eth1, gateway: 'fe80::1'}}", &unmanaged(), &mut host).expect("valid");
+    let help = desired.warnings[0].help.as_deref();
+    assert_eq!(help, Some("add the IPv4 one to `gateway`, which is a list then"));
     let of = |config: &str, host: &mut Host| {
         let state = applied(config, host);
         state.uplinks().routes.iter().map(|route| route.gateway.map(|it| it.to_string())).collect::<Vec<_>>()

@@ -11,7 +11,7 @@ use crate::model::code;
 use crate::model::diagnostic::Diagnostic;
 
 use super::Decoder;
-use super::value::{located, shown, single};
+use super::value::{located, quote_it, shown, single};
 
 /// The longest command, in bytes; a longer one belongs in a file.
 const COMMAND_MAX: usize = 4096;
@@ -75,7 +75,7 @@ impl Decoder<'_> {
     }
 
     fn destination(&mut self, node: &Node) -> Option<Located<CheckMethod>> {
-        let text = self.text(node, format_args!("`connect`"))?;
+        let text = self.text(node, format_args!("`connect`"), |_| "write `ADDRESS:PORT`".to_owned())?;
         match destination(text) {
             Ok(address) => located(node, CheckMethod::Connect(address)),
             Err(error) => {
@@ -97,7 +97,7 @@ impl Decoder<'_> {
             );
             return None;
         }
-        let text = self.text(node, format_args!("`run`"))?;
+        let text = self.text(node, format_args!("`run`"), quote_it)?;
         let wrong = match text {
             _ if text.trim().is_empty() => "`run` is empty".to_owned(),
             _ if text.contains('\0') => "`run` has a zero byte".to_owned(),

@@ -5,13 +5,13 @@ use crate::config::document::{Entries, Located, NAME_MAX, Name};
 use crate::config::foreign::{self, Row};
 use crate::config::habits;
 use crate::config::node::{Key, Node, Value, quoted};
-use crate::config::pattern::{DevicePattern, list_hint};
+use crate::config::pattern::{DevicePattern, list_hint, template_help};
 use crate::config::written::yaml_word;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Flags, code};
 
 use super::Decoder;
-use super::value::{is_null, located};
+use super::value::{is_null, located, quote_it};
 
 impl Decoder<'_> {
     pub(super) fn declarations<B: Body>(&mut self, node: &Node) -> Option<Entries<B>> {
@@ -102,19 +102,33 @@ impl Decoder<'_> {
         };
         let mut globs = Vec::with_capacity(items.len());
         for item in items {
-            let word = self.text(item, format_args!("an interface in `dev`"))?;
+            let word = self.text(item, format_args!("an interface in `dev`"), quote_it)?;
             if let Some(error) = DevicePattern::name_error(word) {
                 self.report_value(
                     item,
                     code::DEV,
                     format!("invalid interface name {}: {error}", quoted(word)),
-                    habits::interface(word).or_else(|| list_hint(word)),
+                    template_help(word).or_else(|| habits::interface(word)).or_else(|| list_hint(word)),
                 );
                 return None;
             }
             globs.push(word.to_owned());
         }
-        located(node, DevicePattern { globs })
+        let dev = DevicePattern { globs };
+        if dev.is_contradiction() {
+            self.excludes_all(node, "dev", "interfaces");
+            return None;
+        }
+        located(node, dev)
+    }
+}
+
+impl Decoder<'_> {
+    /// Reports a list of which nothing is left.
+    pub(super) fn excludes_all(&mut self, node: &Node, key: &str, what: &str) {
+        let message = format!("the exclusions in `{key}` take away all {what} that it names");
+        let help = format!("leave the exclusion out, or name the {what} that are meant");
+        self.report_value(node, code::CONFLICT, message, Some(help));
     }
 }
 

@@ -20,8 +20,17 @@ impl Decoder<'_> {
     }
 
     pub(in crate::config) fn address(&mut self, node: &Node) -> Option<Located<AddressPattern>> {
+        let pattern = self.address_pattern(node)?;
+        if pattern.is_contradiction() {
+            self.excludes_all(node, "address", "addresses");
+            return None;
+        }
+        located(node, pattern)
+    }
+
+    fn address_pattern(&mut self, node: &Node) -> Option<AddressPattern> {
         let Value::Sequence(items) = &node.value else {
-            return located(node, self.parsed_address(node, AddressPattern::parse)?);
+            return self.parsed_address(node, AddressPattern::parse);
         };
         if items.is_empty() {
             let help = "write an address, or leave `address` out for every address of `dev`";
@@ -35,11 +44,14 @@ impl Decoder<'_> {
         }
         let prefixes: Option<Vec<AddressPrefix>> =
             items.iter().map(|item| self.parsed_address(item, AddressPrefix::parse)).collect();
-        located(node, AddressPattern::Prefixes(prefixes?))
+        Some(AddressPattern::Prefixes(prefixes?))
     }
 
     fn parsed_address<T>(&mut self, node: &Node, parse: fn(&str) -> Result<T, AddressError>) -> Option<T> {
-        let text = self.text(node, format_args!("`address`"))?;
+        let text = self.text(node, format_args!("`address`"), |word| {
+            let habit = habits::remedy(word, habits::ADDRESSES);
+            habit.unwrap_or_else(|| "write an address or a prefix".to_owned())
+        })?;
         match parse(text) {
             Ok(parsed) => Some(parsed),
             Err(error) => {

@@ -25,7 +25,7 @@ impl Decoder<'_> {
                 valid = false;
                 continue;
             }
-            let Some(word) = self.text(item, format_args!("a flag")) else {
+            let Some(word) = self.text(item, format_args!("a flag"), word_help) else {
                 valid = false;
                 continue;
             };

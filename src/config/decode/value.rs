@@ -53,14 +53,19 @@ impl Decoder<'_> {
         boolean.and_then(|value| located(node, value))
     }
 
-    pub(super) fn text<'n>(&mut self, node: &'n Node, what: fmt::Arguments<'_>) -> Option<&'n str> {
+    /// `boolean` is the remedy for a word that YAML reads as a boolean.
+    pub(super) fn text<'n>(
+        &mut self,
+        node: &'n Node,
+        what: fmt::Arguments<'_>,
+        boolean: fn(&str) -> String,
+    ) -> Option<&'n str> {
         let (message, help) = match &node.value {
             Value::Scalar(scalar) if !scalar.is_null() && scalar.boolean().is_none() => {
                 return Some(&scalar.text);
             }
-            Value::Scalar(scalar) if !matches!(scalar.text.as_ref(), "" | "~") => {
-                let help = format!("quote it if it is meant as text: \"{}\"", scalar.text);
-                (format!("{what} must be text, not `{}`", scalar.text), Some(help))
+            Value::Scalar(scalar) if !scalar.is_null() => {
+                (format!("{what} must be text, not `{}`", scalar.text), Some(boolean(&scalar.text)))
             }
             other => (format!("{what} must be text, not {}", other.kind()), single(other)),
         };
@@ -180,6 +185,11 @@ fn truth(text: &str) -> Option<String> {
     Some(format!("write `{value}`"))
 }
 
+/// The remedy for a boolean where any word is allowed.
+pub(super) fn quote_it(word: &str) -> String {
+    format!("quote it if it is meant as text: \"{word}\"")
+}
+
 /// The remedy for what is not one value.
 pub(super) fn single(value: &Value) -> Option<String> {
     let (help, inner) = match value {
@@ -212,6 +222,7 @@ fn mapping_help(value: &Value, sample: &str) -> String {
 
 /// The remedy for a number with something else in it.
 fn number_help(text: &str) -> Option<String> {
+    const WHOLE: &str = "write a whole number";
     let is_filler = |c: char| matches!(c, '_' | ',' | '\'' | ' ');
     let digits = text.replace(is_filler, "");
     let digits = digits.trim_start_matches('0');
@@ -226,10 +237,15 @@ fn number_help(text: &str) -> Option<String> {
     }
     let end = text.find(|c: char| !c.is_ascii_digit()).filter(|end| *end > 0)?;
     let (number, rest) = text.split_at(end);
-    match rest.starts_with('.') {
-        true => Some("write a whole number".to_owned()),
-        false => Some(format!("write the number alone: {}", quoted(number))),
+    // `1e1` and `1.5` are numbers of YAML, and `0b101` is one of other languages.
+    let exponent = rest.strip_prefix(['e', 'E']).map(str::parse::<u32>);
+    if let Some(Ok(exponent)) = exponent {
+        let value = number.parse().ok().zip(10_u64.checked_pow(exponent));
+        let value = value.and_then(|(number, factor): (u64, u64)| number.checked_mul(factor));
+        return Some(value.map_or_else(|| WHOLE.to_owned(), |value| format!("write it as `{value}`")));
     }
+    let is_other = rest.starts_with('.') || text.parse::<f64>().is_ok() || number == "0";
+    Some(if is_other { WHOLE.to_owned() } else { format!("write the number alone: {}", quoted(number)) })
 }
 
 /// "did you mean" for a word in another case, or with `_` for `-`.

@@ -28,9 +28,31 @@ fn commands_and_output_of_ip_mptcp_become_yaml() {
     ] {
         assert_eq!(yaml(text), Some(format!("version: 1\n{expected}")), "{text}");
     }
-    for text in
-        ["", "sudo", "192.0.2.1 is my address", "ip address add 192.0.2.1", "dev", "subflow x", "eth0"]
-    {
+    for text in [
+        "",
+        "ip mptcp endpoint add 192.0.2.1 id 300 subflow",
+        "sudo",
+        "192.0.2.1 is my address",
+        "ip address add 192.0.2.1",
+        "dev",
+        "subflow x",
+        "eth0",
+    ] {
         assert_eq!(yaml(text), None, "{text}");
+    }
+}
+
+/// What stands below "this means the same" is a valid file, and says so.
+#[test]
+fn a_remedy_is_a_valid_file() {
+    for (text, heading) in [
+        ("ip mptcp endpoint add 192.0.2.1 dev a subflow", "this means the same:\n"),
+        ("ip mptcp endpoint add 192.0.2.1 dev a backup", "this comes nearest:\n"),
+        ("192.0.2.1 id 1 subflow 192.0.2.1 id 2 subflow", "this comes nearest:\n"),
+        ("ip mptcp endpoint add 192.0.2.1 dev a signal fullmesh", "none of it can be declared:\n"),
+    ] {
+        let remedy = Commands::parse(text).expect("commands").remedy();
+        let yaml = remedy.strip_prefix(heading).expect(&remedy);
+        assert_eq!(refusal(yaml), None, "{remedy}");
     }
 }

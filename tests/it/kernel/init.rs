@@ -174,8 +174,9 @@ fn of_ipv6_only_what_leads_out_is_taken() {
     assert!(yaml.contains("# - eth0 2001:db8::10: no IPv6 default route"), "{yaml}");
     assert!(yaml.contains("    family: ipv4\n"), "{yaml}");
     namespace.ip("-6 route add default via 2001:db8::1 dev eth0");
-    let yaml = gives(&namespace, &[], &["2001:db8::10 subflow dev eth0", "192.0.2.10 subflow dev eth0"]);
-    assert!(declared(&yaml).contains("\n  eth0-2:\n    dev: eth0\n    flags: [subflow]\n"), "{yaml}");
+    let yaml = gives(&namespace, &[], &["192.0.2.10 subflow dev eth0", "2001:db8::10 subflow dev eth0"]);
+    assert!(declared(&yaml).contains("\n  eth0:\n    dev: eth0\n    flags: [subflow]\n"), "{yaml}");
+    assert!(yaml.contains("# eth0: default route by 2001:db8::1, metric 1024; a static address\n"), "{yaml}");
     assert!(yaml.contains("# - eth0 fd00::7: a unique local address"), "{yaml}");
 }
 
@@ -232,6 +233,17 @@ fn without_a_link_it_says_what_to_do() {
     assert_eq!(run(check, &ran.stdout).expect(0).stderr, "");
     assert_eq!(namespace.apply(&ran.stdout, &["--strict"]).expect(0).stdout, "no changes\n");
     assert_eq!(namespace.endpoints(), ["192.0.2.10 id 7 signal"]);
+}
+
+/// A default route is no reason to be left out.
+#[test]
+fn a_link_local_address_is_the_reason() {
+    let namespace = Namespace::new();
+    namespace.links(&[("eth0", "peer0")]);
+    namespace.ip_batch("address add 169.254.3.3/16 dev eth0\nroute add default dev eth0\n");
+    let yaml = init(&namespace, &[]).expect(0).stdout;
+    assert!(yaml.contains("# - eth0: it has no global address\n"), "{yaml}");
+    assert!(yaml.contains("# - peer0: a veth without a default route"), "{yaml}");
 }
 
 #[test]

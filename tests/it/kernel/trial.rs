@@ -1,8 +1,9 @@
 //! `try`: kept when somebody confirms, taken back in all other cases, whatever becomes of who tried it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -234,6 +235,29 @@ fn a_terminal_may_decide() {
         wait_for("the lock", || namespace.apply("{version: 1}", &[]).code == 0);
         let _ = child.wait();
     }
+}
+
+/// While a command decides, an empty line on the terminal still confirms.
+#[test]
+fn enter_keeps_before_the_command_decides() {
+    let namespace = host();
+    let path = namespace.folder.path().join("tried.yaml");
+    let inner = format!("{} try --confirm-with 'sleep 60' {}", program_path(), path.display());
+    let mut script = namespace.command("script");
+    script.args(["--quiet", "--return", "--command", &inner, "/dev/null"]);
+    let mut child =
+        script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("starts");
+    // What is typed before the command starts does not count.
+    let typed = child.stdin.take().expect("piped");
+    while child.try_wait().expect("waited").is_none() {
+        let _ = (&typed).write_all(b"\n");
+        sleep(Duration::from_millis(100));
+    }
+    let (mut output, status) = (String::new(), child.wait().expect("waited"));
+    child.stdout.take().expect("piped").read_to_string(&mut output).expect("UTF-8");
+    assert_eq!(status.code(), Some(0), "{output}");
+    assert!(output.contains("kept: confirmed\r\n"), "{output}");
+    assert_eq!(namespace.endpoints(), [NEW]);
 }
 
 /// Only what the trial changed is taken back.
