@@ -45,6 +45,8 @@ pub struct WatchedNamespace {
     /// Its name; none for the one in which the program was started.
     pub name: Option<String>,
     entered: Option<Entered>,
+    /// The cookie of the namespace that its name meant at the last look.
+    cookie: Option<u64>,
     /// Endpoints that were added before their address could be used.
     early: BTreeSet<Identity>,
     pub(super) healing: Healing,
@@ -90,6 +92,7 @@ impl WatchedNamespace {
         WatchedNamespace {
             name,
             entered: None,
+            cookie: None,
             early: BTreeSet::new(),
             healing: Healing::default(),
             checks: Checks::default(),
@@ -154,7 +157,7 @@ impl WatchedNamespace {
     ) -> Option<Pass> {
         let edge = self.debounce.begin(now);
         let (mut warnings, trigger) = (Vec::new(), cause.trigger);
-        let entered = self.enter(&mut warnings);
+        let entered = self.enter(&mut cause, &mut warnings);
         // What was tried and put back would only be tried and put back again.
         if self.hopeless && trigger != Trigger::Files {
             return None;
@@ -191,7 +194,7 @@ impl WatchedNamespace {
     }
 
     /// Enters the namespace, and makes sure that it is still the same one, which no other run keeps.
-    fn enter(&mut self, warnings: &mut Vec<Diagnostic>) -> Result<(), Failure> {
+    fn enter(&mut self, cause: &mut Cause, warnings: &mut Vec<Diagnostic>) -> Result<(), Failure> {
         if let Some(name) = &self.name {
             // Whatever the name meant before: a socket there would keep that namespace alive.
             netns::enter(name).inspect_err(|_| self.entered = None)?;
@@ -201,6 +204,11 @@ impl WatchedNamespace {
             return Ok(());
         }
         self.entered = None;
+        let is_another = self.cookie.replace(rundir.cookie()) != Some(rundir.cookie());
+        if let Some(name) = self.name.as_ref().filter(|_| is_another) {
+            self.check_events.clear();
+            *cause = cause.clone().appeared(name);
+        }
         (self.reached, self.early, self.hopeless) = (None, BTreeSet::new(), false);
         (self.checks, self.host) = (Checks::default(), HostView::default());
         (self.healing, self.blackhole) = (Healing::default(), BlackholePause::default());

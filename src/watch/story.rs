@@ -89,6 +89,22 @@ impl Cause {
         Cause { trigger: Trigger::Host, words: "files were written, with the same meaning".to_owned() }
     }
 
+    /// Named network namespaces came or went, or what other runs ask for.
+    pub fn other_files() -> Cause {
+        Cause {
+            trigger: Trigger::Host,
+            words: "network namespaces or requests to renew came or went".to_owned(),
+        }
+    }
+
+    /// This network namespace was not there before, unless more than that called for the pass.
+    pub fn appeared(self, namespace: &str) -> Cause {
+        match self.trigger {
+            Trigger::Start | Trigger::Files => self,
+            _ => self.because(&[format!("network namespace {} appeared", escaped(namespace))]),
+        }
+    }
+
     /// These files were read before, and those now.
     pub fn files(before: &[SourceFile], now: &[SourceFile]) -> Cause {
         fn of<'f>(files: &'f [SourceFile], name: &str) -> Option<&'f str> {
