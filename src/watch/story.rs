@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use crate::model::{EndpointNames, Identity, Interface, Reason, Step, counted, escaped};
+use crate::model::{
+    Device, EndpointNames, Identity, Interface, Reason, Step, counted, escaped, uplink_table,
+};
 use crate::reconcile::Report;
 use crate::report::PassCause;
 use crate::source::SourceFile;
@@ -233,18 +235,33 @@ impl HostView {
         events
     }
 
-    /// Whether an interface has another name since.
-    fn is_renamed(&self, before: &HostView, index: NonZeroU32) -> bool {
-        let names = [before, self].map(|view| view.links.get(&index).map(|link| &link.name));
-        matches!(names, [Some(was), Some(now)] if was != now)
+    /// The interfaces that have another name since.
+    fn renamed(&self, before: &HostView) -> BTreeSet<NonZeroU32> {
+        let is_renamed = |(index, now): &(&NonZeroU32, &Link)| {
+            before.links.get(index).is_some_and(|was| was.name != now.name)
+        };
+        self.links.iter().filter(is_renamed).map(|(index, _)| *index).collect()
     }
 
-    /// Gives rows their true reason that left since no declaration has the new name of their interface.
+    /// Gives rows, rules and routes their true reason that left since no declaration has the new name of their interface.
     pub fn name_renamed(&self, before: &HostView, report: &mut Report) {
+        let renamed = self.renamed(before);
+        let is_renamed = |dev: &Option<Device>| dev.as_ref().is_some_and(|dev| renamed.contains(&dev.index));
+        let tables: BTreeSet<u32> = renamed.iter().map(|index| uplink_table(*index)).collect();
+        // The rule to the main table does not tell the interface; the one beside it does.
+        let beside = |step: &Step| match step {
+            Step::DelRule { rule, .. } if tables.contains(&rule.table) => rule.from,
+            _ => None,
+        };
+        let sources: BTreeSet<IpAddr> = report.steps().filter_map(beside).collect();
         for reported in &mut report.steps {
-            if let Step::DelAddr { endpoint, why: why @ Reason::NotDeclared } = &mut reported.step
-                && endpoint.dev.as_ref().is_some_and(|dev| self.is_renamed(before, dev.index))
-            {
+            let (is_renamed, why) = match &mut reported.step {
+                Step::DelAddr { endpoint, why } => (is_renamed(&endpoint.dev), why),
+                Step::DelRoute { route, why } => (is_renamed(&route.dev), why),
+                Step::DelRule { rule, why } => (rule.from.is_some_and(|from| sources.contains(&from)), why),
+                _ => continue,
+            };
+            if is_renamed && *why == Reason::NotDeclared {
                 *why = Reason::InterfaceRenamed;
             }
         }
@@ -281,7 +298,10 @@ pub fn consequence<'s>(
             (Step::DelAddr { why, .. } | Step::AddAddr { why, .. }, Some(_)) if why.asks_again() => {
                 "is added again"
             }
-            (Step::DelAddr { .. }, None | Some(&"changes")) => "leaves",
+            (Step::DelAddr { .. }, None | Some(&("changes" | "is replaced"))) => "leaves",
+            // Addresses may come and go within a pass.
+            (Step::DelAddr { .. }, Some(&("joins" | "joins and leaves"))) => "joins and leaves",
+            (Step::AddAddr { .. }, Some(&"joins and leaves")) => "joins",
             (Step::AddAddr { .. }, None | Some(&"changes")) => "joins",
             _ => "is replaced",
         };
