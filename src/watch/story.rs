@@ -298,11 +298,10 @@ pub fn consequence<'s>(
             (Step::DelAddr { why, .. } | Step::AddAddr { why, .. }, Some(_)) if why.asks_again() => {
                 "is added again"
             }
-            (Step::DelAddr { .. }, None | Some(&("changes" | "is replaced"))) => "leaves",
             // Addresses may come and go within a pass.
             (Step::DelAddr { .. }, Some(&("joins" | "joins and leaves"))) => "joins and leaves",
-            (Step::AddAddr { .. }, Some(&"joins and leaves")) => "joins",
-            (Step::AddAddr { .. }, None | Some(&"changes")) => "joins",
+            (Step::DelAddr { .. }, _) => "leaves",
+            (Step::AddAddr { .. }, None | Some(&("changes" | "joins and leaves"))) => "joins",
             _ => "is replaced",
         };
         if verbs.insert(row.identity, verb).is_none() {

@@ -111,6 +111,14 @@ fn an_endpoint_is_told_once() {
             ],
             "a (10.0.0.1) leaves",
         ),
+        (
+            vec![
+                del("10.0.0.1", Reason::Renewed),
+                add("10.0.0.1", Reason::Renewed),
+                del("10.0.0.1", Reason::AddressGone),
+            ],
+            "a (10.0.0.1) leaves",
+        ),
     ] {
         assert_eq!(consequence(steps.iter(), &EndpointNames::new(), &names), expected);
     }
