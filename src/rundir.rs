@@ -101,6 +101,11 @@ impl RunDir {
         (&self.folder, self.namespace) == (&other.folder, other.namespace)
     }
 
+    /// The cookie of the namespace.
+    pub fn cookie(&self) -> u64 {
+        self.namespace
+    }
+
     /// Takes the lock, or says that it is taken; never waits.
     fn lock(&self) -> Result<File, LockError> {
         let path = self.file("lock");

@@ -81,7 +81,7 @@ fn run_in(
             return if matches!(ended, Ok(Some(0))) {
                 Ok(exit)
             } else {
-                guard::put_back(&revert, netns, output)
+                after_its_death(&revert, netns, output)
             };
         }
     };
@@ -91,8 +91,10 @@ fn run_in(
     report()?;
     if received.is_err() {
         // The guard is gone, or its time was up before the last step: then it did not put back all steps.
-        let _ = guard.end();
-        return guard::put_back(&revert, netns, output);
+        return match guard.end() {
+            Ok(Some(_)) => guard::put_back(&revert, netns, output),
+            _ => after_its_death(&revert, netns, output),
+        };
     }
     let decision = decide(options, &mut session, &guard, left).unwrap_or_else(|error| {
         output.error(&format!("cannot wait for a confirmation: {error}"), None);
@@ -116,7 +118,16 @@ fn run_in(
         (_, Some(code)) if code == i32::from(Exit::TakenBack.code()) => Ok(Exit::TakenBack),
         (_, Some(code)) if code == i32::from(Exit::Inconsistent.code()) => Ok(Exit::Inconsistent),
         // The guard was killed, so this process does its work, also after a confirmation that came too late.
-        _ => guard::put_back(&revert, netns, output),
+        _ => after_its_death(&revert, netns, output),
+    }
+}
+
+/// Puts the trial back in the place of a guard that died, which is a failure.
+fn after_its_death(revert: &Revert, netns: Option<&str>, output: &Output) -> io::Result<Exit> {
+    output.error("the guard of the trial died; the change is taken back without it", None);
+    match guard::put_back(revert, netns, output)? {
+        Exit::TakenBack => Ok(Exit::Failed),
+        exit => Ok(exit),
     }
 }
 

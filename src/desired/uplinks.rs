@@ -12,7 +12,7 @@ use crate::model::{
     Device, Family, Interface, Reason, UplinkNames, UplinkRoute, UplinkRule, UplinkState, code, uplink_table,
 };
 use crate::plan::Reasons;
-use crate::system::{Errno, Error, HostFacts};
+use crate::system::{Errno, Error, HostFacts, Refusal};
 
 use super::ResolveError;
 use super::declared::{interface_hint, interface_names};
@@ -102,7 +102,7 @@ impl ResolvedUplinks {
             let dev = Some(Device::from(interface));
             let metric = family.metric();
             let route = UplinkRoute { family, table, gateway, dev, metric, raw: Vec::new() };
-            let Some(route) = self.accepted(uplink, route, current, facts) else { continue };
+            let Some(route) = self.accepted(uplink, route, current, facts)? else { continue };
             self.state.routes.push(route);
             for &address in addresses {
                 self.address(uplink, interface, address);
@@ -125,20 +125,38 @@ impl ResolvedUplinks {
         self.state.rules.extend(rules);
     }
 
-    /// The route, if it is there or the kernel would take it; otherwise an error, and the one that is in its place.
+    /// The route, if it is there or the kernel would take it; otherwise an error, and the one that is in its place. The
+    /// kernel takes an address of this host for a router of IPv4, and looks for every destination on the link then.
     fn accepted(
         &mut self,
         uplink: &Uplink,
         route: UplinkRoute,
         current: &UplinkState,
         facts: &mut dyn HostFacts,
-    ) -> Option<UplinkRoute> {
-        if current.routes.contains(&route) {
-            return Some(route);
+    ) -> Result<Option<UplinkRoute>, Error> {
+        let is_own = is_own_router(uplink, &route, facts)?;
+        if !is_own && current.routes.contains(&route) {
+            return Ok(Some(route));
         }
-        let Err(refusal) = facts.check_route(&route) else { return Some(route) };
+        let refusal = match facts.check_route(&route) {
+            Ok(()) if !is_own => return Ok(Some(route)),
+            Ok(()) => Refusal::new(Errno::EINVAL),
+            Err(refusal) => refusal,
+        };
         let dev = route.dev.as_ref().map(Device::to_string).unwrap_or_default();
         let (code, why, help) = match route.gateway.filter(|_| refusal.errno != Errno::EEXIST) {
+            Some(gateway) if is_own => (
+                code::GATEWAY_UNKNOWN,
+                format!("its router {gateway} is an address of this host"),
+                "write the address of the router as `gateway`, or `gateway: none` on a link without a router"
+                    .to_owned(),
+            ),
+            Some(gateway) if refusal.errno == Errno::EINVAL => (
+                code::GATEWAY_UNKNOWN,
+                format!("its router {gateway} is no address of a router on the link of {dev} ({refusal})"),
+                "`ip route show table all` shows what the kernel takes it for; correct `gateway`, or leave it out"
+                    .to_owned(),
+            ),
             Some(gateway) => (
                 code::GATEWAY_UNKNOWN,
                 format!("its router {gateway} is not on the link of {dev} ({refusal})"),
@@ -153,7 +171,7 @@ impl ResolvedUplinks {
         let at = uplink.gateway.as_ref().map_or(uplink.name.location, |gateway| gateway.location);
         let error = Diagnostic { severity: Severity::Error, ..self.waiting(uplink, code, &why) };
         self.warnings.push(error.at(at, "").help(help));
-        current.routes.iter().find(|own| own.key() == route.key()).cloned()
+        Ok(current.routes.iter().find(|own| own.key() == route.key()).cloned())
     }
 
     fn wait_for_interface(
@@ -243,6 +261,15 @@ impl ResolvedUplinks {
             () => Reason::GatewayUnknown,
         })
     }
+}
+
+/// Whether an uplink declares an address of this host as its router.
+fn is_own_router(uplink: &Uplink, route: &UplinkRoute, facts: &mut dyn HostFacts) -> Result<bool, Error> {
+    let declared = uplink.gateway.as_ref().and_then(|gateway| gateway.value.of(route.family)).flatten();
+    let (Some(router), Some(dev)) = (declared, &route.dev) else { return Ok(false) };
+    // An address of the link alone may be another host's on another link.
+    let is_anywhere = facts.source_addresses()?.iter().any(|(own, _)| *own == router);
+    Ok(is_anywhere || facts.has_address(router, Some(dev.index))?)
 }
 
 /// The names of uplinks on this host, for what there may be of them.

@@ -44,6 +44,17 @@ pub struct Routes {
     pub(super) netlink: Netlink,
 }
 
+/// What an address of IPv4 is on the link of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnLink {
+    /// It may be a router's.
+    Router,
+    /// All hosts have it.
+    Broadcast,
+    /// It is not on that link.
+    Nothing,
+}
+
 impl Routes {
     /// Opens a socket for the network namespace of this thread.
     ///
@@ -184,10 +195,11 @@ impl Routes {
         let (Some(router), Some(dev)) = (route.gateway, &route.dev) else { return Ok(0) };
         let words = "Nexthop has invalid gateway".to_owned();
         let (is_on_link, refusal) = match router {
-            IpAddr::V4(_) => (
-                self.is_on_link(router, dev.index)?,
-                Refusal { text: Some(words), ..Refusal::new(Errno::ENETUNREACH) },
-            ),
+            IpAddr::V4(_) => {
+                let way = self.way_on_link(router, dev.index)?;
+                let errno = if way == OnLink::Broadcast { Errno::EINVAL } else { Errno::ENETUNREACH };
+                (way == OnLink::Router, Refusal { text: Some(words), ..Refusal::new(errno) })
+            }
             IpAddr::V6(v6) => (
                 v6.is_unicast_link_local()
                     || self.is_on_link_of_table(router, dev.index, route.table)?
@@ -206,18 +218,24 @@ impl Routes {
         if is_known { Ok(ONLINK) } else { Err(refusal) }
     }
 
-    /// Whether some route of at most the scope of a link leads to a router of IPv4. A lookup (`ip route get`) does not tell:
+    /// Whether some route of at most the scope of a link leads to a router of IPv4, and none to a broadcast address. A lookup (`ip route get`) does not tell:
     /// where a rule leads to a table with nothing but a default route by a router, it finds that one, which the kernel
     /// passes over here.
-    fn is_on_link(&mut self, router: IpAddr, out_of: NonZeroU32) -> Result<bool, Error> {
+    fn way_on_link(&mut self, router: IpAddr, out_of: NonZeroU32) -> Result<OnLink, Error> {
         let mut request = list(Family::Ipv4.number(), ALL_PROTOCOLS);
         request.put(rta::OIF, out_of.get().to_ne_bytes());
         let link = u8::from(RtScope::Link);
-        let is_usable = |route: &Route| {
-            let is_usable = matches!(route.kind, Rtn::Unicast | Rtn::Local) && route.scope >= link;
-            is_usable && route.covers(router) && route.hops.iter().all(|hop| hop.interface == Some(out_of))
-        };
-        Ok(self.list(request)?.iter().any(is_usable))
+        let mut routes = self.list(request)?;
+        routes.retain(|route| {
+            let is_near = route.scope >= link && route.covers(router);
+            is_near && route.hops.iter().all(|hop| hop.interface == Some(out_of))
+        });
+        let leads = |kinds: &[Rtn]| routes.iter().any(|route| kinds.contains(&route.kind));
+        Ok(match () {
+            () if leads(&[Rtn::Broadcast]) => OnLink::Broadcast,
+            () if leads(&[Rtn::Unicast, Rtn::Local]) => OnLink::Router,
+            () => OnLink::Nothing,
+        })
     }
 
     /// Whether a table leads to a router of IPv6 without another one. The kernel looks there before it asks the rules.

@@ -32,6 +32,15 @@ pub fn uplink_table(index: NonZeroU32) -> u32 {
     TABLES.saturating_add(index.get())
 }
 
+/// The length of `struct rtmsg`.
+const RTMSG: usize = 12;
+
+/// The length of `struct rtattr`, and what attributes are aligned to.
+const RTATTR: usize = 4;
+
+/// `RTA_DST`
+const RTA_DST: u16 = 1;
+
 /// The names that declarations give to uplinks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct UplinkNames {
@@ -127,6 +136,26 @@ impl UplinkRoute {
         (self.family, self.table, self.metric)
     }
 
+    /// The destinations of a route of another form; none where that is all, or where the message does not tell.
+    fn destinations(&self) -> Option<(IpAddr, u8)> {
+        let UplinkRoute { family, raw, .. } = self;
+        let prefix_length = *raw.get(1)?;
+        let mut rest = raw.get(RTMSG..)?;
+        while let Some([l0, l1, k0, k1]) = rest.first_chunk() {
+            let length = usize::from(u16::from_ne_bytes([*l0, *l1]));
+            let value = rest.get(RTATTR..length)?;
+            if u16::from_ne_bytes([*k0, *k1]) == RTA_DST {
+                let address = match family {
+                    Family::Ipv4 => IpAddr::from(<[u8; 4]>::try_from(value).ok()?),
+                    Family::Ipv6 => IpAddr::from(<[u8; 16]>::try_from(value).ok()?),
+                };
+                return Some((address, prefix_length));
+            }
+            rest = rest.get(length.next_multiple_of(RTATTR)..)?;
+        }
+        None
+    }
+
     /// Whether it stands in for an uplink that is down; otherwise it is in the table of one.
     pub fn is_stand_in(&self) -> bool {
         self.table == MAIN_TABLE && self.raw.is_empty()
@@ -157,6 +186,9 @@ impl fmt::Display for UplinkRule {
 impl fmt::Display for UplinkRoute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.raw.is_empty() { "route default" } else { "route" })?;
+        if let Some((to, prefix_length)) = self.destinations() {
+            write!(f, " {to}/{prefix_length}")?;
+        }
         if let Some(gateway) = self.gateway {
             write!(f, " via {gateway}")?;
         }

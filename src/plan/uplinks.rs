@@ -24,9 +24,10 @@ pub fn uplinks(current: &State, target: &State) -> UplinkSteps {
     for to in &target.routes {
         let from = current.routes.iter().find(|route| route.key() == to.key());
         let why = match from {
-            Some(_) => Reason::RouterChanged,
-            None if to.is_stand_in() => Reason::UplinkDown,
-            None => Reason::Declared,
+            // One that stands in moves when another uplink is to.
+            Some(from) if from.dev == to.dev => Reason::RouterChanged,
+            _ if to.is_stand_in() => Reason::UplinkDown,
+            _ => Reason::Declared,
         };
         if from != Some(to) {
             coming.push(Step::SetRoute { from: from.cloned(), to: to.clone(), why });

@@ -5,7 +5,7 @@
 use std::io;
 
 use crate::linux::clock;
-use crate::model::{Beginning, PastState, State, Step};
+use crate::model::{Beginning, PastState, State, Step, escaped_path};
 
 use super::{RunDir, head};
 
@@ -23,10 +23,22 @@ impl RunDir {
     /// program wrote, and that cannot be read, is left out.
     ///
     /// # Errors
-    /// When the file cannot be read, or is none of this program's.
+    /// When the file cannot be read, or is none of this program's, or when nothing of what this boot wrote makes sense.
     pub fn history(&self) -> io::Result<Vec<PastState>> {
-        let lines = self.history_lines()?;
-        Ok(lines.iter().rev().take(SHOWN).filter_map(|line| serde_json::from_str(line).ok()).collect())
+        let Some(text) = self.history_text()? else { return Ok(Vec::new()) };
+        let lines = lines_of_this_boot(&text)?;
+        let past = lines.iter().rev().take(SHOWN).filter_map(|line| serde_json::from_str(line).ok());
+        let past: Vec<PastState> = past.collect();
+        let of_boot = text.split_once('\n').filter(|(first, _)| first.starts_with("boot "));
+        let says_something = text.strip_prefix(&head()?).is_some_and(|rest| !rest.is_empty());
+        if of_boot.is_none() || (past.is_empty() && says_something) {
+            let path = self.file(KIND);
+            let path = escaped_path(&path);
+            return Err(io::Error::other(format!(
+                "{path} is damaged, or of another version of this program"
+            )));
+        }
+        Ok(past)
     }
 
     pub(super) fn append_history(&self, run: &Beginning<'_>) -> io::Result<()> {
@@ -64,12 +76,17 @@ impl RunDir {
 
     /// The lines of this boot, the oldest first.
     fn history_lines(&self) -> io::Result<Vec<String>> {
-        let Some(text) = self.read_at_most(LENGTH_MAX, KIND, RunDir::is_own_or_roots)? else {
-            return Ok(Vec::new());
-        };
-        let head = head()?;
-        let lines = text.strip_prefix(&head).unwrap_or("").split_inclusive('\n');
-        // One that has lost its end is of no use.
-        Ok(lines.filter(|line| line.ends_with('\n')).map(str::to_owned).collect())
+        self.history_text()?.map_or_else(|| Ok(Vec::new()), |text| lines_of_this_boot(&text))
     }
+
+    fn history_text(&self) -> io::Result<Option<String>> {
+        self.read_at_most(LENGTH_MAX, KIND, RunDir::is_own_or_roots)
+    }
+}
+
+fn lines_of_this_boot(text: &str) -> io::Result<Vec<String>> {
+    let head = head()?;
+    let lines = text.strip_prefix(&head).unwrap_or("").split_inclusive('\n');
+    // One that has lost its end is of no use.
+    Ok(lines.filter(|line| line.ends_with('\n')).map(str::to_owned).collect())
 }

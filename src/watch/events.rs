@@ -89,7 +89,7 @@ impl EventSources {
 
     /// What became of files since the last call, or the last wait.
     pub fn file_news(&mut self) -> FileNews {
-        self.files.as_mut().map_or(FileNews::None, Files::take_news)
+        self.files.as_mut().map_or_else(FileNews::default, Files::take_news)
     }
 
     /// How long to wait at most for files that may be half done, unless an event comes before.

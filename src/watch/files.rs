@@ -34,8 +34,34 @@ const SETTLING: Duration = Duration::from_millis(200);
 const LATENESS: Duration = Duration::from_millis(1);
 
 /// What became of the watched files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileNews {
+    /// What became of the configuration.
+    pub configuration: FileChange,
+    /// Whether others came or went, which only call for a pass.
+    pub others: bool,
+}
+
+impl FileNews {
+    /// Both together.
+    pub fn and(self, later: FileNews) -> FileNews {
+        FileNews {
+            configuration: self.configuration.max(later.configuration),
+            others: self.others || later.others,
+        }
+    }
+
+    fn add(&mut self, kind: Kind) {
+        match kind {
+            Kind::Configuration => self.configuration = FileChange::Content,
+            Kind::Other => self.others = true,
+        }
+    }
+}
+
+/// What became of files of configuration.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FileNews {
+pub enum FileChange {
     /// Nothing.
     #[default]
     None,
@@ -174,10 +200,11 @@ impl Files {
     pub fn take_news(&mut self) -> FileNews {
         drain(&self.changed);
         let (mut shared, now) = (lock(&self.shared), Instant::now());
-        if shared.unfinished.extract_if(.., |_, (_, until)| *until <= now).count() > 0 {
-            shared.news = FileNews::Content;
+        let Shared { unfinished, news, .. } = &mut *shared;
+        for (_, (kind, _)) in unfinished.extract_if(.., |_, (_, until)| *until <= now) {
+            news.add(kind);
         }
-        mem::take(&mut shared.news)
+        mem::take(news)
     }
 }
 
@@ -195,7 +222,8 @@ impl Shared {
         let Some(Event { kind: what, paths, .. }) = known else {
             // Some are lost, of any folder.
             self.note_gone(Path::new("/"));
-            (self.news, self.events) = (FileNews::Content, self.events + 1);
+            [Kind::Configuration, Kind::Other].into_iter().for_each(|kind| self.news.add(kind));
+            self.events += 1;
             return true;
         };
         // One with two paths repeats those of either.
@@ -215,13 +243,13 @@ impl Shared {
         let is_configuration = kind == Kind::Configuration;
         match what {
             EventKind::Access(AccessKind::Close(AccessMode::Write))
-            | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => self.finish(path),
+            | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => self.finish(path, kind),
             _ if is_gone => self.await_end(path, kind, SETTLING),
             EventKind::Create(created) => {
                 let is_file = is_new_file(path);
                 if is_configuration && !is_file && created != CreateKind::Folder {
                     // A link or a second name of a file is never closed.
-                    self.finish(path);
+                    self.finish(path, kind);
                 } else {
                     // A folder is filled, and a network namespace is mounted, after it is there.
                     self.await_end(path, kind, if is_configuration && is_file { QUIET } else { SETTLING });
@@ -229,7 +257,8 @@ impl Shared {
             }
             EventKind::Modify(ModifyKind::Data(_)) if is_configuration => self.await_end(path, kind, QUIET),
             EventKind::Modify(ModifyKind::Metadata(_)) if is_configuration => {
-                self.news = self.news.max(FileNews::Attributes);
+                let configuration = &mut self.news.configuration;
+                *configuration = FileChange::Attributes.max(*configuration);
             }
             _ => return false,
         }
@@ -247,9 +276,9 @@ impl Shared {
         self.unfinished.insert(path.to_owned(), (kind, Instant::now() + at_most));
     }
 
-    fn finish(&mut self, path: &Path) {
+    fn finish(&mut self, path: &Path, kind: Kind) {
         self.unfinished.remove(path);
-        self.news = FileNews::Content;
+        self.news.add(kind);
     }
 }
 

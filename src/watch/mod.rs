@@ -23,7 +23,7 @@ mod watch_set;
 
 pub use debounce::{Debounce, Edge};
 pub use events::{EventSources, Wakeup};
-pub use files::FileNews;
+pub use files::{FileChange, FileNews};
 pub use metrics_file::MetricsFile;
 pub use namespace_checks::CheckNews;
 pub use systemd::Systemd;

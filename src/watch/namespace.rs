@@ -1,6 +1,6 @@
 //! One network namespace that a watch keeps as declared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::LoadedConfig;
 use crate::linux::{Changes, LinuxPathManager, blackhole, clock, netns};
 use crate::model::diagnostic::{Diagnostic, Severity};
-use crate::model::{Endpoint, EndpointNames, Exit, Identity, Reason, State, Step, WatchCounters, escaped};
+use crate::model::{Endpoint, EndpointNames, Exit, Reason, State, Step, WatchCounters, escaped};
 use crate::reconcile::{self, Failure, LockError, Mode, Record, Report, Verdict};
 use crate::rundir::RunDir;
 use crate::system::{Error, HostFacts};
@@ -17,7 +17,7 @@ use crate::system::{Error, HostFacts};
 use super::blackhole::BlackholePause;
 use super::checks::Checks;
 use super::debounce::{Debounce, Edge};
-use super::early::{ready, too_early, without_subflows};
+use super::early::{Early, ready, too_early, without_subflows};
 use super::healing::Healing;
 use super::mending::{end_pause, lost_subflows};
 use super::story::{Cause, HostView, Trigger};
@@ -46,8 +46,10 @@ pub struct WatchedNamespace {
     /// Its name; none for the one in which the program was started.
     pub name: Option<String>,
     entered: Option<Entered>,
-    /// Endpoints that were added before their address could be used.
-    early: BTreeSet<Identity>,
+    /// The cookie of the namespace that its name meant at the last look.
+    cookie: Option<u64>,
+    /// Endpoints whose address cannot be used.
+    early: Early,
     pub(super) healing: Healing,
     pub(super) blackhole: BlackholePause,
     pub(super) checks: Checks,
@@ -92,7 +94,8 @@ impl WatchedNamespace {
         WatchedNamespace {
             name,
             entered: None,
-            early: BTreeSet::new(),
+            cookie: None,
+            early: Early::new(),
             healing: Healing::default(),
             checks: Checks::default(),
             check_events: Vec::new(),
@@ -157,7 +160,7 @@ impl WatchedNamespace {
     ) -> Option<Pass> {
         let edge = self.debounce.begin(now);
         let (mut warnings, trigger) = (Vec::new(), cause.trigger);
-        let entered = self.enter(&mut warnings);
+        let entered = self.enter(&mut cause, &mut warnings);
         // What was tried and put back would only be tried and put back again.
         if self.hopeless && trigger != Trigger::Files {
             return None;
@@ -195,7 +198,7 @@ impl WatchedNamespace {
     }
 
     /// Enters the namespace, and makes sure that it is still the same one, which no other run keeps.
-    fn enter(&mut self, warnings: &mut Vec<Diagnostic>) -> Result<(), Failure> {
+    fn enter(&mut self, cause: &mut Cause, warnings: &mut Vec<Diagnostic>) -> Result<(), Failure> {
         if let Some(name) = &self.name {
             // Whatever the name meant before: a socket there would keep that namespace alive.
             netns::enter(name).inspect_err(|_| self.entered = None)?;
@@ -205,7 +208,12 @@ impl WatchedNamespace {
             return Ok(());
         }
         self.entered = None;
-        (self.reached, self.early, self.hopeless) = (None, BTreeSet::new(), false);
+        let is_another = self.cookie.replace(rundir.cookie()) != Some(rundir.cookie());
+        if let Some(name) = self.name.as_ref().filter(|_| is_another) {
+            self.check_events.clear();
+            *cause = cause.clone().appeared(name);
+        }
+        (self.reached, self.early, self.hopeless) = (None, Early::new(), false);
         (self.checks, self.host) = (Checks::default(), HostView::default());
         (self.healing, self.blackhole) = (Healing::default(), BlackholePause::default());
         let changes = Changes::subscribe()?;
@@ -237,8 +245,7 @@ impl WatchedNamespace {
         if let Some(reached) = &self.reached {
             renewed = lost_subflows(&mut self.healing, reached, now, &mut system, &prefix);
         }
-        let ready_now = without_subflows(&ready, &mut system).into_iter();
-        renewed.extend(ready_now.map(|identity| (identity, Reason::AddedTooEarly)));
+        renewed.extend(without_subflows(&ready, &mut system));
         // Until the end of the pass: whoever asked waits for it.
         let request = rundir.take_request();
         let asked = &request.endpoints;
@@ -261,13 +268,16 @@ impl WatchedNamespace {
             end_pause(&mut system, &mut report, &prefix);
         }
         if report.failure.is_none() {
-            self.early.retain(|identity| !ready.contains(identity));
-            let early = too_early(&loaded.config, &report.after, &mut system)?;
-            for identity in early.difference(&self.early) {
-                log::info!("{prefix}{identity} cannot be used yet; it will be added again when it can");
-            }
-            self.early.extend(early);
             let added: Vec<&Endpoint> = settling::added(&report).collect();
+            let new = added.iter().map(|row| row.identity).collect();
+            self.early.retain(|identity, _| !ready.contains_key(identity));
+            for (identity, why) in too_early(&loaded.config, &report.after, &new, &mut system)? {
+                if self.early.get(&identity).is_none_or(|_| new.contains(&identity))
+                    && self.early.insert(identity, why).is_none()
+                {
+                    log::info!("{prefix}{identity} cannot be used now; it will be added again when it can");
+                }
+            }
             let unreachable = settling::without_way(&added, report.after.limits, &mut system);
             self.healing.note_unreachable(unreachable);
         }

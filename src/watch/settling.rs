@@ -12,12 +12,14 @@ use crate::linux::LinuxPathManager;
 use crate::model::{Connection, Endpoint, Identity, Limits, Step};
 use crate::reconcile::Report;
 
+use super::early::Early;
+
 /// Whether the steps that `report` plans are better taken a moment later. `ready` are endpoints of the table that are to be
 /// added again, since their address can be used now.
-pub fn is_unsettled(report: &Report, ready: &BTreeSet<Identity>, system: &mut LinuxPathManager) -> bool {
+pub fn is_unsettled(report: &Report, ready: &Early, system: &mut LinuxPathManager) -> bool {
     let removes =
         |step: &Step| matches!(step, Step::DelAddr { .. } | Step::DelRule { .. } | Step::DelRoute { .. });
-    let again = report.before.endpoints.iter().filter(|row| ready.contains(&row.identity));
+    let again = report.before.endpoints.iter().filter(|row| ready.contains_key(&row.identity));
     let opening: Vec<&Endpoint> = added(report).chain(again).collect();
     report.steps().any(removes) || !without_way(&opening, report.after.limits, system).is_empty()
 }

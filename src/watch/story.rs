@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use crate::model::{EndpointNames, Identity, Interface, Reason, Step, counted, escaped};
+use crate::model::{
+    Device, EndpointNames, Identity, Interface, Reason, Step, counted, escaped, uplink_table,
+};
 use crate::reconcile::Report;
 use crate::report::PassCause;
 use crate::source::SourceFile;
@@ -87,6 +89,22 @@ impl Cause {
     /// Files were written, and mean what they meant.
     pub fn same_files() -> Cause {
         Cause { trigger: Trigger::Host, words: "files were written, with the same meaning".to_owned() }
+    }
+
+    /// Named network namespaces came or went, or what other runs ask for.
+    pub fn other_files() -> Cause {
+        Cause {
+            trigger: Trigger::Host,
+            words: "network namespaces or requests to renew came or went".to_owned(),
+        }
+    }
+
+    /// This network namespace was not there before, unless more than that called for the pass.
+    pub fn appeared(self, namespace: &str) -> Cause {
+        match self.trigger {
+            Trigger::Start | Trigger::Files => self,
+            _ => self.because(&[format!("network namespace {} appeared", escaped(namespace))]),
+        }
     }
 
     /// These files were read before, and those now.
@@ -217,18 +235,33 @@ impl HostView {
         events
     }
 
-    /// Whether an interface has another name since.
-    fn is_renamed(&self, before: &HostView, index: NonZeroU32) -> bool {
-        let names = [before, self].map(|view| view.links.get(&index).map(|link| &link.name));
-        matches!(names, [Some(was), Some(now)] if was != now)
+    /// The interfaces that have another name since.
+    fn renamed(&self, before: &HostView) -> BTreeSet<NonZeroU32> {
+        let is_renamed = |(index, now): &(&NonZeroU32, &Link)| {
+            before.links.get(index).is_some_and(|was| was.name != now.name)
+        };
+        self.links.iter().filter(is_renamed).map(|(index, _)| *index).collect()
     }
 
-    /// Gives rows their true reason that left since no declaration has the new name of their interface.
+    /// Gives rows, rules and routes their true reason that left since no declaration has the new name of their interface.
     pub fn name_renamed(&self, before: &HostView, report: &mut Report) {
+        let renamed = self.renamed(before);
+        let is_renamed = |dev: &Option<Device>| dev.as_ref().is_some_and(|dev| renamed.contains(&dev.index));
+        let tables: BTreeSet<u32> = renamed.iter().map(|index| uplink_table(*index)).collect();
+        // The rule to the main table does not tell the interface; the one beside it does.
+        let beside = |step: &Step| match step {
+            Step::DelRule { rule, .. } if tables.contains(&rule.table) => rule.from,
+            _ => None,
+        };
+        let sources: BTreeSet<IpAddr> = report.steps().filter_map(beside).collect();
         for reported in &mut report.steps {
-            if let Step::DelAddr { endpoint, why: why @ Reason::NotDeclared } = &mut reported.step
-                && endpoint.dev.as_ref().is_some_and(|dev| self.is_renamed(before, dev.index))
-            {
+            let (is_renamed, why) = match &mut reported.step {
+                Step::DelAddr { endpoint, why } => (is_renamed(&endpoint.dev), why),
+                Step::DelRoute { route, why } => (is_renamed(&route.dev), why),
+                Step::DelRule { rule, why } => (rule.from.is_some_and(|from| sources.contains(&from)), why),
+                _ => continue,
+            };
+            if is_renamed && *why == Reason::NotDeclared {
                 *why = Reason::InterfaceRenamed;
             }
         }
@@ -265,8 +298,10 @@ pub fn consequence<'s>(
             (Step::DelAddr { why, .. } | Step::AddAddr { why, .. }, Some(_)) if why.asks_again() => {
                 "is added again"
             }
-            (Step::DelAddr { .. }, None | Some(&"changes")) => "leaves",
-            (Step::AddAddr { .. }, None | Some(&"changes")) => "joins",
+            // Addresses may come and go within a pass.
+            (Step::DelAddr { .. }, Some(&("joins" | "joins and leaves"))) => "joins and leaves",
+            (Step::DelAddr { .. }, _) => "leaves",
+            (Step::AddAddr { .. }, None | Some(&("changes" | "joins and leaves"))) => "joins",
             _ => "is replaced",
         };
         if verbs.insert(row.identity, verb).is_none() {

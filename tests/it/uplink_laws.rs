@@ -355,6 +355,23 @@ fn a_manager_that_removes_rules_is_named() {
     assert!(!planned("{}", &unmanaged(), &mut host).contains("networkd"), "nothing is managed");
 }
 
+/// The kernel takes it for one of IPv4, and sends to all destinations on the link then.
+#[test]
+fn an_address_of_this_host_is_no_router() {
+    for gateway in ["10.1.1.1", "192.0.2.10", "2001:db8::10"] {
+        let mut host = Host::new();
+        host.assign(1, "2001:db8::11", AddressState::Settled);
+        let config = format!("{{lte: {{dev: eth1, gateway: '{gateway}'}}}}");
+        let desired = resolved(&config, &unmanaged(), &mut host).expect("the rest is possible");
+        let error =
+            desired.warnings.iter().find(|found| found.severity == Severity::Error).expect("an error");
+        let message = format!("uplink `lte` waits: its router {gateway} is an address of this host");
+        assert_eq!((error.code.word(), &error.message), ("gateway-unknown", &message));
+        let is_left_out = |route: &UplinkRoute| route.gateway != gateway.parse().ok();
+        assert!(desired.state.uplinks().routes.iter().all(is_left_out), "{gateway}");
+    }
+}
+
 /// In a one-shot run it is an error, before anything is changed; the watch goes on with the rest.
 #[test]
 fn a_router_that_is_not_on_the_link_concerns_its_uplink_alone() {

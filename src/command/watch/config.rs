@@ -20,8 +20,10 @@ pub fn read(options: &Apply, common: &Common) -> Result<LoadedConfig, NoConfig> 
 pub enum Reading {
     /// A new configuration, to be applied, and what changed in the files.
     New(Cause),
-    /// None: they are as before, or invalid.
+    /// None: they mean what they meant.
     Same,
+    /// None: they are invalid, or cannot be read.
+    Refused,
     /// They may be half written, and are to be read again.
     Postponed,
 }
@@ -38,11 +40,11 @@ impl Watch<'_> {
             log::info!("a file is being written; it is read when it is closed");
             return Reading::Postponed;
         };
-        self.accept(loaded).map_or(Reading::Same, Reading::New)
+        self.accept(loaded)
     }
 
-    /// Puts a configuration in force if it is a new and a valid one. What changed then.
-    fn accept(&mut self, loaded: Result<LoadedConfig, NoConfig>) -> Option<Cause> {
+    /// Puts a configuration in force if it is a new and a valid one.
+    fn accept(&mut self, loaded: Result<LoadedConfig, NoConfig>) -> Reading {
         let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(none) => {
@@ -51,16 +53,16 @@ impl Watch<'_> {
                     let cause = Cause::from(Trigger::Files);
                     let _ = self.output.absent(none, Some(cause.reported("")));
                 }
-                return None;
+                return Reading::Refused;
             }
         };
         if self.config.as_ref().is_some_and(|config| loaded.is_same_as(config)) {
             self.recover();
-            return None;
+            return Reading::Same;
         }
         let known = self.refused.as_ref().and_then(|refused| refused.config.as_ref());
         if known.is_some_and(|known| known.is_same_as(&loaded)) {
-            return None;
+            return Reading::Refused;
         }
         self.output.diagnose(&loaded.diagnostics, &loaded.sources);
         let cause = Cause::files(self.config.as_ref().map_or(&[], |config| &config.sources), &loaded.sources);
@@ -68,13 +70,13 @@ impl Watch<'_> {
             self.recover();
             log::info!("new configuration");
             self.config = Some(loaded);
-            return Some(cause);
+            return Reading::New(cause);
         };
         let _ = self.output.rejected(&loaded, exit, Some(cause.reported("")));
         let error = loaded.first_error().cloned();
         let error = error.unwrap_or_else(|| Diagnostic::error(code::FAILED, "it is invalid"));
         self.refuse(Some(loaded), &error);
-        None
+        Reading::Refused
     }
 
     /// Logs that an error is over, as the error was.

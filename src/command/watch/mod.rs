@@ -21,7 +21,7 @@ use crate::rundir::RunDir;
 use crate::source;
 use crate::watch::namespace::WatchedNamespace;
 use crate::watch::story::{Cause, Trigger};
-use crate::watch::{Debounce, EventSources, FileNews, MetricsFile, Systemd, Wakeup};
+use crate::watch::{Debounce, EventSources, FileChange, FileNews, MetricsFile, Systemd, Wakeup};
 
 use config::Reading;
 
@@ -92,7 +92,7 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         systemd: Systemd::from_environment(),
         metrics: options.metrics.as_deref().map(Metrics::new),
         debounce: Debounce::default(),
-        news: FileNews::None,
+        news: FileNews::default(),
         last_pass: Duration::ZERO,
         last_heartbeat: Duration::ZERO,
     };
@@ -224,8 +224,8 @@ impl Watch<'_> {
     }
 
     fn note_files(&mut self, news: FileNews) {
-        if news != FileNews::None {
-            self.news = self.news.max(news);
+        if news != FileNews::default() {
+            self.news = self.news.and(news);
             self.debounce.note(self.events.elapsed());
         }
     }
@@ -264,8 +264,8 @@ impl Watch<'_> {
         self.systemd.status(&self.status());
     }
 
-    /// Reads the files again, and makes a pass over all namespaces, unless only files call for it, and they are being
-    /// written or have nothing new but attributes.
+    /// Reads the files again, and makes a pass over all namespaces, unless only configuration calls for it, and it is being
+    /// written, is invalid, or has nothing new but attributes.
     fn read_and_pass(&mut self, cause: Cause) {
         self.debounce.begin(self.events.elapsed());
         let news = mem::take(&mut self.news);
@@ -276,11 +276,14 @@ impl Watch<'_> {
         if matches!(reading, Reading::Postponed) {
             self.note_files(news);
         }
-        match (reading, cause.trigger) {
-            (Reading::New(cause), _) => self.pass_everywhere(cause),
+        let cause = match (reading, cause.trigger) {
+            (Reading::New(cause), _) => cause,
             (Reading::Postponed, Trigger::Host) => return,
-            (Reading::Same, Trigger::Host) if news == FileNews::Attributes => return,
-            _ => self.pass_everywhere(cause),
+            (Reading::Same, Trigger::Host) if news.configuration == FileChange::Content => cause,
+            (Reading::Same | Reading::Refused, Trigger::Host) if news.others => Cause::other_files(),
+            (Reading::Same | Reading::Refused, Trigger::Host) => return,
+            _ => cause,
         };
+        self.pass_everywhere(cause);
     }
 }

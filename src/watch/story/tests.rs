@@ -99,6 +99,26 @@ fn an_endpoint_is_told_once() {
             "a (10.0.0.1) is added again",
         ),
         (vec![add("10.0.0.2", Reason::Declared)], "10.0.0.2 joins"),
+        (
+            vec![add("10.0.0.2", Reason::Declared), del("10.0.0.2", Reason::AddressGone)],
+            "10.0.0.2 joins and leaves",
+        ),
+        (
+            vec![
+                del("10.0.0.1", Reason::AddressGone),
+                add("10.0.0.1", Reason::Declared),
+                del("10.0.0.1", Reason::AddressGone),
+            ],
+            "a (10.0.0.1) leaves",
+        ),
+        (
+            vec![
+                del("10.0.0.1", Reason::Renewed),
+                add("10.0.0.1", Reason::Renewed),
+                del("10.0.0.1", Reason::AddressGone),
+            ],
+            "a (10.0.0.1) leaves",
+        ),
     ] {
         assert_eq!(consequence(steps.iter(), &EndpointNames::new(), &names), expected);
     }

@@ -189,6 +189,16 @@ fn damage_is_left_out() {
     let elsewhere = whole.replacen("boot ", "boot 0", 1);
     fs::write(file(&namespace), elsewhere).expect("written");
     assert_eq!(list(&namespace), [Value::Null; 0]);
+    // Where nothing of it makes sense, it does not say that nothing was changed.
+    let head = whole.split_inclusive('\n').next().expect("a line");
+    for damaged in [&whole[..20], "", "\0\0\0", &whole[5..], &format!("{head}{{\n"), &format!("{head}{{")] {
+        fs::write(file(&namespace), damaged).expect("written");
+        let said = history(&namespace, &[]).expect(1).stderr;
+        assert!(said.contains(" is damaged, or of another version of this program"), "{damaged:?}: {said}");
+    }
+    fs::write(file(&namespace), head).expect("written");
+    let said = history(&namespace, &[]).expect(0).stdout;
+    assert_eq!(said, "no run has changed anything here since boot\n");
     fs::remove_file(file(&namespace)).expect("removed");
     fs::create_dir(file(&namespace)).expect("made");
     let ran = namespace.apply(&endpoints(&["10.0.0.5"]), &[]).expect(0);

@@ -89,6 +89,25 @@ fn a_renamed_interface_is_the_reason() {
     watcher.stop();
 }
 
+/// Rules and routes go for the same reason.
+#[test]
+fn an_uplink_whose_interface_is_renamed_has_the_same_reason() {
+    let (namespace, _, command) = host("{version: 1, uplinks: {lte: {dev: 'wwan*', gateway: 10.7.0.254}}}");
+    let watcher = Watcher::run(command);
+    pass(&watcher, "started");
+    watcher.wait_until_idle();
+    watcher.signal(Signal::STOP);
+    namespace.ip_batch("link set wwan0 down\nlink set wwan0 name lan0\nlink set lan0 up\n");
+    watcher.signal(Signal::CONT);
+    let lines = pass(&watcher, "wwan0 was renamed to lan0");
+    let rules = lines.iter().filter(|line| line.starts_with("- rule"));
+    assert!(
+        rules.clone().count() == 2 && rules.clone().all(|line| line.contains("interface renamed")),
+        "{lines:?}"
+    );
+    watcher.stop();
+}
+
 /// Also where nothing changes by it.
 #[test]
 fn a_repaired_configuration_is_said() {

@@ -163,9 +163,12 @@ fn it_may_be_killed_at_any_moment() {
 #[test]
 fn the_guard_may_be_killed() {
     let namespace = host();
-    let trial = Trial::start(&namespace, &[]);
+    let mut trial = Trial::start(&namespace, &[]);
     kill_process(trial.guard(), Signal::KILL).expect("it lives");
-    trial.end(4);
+    let mut said = String::new();
+    trial.said.read_to_string(&mut said).expect("UTF-8");
+    assert!(said.contains("error: the guard of the trial died; the change is taken back"), "{said}");
+    trial.end(1);
     is_as_before(&namespace);
 }
 

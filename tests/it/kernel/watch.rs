@@ -124,6 +124,32 @@ fn an_early_endpoint_is_renewed_once() {
     watcher.stop();
 }
 
+/// What it was added with has gone and come back since. Where that is only a name, nothing is to be done.
+#[test]
+fn an_endpoint_that_was_not_early_is_not_called_early() {
+    let namespace = Namespace::new();
+    namespace.links(&[("eth7", "peer7")]);
+    namespace.ip_batch("address add 10.7.0.1/24 dev eth7\nlink property add dev eth7 altname wan\n");
+    let config = "{version: 1, endpoints: {a: {address: 10.7.0.1, dev: wan, flags: [subflow]}}}";
+    let (watcher, _) = Watcher::of(&namespace, config);
+    let look = |change: &str| {
+        namespace.ip(change);
+        watcher.signal(Signal::HUP);
+        watcher.wait_until_idle();
+    };
+    look("link property del dev eth7 altname wan");
+    look("link property add dev eth7 altname wan");
+    let changes =
+        || watcher.runs().into_iter().skip(1).filter(|run| run["changed"] == true).collect::<Vec<_>>();
+    assert_eq!(changes(), [0; 0]);
+    look("address delete 10.7.0.1/24 dev eth7");
+    assert_eq!(changes(), [0; 0]);
+    look("address add 10.7.0.1/24 dev eth7");
+    let [renewal] = &changes()[..] else { panic!("{:?}", changes()) };
+    assert_eq!(reasons(renewal), [("del-addr", "renewed"), ("add-addr", "renewed")]);
+    watcher.stop();
+}
+
 /// Within a second of the address, and no subflow of before is closed.
 #[test]
 fn a_live_connection_gets_a_subflow_with_a_new_address() {

@@ -44,6 +44,25 @@ fn another_uplink_stands_in_for_one_that_is_down() {
     assert!(planned("{}", &with, &mut up).contains(&format!("- {STAND_IN}   not declared\n")));
 }
 
+/// It moves from one uplink to another, and no router has changed.
+#[test]
+fn a_stand_in_that_moves_has_its_own_reason() {
+    let three = "{one: {dev: eth3}, fibre: {dev: eth0, check: gateway}, lte: {dev: eth1, check: gateway}}";
+    let mut host = host(UplinkHealth::Down, UplinkHealth::Up);
+    let with = applied(three, &mut host);
+    host.assign(3, "198.51.100.3", AddressState::Settled);
+    host.route(3, "198.51.100.1", 300);
+    let plan = planned(three, &with, &mut host);
+    let moved = "~ route default via 10.1.1.254 -> via 198.51.100.1 dev eth3 table main   one, \
+                 stands in for an uplink that is down\n";
+    assert!(plan.contains(moved), "{plan}");
+    // Another router of the same uplink is one.
+    host.unroute(3);
+    host.route(1, "10.1.1.253", 200);
+    let plan = planned(three, &with, &mut host);
+    assert!(plan.contains("dev eth1 table main   lte, the router changed\n"), "{plan}");
+}
+
 /// The order of declaration decides, not that of metrics, and an uplink without a check is taken for up.
 #[test]
 fn the_first_declared_uplink_that_is_up_stands_in() {

@@ -132,7 +132,7 @@ fn real_rules_and_routes_of_uplinks_are_told_from_odd_ones() {
             "route default via fe80::1 dev if3 table 868400002",
             "route default via 10.1.1.254 dev if3 table 868400003",
             "route table 868400003, odd",
-            "route via 10.1.1.254 dev if3 table 868400003, odd",
+            "route 10.9.0.0/16 via 10.1.1.254 dev if3 table 868400003, odd",
             "route via 10.1.1.254 dev if3 table 868400004, odd",
             "route via 10.1.1.9 dev if3 table 868400005, odd",
             "route default via fd01::fe dev if3 table 868400003",

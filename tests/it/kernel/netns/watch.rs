@@ -110,6 +110,8 @@ fn a_namespace_that_appears_is_applied() {
     }
     assert_eq!(named.endpoints_of("other"), [""; 0]);
     assert_eq!(named.endpoints(), [""; 0]);
+    wait_for("its cause", || watcher.printed().contains("network namespace web-2 appeared"));
+    assert!(!watcher.printed().contains("files were written"), "{}", watcher.printed());
     assert_eq!(watcher.end(Signal::TERM), Some(0));
     // Endpoints stay.
     assert_eq!(named.rows_of(["web-1", "web-2", "later"]), [ROW; 3]);
@@ -155,6 +157,8 @@ fn a_namespace_that_is_made_anew_is_applied_anew() {
     named.ip_batch("netns delete a\nnetns add a\n");
     await_row(&named, "a", ROW);
     await_end_of_tie(&named);
+    let is_its = |document: &serde_json::Value| words(document, "cause") == "network namespace a appeared";
+    wait_for("its cause", || documents(&watcher.printed()).iter().any(is_its));
     // It is a first run, and no drift.
     assert!(!watcher.said().contains("drift"), "{}", watcher.said());
     assert_eq!(watcher.end(Signal::TERM), Some(0));

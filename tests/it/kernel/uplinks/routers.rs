@@ -181,6 +181,32 @@ fn ask_for_the_preferred() {
     assert_eq!(told(&mut inside, Family::Ipv6), ["1024 fe80::2"]);
 }
 
+/// In a dry run as in a run.
+#[test]
+fn what_cannot_be_a_router_is_refused_before_anything_is_changed() {
+    let namespace = Namespace::new();
+    namespace.links(&[("e0", "e1")]);
+    namespace.ip_batch(
+        "address add 10.1.1.1/24 brd + dev e0\naddress add 10.1.2.1/24 dev e1\naddress add fd01::1/64 dev e0 nodad\n",
+    );
+    for (router, why) in [
+        (
+            "10.1.1.255",
+            "10.1.1.255 is no address of a router on the link of e0 (EINVAL: Nexthop has invalid gateway)",
+        ),
+        ("10.1.1.1", "10.1.1.1 is an address of this host"),
+        ("10.1.2.1", "10.1.2.1 is an address of this host"),
+        ("fd01::1", "fd01::1 is an address of this host"),
+    ] {
+        for options in [&[][..], &["--dry-run"], &["--rehearse"]] {
+            let config = format!("{{version: 1, uplinks: {{u: {{dev: e0, gateway: '{router}'}}}}}}");
+            let ran = namespace.apply(&config, options).expect(1);
+            assert!(ran.stderr.contains(&format!("uplink `u` waits: its router {why}")), "{}", ran.stderr);
+        }
+        assert_eq!(namespace.ip("-4 rule show").lines().count(), 3);
+    }
+}
+
 #[test]
 fn a_router_that_is_not_on_the_link_is_found() {
     inside(&Namespace::new(), "kernel::uplinks::routers::look_for_routers");
@@ -212,6 +238,10 @@ fn look_for_routers() {
     for (family, prepare, router, on_link) in [
         (ipv4, &[][..], "10.1.1.254", true),
         (ipv4, &[], "10.2.2.2", false),
+        (ipv4, &[], "10.1.1.255", false),
+        (ipv4, &["-4 address add 10.4.4.2/31 dev e0"], "10.4.4.3", true),
+        (ipv4, &["-4 address add 10.4.4.3/32 peer 10.4.4.255 dev e0"], "10.4.4.255", true),
+        (ipv4, &["-4 address add 10.4.4.4/32 dev e0", "-4 route add 10.4.5.255 dev e0"], "10.4.5.255", true),
         (ipv4, &[], "fe80::1", true),
         (ipv4, &[], "fd01::fe", true),
         (ipv4, &[], "fd02::2", false),
