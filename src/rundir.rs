@@ -57,13 +57,13 @@ pub struct RunDir {
 const TAKEN: &str = "renewing";
 
 /// A request to renew endpoints. Those who ask see that it is carried out when it is dropped.
-pub struct Request {
+pub struct RenewRequest {
     /// The endpoints; none without a request.
     pub endpoints: Vec<Identity>,
     taken: Option<PathBuf>,
 }
 
-impl Drop for Request {
+impl Drop for RenewRequest {
     fn drop(&mut self) {
         self.taken.iter().for_each(|taken| _ = fs::remove_file(taken));
     }
@@ -185,8 +185,8 @@ impl RunDir {
     }
 
     /// The endpoints that other runs ask to renew, once.
-    pub fn take_request(&self) -> Request {
-        let none = || Request { endpoints: Vec::new(), taken: None };
+    pub fn take_request(&self) -> RenewRequest {
+        let none = || RenewRequest { endpoints: Vec::new(), taken: None };
         match self.read("renew", RunDir::is_own) {
             Ok(None) => none(),
             Ok(Some(text)) => {
@@ -195,7 +195,7 @@ impl RunDir {
                     self.withdraw();
                 }
                 let identities = text.split_inclusive('\n').filter_map(parse);
-                Request { endpoints: identities.map(|(identity, _)| identity).collect(), taken: Some(taken) }
+                RenewRequest { endpoints: identities.map(|(identity, _)| identity).collect(), taken: Some(taken) }
             }
             Err(error) => {
                 log::warn!("cannot read {}: {error}", escaped_path(&self.request()));
