@@ -113,7 +113,7 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
             "tentative",
             "Duplicate address detection is not over, so no socket can be bound to the address yet. A connection that begins now never gets a subflow from it.",
             format!(
-                "# wait until it is over, or, if no other host can have the address:\nip address change {wanted}/PREFIX dev {on} nodad"
+                "# wait until it is over, or, if no other host can have the address:\nip address delete {wanted}/PREFIX dev {on}\nip address add {wanted}/PREFIX dev {on} nodad"
             ),
         ),
         AddressState::DadFailed => (

@@ -332,6 +332,12 @@ impl Evidence {
         self.declared().is_some_and(|declared| declared.uplinks.iter().any(|dev| dev.matches(interface)))
     }
 
+    /// Whether a declared uplink waits for its gateway.
+    pub fn lacks_gateway(&self) -> bool {
+        let is_it = |found: &Diagnostic| found.code == code::GATEWAY_UNKNOWN;
+        self.declared().is_some_and(|declared| declared.of_uplinks.iter().any(is_it))
+    }
+
     /// The name of an interface, or `if7`.
     pub fn name(&self, index: NonZeroU32) -> String {
         self.interface(index).map_or_else(|| format!("if{index}"), |interface| interface.name.clone())

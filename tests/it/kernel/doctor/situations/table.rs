@@ -20,6 +20,7 @@ const SECOND_WITH_UPLINKS: &str = "limits: {subflows: 4}\n\
     uplinks: {a: {dev: c1, gateway: [10.1.1.254, '2001:db8:11::fe']}, b: {dev: c2, gateway: [10.1.2.254, '2001:db8:12::fe']}}\n\
     endpoints: {second: {address: 10.1.2.1, dev: c2, flags: [signal]}}";
 const ONE_DEFAULT: &str = "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1";
+const PRIVATE: &str = "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102";
 const TWO_DEFAULTS: &str = "ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200";
 const TWO_PATHS: Talk = Talk::Live(2);
 const GATEWAY: &[(&str, &str)] = &[("via GATEWAY", "via 10.1.2.254")];
@@ -362,6 +363,22 @@ pub const TABLE: &[Situation] = &[
         talk: Talk::Live(1),
         remedy: Remedy::Vanishes(GATEWAY),
         expected: &["no-route", "uplink-missing"],
+        ..BEHIND
+    },
+    Situation {
+        name: "a rule to a private table was lost",
+        scripts: [PRIVATE, ""],
+        talk: Talk::Live(1),
+        expected: &["no-route"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND
+    },
+    Situation {
+        name: "a rule to a private table was lost, the YAML",
+        scripts: [PRIVATE, ""],
+        talk: Talk::Live(1),
+        expected: &["no-route"],
+        remedy: Remedy::AsDeclared,
         ..BEHIND
     },
     // Paths and peers.
