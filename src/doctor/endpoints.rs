@@ -207,7 +207,7 @@ pub fn none(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = evidence.state() else { return Vec::new() };
     let on_purpose = evidence.declared().is_some_and(|declared| declared.manages_endpoints);
     // A client can as well leave it to the server, which announces its addresses.
-    let is_explained = evidence.heard_announcements() || evidence.is_userspace();
+    let is_explained = evidence.is_announced_to() || evidence.is_userspace();
     if on_purpose || is_explained || evidence.endpoints().next().is_some() {
         return Vec::new();
     }

@@ -7,8 +7,8 @@ use std::num::NonZeroU32;
 use crate::config::{DevicePattern, LoadedConfig};
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{
-    Capabilities, Connection, Counters, Endpoint, EndpointNames, HostAddress, Interface, Listener, Probe,
-    Routing, State, Step, Subflow, Sysctl, SysctlValue, UnconfirmedRequest, code,
+    Capabilities, Connection, Counters, Endpoint, EndpointNames, EventKind, HostAddress, Interface, Listener,
+    Probe, ProbeOutcome, Routing, State, Step, Subflow, Sysctl, SysctlValue, UnconfirmedRequest, code,
 };
 use crate::reconcile::{Failure, FailureKind, LiveData, Report};
 use crate::system::Error;
@@ -254,6 +254,24 @@ impl Evidence {
     /// tell.
     pub fn heard_announcements(&self) -> bool {
         self.counters.is_none() || self.counter("AddAddr") > 0
+    }
+
+    /// Whether the counters are about live connections only: this host opened no other one with MPTCP since it was booted,
+    /// and accepted none.
+    pub fn counts_live_ones_only(&self) -> bool {
+        let live = self.begun().filter(|connection| !connection.is_plain()).count();
+        live > 0 && self.counter("MPCapableSYNACKRX") == live as u64 && self.counter("MPCapableACKRX") == 0
+    }
+
+    /// Whether it is certain that the peer of a live connection announced an address.
+    pub fn is_announced_to(&self) -> bool {
+        let is_of_probe = match &self.probe {
+            Some(Probe { outcome: ProbeOutcome::Connected(watched), .. }) => {
+                watched.events.iter().any(|event| event.kind == EventKind::Announced)
+            }
+            _ => false,
+        };
+        is_of_probe || (self.counter("AddAddr") > 0 && self.counts_live_ones_only())
     }
 
     /// The endpoints that open subflows.

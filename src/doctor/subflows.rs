@@ -81,17 +81,19 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
     if !subflow_results(evidence).is_empty() {
         return Vec::new();
     }
-    let without_request = all(evidence).into_iter().filter(|missing| missing.asking == 0);
-    without_request.map(|missing| not_asked(evidence, &missing)).collect()
+    let without_request = || all(evidence).into_iter().filter(|missing| missing.asking == 0);
+    let lacking = without_request().map(|missing| missing.connections as u64).sum();
+    without_request().map(|missing| not_asked(evidence, &missing, lacking)).collect()
 }
 
-fn not_asked(evidence: &Evidence, missing: &Missing<'_>) -> Finding {
+/// The finding about one endpoint; `lacking` is how many subflows are missing from all of them.
+fn not_asked(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> Finding {
     let (seen, row) = (missing.evidence(), missing.row);
     let again = format!("{} renew {}", evidence.program, row.identity.address);
-    if let Some((name, count)) = could_not_send(evidence, missing) {
+    if let Some((name, count)) = could_not_send(evidence, missing, lacking) {
         return Finding::fault(code::ADDED_TOO_EARLY, format!("{} was added before it could be used", evidence.label(row)))
             .endpoint(evidence.label(row))
-            .evidence(format!("{seen}; {name} is {count}, and every request that was sent was answered"))
+            .evidence(format!("{seen}; {name} is {count}, and every request that was sent is an established subflow"))
             .meaning("The kernel tried once, before the address, interface or route was there, and does not try again on those connections. New connections are not affected.")
             .remedy(format!("{again}\n# `mptcp-apply --watch` does this by itself"));
     }
@@ -112,14 +114,20 @@ fn not_asked(evidence: &Evidence, missing: &Missing<'_>) -> Finding {
         .remedy(format!("{again}\n# on the peer: ip mptcp limits show"))
 }
 
-/// The counter of requests that could not be sent, if nothing else explains what is missing: counters are of all endpoints
-/// and since boot, so it has to count each of these connections, and no request may have gone wrong in another way.
-fn could_not_send(evidence: &Evidence, missing: &Missing<'_>) -> Option<(&'static str, u64)> {
+/// The counter of requests that could not be sent, if it can only be about what is missing now. Counters are of all
+/// endpoints and since boot, so all connections have to be live still, each request that was sent has to be an established
+/// subflow, none of them from this endpoint, and as many failed as are missing.
+fn could_not_send(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> Option<(&'static str, u64)> {
     let [sent, answered, reset] =
         ["MPJoinSynTx", "MPJoinSynAckRx", "MPRstRx"].map(|name| evidence.counter(name));
     let refused = ["MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"].map(|name| (name, evidence.counter(name)));
-    let explains = |(_, count): &(&str, u64)| *count >= missing.connections as u64;
-    refused.into_iter().find(explains).filter(|_| sent == answered && reset == 0)
+    let joined = evidence.begun().flat_map(|connection| &connection.subflows);
+    let joined = joined.filter(|subflow| subflow.flags.is_join() && subflow.is_established()).count() as u64;
+    let is_exact = evidence.counts_live_ones_only()
+        && !evidence.is_in_use(missing.row)
+        && (sent, answered, reset) == (joined, joined, 0)
+        && refused.iter().map(|(_, count)| count).sum::<u64>() == lacking;
+    refused.into_iter().find(|(_, count)| *count > 0).filter(|_| is_exact)
 }
 
 /// Requests for subflows that get no answer: those that are under way and were sent again. What was lost at some time is

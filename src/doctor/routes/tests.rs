@@ -1,5 +1,5 @@
-use crate::doctor::tests::fixture::{codes, healthy};
 use crate::doctor::examine;
+use crate::doctor::tests::fixture::{codes, healthy};
 use crate::model::{DefaultRoute, MAIN_TABLE};
 
 /// A link that leads to some networks only may well be meant so, until a peer is known that it does not lead to.
@@ -36,7 +36,12 @@ fn a_router_of_a_private_table_is_written_down() {
             let taken = Err("no route to host".to_owned());
             let other = Ok(evidence.interfaces[0].index);
             evidence.routes[1].by_device = Some(if strays { other } else { taken });
-            evidence.routing.defaults.push(DefaultRoute { ipv4: true, table, gateway, interface: Some(home) });
+            evidence.routing.defaults.push(DefaultRoute {
+                ipv4: true,
+                table,
+                gateway,
+                interface: Some(home),
+            });
             let remedy = examine(&evidence).remove(0).remedy;
             assert!(remedy.starts_with(&format!("# in the configuration: {yaml}\n")), "{remedy}");
         }

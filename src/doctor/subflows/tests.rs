@@ -18,7 +18,9 @@ fn counters_tell_why_a_subflow_lacks() {
         let mut evidence = healthy();
         let lacking = |connection: &mut Connection| connection.subflows.truncate(1);
         evidence.connections.iter_mut().for_each(lacking);
-        count(&mut evidence, name, 5);
+        count(&mut evidence, "MPJoinSynTx", 0);
+        count(&mut evidence, "MPJoinSynAckRx", 0);
+        count(&mut evidence, name, 1);
         assert_eq!(codes(&evidence), [expected], "{name}");
     }
 }
