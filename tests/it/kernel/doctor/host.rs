@@ -222,7 +222,7 @@ fn an_interface_is_gone_or_made_anew() {
     let Scene { host, _service } = Scene::new();
     host.ip("link delete wwan0");
     assert_eq!(found(&host, ""), ["fault dev-gone 10.0.2.1"]);
-    assert_eq!(found(&host, CONFIG), ["fault dev-gone lte", "fault dev-missing lte"]);
+    assert_eq!(found(&host, CONFIG), ["fault dev-gone lte"]);
     host.links(&[("wwan0", "peer1")]);
     host.ip_batch("address add 10.0.2.1/24 dev wwan0\nroute add default via 10.0.2.2 dev wwan0 table 120\n");
     assert_eq!(found(&host, ""), ["fault dev-gone 10.0.2.1"]);
