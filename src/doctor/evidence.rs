@@ -229,6 +229,11 @@ impl Evidence {
         if is_shared { format!("{name} ({})", row.identity) } else { name.clone() }
     }
 
+    /// The label of the endpoint of that address, if there is one.
+    pub fn label_of(&self, address: IpAddr) -> Option<String> {
+        self.endpoints().find(|row| row.identity.address == address).map(|row| self.label(row))
+    }
+
     /// Where the endpoint of that label is declared.
     pub fn location(&self, label: &str) -> Option<Location> {
         // No name has a blank.

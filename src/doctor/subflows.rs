@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::model::{Connection, Endpoint, Subflow, Token, code, counted};
@@ -149,7 +150,45 @@ pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
             })
             .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"))
     };
-    all(evidence).iter().filter(|missing| missing.asking > 0).map(unanswered).collect()
+    let missing: Vec<Missing<'_>> = all(evidence).into_iter().filter(|missing| missing.asking > 0).collect();
+    let others = unanswered_pairs(evidence, &missing);
+    missing.iter().map(unanswered).chain(others).collect()
+}
+
+/// Requests to an announced address from an address that has subflows to others.
+fn unanswered_pairs(evidence: &Evidence, missing: &[Missing<'_>]) -> Vec<Finding> {
+    let pair = |subflow: &Subflow| (subflow.local.ip(), subflow.remote.ip());
+    let is_reported = |subflow: &Subflow| missing.iter().any(|missing| is_from(subflow, missing.row));
+    // What is wrong with the endpoint itself explains it.
+    let is_explained = |subflow: &Subflow| {
+        let mut rows = evidence.opening().filter(|row| is_from(subflow, row));
+        rows.any(|row| problem(evidence, row).is_some() || !routes::is_usable(evidence, row))
+    };
+    let is_proven = |ends| evidence.subflows().any(|other| other.is_established() && pair(other) == ends);
+    let is_unanswered = |subflow: &&Subflow| {
+        subflow.is_asking()
+            && subflow.flags.is_join()
+            && subflow.traffic.retransmitted > 0
+            && !is_reported(subflow)
+            && !is_explained(subflow)
+            && !is_proven(pair(subflow))
+    };
+    let full = evidence.begun().filter(|connection| connection.is_fully_established());
+    let asking = full.flat_map(|connection| &connection.subflows).filter(is_unanswered).map(pair);
+    let asking: BTreeSet<(IpAddr, IpAddr)> = asking.collect();
+    let [asked, answered] = ["MPJoinSynTx", "MPJoinSynAckRx"].map(|name| evidence.counter(name));
+    let finding = |(local, remote): (IpAddr, IpAddr)| {
+        let home = evidence.interface_of(local).map_or("DEV", |home| home.name.as_str());
+        let title = format!("subflows from {local} to {remote} get no answer");
+        let finding = Finding::fault(code::JOINS_UNANSWERED, title)
+            .evidence(format!(
+                "a live connection sent the request again; MPJoinSynTx is {asked}, MPJoinSynAckRx {answered}"
+            ))
+            .meaning("Requests for subflows (SYN with MP_JOIN) to this address of the peer are sent, and no answer arrives: no path leads there from here, or a firewall drops them.")
+            .remedy(format!("ping -I {local} {remote}\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"));
+        evidence.label_of(local).into_iter().fold(finding, Finding::endpoint)
+    };
+    asking.into_iter().map(finding).collect()
 }
 
 /// Connections that have their subflows, and whose data stands still.

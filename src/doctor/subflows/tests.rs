@@ -80,6 +80,25 @@ fn only_a_request_that_is_sent_again_gets_no_answer() {
     assert_eq!(codes(&evidence), ["hint subflow-missing"]);
 }
 
+/// An address that has a subflow to the peer may have no path to the address that the peer announced.
+#[test]
+fn a_request_to_an_announced_address_gets_no_answer() {
+    const SYN_SENT: u8 = 2;
+    let mut evidence = healthy();
+    let mut asking = evidence.connections[0].subflows[1].clone();
+    asking.local.set_ip([192, 0, 2, 1].into());
+    asking.remote.set_ip([198, 51, 100, 2].into());
+    asking.state = SYN_SENT;
+    evidence.connections[0].subflows.push(asking);
+    assert_eq!(codes(&evidence), [""; 0]);
+    evidence.connections[0].subflows[2].traffic.retransmitted = 1;
+    assert_eq!(codes(&evidence), ["fault joins-unanswered"]);
+    let mut other = evidence.connections[0].subflows[2].clone();
+    other.state = 1;
+    evidence.connections[0].subflows.push(other);
+    assert_eq!(codes(&evidence), [""; 0], "another subflow between the two is established");
+}
+
 /// The end that receives nothing names its own buffer, and the other end that of the peer.
 #[test]
 fn data_that_stands_still_is_a_fault() {

@@ -524,6 +524,22 @@ pub const TABLE: &[Situation] = &[
         configs: [TWO_ANYWHERE, ""],
         ..BEHIND
     },
+    Situation {
+        name: "a server's strict filter drops joins on arrival",
+        scripts: ["", TWO_DEFAULTS],
+        faults: ["", "for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 >$file; done"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND_SERVER
+    },
+    Situation {
+        name: "requests to an announced address are dropped",
+        configs: [ACCEPTS, ANNOUNCES],
+        faults: ["", "ip rule add from 10.1.2.2 blackhole"],
+        talk: Talk::Live(1),
+        expected: &["joins-unanswered"],
+        remedy: Remedy::None,
+        ..HEALTHY
+    },
     Situation { name: "a server with two default routes", scripts: ["", TWO_DEFAULTS], ..BEHIND_SERVER },
     Situation {
         name: "a bridge of containers beside the links",
