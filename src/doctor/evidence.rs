@@ -1,6 +1,6 @@
 //! The evidence: all that the findings are made from. `linux::evidence` reads it once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
@@ -50,6 +50,9 @@ pub struct Evidence {
     pub is_paused: bool,
     /// Live MPTCP connections that are older than half a second.
     pub connections: Vec<Connection>,
+    /// The tokens of those for which the kernel names no limit of subflows: they are under the userspace path manager, unless
+    /// the limit is 0.
+    pub without_limit: BTreeSet<u32>,
     /// The data of live connections, and again half a second later; nothing where it moves.
     pub data: [LiveData; 2],
     /// What peers open here and do not confirm.

@@ -45,7 +45,9 @@ impl Missing<'_> {
 fn all(evidence: &Evidence) -> Vec<Missing<'_>> {
     let Some(state) = evidence.state().filter(|_| !evidence.is_userspace()) else { return Vec::new() };
     let limit = state.limits.subflows as usize;
-    let begun: Vec<&Connection> = evidence.begun().collect();
+    // On those of the userspace path manager the kernel opens nothing.
+    let is_kernels = |connection: &&Connection| !evidence.without_limit.contains(&connection.token);
+    let begun: Vec<&Connection> = evidence.begun().filter(is_kernels).collect();
     let usable = |row: &&Endpoint| {
         problem(evidence, row).is_none() && routes::is_usable(evidence, row) && can_open(evidence, row)
     };

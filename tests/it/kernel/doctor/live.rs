@@ -56,6 +56,18 @@ fn an_endpoint_was_added_too_early() {
     assert_eq!(found(&links.client, CONFIG), [""; 0]);
 }
 
+/// A connection keeps the path manager that it began with, and a daemon may leave it as it is.
+#[test]
+fn the_connection_is_under_the_userspace_path_manager() {
+    let links = Links::new();
+    links.client.apply(CONFIG, &[]).expect(0);
+    sh(&links.client, "echo 1 > /proc/sys/net/mptcp/pm_type");
+    let _peers = links.connect();
+    sh(&links.client, "echo 0 > /proc/sys/net/mptcp/pm_type");
+    links.wait_for_paths(&ALL[..1]);
+    assert_eq!(found(&links.client, CONFIG), [""; 0]);
+}
+
 /// Raising it does nothing for connections that exist.
 #[test]
 fn the_limit_was_raised_later() {
