@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use crate::config::{DevicePattern, LoadedConfig};
+use crate::config::{DevicePattern, LoadedConfig, Selector};
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{
     Capabilities, Connection, Counters, Endpoint, EndpointNames, EventKind, HostAddress, Interface, Listener,
@@ -128,6 +128,8 @@ pub struct Declared {
     pub waiting: Vec<Diagnostic>,
     /// The interfaces of uplinks.
     pub uplinks: Vec<DevicePattern>,
+    /// The interfaces of each selector, by its name; empty where it takes all.
+    pub selectors: BTreeMap<String, Vec<String>>,
     /// What uplinks wait for, and what removes their rules.
     pub of_uplinks: Vec<Diagnostic>,
     /// Why this kernel cannot apply it.
@@ -177,6 +179,10 @@ impl Declared {
         let locations = locations.map(|endpoint| (endpoint.name.value.to_string(), endpoint.name.location));
         let mut declared = Declared { command, locations: locations.collect(), ..Declared::default() };
         declared.manages_endpoints = loaded.config.endpoints.is_some();
+        let words =
+            |selector: &Selector| selector.dev.as_ref().map_or_else(Vec::new, |dev| dev.value.globs.clone());
+        let selectors = loaded.config.selectors().map(|(name, selector)| (name.to_string(), words(selector)));
+        declared.selectors = selectors.collect();
         let uplinks = || loaded.config.uplinks.iter().flatten();
         declared.uplinks = uplinks().map(|uplink| uplink.dev.value.clone()).collect();
         let is_of_uplink = |found: &Diagnostic| {

@@ -8,6 +8,7 @@ mod endpoints;
 mod evidence;
 mod finding;
 mod host;
+mod internal;
 mod limits;
 mod peers;
 mod probe;

@@ -11,9 +11,9 @@ use crate::model::{
     Connection, DefaultRoute, Endpoint, Interface, MAIN_TABLE, Probe, ProbeOutcome, Subflow, code,
 };
 
-use super::endpoints;
 use super::evidence::{Evidence, RouteCheck};
 use super::finding::{Finding, FindingSeverity};
+use super::{endpoints, internal};
 
 /// Routing tables for local use whose numbers fit into one byte.
 const FREE: std::ops::RangeInclusive<u32> = 101..=251;
@@ -173,8 +173,12 @@ fn destination(check: &RouteCheck) -> String {
 }
 
 /// What makes packets from an address leave by its interface: an uplink in the configuration, or the rules and
-/// the route of one by hand. Two rules, so that what is behind this host still reaches the address.
+/// the route of one by hand. Two rules, so that what is behind this host still reaches the address. Nothing is routed
+/// through the bridge of containers: its endpoint is left out.
 pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
+    if let Some(left_out) = internal::left_out(evidence, source, home) {
+        return left_out;
+    }
     let ip = if source.is_ipv4() { "ip" } else { "ip -6" };
     let mut own = defaults(evidence, home, source.is_ipv4());
     let is_of_table = |route: &&DefaultRoute| FREE.contains(&route.table) || route.table > MAIN_TABLE + 1;

@@ -1,6 +1,6 @@
-use crate::doctor::examine;
-use crate::doctor::tests::fixture::{codes, healthy};
-use crate::model::{DefaultRoute, MAIN_TABLE};
+use crate::doctor::tests::fixture::{codes, declared, healthy, state};
+use crate::doctor::{Configuration, Evidence, examine};
+use crate::model::{DefaultRoute, MAIN_TABLE, code};
 
 /// A link that leads to some networks only may well be meant so, until a peer is known that it does not lead to.
 #[test]
@@ -45,5 +45,35 @@ fn a_router_of_a_private_table_is_written_down() {
             let remedy = examine(&evidence).remove(0).remedy;
             assert!(remedy.starts_with(&format!("# in the configuration: {yaml}\n")), "{remedy}");
         }
+    }
+}
+
+/// There is no router on the bridge of containers.
+#[test]
+fn nothing_is_routed_through_a_bridge_of_containers() {
+    let mut evidence = healthy();
+    evidence.connections.clear();
+    evidence.interfaces[1].name = "docker0".to_owned();
+    evidence.routes[1].by_device = Some(Err("no route to host".to_owned()));
+    let remedy = |evidence: &Evidence| {
+        let finding = examine(evidence).remove(0);
+        assert_eq!(finding.code, code::NO_ROUTE);
+        finding.remedy.lines().take(2).collect::<Vec<_>>().join(" | ")
+    };
+    let none = |evidence: &Evidence| remedy(evidence).starts_with("ip mptcp endpoint delete id 2");
+    assert!(none(&evidence), "{}", remedy(&evidence));
+    let identity = state(&mut evidence).endpoints[1].identity;
+    evidence.names = [(identity, "all".to_owned())].into_iter().collect();
+    for (words, expected) in [
+        (Some(&["*"][..]), "dev: [\"*\", \"!docker0\"]   # in the configuration, then: | mptcp-apply x.yaml"),
+        (Some(&[]), "dev: [\"!docker0\"]   # in the configuration, then: | mptcp-apply x.yaml"),
+        (Some(&["docker0"]), "# leave all out of the configuration, then: | mptcp-apply x.yaml"),
+        (None, "# leave all out of the configuration, then: | mptcp-apply x.yaml"),
+    ] {
+        let mut declared = declared(&["all"]);
+        let words = words.map(|words| words.iter().map(|word| (*word).to_owned()).collect());
+        declared.selectors = words.map(|words| ("all".to_owned(), words)).into_iter().collect();
+        evidence.configuration = Configuration::Valid(Box::new(declared));
+        assert_eq!(remedy(&evidence), expected);
     }
 }

@@ -200,7 +200,8 @@ fn carry_out(namespace: &Namespace, finding: &Value, number: usize, words: &[(&s
         None => text,
         Some((yaml, commands)) => {
             let is_of_endpoint = yaml.starts_with("flags:") || yaml.starts_with("dev:");
-            let name = finding["endpoint"].as_str().unwrap_or_default();
+            let name =
+                finding["endpoint"].as_str().and_then(|label| label.split(' ').next()).unwrap_or_default();
             let yaml =
                 if is_of_endpoint { format!("endpoints: {{{name}: {{{yaml}}}}}") } else { yaml.to_owned() };
             configure(namespace, &format!("50-{number}.yaml"), &yaml);

@@ -31,6 +31,7 @@ const DROPS_JOINS: &str = "nft 'add table ip box; add chain ip box in { type fil
 const MASQUERADES: &str = "nft 'add table ip nat; add chain ip nat out { type nat hook postrouting priority 100; }; add rule ip nat out oifname w masquerade'";
 /// What comes by the second provider goes to another server, which does not know the connection.
 const BALANCES: &str = "nft 'add table ip nat; add chain ip nat in { type nat hook prerouting priority -100; }; add rule ip nat in iifname l2 tcp dport 5000 dnat to 10.2.0.2:5001'";
+const BRIDGE: &str = "ip link add docker0 type bridge; ip address add 172.17.0.1/16 dev docker0; ip link add v type veth peer w; ip link set v master docker0 up; ip link set w up; ip link set docker0 up";
 /// The second link is a tunnel: it has no router, and resolves no addresses.
 const TUNNEL: [&str; 2] = [
     "ip link set c2 arp off address 02:00:00:00:00:02; ip route add default via 10.1.1.254 dev c1",
@@ -544,12 +545,21 @@ pub const TABLE: &[Situation] = &[
     Situation {
         name: "a bridge of containers beside the links",
         configs: ["limits: {subflows: 8}", ""],
-        scripts: [
-            "ip link add docker0 type bridge; ip address add 172.17.0.1/16 dev docker0; ip link set docker0 up",
-            "",
-        ],
+        scripts: [BRIDGE, ""],
         talk: Talk::Live(1),
         expected: &["no-endpoint"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "a bridge of containers among the endpoints",
+        scripts: [BRIDGE, ""],
+        configs: [
+            "limits: {subflows: 8}\nendpoints: {all: {dev: ['*'], flags: [subflow], family: ipv4}}",
+            "",
+        ],
+        talk: Talk::Live(3),
+        expected: &["no-route"],
         remedy: Remedy::AsPrinted(&[]),
         ..HEALTHY
     },
@@ -638,6 +648,16 @@ pub const TABLE: &[Situation] = &[
         configs: [TWO_WITH_UPLINKS, ""],
         user: User::Ordinary,
         ..BEHIND
+    },
+    Situation {
+        name: "the peer's limit, probe without rights",
+        faults: ["", "ip mptcp limits set subflows 0"],
+        talk: Talk::Served,
+        probe: Probe::With,
+        user: User::Ordinary,
+        expected: &["probe-unseen"],
+        remedy: Remedy::Elsewhere(Side::Server, "ip mptcp limits set subflows 8"),
+        ..HEALTHY
     },
     Situation {
         name: "limit 0, without rights",
