@@ -54,6 +54,10 @@ fn an_endpoint_was_added_too_early() {
     mend(&links.client, CONFIG, expected.split(' ').nth(1).expect("a code"), &[]);
     links.wait_for_paths(&ALL);
     assert_eq!(found(&links.client, CONFIG), [""; 0]);
+    // The counter is old when a peer refuses.
+    links.server.ip("mptcp limits set subflows 0");
+    let _refused = Peer::client(&links.client, SERVICE);
+    wait_for_findings(&links.client, CONFIG, &["hint subflow-missing two", "hint subflow-missing three"]);
 }
 
 /// A connection keeps the path manager that it began with, and a daemon may leave it as it is.
