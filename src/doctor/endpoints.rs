@@ -10,6 +10,7 @@ use crate::model::{AddressState, Connection, Endpoint, Flags, HostAddress, Inter
 
 use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
+use super::internal::{is_internal, left_out};
 
 /// Why an endpoint cannot be used: the first finding. An address that a live subflow uses works; but TCP notices late, if
 /// at all, that its interface is gone or down.
@@ -113,7 +114,7 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
             "tentative",
             "Duplicate address detection is not over, so no socket can be bound to the address yet. A connection that begins now never gets a subflow from it.",
             format!(
-                "# wait until it is over, or, if no other host can have the address:\nip address change {wanted}/PREFIX dev {on} nodad"
+                "# wait until it is over, or, if no other host can have the address:\nip address delete {wanted}/PREFIX dev {on}\nip address add {wanted}/PREFIX dev {on} nodad"
             ),
         ),
         AddressState::DadFailed => (
@@ -148,7 +149,8 @@ fn interface(evidence: &Evidence, row: &Endpoint, home: &Interface) -> Option<Fi
             .evidence(format!("`ip link show dev {name}` has no flag LOWER_UP"))
             .remedy(match below {
                 Some(below) => format!("ip link set {below} up"),
-                None => format!("# connect the cable, the radio or the other end of {name}"),
+                None => left_out(evidence, row.identity.address, home)
+                    .unwrap_or_else(|| format!("# connect the cable, the radio or the other end of {name}")),
             })
     } else {
         return None;
@@ -198,16 +200,12 @@ pub fn deprecated(evidence: &Evidence) -> Vec<Finding> {
     evidence.endpoints().filter(is_deprecated).map(finding).collect()
 }
 
-/// How the names of interfaces begin that lead to containers and virtual machines, and to no peer.
-const INTERNAL: [&str; 11] =
-    ["docker", "br-", "veth", "virbr", "lxc", "lxdbr", "incusbr", "podman", "cni", "flannel", "cali"];
-
 /// No endpoint at all, though there are several links, and live connections with one subflow.
 pub fn none(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = evidence.state() else { return Vec::new() };
     let on_purpose = evidence.declared().is_some_and(|declared| declared.manages_endpoints);
     // A client can as well leave it to the server, which announces its addresses.
-    let is_explained = evidence.heard_announcements() || evidence.is_userspace();
+    let is_explained = evidence.is_announced_to() || evidence.is_userspace();
     if on_purpose || is_explained || evidence.endpoints().next().is_some() {
         return Vec::new();
     }
@@ -224,8 +222,7 @@ pub fn none(evidence: &Evidence) -> Vec<Finding> {
     };
     let link = |own: &HostAddress| {
         let link = evidence.interface_of(own.address).filter(|link| link.up && link.carrier)?;
-        let is_internal = INTERNAL.iter().any(|start| link.name.starts_with(start));
-        (!is_internal).then_some((link.name.as_str(), own.address))
+        (!is_internal(link)).then_some((link.name.as_str(), own.address))
     };
     let links: BTreeSet<(&str, IpAddr)> = evidence.addresses.iter().filter(own).filter_map(link).collect();
     let names: BTreeSet<&str> = links.iter().map(|(name, _)| *name).collect();

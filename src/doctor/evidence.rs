@@ -1,10 +1,10 @@
 //! The evidence: all that the findings are made from. `linux::evidence` reads it once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use crate::config::{DevicePattern, LoadedConfig};
+use crate::config::{DevicePattern, LoadedConfig, Selector};
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{
     Capabilities, Connection, Counters, Endpoint, EndpointNames, HostAddress, Interface, Listener, Probe,
@@ -50,6 +50,9 @@ pub struct Evidence {
     pub is_paused: bool,
     /// Live MPTCP connections that are older than half a second.
     pub connections: Vec<Connection>,
+    /// The tokens of those for which the kernel names no limit of subflows: they are under the userspace path manager, unless
+    /// the limit is 0.
+    pub without_limit: BTreeSet<u32>,
     /// The data of live connections, and again half a second later; nothing where it moves.
     pub data: [LiveData; 2],
     /// What peers open here and do not confirm.
@@ -125,6 +128,8 @@ pub struct Declared {
     pub waiting: Vec<Diagnostic>,
     /// The interfaces of uplinks.
     pub uplinks: Vec<DevicePattern>,
+    /// The interfaces of each selector, by its name; empty where it takes all.
+    pub selectors: BTreeMap<String, Vec<String>>,
     /// What uplinks wait for, and what removes their rules.
     pub of_uplinks: Vec<Diagnostic>,
     /// Why this kernel cannot apply it.
@@ -174,6 +179,10 @@ impl Declared {
         let locations = locations.map(|endpoint| (endpoint.name.value.to_string(), endpoint.name.location));
         let mut declared = Declared { command, locations: locations.collect(), ..Declared::default() };
         declared.manages_endpoints = loaded.config.endpoints.is_some();
+        let words =
+            |selector: &Selector| selector.dev.as_ref().map_or_else(Vec::new, |dev| dev.value.globs.clone());
+        let selectors = loaded.config.selectors().map(|(name, selector)| (name.to_string(), words(selector)));
+        declared.selectors = selectors.collect();
         let uplinks = || loaded.config.uplinks.iter().flatten();
         declared.uplinks = uplinks().map(|uplink| uplink.dev.value.clone()).collect();
         let is_of_uplink = |found: &Diagnostic| {
@@ -229,6 +238,11 @@ impl Evidence {
         if is_shared { format!("{name} ({})", row.identity) } else { name.clone() }
     }
 
+    /// The label of the endpoint of that address, if there is one.
+    pub fn label_of(&self, address: IpAddr) -> Option<String> {
+        self.endpoints().find(|row| row.identity.address == address).map(|row| self.label(row))
+    }
+
     /// Where the endpoint of that label is declared.
     pub fn location(&self, label: &str) -> Option<Location> {
         // No name has a blank.
@@ -241,19 +255,6 @@ impl Evidence {
             [Some(SysctlValue::Word(word)), _] => word == "userspace",
             [_, pm_type] => pm_type == Some(&SysctlValue::Number(1)),
         }
-    }
-
-    /// Whether this host sent no request for a subflow since it was booted.
-    pub fn never_asked(&self) -> bool {
-        let names = ["MPJoinSynTx", "MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"];
-        self.counters.as_ref().is_some_and(|counters| counters.known(names[0]).is_some())
-            && names.iter().all(|name| self.counter(name) == 0)
-    }
-
-    /// Whether a peer announced an address since this host was booted. That none did is certain; more the counter does not
-    /// tell.
-    pub fn heard_announcements(&self) -> bool {
-        self.counters.is_none() || self.counter("AddAddr") > 0
     }
 
     /// The endpoints that open subflows.
@@ -282,11 +283,6 @@ impl Evidence {
     pub fn interface_of(&self, address: IpAddr) -> Option<&Interface> {
         let own = self.addresses.iter().find(|own| own.address == address)?;
         self.interface(own.index).filter(|interface| !interface.loopback)
-    }
-
-    /// A counter, or 0 where the kernel does not have it.
-    pub fn counter(&self, name: &str) -> u64 {
-        self.counters.as_ref().map_or(0, |counters| counters.get(name))
     }
 
     /// All live subflows.
@@ -330,6 +326,12 @@ impl Evidence {
     /// Whether an uplink is declared for the interface.
     pub fn is_uplink(&self, interface: &Interface) -> bool {
         self.declared().is_some_and(|declared| declared.uplinks.iter().any(|dev| dev.matches(interface)))
+    }
+
+    /// Whether a declared uplink waits for its gateway.
+    pub fn lacks_gateway(&self) -> bool {
+        let is_it = |found: &Diagnostic| found.code == code::GATEWAY_UNKNOWN;
+        self.declared().is_some_and(|declared| declared.of_uplinks.iter().any(is_it))
     }
 
     /// The name of an interface, or `if7`.

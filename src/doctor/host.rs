@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use crate::model::{Endpoint, Step, Sysctl, SysctlValue, code, counted};
 
+use super::endpoints;
 use super::evidence::{Configuration, Evidence, Table};
 use super::finding::{Finding, applying_would};
 
@@ -86,9 +87,19 @@ pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
         findings.push(Finding { location: reason.labels.first().map(|label| label.location), ..finding });
     }
     for waiting in &declared.waiting {
+        let name = waiting.endpoint.as_ref().filter(|_| waiting.code != code::REQUIRED);
+        let is_it = |row: &&Endpoint| name.is_some() && evidence.names.get(&row.identity) == name;
+        let row = evidence.endpoints().find(is_it);
+        // What is wrong with an endpoint in the table is a finding of its own.
+        if row.is_some_and(|row| endpoints::problem(evidence, row).is_some()) {
+            continue;
+        }
         let finding = Finding::fault(waiting.code, waiting.message.as_str())
             .evidence("the configuration, compared with the interfaces and addresses of this host")
-            .meaning("The endpoint is not in the table, so no subflow uses it.")
+            .meaning(match row {
+                Some(_) => "The endpoint is in the table from before, and applying leaves it as it is there.",
+                None => "The endpoint is not in the table, so no subflow uses it.",
+            })
             .remedy(format!(
                 "# bring the interface or address up, then:\n{}\n# or let `mptcp-apply --watch` wait for it",
                 declared.command

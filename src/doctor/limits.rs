@@ -43,6 +43,14 @@ fn needed(evidence: &Evidence, ipv4: bool) -> (Vec<&Endpoint>, usize) {
     (rows, needed)
 }
 
+/// Whether connections begin at the endpoint's address. It is used then, and takes nothing of the limit.
+fn is_first(evidence: &Evidence, row: &Endpoint) -> bool {
+    let address = row.identity.address;
+    let mut live = evidence.begun().flat_map(|connection| &connection.subflows);
+    evidence.first_addresses.contains(&address)
+        || live.any(|subflow| !subflow.flags.is_join() && subflow.local.ip() == address)
+}
+
 fn names(evidence: &Evidence, rows: &[&Endpoint]) -> String {
     rows.iter().map(|row| evidence.label(row)).collect::<Vec<_>>().join(", ")
 }
@@ -65,7 +73,7 @@ fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
     Some(finding)
 }
 
-/// Endpoints that no connection uses, since those before them use up the limit. Without a configuration their order is
+/// Endpoints that no connection uses, since those before them use up the limit, and no connection begins there. Without a configuration their order is
 /// unknown.
 pub fn never_used(evidence: &Evidence) -> Vec<Finding> {
     let (Some(state), Some(declared)) = (obeyed(evidence), evidence.declared()) else {
@@ -84,10 +92,14 @@ pub fn never_used(evidence: &Evidence) -> Vec<Finding> {
                 location.map(|location| (location.source, location.span.line(), location.span.column())),
             )
         });
-        let (used, never) = rows.split_at(rows.len() - (needed - limit));
+        let (firsts, others): (Vec<&Endpoint>, Vec<&Endpoint>) =
+            rows.into_iter().partition(|row| is_first(evidence, row));
+        // Where no first address is known, one of the others is.
+        let of_limit = if firsts.is_empty() { others.len() - (needed - limit) } else { limit };
+        let (used, never) = others.split_at(of_limit.min(others.len()));
         let last = used.last().map_or(String::new(), |row| evidence.label(row));
         let delete = used.last().and_then(|row| row.id).map_or(String::new(), |id| format!(" id {id}"));
-        findings.extend(never.iter().map(|row| {
+        findings.extend(never.iter().filter(|row| !evidence.is_in_use(row)).map(|row| {
             let name = evidence.label(row);
             Finding::hint(code::NEVER_USED, format!("{name} is never used: the endpoints before it use up the limit"))
                 .endpoint(evidence.label(row))
@@ -109,12 +121,12 @@ pub fn raise(evidence: &Evidence, wanted: usize) -> String {
         .fix(&format!("limits: {{subflows: {number}}}"), &format!("ip mptcp limits set subflows {number}"))
 }
 
-/// Peers announce addresses, and the limit of accepted ones is 0.
+/// Peers of live connections announced addresses, and the limit of accepted ones is 0.
 pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = obeyed(evidence) else { return Vec::new() };
     let announced = evidence.counter("AddAddr");
     let lacks = evidence.begun().any(|connection| connection.additional() == 0);
-    if state.limits.add_addr_accepted > 0 || announced == 0 || !lacks {
+    if state.limits.add_addr_accepted > 0 || !evidence.is_announced_to() || !lacks {
         return Vec::new();
     }
     // A host with endpoints of its own does not need the addresses of peers.

@@ -4,10 +4,12 @@
 //! What did is a finding together with what is wrong now, such as a live connection that lacks a subflow.
 
 mod applications;
+mod counters;
 mod endpoints;
 mod evidence;
 mod finding;
 mod host;
+mod internal;
 mod limits;
 mod peers;
 mod probe;

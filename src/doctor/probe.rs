@@ -41,7 +41,7 @@ pub fn connection(evidence: &Evidence) -> Vec<Finding> {
                 Finding::hint(code::PROBE_UNSEEN, "this kernel shows subflows to CAP_NET_ADMIN only")
                     .evidence(format!("connected to {}; its subflows are not shown", watched.peer))
                     .meaning("The subflows of the endpoints cannot be checked.")
-                    .remedy(format!("mptcp-apply doctor --probe {target}   # as root, or with CAP_NET_ADMIN"))
+                    .remedy(as_root(target))
             }
         },
     };
@@ -66,7 +66,11 @@ pub fn unexplained(evidence: &Evidence, found: &[Finding]) -> Vec<Finding> {
     let denied = failures.iter().find(is_denied).map(|_| denied(target));
     let others = failures.iter().filter(|result| !is_denied(result));
     let unserved = unserved(watched, target, &failures);
-    denied.into_iter().chain(others.map(|result| failure(evidence, target, result))).chain(unserved).collect()
+    denied
+        .into_iter()
+        .chain(others.map(|result| failure(evidence, target, watched, result)))
+        .chain(unserved)
+        .collect()
 }
 
 /// The peer told that it accepts no subflow at the address that it was connected to, and announced no other one.
@@ -77,7 +81,16 @@ fn denied(target: &str) -> Finding {
         .remedy("# on the peer, where no load balancer is before it:\nsysctl -w net.mptcp.allow_join_initial_addr_port=1\n# otherwise have it announce its own address: flags: [signal]")
 }
 
-fn failure(evidence: &Evidence, target: &str, result: &SubflowResult<'_>) -> Finding {
+fn as_root(target: &str) -> String {
+    format!("mptcp-apply doctor --probe {target}   # as root, or with CAP_NET_ADMIN")
+}
+
+fn failure(
+    evidence: &Evidence,
+    target: &str,
+    watched: &ProbeConnection,
+    result: &SubflowResult<'_>,
+) -> Finding {
     let (address, word) = (result.row.identity.address, result.stage.word());
     let seen = format!("the subflow from {address} to {target}: {word}, {}", result.detail);
     let missing = || {
@@ -95,6 +108,12 @@ fn failure(evidence: &Evidence, target: &str, result: &SubflowResult<'_>) -> Fin
         SubflowStage::NotTried(NotTried::Unacknowledged) => missing()
             .meaning("The kernel opens no further subflow before the peer has acknowledged data, and this service acknowledged none. Real connections to it have data to acknowledge.")
             .remedy("# probe a service that answers, such as HTTP, or look at a real connection:\nmptcp-apply show --connections"),
+        // A subflow that is refused at once is only seen in events.
+        SubflowStage::NotTried(NotTried::Unknown) if !watched.shows_events => {
+            Finding::hint(code::PROBE_UNSEEN, "this kernel shows events of subflows to CAP_NET_ADMIN only")
+                .meaning("Whether this host did not open the subflow, or the peer refused it at once, cannot be seen.")
+                .remedy(as_root(target))
+        }
         _ => missing()
             .meaning("Nothing found on this host prevents it.")
             .remedy("mptcp-apply monitor   # shows the kernel's events while this runs again"),

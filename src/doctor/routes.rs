@@ -11,9 +11,9 @@ use crate::model::{
     Connection, DefaultRoute, Endpoint, Interface, MAIN_TABLE, Probe, ProbeOutcome, Subflow, code,
 };
 
-use super::endpoints;
 use super::evidence::{Evidence, RouteCheck};
 use super::finding::{Finding, FindingSeverity};
+use super::{endpoints, internal};
 
 /// Routing tables for local use whose numbers fit into one byte.
 const FREE: std::ops::RangeInclusive<u32> = 101..=251;
@@ -173,8 +173,12 @@ fn destination(check: &RouteCheck) -> String {
 }
 
 /// What makes packets from an address leave by its interface: an uplink in the configuration, or the rules and
-/// the route of one by hand. Two rules, so that what is behind this host still reaches the address.
+/// the route of one by hand. Two rules, so that what is behind this host still reaches the address. Nothing is routed
+/// through the bridge of containers: its endpoint is left out.
 pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
+    if let Some(left_out) = internal::left_out(evidence, source, home) {
+        return left_out;
+    }
     let ip = if source.is_ipv4() { "ip" } else { "ip -6" };
     let mut own = defaults(evidence, home, source.is_ipv4());
     let is_of_table = |route: &&DefaultRoute| FREE.contains(&route.table) || route.table > MAIN_TABLE + 1;
@@ -198,14 +202,14 @@ pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
         None => format!("{four} route replace default{via} dev {dev} table {table}\n"),
     };
     let is_unknown = gateway.as_deref() == Some("GATEWAY");
-    let declared = if is_unknown { ", gateway: GATEWAY" } else { "" };
     let unknown = if is_unknown { "\n# GATEWAY is the router on that link" } else { "" };
-    let yaml = if !evidence.is_uplink(home) {
-        format!("uplinks: {{{dev}: {{dev: {dev}{declared}}}}}")
-    } else if is_unknown {
-        format!("`gateway: GATEWAY` for the uplink of {dev}")
-    } else {
-        format!("the uplink of {dev} is there; apply it")
+    let yaml = match (needed_gateway(evidence, source, home), evidence.is_uplink(home)) {
+        (Some(gateway), false) => format!("uplinks: {{{dev}: {{dev: {dev}, gateway: {gateway}}}}}"),
+        (None, false) => format!("uplinks: {{{dev}: {{dev: {dev}}}}}"),
+        (Some(gateway), true) if is_unknown || evidence.lacks_gateway() => {
+            format!("`gateway: {gateway}` for the uplink of {dev}")
+        }
+        (_, true) => format!("the uplink of {dev} is there; apply it"),
     };
     format!(
         "# in the configuration: {yaml}\n\
@@ -213,6 +217,23 @@ pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
          {ip} rule add from {source} lookup main suppress_prefixlength 0 priority 8684\n\
          {ip} rule add from {source} lookup {table} priority 8685{unknown}"
     )
+}
+
+/// What an uplink needs as its `gateway`: nothing where the main table has a default route out of the interface, since those
+/// of other tables do not count for uplinks.
+fn needed_gateway(evidence: &Evidence, source: IpAddr, home: &Interface) -> Option<String> {
+    let mut own = defaults(evidence, home, source.is_ipv4());
+    let first = own.clone().next();
+    if own.any(|route| route.table == MAIN_TABLE) || home.routerless {
+        return None;
+    }
+    Some(match first.map(|route| route.gateway) {
+        Some(Some(gateway)) if gateway.is_ipv4() => gateway.to_string(),
+        // YAML takes the colons of an address for its own.
+        Some(Some(gateway)) if source.is_ipv6() => format!("'{gateway}'"),
+        Some(None) => "none".to_owned(),
+        _ => "GATEWAY".to_owned(),
+    })
 }
 
 /// A table that nothing uses, another one for each interface of an endpoint: all remedies of a report may be carried out.

@@ -115,8 +115,7 @@ fn is_astray(home: &Interface, check: &RouteCheck) -> bool {
 
 fn astray(evidence: &Evidence, address: IpAddr) -> Option<Finding> {
     let home = evidence.interface_of(address)?;
-    let mut astray =
-        evidence.answers.iter().filter(|check| check.source == address && is_astray(home, check));
+    let astray = || evidence.answers.iter().filter(|check| check.source == address && is_astray(home, check));
     let asks = |check: &&RouteCheck| {
         waiting(evidence, address).any(|request| request.remote.ip() == check.destination)
     };
@@ -125,12 +124,12 @@ fn astray(evidence: &Evidence, address: IpAddr) -> Option<Finding> {
     };
     let joins = Joins::of(evidence);
     let strict = address.is_ipv4() && evidence.rp_filter.get(&home.index) == Some(&STRICT);
-    let (check, severity) = match astray.clone().find(asks) {
+    let (check, severity) = match astray().find(asks) {
         Some(check) => (check, FindingSeverity::Fault),
         None if in_use(address) => return None,
-        None => match astray.find(|check| check.by_source.is_err()) {
+        None => match astray().find(|check| check.by_source.is_err()) {
             Some(check) => (check, FindingSeverity::Fault),
-            None if joins.incomplete > 0 || strict => (astray.next()?, FindingSeverity::Hint),
+            None if joins.incomplete > 0 || strict => (astray().next()?, FindingSeverity::Hint),
             None => return None,
         },
     };
@@ -155,12 +154,7 @@ fn astray(evidence: &Evidence, address: IpAddr) -> Option<Finding> {
         ))
         .meaning("Peers open subflows to this address, and the answers (SYN-ACK) do not leave where it is: the next router drops them, and no subflow comes up. The `dev` of an endpoint does not change that for subflows that peers open.")
         .remedy(routes::rule(evidence, address, home));
-    Some(label(evidence, address).into_iter().fold(finding, Finding::endpoint))
-}
-
-/// The endpoint of that address, if there is one.
-fn label(evidence: &Evidence, address: IpAddr) -> Option<String> {
-    evidence.endpoints().find(|row| row.identity.address == address).map(|row| evidence.label(row))
+    Some(evidence.label_of(address).into_iter().fold(finding, Finding::endpoint))
 }
 
 /// Subflows that peers open and do not complete, though the answers leave where they should.
@@ -187,7 +181,7 @@ pub fn joins_incomplete(evidence: &Evidence) -> Vec<Finding> {
         let seen = format!("{} for {address} now; ", counted(count, "unconfirmed request"));
         let title = format!("subflows that peers open to {address} are not completed");
         let found = finding(FindingSeverity::Fault, title, seen, dev);
-        Some(label(evidence, address).into_iter().fold(found, Finding::endpoint))
+        Some(evidence.label_of(address).into_iter().fold(found, Finding::endpoint))
     };
     let has_peers = evidence.accepted().next().is_some();
     let faults: Vec<Finding> = addresses.into_iter().filter(|_| has_peers).filter_map(now).collect();

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::model::{Connection, Endpoint, Subflow, Token, code, counted};
@@ -44,7 +45,9 @@ impl Missing<'_> {
 fn all(evidence: &Evidence) -> Vec<Missing<'_>> {
     let Some(state) = evidence.state().filter(|_| !evidence.is_userspace()) else { return Vec::new() };
     let limit = state.limits.subflows as usize;
-    let begun: Vec<&Connection> = evidence.begun().collect();
+    // On those of the userspace path manager the kernel opens nothing.
+    let is_kernels = |connection: &&Connection| !evidence.without_limit.contains(&connection.token);
+    let begun: Vec<&Connection> = evidence.begun().filter(is_kernels).collect();
     let usable = |row: &&Endpoint| {
         problem(evidence, row).is_none() && routes::is_usable(evidence, row) && can_open(evidence, row)
     };
@@ -81,17 +84,19 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
     if !subflow_results(evidence).is_empty() {
         return Vec::new();
     }
-    let without_request = all(evidence).into_iter().filter(|missing| missing.asking == 0);
-    without_request.map(|missing| not_asked(evidence, &missing)).collect()
+    let without_request = || all(evidence).into_iter().filter(|missing| missing.asking == 0);
+    let lacking = without_request().map(|missing| missing.connections as u64).sum();
+    without_request().map(|missing| not_asked(evidence, &missing, lacking)).collect()
 }
 
-fn not_asked(evidence: &Evidence, missing: &Missing<'_>) -> Finding {
+/// The finding about one endpoint; `lacking` is how many subflows are missing from all of them.
+fn not_asked(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> Finding {
     let (seen, row) = (missing.evidence(), missing.row);
     let again = format!("{} renew {}", evidence.program, row.identity.address);
-    if let Some((name, count)) = could_not_send(evidence, missing) {
+    if let Some((name, count)) = could_not_send(evidence, missing, lacking) {
         return Finding::fault(code::ADDED_TOO_EARLY, format!("{} was added before it could be used", evidence.label(row)))
             .endpoint(evidence.label(row))
-            .evidence(format!("{seen}; {name} is {count}, and every request that was sent was answered"))
+            .evidence(format!("{seen}; {name} is {count}, and every request that was sent is an established subflow"))
             .meaning("The kernel tried once, before the address, interface or route was there, and does not try again on those connections. New connections are not affected.")
             .remedy(format!("{again}\n# `mptcp-apply --watch` does this by itself"));
     }
@@ -112,14 +117,20 @@ fn not_asked(evidence: &Evidence, missing: &Missing<'_>) -> Finding {
         .remedy(format!("{again}\n# on the peer: ip mptcp limits show"))
 }
 
-/// The counter of requests that could not be sent, if nothing else explains what is missing: counters are of all endpoints
-/// and since boot, so it has to count each of these connections, and no request may have gone wrong in another way.
-fn could_not_send(evidence: &Evidence, missing: &Missing<'_>) -> Option<(&'static str, u64)> {
+/// The counter of requests that could not be sent, if it can only be about what is missing now. Counters are of all
+/// endpoints and since boot, so all connections have to be live still, each request that was sent has to be an established
+/// subflow, none of them from this endpoint, and as many failed as are missing.
+fn could_not_send(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> Option<(&'static str, u64)> {
     let [sent, answered, reset] =
         ["MPJoinSynTx", "MPJoinSynAckRx", "MPRstRx"].map(|name| evidence.counter(name));
     let refused = ["MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"].map(|name| (name, evidence.counter(name)));
-    let explains = |(_, count): &(&str, u64)| *count >= missing.connections as u64;
-    refused.into_iter().find(explains).filter(|_| sent == answered && reset == 0)
+    let joined = evidence.begun().flat_map(|connection| &connection.subflows);
+    let joined = joined.filter(|subflow| subflow.flags.is_join() && subflow.is_established()).count() as u64;
+    let is_exact = evidence.counts_live_ones_only()
+        && !evidence.is_in_use(missing.row)
+        && (sent, answered, reset) == (joined, joined, 0)
+        && refused.iter().map(|(_, count)| count).sum::<u64>() == lacking;
+    refused.into_iter().find(|(_, count)| *count > 0).filter(|_| is_exact)
 }
 
 /// Requests for subflows that get no answer: those that are under way and were sent again. What was lost at some time is
@@ -141,7 +152,45 @@ pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
             })
             .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"))
     };
-    all(evidence).iter().filter(|missing| missing.asking > 0).map(unanswered).collect()
+    let missing: Vec<Missing<'_>> = all(evidence).into_iter().filter(|missing| missing.asking > 0).collect();
+    let others = unanswered_pairs(evidence, &missing);
+    missing.iter().map(unanswered).chain(others).collect()
+}
+
+/// Requests to an announced address from an address that has subflows to others.
+fn unanswered_pairs(evidence: &Evidence, missing: &[Missing<'_>]) -> Vec<Finding> {
+    let pair = |subflow: &Subflow| (subflow.local.ip(), subflow.remote.ip());
+    let is_reported = |subflow: &Subflow| missing.iter().any(|missing| is_from(subflow, missing.row));
+    // What is wrong with the endpoint itself explains it.
+    let is_explained = |subflow: &Subflow| {
+        let mut rows = evidence.opening().filter(|row| is_from(subflow, row));
+        rows.any(|row| problem(evidence, row).is_some() || !routes::is_usable(evidence, row))
+    };
+    let is_proven = |ends| evidence.subflows().any(|other| other.is_established() && pair(other) == ends);
+    let is_unanswered = |subflow: &&Subflow| {
+        subflow.is_asking()
+            && subflow.flags.is_join()
+            && subflow.traffic.retransmitted > 0
+            && !is_reported(subflow)
+            && !is_explained(subflow)
+            && !is_proven(pair(subflow))
+    };
+    let full = evidence.begun().filter(|connection| connection.is_fully_established());
+    let asking = full.flat_map(|connection| &connection.subflows).filter(is_unanswered).map(pair);
+    let asking: BTreeSet<(IpAddr, IpAddr)> = asking.collect();
+    let [asked, answered] = ["MPJoinSynTx", "MPJoinSynAckRx"].map(|name| evidence.counter(name));
+    let finding = |(local, remote): (IpAddr, IpAddr)| {
+        let home = evidence.interface_of(local).map_or("DEV", |home| home.name.as_str());
+        let title = format!("subflows from {local} to {remote} get no answer");
+        let finding = Finding::fault(code::JOINS_UNANSWERED, title)
+            .evidence(format!(
+                "a live connection sent the request again; MPJoinSynTx is {asked}, MPJoinSynAckRx {answered}"
+            ))
+            .meaning("Requests for subflows (SYN with MP_JOIN) to this address of the peer are sent, and no answer arrives: no path leads there from here, or a firewall drops them.")
+            .remedy(format!("ping -I {local} {remote}\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"));
+        evidence.label_of(local).into_iter().fold(finding, Finding::endpoint)
+    };
+    asking.into_iter().map(finding).collect()
 }
 
 /// Connections that have their subflows, and whose data stands still.

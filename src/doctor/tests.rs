@@ -38,13 +38,34 @@ fn counters_prove_nothing_while_something_else_explains_them() {
     let mut evidence = healthy();
     evidence.connections[0].subflows.truncate(1);
     count(&mut evidence, "MPJoinSynTxBindErr", 1);
+    assert_eq!(codes(&evidence), ["hint subflow-missing"], "a request was sent and is no subflow now");
+    count(&mut evidence, "MPJoinSynTx", 0);
+    count(&mut evidence, "MPJoinSynAckRx", 0);
     assert_eq!(codes(&evidence), ["fault added-too-early"]);
-    count(&mut evidence, "MPRstRx", 1);
-    assert_eq!(codes(&evidence), ["hint subflow-missing"]);
+    for (name, value) in
+        [("MPRstRx", 1), ("MPCapableSYNACKRX", 2), ("MPCapableACKRX", 1), ("MPJoinSynTxConnectErr", 1)]
+    {
+        let before = evidence.counter(name);
+        count(&mut evidence, name, value);
+        assert_eq!(codes(&evidence), ["hint subflow-missing"], "{name}");
+        count(&mut evidence, name, before);
+    }
     let mut evidence = healthy();
     evidence.connections.clear();
     count(&mut evidence, "AddAddr", 1);
     assert_eq!(codes(&evidence), [""; 0]);
+}
+
+/// The peer that announced may be that of a connection that is closed, and nobody announces anything to this one.
+#[test]
+fn an_announcement_long_ago_explains_nothing() {
+    let mut evidence = healthy();
+    state(&mut evidence).endpoints.clear();
+    evidence.connections[0].subflows.truncate(1);
+    count(&mut evidence, "AddAddr", 1);
+    assert_eq!(codes(&evidence), ["fault add-addr-accepted-zero"]);
+    count(&mut evidence, "MPCapableSYNACKRX", 2);
+    assert_eq!(codes(&evidence), ["hint no-endpoint"]);
 }
 
 #[test]

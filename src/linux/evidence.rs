@@ -67,6 +67,7 @@ pub fn examine(
         counters: None,
         is_paused: blackhole::is_paused(),
         connections: Vec::new(),
+        without_limit: BTreeSet::new(),
         data: Default::default(),
         unconfirmed: Vec::new(),
         answers: Vec::new(),
@@ -90,6 +91,7 @@ pub fn examine(
         elsewhere.filter(|own| matches!(probe_socket::try_bind((*own, 0).into()), Some(Ok(())))).collect();
     let (data, start) = (unless_refused("data", live_data()).unwrap_or_default(), Instant::now());
     evidence.connections = unless_refused("connections", settled_connections(&evidence)).unwrap_or_default();
+    evidence.without_limit = unless_refused("limits", mptcp_diag::without_limit()).unwrap_or_default();
     if data.may_stand_still() {
         std::thread::sleep(GRACE.saturating_sub(start.elapsed()));
         let mut later = unless_refused("data", live_data()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! How far the data of live MPTCP connections has come: `inet_diag` of the MPTCP sockets themselves
 //! (`net/mptcp/mptcp_diag.c`), which are not among the sockets of TCP.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use neli::consts::socket::NlFamily;
 
@@ -17,7 +17,8 @@ const MPTCP: u32 = 262;
 const PROTOCOL: u16 = 3;
 /// `INET_DIAG_SKMEMINFO`, an attribute of the reply, and one more than its bit in the request
 const SKMEMINFO: u16 = 7;
-/// Where in `struct mptcp_info` the flags and the token are
+/// Where in `struct mptcp_info` the limit of subflows, the flags and the token are
+const SUBFLOWS_MAX: usize = 3;
 const FLAGS: usize = 8;
 const TOKEN: usize = 12;
 
@@ -34,6 +35,16 @@ pub fn progress() -> Result<Vec<DataProgress>, Error> {
 /// tell.
 pub fn fallbacks() -> Result<BTreeMap<u32, Fallback>, Error> {
     Ok(all(INFO, fallback)?.into_iter().collect())
+}
+
+/// The tokens of the live connections for which the kernel names no limit of subflows (`mptcpi_subflows_max`). Where the limit
+/// is not 0, they are under the userspace path manager, which obeys none.
+pub fn without_limit() -> Result<BTreeSet<u32>, Error> {
+    let token = |reply: &[u8]| {
+        let info = sock_diag::info(reply)?;
+        info.get(SUBFLOWS_MAX).filter(|max| **max == 0).and_then(|_| small(info, TOKEN))
+    };
+    Ok(all(INFO, token)?.into_iter().collect())
 }
 
 fn all<T>(extensions: u8, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Error> {

@@ -124,6 +124,7 @@ impl<'a> Watch<'a> {
             lasted: begin.elapsed(),
             ended: self.ended,
             subflows: self.seen.into_values().collect(),
+            shows_events: self.events.is_some(),
             events: self.received,
         }
     }

@@ -36,7 +36,9 @@ pub struct ProbeConnection {
     pub ended: bool,
     /// All subflows that were seen.
     pub subflows: Vec<ObservedSubflow>,
-    /// Events of the path manager; none without CAP_NET_ADMIN.
+    /// Whether the kernel shows this user the path manager's events, which takes CAP_NET_ADMIN.
+    pub shows_events: bool,
+    /// Events of the path manager.
     pub events: Vec<Event>,
 }
 

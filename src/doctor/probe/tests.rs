@@ -20,6 +20,7 @@ fn with_probe(change: impl Fn(&mut ProbeConnection)) -> Evidence {
         lasted: Duration::from_secs(1),
         ended: false,
         subflows: subflows.collect(),
+        shows_events: true,
         events: Vec::new(),
     };
     change(&mut watched);
@@ -71,6 +72,11 @@ fn each_stage_is_distinguished() {
     check(&with_probe(asking), "unanswered: SYN sent 3 times", &["fault joins-unanswered"]);
     let alone = |watched: &mut ProbeConnection| watched.subflows.truncate(1);
     check(&with_probe(alone), "not-tried: no attempt was seen", MISSING);
+    let unseen = |watched: &mut ProbeConnection| {
+        alone(watched);
+        watched.shows_events = false;
+    };
+    check(&with_probe(unseen), "not-tried: no attempt was seen", &["hint probe-unseen"]);
     let unacknowledged = |watched: &mut ProbeConnection| {
         alone(watched);
         watched.subflows[0].subflow.flags.0 &= !(1 << 6);

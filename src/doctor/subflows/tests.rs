@@ -18,7 +18,9 @@ fn counters_tell_why_a_subflow_lacks() {
         let mut evidence = healthy();
         let lacking = |connection: &mut Connection| connection.subflows.truncate(1);
         evidence.connections.iter_mut().for_each(lacking);
-        count(&mut evidence, name, 5);
+        count(&mut evidence, "MPJoinSynTx", 0);
+        count(&mut evidence, "MPJoinSynAckRx", 0);
+        count(&mut evidence, name, 1);
         assert_eq!(codes(&evidence), [expected], "{name}");
     }
 }
@@ -49,6 +51,9 @@ fn a_silent_connection_lacks_nothing() {
     let mut evidence = healthy();
     evidence.connections[0].subflows.truncate(1);
     assert_eq!(codes(&evidence), ["hint subflow-missing"]);
+    evidence.without_limit.insert(evidence.connections[0].token);
+    assert_eq!(codes(&evidence), [""; 0], "it is under the userspace path manager");
+    evidence.without_limit.clear();
     evidence.connections[0].subflows[0].flags = SubflowFlags(0b11);
     assert_eq!(codes(&evidence), [""; 0]);
 }
@@ -76,6 +81,25 @@ fn only_a_request_that_is_sent_again_gets_no_answer() {
     assert_eq!(codes(&evidence), ["fault joins-unanswered"]);
     evidence.connections[0].subflows.truncate(1);
     assert_eq!(codes(&evidence), ["hint subflow-missing"]);
+}
+
+/// An address that has a subflow to the peer may have no path to the address that the peer announced.
+#[test]
+fn a_request_to_an_announced_address_gets_no_answer() {
+    const SYN_SENT: u8 = 2;
+    let mut evidence = healthy();
+    let mut asking = evidence.connections[0].subflows[1].clone();
+    asking.local.set_ip([192, 0, 2, 1].into());
+    asking.remote.set_ip([198, 51, 100, 2].into());
+    asking.state = SYN_SENT;
+    evidence.connections[0].subflows.push(asking);
+    assert_eq!(codes(&evidence), [""; 0]);
+    evidence.connections[0].subflows[2].traffic.retransmitted = 1;
+    assert_eq!(codes(&evidence), ["fault joins-unanswered"]);
+    let mut other = evidence.connections[0].subflows[2].clone();
+    other.state = 1;
+    evidence.connections[0].subflows.push(other);
+    assert_eq!(codes(&evidence), [""; 0], "another subflow between the two is established");
 }
 
 /// The end that receives nothing names its own buffer, and the other end that of the peer.

@@ -1,6 +1,6 @@
 //! Made-up evidence for tests: a host in good health.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
@@ -55,6 +55,7 @@ pub fn healthy() -> Evidence {
             token: 1,
             subflows: vec![subflow(1, 0b100_0011), subflow(2, 0b100_1100)],
         }],
+        without_limit: BTreeSet::new(),
         data: Default::default(),
         unconfirmed: Vec::new(),
         answers: Vec::new(),

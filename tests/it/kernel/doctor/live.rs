@@ -54,6 +54,22 @@ fn an_endpoint_was_added_too_early() {
     mend(&links.client, CONFIG, expected.split(' ').nth(1).expect("a code"), &[]);
     links.wait_for_paths(&ALL);
     assert_eq!(found(&links.client, CONFIG), [""; 0]);
+    // The counter is old when a peer refuses.
+    links.server.ip("mptcp limits set subflows 0");
+    let _refused = Peer::client(&links.client, SERVICE);
+    wait_for_findings(&links.client, CONFIG, &["hint subflow-missing two", "hint subflow-missing three"]);
+}
+
+/// A connection keeps the path manager that it began with, and a daemon may leave it as it is.
+#[test]
+fn the_connection_is_under_the_userspace_path_manager() {
+    let links = Links::new();
+    links.client.apply(CONFIG, &[]).expect(0);
+    sh(&links.client, "echo 1 > /proc/sys/net/mptcp/pm_type");
+    let _peers = links.connect();
+    sh(&links.client, "echo 0 > /proc/sys/net/mptcp/pm_type");
+    links.wait_for_paths(&ALL[..1]);
+    assert_eq!(found(&links.client, CONFIG), [""; 0]);
 }
 
 /// Raising it does nothing for connections that exist.

@@ -77,6 +77,8 @@ enum Remedy {
     AsPrinted(&'static [(&'static str, &'static str)]),
     /// The same, and the finding is gone; others may show what the host lacks besides.
     Vanishes(&'static [(&'static str, &'static str)]),
+    /// The YAML of the remedies that print commands besides, in place of these; then as before.
+    AsDeclared,
     /// The remedy is somewhere else: this script there; then a new connection, and no finding is left.
     Elsewhere(Side, &'static str),
     /// Nothing is wrong, or the remedy is a look around.
@@ -198,7 +200,8 @@ fn carry_out(namespace: &Namespace, finding: &Value, number: usize, words: &[(&s
         None => text,
         Some((yaml, commands)) => {
             let is_of_endpoint = yaml.starts_with("flags:") || yaml.starts_with("dev:");
-            let name = finding["endpoint"].as_str().unwrap_or_default();
+            let name =
+                finding["endpoint"].as_str().and_then(|label| label.split(' ').next()).unwrap_or_default();
             let yaml =
                 if is_of_endpoint { format!("endpoints: {{{name}: {{{yaml}}}}}") } else { yaml.to_owned() };
             configure(namespace, &format!("50-{number}.yaml"), &yaml);
@@ -210,6 +213,16 @@ fn carry_out(namespace: &Namespace, finding: &Value, number: usize, words: &[(&s
     shell.args(["-euc", &format!("PATH={path}:$PATH\n{commands}")]);
     let ran = run(shell, "");
     assert_eq!(ran.code, 0, "{commands}\n{}{}", ran.stdout, ran.stderr);
+}
+
+/// The YAML that a remedy prints beside commands goes into one more file of the configuration, which is applied.
+fn declare(namespace: &Namespace, finding: &Value, number: usize) {
+    let text = finding["remedy"].as_str().and_then(|text| text.lines().next()).expect("text");
+    let yaml = text.strip_prefix("# in the configuration: ").expect("YAML");
+    configure(namespace, &format!("50-{number}.yaml"), yaml);
+    let mut apply = namespace.command(program_path());
+    apply.arg("-q").arg(folder(namespace));
+    run(apply, "").expect(0);
 }
 
 /// The two ends of the connection, as far as there are any.
@@ -289,6 +302,11 @@ fn examine(situation: &Situation) -> Outcome {
     match situation.remedy {
         Remedy::None => return Outcome { found, expected, trouble: None },
         Remedy::Elsewhere(side, script) => _ = scene.end(side).sh(script),
+        Remedy::AsDeclared => {
+            for (number, finding) in findings.iter().enumerate() {
+                declare(scene.end(situation.asked), finding, number);
+            }
+        }
         Remedy::AsPrinted(words) | Remedy::Vanishes(words) => {
             let ours = findings.iter().filter(|finding| finding["code"] != NEEDS_A_PROGRAM);
             for (number, finding) in ours.enumerate() {

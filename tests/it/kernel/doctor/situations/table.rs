@@ -20,6 +20,7 @@ const SECOND_WITH_UPLINKS: &str = "limits: {subflows: 4}\n\
     uplinks: {a: {dev: c1, gateway: [10.1.1.254, '2001:db8:11::fe']}, b: {dev: c2, gateway: [10.1.2.254, '2001:db8:12::fe']}}\n\
     endpoints: {second: {address: 10.1.2.1, dev: c2, flags: [signal]}}";
 const ONE_DEFAULT: &str = "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1";
+const PRIVATE: &str = "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102";
 const TWO_DEFAULTS: &str = "ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200";
 const TWO_PATHS: Talk = Talk::Live(2);
 const GATEWAY: &[(&str, &str)] = &[("via GATEWAY", "via 10.1.2.254")];
@@ -30,6 +31,7 @@ const DROPS_JOINS: &str = "nft 'add table ip box; add chain ip box in { type fil
 const MASQUERADES: &str = "nft 'add table ip nat; add chain ip nat out { type nat hook postrouting priority 100; }; add rule ip nat out oifname w masquerade'";
 /// What comes by the second provider goes to another server, which does not know the connection.
 const BALANCES: &str = "nft 'add table ip nat; add chain ip nat in { type nat hook prerouting priority -100; }; add rule ip nat in iifname l2 tcp dport 5000 dnat to 10.2.0.2:5001'";
+const BRIDGE: &str = "ip link add docker0 type bridge; ip address add 172.17.0.1/16 dev docker0; ip link add v type veth peer w; ip link set v master docker0 up; ip link set w up; ip link set docker0 up";
 /// The second link is a tunnel: it has no router, and resolves no addresses.
 const TUNNEL: [&str; 2] = [
     "ip link set c2 arp off address 02:00:00:00:00:02; ip route add default via 10.1.1.254 dev c1",
@@ -364,6 +366,22 @@ pub const TABLE: &[Situation] = &[
         expected: &["no-route", "uplink-missing"],
         ..BEHIND
     },
+    Situation {
+        name: "a rule to a private table was lost",
+        scripts: [PRIVATE, ""],
+        talk: Talk::Live(1),
+        expected: &["no-route"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND
+    },
+    Situation {
+        name: "a rule to a private table was lost, the YAML",
+        scripts: [PRIVATE, ""],
+        talk: Talk::Live(1),
+        expected: &["no-route"],
+        remedy: Remedy::AsDeclared,
+        ..BEHIND
+    },
     // Paths and peers.
     Situation {
         name: "no answer, live",
@@ -507,16 +525,41 @@ pub const TABLE: &[Situation] = &[
         configs: [TWO_ANYWHERE, ""],
         ..BEHIND
     },
+    Situation {
+        name: "a server's strict filter drops joins on arrival",
+        scripts: ["", TWO_DEFAULTS],
+        faults: ["", "for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 >$file; done"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND_SERVER
+    },
+    Situation {
+        name: "requests to an announced address are dropped",
+        configs: [ACCEPTS, ANNOUNCES],
+        faults: ["", "ip rule add from 10.1.2.2 blackhole"],
+        talk: Talk::Live(1),
+        expected: &["joins-unanswered"],
+        remedy: Remedy::None,
+        ..HEALTHY
+    },
     Situation { name: "a server with two default routes", scripts: ["", TWO_DEFAULTS], ..BEHIND_SERVER },
     Situation {
         name: "a bridge of containers beside the links",
         configs: ["limits: {subflows: 8}", ""],
-        scripts: [
-            "ip link add docker0 type bridge; ip address add 172.17.0.1/16 dev docker0; ip link set docker0 up",
-            "",
-        ],
+        scripts: [BRIDGE, ""],
         talk: Talk::Live(1),
         expected: &["no-endpoint"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "a bridge of containers among the endpoints",
+        scripts: [BRIDGE, ""],
+        configs: [
+            "limits: {subflows: 8}\nendpoints: {all: {dev: ['*'], flags: [subflow], family: ipv4}}",
+            "",
+        ],
+        talk: Talk::Live(3),
+        expected: &["no-route"],
         remedy: Remedy::AsPrinted(&[]),
         ..HEALTHY
     },
@@ -605,6 +648,16 @@ pub const TABLE: &[Situation] = &[
         configs: [TWO_WITH_UPLINKS, ""],
         user: User::Ordinary,
         ..BEHIND
+    },
+    Situation {
+        name: "the peer's limit, probe without rights",
+        faults: ["", "ip mptcp limits set subflows 0"],
+        talk: Talk::Served,
+        probe: Probe::With,
+        user: User::Ordinary,
+        expected: &["probe-unseen"],
+        remedy: Remedy::Elsewhere(Side::Server, "ip mptcp limits set subflows 8"),
+        ..HEALTHY
     },
     Situation {
         name: "limit 0, without rights",
