@@ -195,7 +195,10 @@ impl RunDir {
                     self.withdraw();
                 }
                 let identities = text.split_inclusive('\n').filter_map(parse);
-                RenewRequest { endpoints: identities.map(|(identity, _)| identity).collect(), taken: Some(taken) }
+                RenewRequest {
+                    endpoints: identities.map(|(identity, _)| identity).collect(),
+                    taken: Some(taken),
+                }
             }
             Err(error) => {
                 log::warn!("cannot read {}: {error}", escaped_path(&self.request()));
