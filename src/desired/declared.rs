@@ -52,7 +52,8 @@ pub struct DeclaredRows {
 }
 
 impl DeclaredRows {
-    /// Resolves all declarations. A deprecated address counts only where the table has it. An address that a declaration names exactly belongs to it, even if selectors match.
+    /// Resolves all declarations. A deprecated address counts only where the table has it. An address that a declaration
+    /// names exactly belongs to it, even if selectors match.
     ///
     /// # Errors
     /// When the host cannot be read.

@@ -73,8 +73,8 @@ fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
     Some(finding)
 }
 
-/// Endpoints that no connection uses, since those before them use up the limit, and no connection begins there. Without a configuration their order is
-/// unknown.
+/// Endpoints that no connection uses, since those before them use up the limit, and no connection begins there. Without a
+/// configuration their order is unknown.
 pub fn never_used(evidence: &Evidence) -> Vec<Finding> {
     let (Some(state), Some(declared)) = (obeyed(evidence), evidence.declared()) else {
         return Vec::new();

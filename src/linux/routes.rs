@@ -218,9 +218,9 @@ impl Routes {
         if is_known { Ok(ONLINK) } else { Err(refusal) }
     }
 
-    /// Whether some route of at most the scope of a link leads to a router of IPv4, and none to a broadcast address. A lookup (`ip route get`) does not tell:
-    /// where a rule leads to a table with nothing but a default route by a router, it finds that one, which the kernel
-    /// passes over here.
+    /// Whether some route of at most the scope of a link leads to a router of IPv4, and none to a broadcast address. A
+    /// lookup (`ip route get`) does not tell: where a rule leads to a table with nothing but a default route by a router, it
+    /// finds that one, which the kernel passes over here.
     fn way_on_link(&mut self, router: IpAddr, out_of: NonZeroU32) -> Result<OnLink, Error> {
         let mut request = list(Family::Ipv4.number(), ALL_PROTOCOLS);
         request.put(rta::OIF, out_of.get().to_ne_bytes());
