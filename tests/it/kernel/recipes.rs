@@ -103,8 +103,9 @@ fn a_script_opens_a_lost_subflow_again() {
         path(&links.client),
         recipe("Open a lost subflow again", &[("sleep 2", "sleep 0.2")])
     );
-    let mut sh = links.client.command("sh");
-    sh.args(["-euc", &script]);
+    // All of the pipeline ends with its first process.
+    let mut sh = links.client.command("unshare");
+    sh.args(["--pid", "--fork", "--kill-child", "sh", "-euc", &script]);
     let retry = Watcher::run(sh);
     wait_for("a monitor", || listeners(&links.client) == 1);
     scenario.perform("create 10.1.2.1 to 10.9.9.9:5000 id 5").expect(0);
