@@ -163,21 +163,21 @@ impl Run {
         if rundir.ask(self.rows.iter().map(|(row, _)| row.identity)).is_err() {
             return locked;
         }
-        while rundir.is_asked() && self.system.elapsed() - start < ANSWER && !self.system.is_interrupted() {
-            self.system.pause(PAUSE);
-        }
+        self.wait_while(|| rundir.is_asked(), start + ANSWER);
         if rundir.withdraw() {
             return locked;
         }
-        while rundir.is_answering()
-            && self.system.elapsed() - start < PASS_MAX
-            && !self.system.is_interrupted()
-        {
-            self.system.pause(PAUSE);
-        }
+        self.wait_while(|| rundir.is_answering(), start + PASS_MAX);
         report.after = self.system.observe(&Scope::default())?.state;
         report.mark_carried_out();
         Ok(report)
+    }
+
+    /// Waits until something ends, at most until this time of the system's clock, or a signal.
+    fn wait_while(&mut self, goes_on: impl Fn() -> bool, until: Duration) {
+        while goes_on() && self.system.elapsed() < until && !self.system.is_interrupted() {
+            self.system.pause(PAUSE);
+        }
     }
 
     /// Waits until the subflows are there that can come, and tells how many came.

@@ -178,12 +178,10 @@ impl DeclaredRows {
         words: &[impl AsRef<str>],
         facts: &mut dyn HostFacts,
     ) -> Result<(), Error> {
-        let names = match self.interface_names.take() {
-            Some(names) => names,
-            None => interface_names(facts)?,
-        };
-        let help = interface_hint(words, &names);
-        self.interface_names = Some(names);
+        if self.interface_names.is_none() {
+            self.interface_names = Some(interface_names(facts)?);
+        }
+        let help = interface_hint(words, self.interface_names.as_deref().unwrap_or_default());
         self.wait(declaration, code::DEV_MISSING, format_args!("waits: {why}"), at, help);
         Ok(())
     }

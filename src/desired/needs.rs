@@ -79,15 +79,12 @@ impl<'c> Need<'c> {
         };
         let why = match kind {
             UnmetKind::Elsewhere => {
-                let index = facts.addresses()?.iter().find(|on| on.address == address).map(|on| on.index);
-                let interfaces = facts.interfaces()?;
-                let on = interfaces.iter().find(|interface| Some(interface.index) == index);
-                let on = on.map_or(String::new(), |interface| interface.name.escape_debug().to_string());
+                let on = home(address, facts)?.map_or(String::new(), |(name, _)| name);
                 format!("needs {address}, which is {place}, but on {on}")
             }
-            UnmetKind::Missing => match down(address, facts)? {
-                Some(name) => format!("needs {address}, whose interface {name} is down"),
-                None => format!("needs {address}, which is {place} or not usable yet"),
+            UnmetKind::Missing => match home(address, facts)? {
+                Some((name, false)) => format!("needs {address}, whose interface {name} is down"),
+                _ => format!("needs {address}, which is {place} or not usable yet"),
             },
             UnmetKind::PortMissing => {
                 format!("needs {address} to listen on, which is {place} or not usable yet")
@@ -97,11 +94,11 @@ impl<'c> Need<'c> {
     }
 }
 
-/// The interface that has the address, if that is down.
-fn down(address: IpAddr, facts: &mut dyn HostFacts) -> Result<Option<String>, Error> {
+/// The interface that has the address, for a message, and whether it is up.
+fn home(address: IpAddr, facts: &mut dyn HostFacts) -> Result<Option<(String, bool)>, Error> {
     let index = facts.addresses()?.iter().find(|on| on.address == address).map(|on| on.index);
-    let found = facts.interfaces()?.iter().find(|interface| Some(interface.index) == index && !interface.up);
-    Ok(found.map(|interface| interface.name.escape_debug().to_string()))
+    let home = facts.interfaces()?.iter().find(|interface| Some(interface.index) == index);
+    Ok(home.map(|interface| (interface.name.escape_debug().to_string(), interface.up)))
 }
 
 /// Why an address cannot be used as it is declared.

@@ -23,9 +23,8 @@ impl MetricsFile {
     /// Why the file must not be replaced: it is a device, a folder or a link, or part of the configuration.
     pub fn objection(path: &Path, sources: &[SourceFile]) -> Option<String> {
         let is_odd = fs::symlink_metadata(path).is_ok_and(|found| !found.is_file());
-        let is_same = |source: &SourceFile| {
-            fs::canonicalize(&source.name).is_ok_and(|one| fs::canonicalize(path).is_ok_and(|two| one == two))
-        };
+        let own = fs::canonicalize(path).ok();
+        let is_same = |source: &SourceFile| own.is_some() && fs::canonicalize(&source.name).ok() == own;
         match sources.iter().any(is_same) {
             true => Some("it is a file of the configuration".to_owned()),
             false => is_odd.then(|| "it is not a regular file".to_owned()),

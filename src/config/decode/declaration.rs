@@ -121,9 +121,7 @@ impl Decoder<'_> {
         }
         located(node, dev)
     }
-}
 
-impl Decoder<'_> {
     /// Reports a list of which nothing is left.
     pub(super) fn excludes_all(&mut self, node: &Node, key: &str, what: &str) {
         let message = format!("the exclusions in `{key}` take away all {what} that it names");
