@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::cli::{Common, Renew};
 use crate::config::suggestion;
+use crate::connection::confirmation;
 use crate::linux::LinuxPathManager;
 use crate::linux::signals::Interruption;
 use crate::model::diagnostic::{Diagnostic, Severity};
@@ -81,6 +82,8 @@ struct Run {
     names: EndpointNames,
     /// In the order of the command line.
     rows: Vec<(Endpoint, RenewalEffect)>,
+    /// When it was begun, by the system's clock.
+    begun: Duration,
 }
 
 impl Run {
@@ -97,7 +100,8 @@ impl Run {
             (row, effect)
         };
         let rows = rows.into_iter().map(effect).collect();
-        let run = Run { system, names, rows };
+        let begun = system.elapsed();
+        let run = Run { system, names, rows, begun };
         let refused = run.rows.iter().filter(|(_, effect)| !effect.is_harmless() && !options.force);
         let refused: Vec<Diagnostic> = refused.map(|(row, effect)| run.refusal(row, effect)).collect();
         if refused.is_empty() { Ok(run) } else { Err(Failure::new(FailureKind::Refused, refused)) }
@@ -180,17 +184,20 @@ impl Run {
         }
     }
 
-    /// Waits until the subflows are there that can come, and tells how many came.
+    /// Waits until the subflows are there that can come, and the peers have accepted them, and tells how many came.
     fn await_subflows(&mut self, report: &mut Report) -> String {
         let start = self.system.elapsed();
-        let mut there = self.count();
-        let is_short = |there: &[usize], run: &Run| {
-            there.iter().zip(&run.rows).any(|(there, (_, effect))| *there < effect.expected())
-        };
-        while is_short(&there, self)
-            && self.system.elapsed() - start < PATIENCE
-            && !self.system.is_interrupted()
-        {
+        let (mut there, mut complete_since) = (self.count(), None);
+        loop {
+            let now = self.system.elapsed();
+            let is_complete =
+                there.iter().zip(&self.rows).all(|(there, (_, effect))| *there >= effect.expected());
+            complete_since = complete_since.or(Some(now)).filter(|_| is_complete);
+            let is_accepted =
+                complete_since.is_some_and(|since| now - since >= confirmation(since - self.begun));
+            if is_accepted || now - start >= PATIENCE || self.system.is_interrupted() {
+                break;
+            }
             self.system.pause(PAUSE);
             there = self.count();
         }

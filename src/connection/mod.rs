@@ -11,11 +11,22 @@ pub use refusal::{announced_port, cannot_begin, explain, joined, no_interface, n
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::time::Duration;
 
 use crate::model::{
     Connection, Event, EventKind, Identity, Operation, Priority, ResetReason, Subflow, Token,
 };
 use crate::system::Errno;
+
+/// How long a new subflow has to stay to count as accepted.
+const CONFIRMED_MIN: Duration = Duration::from_millis(100);
+const CONFIRMED_MAX: Duration = Duration::from_secs(1);
+
+/// How long a subflow has to stay, after a handshake that took `handshake` at most, until the peer has accepted it: one that
+/// has no room for it resets it after the handshake, one round trip later.
+pub fn confirmation(handshake: Duration) -> Duration {
+    (handshake * 3).clamp(CONFIRMED_MIN, CONFIRMED_MAX)
+}
 
 /// What became of a subflow that the kernel began to open.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use neli::consts::socket::NlFamily;
 
-use crate::connection::SubflowAnswer;
+use crate::connection::{self, SubflowAnswer};
 use crate::linux::family::find_family;
 use crate::linux::mptcp_events::{EventSocket, Received};
 use crate::linux::mptcp_pm::{self, GenlFamily};
@@ -15,9 +15,6 @@ use crate::system::{Errno, Error, Refusal};
 
 /// How long a peer may take to answer the request for a subflow. The kernel sends it again after 1 and 3 seconds.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
-/// How long a subflow has to stay to count as accepted.
-const CONFIRMED_MIN: Duration = Duration::from_millis(100);
-const CONFIRMED_MAX: Duration = Duration::from_secs(1);
 
 /// No connection has it.
 const NO_TOKEN: Token = Token(0);
@@ -112,8 +109,7 @@ fn by_refusal(refusal: &Refusal) -> Option<ConnectionManager> {
     }
 }
 
-/// Waits until the peer has answered the request for a subflow, 5 seconds at most. One that is full answers, and resets the
-/// subflow after the handshake: so that is waited for too, as long as the answer took three times, at most a second.
+/// Waits until the peer has answered the request for a subflow, 5 seconds at most, and has had the time to reset it.
 ///
 /// # Errors
 /// When events cannot be read.
@@ -131,7 +127,7 @@ pub fn await_answer(
             match SubflowAnswer::of(event, token, operation) {
                 Some(joined @ SubflowAnswer::Joined(_)) => {
                     answer = joined;
-                    until = Instant::now() + (start.elapsed() * 3).clamp(CONFIRMED_MIN, CONFIRMED_MAX);
+                    until = Instant::now() + connection::confirmation(start.elapsed());
                 }
                 Some(other) => return Ok(other),
                 None => {}
