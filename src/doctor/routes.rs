@@ -47,22 +47,25 @@ fn needs_no_route(evidence: &Evidence, row: &Endpoint) -> bool {
         && evidence.home(row).is_some_and(|home| home.routerless)
 }
 
-/// Why an endpoint's packets do not leave as they should. What a live subflow proves is not denied.
+/// Why an endpoint's packets do not leave as they should. What a live subflow proves is not denied: that there is a route that
+/// only its packets take. Where no rule tells packets apart but by what was asked for, the answer is about those of live
+/// subflows too, and an idle one does not know yet that its route is gone.
 pub fn problem(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     if endpoints::problem(evidence, row).is_some() || needs_no_route(evidence, row) {
         return None;
     }
     let home = evidence.home(row).filter(|home| !home.loopback)?;
     let checks: Vec<&RouteCheck> = checks(evidence, row).collect();
-    let in_use = evidence.is_in_use(row);
-    let is_proven = |check: &RouteCheck| {
-        let is_on_it = |subflow: &Subflow| {
-            (subflow.local.ip(), subflow.remote.ip()) == (check.source, check.destination)
-        };
-        evidence.subflows().any(|subflow| subflow.is_established() && is_on_it(subflow))
+    let own = || {
+        let is_own = |path: &&Subflow| path.is_established() && path.local.ip() == row.identity.address;
+        evidence.subflows().filter(is_own)
     };
-    let refused =
-        |check: &&&RouteCheck| check.taken().is_err() && !is_proven(check) && (check.peer || !in_use);
+    let in_use = own().next().is_some();
+    let is_selective = evidence.routing.is_selective;
+    let is_proven =
+        |check: &RouteCheck| is_selective && own().any(|path| path.remote.ip() == check.destination);
+    let counts = |check: &RouteCheck| check.peer || !in_use;
+    let refused = |check: &&&RouteCheck| check.taken().is_err() && !is_proven(check) && counts(check);
     let strays = |check: &&&RouteCheck| check.taken().as_ref().is_ok_and(|taken| *taken != home.index);
     let mut failing = checks.iter().filter(refused);
     let probed = failing.clone().find(|check| is_probed(evidence, check));
@@ -75,10 +78,14 @@ pub fn problem(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         };
         return Some(refused_finding(evidence, row, home, check).severity(severity));
     }
-    if in_use {
+    // A program may have bound the first subflow to the interface.
+    if in_use && (is_selective || own().any(|path| path.interface.is_some())) {
         return None;
     }
     let check = checks.iter().find(strays).filter(|_| checks.iter().all(|check| strays(&check)))?;
+    if !counts(check) {
+        return None;
+    }
     Some(stray_finding(evidence, row, home, check))
 }
 

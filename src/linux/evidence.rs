@@ -194,7 +194,10 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
             let bound = row.dev.as_ref().map(|dev| dev.index);
             let by_source = answer(routes.get(destination, Some(source), None)?);
             let by_device = match bound.filter(|index| evidence.interface(*index).is_some()) {
-                Some(index) => Some(answer(routes.get(destination, Some(source), Some(index))?)),
+                Some(index) => match answer(routes.get(destination, Some(source), Some(index))?) {
+                    Err(_) if source.is_ipv4() && routes.is_neighbour(destination, index)? => Some(Ok(index)),
+                    found => Some(found),
+                },
                 None => None,
             };
             let home = Ok(own.index);

@@ -17,6 +17,7 @@ pub mod lookup;
 mod mptcp_diag;
 pub mod mptcp_events;
 mod mptcp_pm;
+mod neighbours;
 pub mod netlink;
 pub mod netns;
 mod network_manager;

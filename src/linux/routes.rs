@@ -12,6 +12,7 @@ use std::num::NonZeroU32;
 use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 use neli::consts::socket::NlFamily;
 
+use crate::linux::neighbours::{Neighbour, nud};
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::rtmsg::{self, HEADER, Hop, Nexthop, ONLINK, Route, nha, rta};
 use crate::model::{DefaultRoute, Family, MAIN_TABLE, Routing, UPLINK_PROTOCOL, UplinkRoute};
@@ -109,6 +110,16 @@ impl Routes {
         Ok(is_usable.then_some(found).ok_or(Errno::ENETUNREACH))
     }
 
+    /// Whether a host answers on the link of an interface although no route says that it is there, as it does behind a router
+    /// with proxy ARP. A socket of IPv4 that is bound to the interface asks for it there.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub fn is_neighbour(&mut self, address: IpAddr, index: NonZeroU32) -> Result<bool, Error> {
+        let state = Neighbour { index, address }.state(&mut self.netlink)?;
+        Ok(state.is_some_and(|state| state & nud::VALID != 0))
+    }
+
     /// The default routes, the interfaces with other routes by a router, and the tables that are in use.
     ///
     /// # Errors
@@ -135,7 +146,9 @@ impl Routes {
             routing.defaults.extend(self.hops(&route)?.into_iter().map(of_hop));
         }
         // The table of a rule is in use even when it is empty.
-        routing.rules = self.rules(rtmsg::rule)?.into_iter().map(|found| found.rule).collect();
+        let rules = self.rules(rtmsg::rule)?;
+        routing.is_selective = rules.iter().any(|found| found.is_selective);
+        routing.rules = rules.into_iter().map(|found| found.rule).collect();
         routing.tables.extend(routing.rules.iter().map(|rule| rule.table));
         Ok(routing)
     }

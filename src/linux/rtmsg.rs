@@ -41,10 +41,17 @@ pub mod rta {
 pub mod fra {
     pub const SRC: u16 = 2;
     pub const PRIORITY: u16 = 6;
+    pub const MARK: u16 = 10;
+    pub const TUNNEL: u16 = 12;
     pub const SUPPRESS_IFGROUP: u16 = 13;
     pub const SUPPRESS_PREFIXLEN: u16 = 14;
     pub const TABLE: u16 = 15;
+    pub const USERS: u16 = 20;
     pub const PROTOCOL: u16 = 21;
+    pub const IP_PROTOCOL: u16 = 22;
+    pub const PORTS: u16 = 23;
+    pub const PEER_PORTS: u16 = 24;
+    pub const DSCP: u16 = 25;
 }
 
 /// `NHA_*`
@@ -277,6 +284,9 @@ pub struct Rule {
     pub family: Family,
     /// `RTPROT_*`: who made it.
     pub protocol: u8,
+    /// Whether it applies to packets by more than their addresses and interfaces: their mark, user, protocol, ports, tunnel or
+    /// type of service.
+    pub is_selective: bool,
     /// What of it rules of uplinks have too, whether it has more or not.
     pub rule: UplinkRule,
 }
@@ -285,11 +295,11 @@ pub struct Rule {
 pub fn rule(reply: &[u8]) -> Option<Rule> {
     /// What FRA_SUPPRESS_PREFIXLEN is where nothing is suppressed.
     const NOTHING: u32 = u32::MAX;
-    let [family, _, _, _, table, ..] = *reply.first_chunk::<HEADER>()?;
+    let [family, _, _, service, table, ..] = *reply.first_chunk::<HEADER>()?;
     let family = Family::from_number(family.into())?;
     let rule =
         UplinkRule { priority: 0, from: None, table: table.into(), suppress_prefixlength: None, raw: vec![] };
-    let mut rule = Rule { family, protocol: 0, rule };
+    let mut rule = Rule { family, protocol: 0, is_selective: service != 0, rule };
     for (attribute, value) in attributes(reply.get(HEADER..)?) {
         match attribute {
             fra::SRC => rule.rule.from = family.address(value),
@@ -299,6 +309,15 @@ pub fn rule(reply: &[u8]) -> Option<Rule> {
                 rule.rule.suppress_prefixlength = number(value).filter(|length| *length != NOTHING);
             }
             fra::PROTOCOL => rule.protocol = value.first().copied().unwrap_or_default(),
+            fra::MARK
+            | fra::TUNNEL
+            | fra::USERS
+            | fra::IP_PROTOCOL
+            | fra::PORTS
+            | fra::PEER_PORTS
+            | fra::DSCP => {
+                rule.is_selective = true;
+            }
             _ => {}
         }
     }

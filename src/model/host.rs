@@ -101,6 +101,9 @@ pub struct Routing {
     pub tables: BTreeSet<u32>,
     /// All rules, as far as those of uplinks can have the same.
     pub rules: Vec<UplinkRule>,
+    /// Whether some rule applies to packets by more than their addresses and interfaces, so that a subflow may take another
+    /// route than a look-up finds.
+    pub is_selective: bool,
 }
 
 /// A socket that listens for TCP connections.

@@ -99,6 +99,8 @@ pub struct Situation {
     faults: [&'static str; 2],
     listens: &'static str,
     talk: Talk,
+    /// What is done at the client once they talk.
+    meanwhile: &'static str,
     asked: Side,
     probe: Probe,
     user: User,
@@ -285,6 +287,7 @@ fn examine(situation: &Situation) -> Outcome {
         namespace.sh(script);
     }
     let mut peers = talk(situation, &scene);
+    scene.client.sh(situation.meanwhile);
     let is_shown = |code: &&&str| !is_hidden(code, situation, scene.end(situation.asked));
     let expected: BTreeSet<String> =
         situation.expected.iter().filter(is_shown).map(|code| (*code).to_owned()).collect();

@@ -48,6 +48,7 @@ pub const HEALTHY: Situation = Situation {
     faults: ["", ""],
     listens: "0.0.0.0:5000",
     talk: Talk::Live(3),
+    meanwhile: "",
     asked: Side::Client,
     probe: Probe::Without,
     user: User::Root,
@@ -346,6 +347,46 @@ pub const TABLE: &[Situation] = &[
         talk: Talk::Live(1),
         expected: &["route-elsewhere"],
         remedy: Remedy::AsPrinted(GATEWAY),
+        ..BEHIND
+    },
+    Situation {
+        name: "both subflows leave by one link, which works",
+        scripts: ["ip rule delete from 10.1.2.0/24", ""],
+        configs: [TWO_ANYWHERE, ""],
+        talk: TWO_PATHS,
+        expected: &["route-elsewhere"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "healthy: a mark may choose another link",
+        scripts: ["ip rule delete from 10.1.2.0/24; ip rule add fwmark 7 table 102", ""],
+        configs: [TWO_ANYWHERE, ""],
+        talk: TWO_PATHS,
+        ..HEALTHY
+    },
+    Situation {
+        name: "a link comes back without its default route",
+        talk: TWO_PATHS,
+        meanwhile: "ip link set c2 down; ip link set c2 up",
+        expected: &["no-route"],
+        remedy: Remedy::AsPrinted(GATEWAY),
+        ..BEHIND
+    },
+    Situation {
+        name: "a link comes back without its default route, probe",
+        talk: TWO_PATHS,
+        meanwhile: "ip link set c2 down; ip link set c2 up",
+        probe: Probe::With,
+        expected: &["no-route"],
+        remedy: Remedy::AsPrinted(GATEWAY),
+        ..BEHIND
+    },
+    Situation {
+        name: "healthy: no route, and a router that answers for all",
+        router: "for file in /proc/sys/net/ipv4/conf/*/proxy_arp; do echo 1 >$file; done",
+        scripts: [ONE_DEFAULT, ""],
+        talk: TWO_PATHS,
         ..BEHIND
     },
     Situation {
