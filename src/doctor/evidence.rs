@@ -97,6 +97,8 @@ pub struct RouteCheck {
     pub by_device: Option<Result<NonZeroU32, String>>,
     /// Whether it would leave by the interface that has the address if it were bound to that, and is not.
     pub needs_device: bool,
+    /// The next hop, if the test connection found that it does not answer on the link.
+    pub silent: Option<IpAddr>,
 }
 
 impl RouteCheck {
@@ -126,6 +128,8 @@ pub struct Declared {
     pub steps: Vec<Step>,
     /// The declarations that wait, and what for.
     pub waiting: Vec<Diagnostic>,
+    /// The declarations that have no room in the table.
+    pub left_out: Vec<Diagnostic>,
     /// The interfaces of uplinks.
     pub uplinks: Vec<DevicePattern>,
     /// The interfaces of each selector, by its name; empty where it takes all.
@@ -193,6 +197,10 @@ impl Declared {
             [code::DEV_MISSING, code::NO_MATCH, code::REQUIRED].contains(&found.code) || is_of_uplink(found)
         };
         let waiting = |found: Vec<Diagnostic>| found.into_iter().filter(is_found).partition(is_of_uplink);
+        if let Ok(report) = &pass {
+            let is_it = |found: &&Diagnostic| found.code == code::TABLE_FULL;
+            declared.left_out = report.diagnostics.iter().filter(is_it).cloned().collect();
+        }
         match pass {
             Ok(Report { failure: Some(failure), .. }) => declared.unsupported = failure.diagnostics,
             Ok(report) => {

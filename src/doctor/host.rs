@@ -5,6 +5,7 @@ mod tests;
 
 use std::net::SocketAddr;
 
+use crate::model::diagnostic::Diagnostic;
 use crate::model::{Endpoint, Step, Sysctl, SysctlValue, code, counted};
 
 use super::endpoints;
@@ -133,6 +134,19 @@ fn missing_rows(evidence: &Evidence) -> impl Iterator<Item = &Endpoint> {
 /// The table is full, and some of its endpoints are implicit.
 pub fn table_full(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = evidence.state() else { return Vec::new() };
+    let left_out = evidence.declared().map_or_else(Vec::new, |declared| {
+        let finding = |found: &Diagnostic| Finding {
+            endpoint: found.endpoint.clone(),
+            ..Finding::hint(code::TABLE_FULL, found.message.as_str())
+                .evidence("the configuration, compared with the addresses of this host")
+                .meaning("What is left out has no endpoint, and no subflow uses it.")
+                .remedy(format!("# {}", found.help.as_deref().unwrap_or_default()))
+        };
+        declared.left_out.iter().map(finding).collect()
+    });
+    if !left_out.is_empty() {
+        return left_out;
+    }
     let (rows, max) = (state.endpoints.len(), evidence.capabilities.endpoints_max);
     let implicit: Vec<&Endpoint> = state.endpoints.iter().filter(|row| row.is_implicit()).collect();
     if rows < max || implicit.is_empty() {

@@ -24,7 +24,7 @@ mod uplinks;
 pub use evidence::{Configuration, Declared, Evidence, RouteCheck, Table};
 pub use finding::{Finding, FindingSeverity};
 pub use remedy::apply_command;
-pub use stage::{NotTried, SubflowResult, SubflowStage, subflow_results};
+pub use stage::{NotTried, RefusedBy, SubflowResult, SubflowStage, subflow_results};
 pub use target::{BadTarget, ProbeTarget};
 
 /// All findings. What makes the others pointless comes first, then the likely ones.

@@ -11,7 +11,7 @@ use crate::model::{Event, EventKind, Probe, ProbeConnection, ProbeOutcome, Proto
 
 use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
-use super::stage::{NotTried, SubflowResult, SubflowStage, subflow_results};
+use super::stage::{NotTried, RefusedBy, SubflowResult, SubflowStage, subflow_results};
 use super::{host, limits, peers};
 
 /// Why there is no test connection, or none with MPTCP.
@@ -96,12 +96,27 @@ fn failure(
     let missing = || {
         Finding::fault(code::SUBFLOW_MISSING, format!("the test connection has no subflow from {address}"))
     };
+    let refused = |title| Finding::fault(code::SUBFLOW_REFUSED, title);
+    let home = evidence.home(result.row).map_or("DEV", |home| home.name.as_str());
     let finding = match result.stage {
-        SubflowStage::Refused | SubflowStage::Closed => {
-            Finding::fault(code::SUBFLOW_REFUSED, format!("{target} refuses subflows from {address}"))
-                .meaning("The peer answers, so the path works. Most peers refuse because of their own limit; a firewall that rejects looks the same.")
+        SubflowStage::Refused(RefusedBy::Peer) | SubflowStage::Closed => {
+            refused(format!("{target} refuses subflows from {address}"))
+                .meaning("The peer answers, so the path works. Most peers refuse because of their own limit; a firewall that rejects looks the same, and so does a load balancer that asks another server.")
                 .remedy("# on the peer:\nip mptcp limits show\nnstat -az 'MPTcpExtMPJoin*'")
         }
+        SubflowStage::Refused(RefusedBy::Itself) => {
+            refused(format!("subflows from {address} to {target} are answered without MP_JOIN"))
+                .meaning("Something on this path takes the option away (a firewall, a proxy, the provider), or sends the request to another server, without MPTCP. This host cannot join what answers, and closes it.")
+                .remedy(format!("# at both ends, while this runs again: where is the option mptcp lost?\ntcpdump -nvi {home} 'tcp[tcpflags] & tcp-syn != 0'"))
+        }
+        SubflowStage::Refused(RefusedBy::Router) => {
+            refused(format!("subflows from {address} to {target} are refused on the way"))
+                .meaning("The request was sent, and a router or firewall says that it does not let it pass, or knows no way.")
+                .remedy(format!("# while this runs again: who says so?\ntcpdump -nvi {home} 'icmp or icmp6'"))
+        }
+        SubflowStage::NotSent(Some(hop)) => missing()
+            .meaning(format!("There is a route, and its next hop does not answer to ARP or neighbour discovery: {hop} is down, is not on the link of {home}, or is the wrong router."))
+            .remedy(format!("ip neighbour show {hop} dev {home}\nping -I {home} {hop}")),
         SubflowStage::NotTried(NotTried::LimitReached(limit)) => missing()
             .meaning("Other subflows, such as those to addresses that the peer announced, use up the limit.")
             .remedy(limits::raise(evidence, limit as usize + 1)),

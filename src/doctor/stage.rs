@@ -1,5 +1,6 @@
 //! What became of the subflow of each endpoint on a test connection: established, or the stage at which it stopped.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::model::{
@@ -8,7 +9,7 @@ use crate::model::{
 };
 use crate::system::Errno;
 
-use super::evidence::Evidence;
+use super::evidence::{Evidence, RouteCheck};
 use super::finding::FindingSeverity;
 use super::{endpoints, routes};
 
@@ -19,16 +20,27 @@ pub enum SubflowStage {
     Established,
     /// The subflow was established, and was closed.
     Closed,
-    /// The peer reset it before it was established.
-    Refused,
+    /// It was refused before it was established.
+    Refused(RefusedBy),
     /// The peer did not answer.
     Unanswered,
-    /// This host could not send the request.
-    NotSent,
+    /// This host could not send the request. The next hop, if that does not answer on the link.
+    NotSent(Option<IpAddr>),
     /// This host did not send a request.
     NotTried(NotTried),
     /// The peer is to open it.
     Announced,
+}
+
+/// Who refused a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedBy {
+    /// The peer, or what resets connections in its name.
+    Peer,
+    /// This host: the answer came without MP_JOIN.
+    Itself,
+    /// A host on the way, by ICMP.
+    Router,
 }
 
 /// Why this host did not send a request.
@@ -71,9 +83,9 @@ impl SubflowStage {
         match self {
             SubflowStage::Established => "established",
             SubflowStage::Closed => "closed",
-            SubflowStage::Refused => "refused",
+            SubflowStage::Refused(_) => "refused",
             SubflowStage::Unanswered => "unanswered",
-            SubflowStage::NotSent => "not-sent",
+            SubflowStage::NotSent(_) => "not-sent",
             SubflowStage::NotTried(_) => "not-tried",
             SubflowStage::Announced => "announced",
         }
@@ -125,14 +137,18 @@ fn subflow_result<'a>(
     let (stage, detail) = if let Some(seen) = own().find(|seen| seen.is_there) {
         (SubflowStage::Unanswered, sent(seen))
     } else {
-        let mut events = watched.events.iter().filter(|event| event.local.address == Some(address));
-        let closed = events.rfind(|event| event.kind == EventKind::SubClosed);
-        let was_established = own().any(|seen| seen.was_established);
+        let events = || watched.events.iter().filter(|event| event.local.address == Some(address));
+        let closed = events().rfind(|event| event.kind == EventKind::SubClosed);
+        let was_established = own().any(|seen| seen.was_established)
+            || events().any(|event| event.kind == EventKind::SubEstablished);
         match (closed, own().next()) {
             (None, None) => not_seen(evidence, watched, row),
-            _ if was_established => (SubflowStage::Closed, reason(closed)),
-            _ if closed.is_some_and(has_no_way) => (SubflowStage::NotSent, reason(closed)),
-            _ => (SubflowStage::Refused, reason(closed)),
+            _ if own().any(|seen| seen.was_established) => (SubflowStage::Closed, reason(closed)),
+            (Some(closed), _) if has_no_way(closed) => no_way(evidence, watched, row, closed),
+            (Some(Event { error: None | Some(0), reset_reason: None, .. }), _) if !was_established => {
+                (SubflowStage::Refused(RefusedBy::Itself), "it was answered without MP_JOIN".to_owned())
+            }
+            _ => (SubflowStage::Refused(RefusedBy::Peer), reason(closed)),
         }
     };
     SubflowResult { row, stage, detail, rtt: None }
@@ -148,6 +164,30 @@ fn sent(seen: &ObservedSubflow) -> String {
 fn has_no_way(closed: &Event) -> bool {
     let unreachable = [Errno::ENETUNREACH, Errno::EHOSTUNREACH];
     closed.error.is_some_and(|error| unreachable.contains(&Errno::from_raw(error.into())))
+}
+
+/// What became of a request that ended with an error about the way: the next hop does not answer, there is no route, or a
+/// host on the way said so.
+fn no_way(
+    evidence: &Evidence,
+    watched: &ProbeConnection,
+    row: &Endpoint,
+    closed: &Event,
+) -> (SubflowStage, String) {
+    let is_it =
+        |check: &&RouteCheck| (check.source, check.destination) == (row.identity.address, watched.peer.ip());
+    let check = evidence.routes.iter().find(is_it);
+    match check.map(|check| (check.silent, check.taken())) {
+        Some((Some(hop), Ok(index))) => {
+            let home = evidence.name(*index);
+            (SubflowStage::NotSent(Some(hop)), format!("{hop} does not answer on {home}"))
+        }
+        Some((_, Err(_))) => (SubflowStage::NotSent(None), reason(Some(closed))),
+        _ => {
+            let error = reason(Some(closed));
+            (SubflowStage::Refused(RefusedBy::Router), format!("{error}, as a host on the way said (ICMP)"))
+        }
+    }
 }
 
 /// Why a subflow ended, by the kernel's event.
@@ -169,7 +209,7 @@ fn not_seen(evidence: &Evidence, watched: &ProbeConnection, row: &Endpoint) -> (
     let route = || routes::problem(evidence, row).filter(|found| found.severity == FindingSeverity::Fault);
     let problem = endpoints::problem(evidence, row).or_else(route);
     if let Some(problem) = problem.filter(|_| row.opens_subflows()) {
-        return (SubflowStage::NotSent, problem.title);
+        return (SubflowStage::NotSent(None), problem.title);
     }
     let cause = not_tried(evidence, watched, row);
     (SubflowStage::NotTried(cause), cause.words())

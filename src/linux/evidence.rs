@@ -204,14 +204,20 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
             let strays = bound.is_none() && by_source.is_ok() && by_source != home;
             let needs_device =
                 strays && answer(routes.get(destination, Some(source), Some(own.index))?) == home;
-            checks.push(RouteCheck { source, destination, peer, by_source, by_device, needs_device });
+            let mut check =
+                RouteCheck { source, destination, peer, by_source, by_device, needs_device, silent: None };
+            if evidence.probe.is_some() && check.taken().is_ok() {
+                check.silent = routes.silent_hop(destination, source, bound)?;
+            }
+            checks.push(check);
         }
     }
     let mut answers = Vec::new();
     for (source, destination) in answered(evidence) {
         let by_source = answer(routes.get(destination, Some(source), None)?);
         let (by_device, needs_device) = (None, false);
-        answers.push(RouteCheck { source, destination, peer: true, by_source, by_device, needs_device });
+        let (peer, silent) = (true, None);
+        answers.push(RouteCheck { source, destination, peer, by_source, by_device, needs_device, silent });
     }
     let home = |check: &RouteCheck| {
         let row = evidence.endpoints().find(|row| row.identity.address == check.source);

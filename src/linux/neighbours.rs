@@ -17,6 +17,7 @@ const DESTINATION: u16 = 1;
 
 /// `NUD_*`, the states of an entry.
 pub mod nud {
+    pub const INCOMPLETE: u16 = 0x01;
     pub const REACHABLE: u16 = 0x02;
     pub const STALE: u16 = 0x04;
     pub const DELAY: u16 = 0x08;

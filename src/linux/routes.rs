@@ -120,6 +120,27 @@ impl Routes {
         Ok(state.is_some_and(|state| state & nud::VALID != 0))
     }
 
+    /// The next hop of packets from `source` to `destination`, bound to the interface `out_of`, if it was asked for its
+    /// link-layer address and did not answer.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub fn silent_hop(
+        &mut self,
+        destination: IpAddr,
+        source: IpAddr,
+        out_of: Option<NonZeroU32>,
+    ) -> Result<Option<IpAddr>, Error> {
+        let Ok(FoundRoute { interface: Some(index), gateway, .. }) =
+            self.get(destination, Some(source), out_of)?
+        else {
+            return Ok(None);
+        };
+        let hop = Neighbour { index, address: gateway.unwrap_or(destination) };
+        let state = hop.state(&mut self.netlink)?.unwrap_or(0);
+        Ok((state & (nud::INCOMPLETE | nud::FAILED) != 0).then_some(hop.address))
+    }
+
     /// The default routes, the interfaces with other routes by a router, and the tables that are in use.
     ///
     /// # Errors

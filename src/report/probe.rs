@@ -112,9 +112,10 @@ fn colour(stage: SubflowStage) -> Option<Colour> {
         SubflowStage::Established => Some(Colour::Green),
         SubflowStage::Announced => None,
         SubflowStage::NotTried(_) => Some(Colour::Yellow),
-        SubflowStage::Closed | SubflowStage::Refused | SubflowStage::Unanswered | SubflowStage::NotSent => {
-            Some(Colour::Red)
-        }
+        SubflowStage::Closed
+        | SubflowStage::Refused(_)
+        | SubflowStage::Unanswered
+        | SubflowStage::NotSent(_) => Some(Colour::Red),
     }
 }
 

@@ -47,6 +47,30 @@ fn closed(change: impl Fn(&mut Event)) -> Event {
     event
 }
 
+fn watched(evidence: &mut Evidence) -> &mut ProbeConnection {
+    match &mut evidence.probe {
+        Some(Probe { outcome: ProbeOutcome::Connected(watched), .. }) => watched,
+        other => panic!("no connection: {other:?}"),
+    }
+}
+
+/// An error about the way is that of the next hop, or of a host beyond it.
+#[test]
+fn a_request_without_a_way_was_sent_or_not() {
+    let evidence = |silent| {
+        let mut evidence = with_probe(|watched| {
+            watched.subflows.truncate(1);
+            watched.events = vec![closed(|event| event.error = Some(113))];
+        });
+        evidence.routes[1].silent = silent;
+        evidence
+    };
+    let words = "refused: No route to host, as a host on the way said (ICMP)";
+    check(&evidence(None), words, &["fault subflow-refused"]);
+    let words = "not-sent: 192.0.2.254 does not answer on eth2";
+    check(&evidence(Some([192, 0, 2, 254].into())), words, &["fault subflow-missing"]);
+}
+
 #[test]
 fn each_stage_is_distinguished() {
     const REFUSED: &[&str] = &["fault subflow-refused"];
@@ -61,7 +85,10 @@ fn each_stage_is_distinguished() {
             watched.events = vec![event.clone()];
         })
     };
-    check(&with_event(closed(|_| {})), "refused: the peer reset it", REFUSED);
+    check(&with_event(closed(|_| {})), "refused: it was answered without MP_JOIN", REFUSED);
+    let mut joined = with_event(closed(|_| {}));
+    watched(&mut joined).events.insert(0, closed(|event| event.kind = EventKind::SubEstablished));
+    check(&joined, "refused: the peer reset it", REFUSED);
     check(&with_event(closed(|event| event.error = Some(111))), "refused: Connection refused", REFUSED);
     let reset = with_event(closed(|event| event.reset_reason = Some(ResetReason(3))));
     check(&reset, "refused: the peer reset it: administratively prohibited", REFUSED);

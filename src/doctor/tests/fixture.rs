@@ -31,6 +31,7 @@ pub fn healthy() -> Evidence {
         by_source: Ok(index(number.into())),
         by_device: Some(Ok(index(number.into()))),
         needs_device: false,
+        silent: None,
     };
     let counters =
         [("MPCapableSYNTX", 1), ("MPCapableSYNACKRX", 1), ("MPJoinSynTx", 1), ("MPJoinSynAckRx", 1)];

@@ -40,6 +40,8 @@ enum Topology {
 enum Side {
     Client,
     Server,
+    /// The providers.
+    Router,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -144,7 +146,11 @@ impl Scene {
     }
 
     fn end(&self, side: Side) -> &Namespace {
-        self.ends()[side as usize]
+        match side {
+            Side::Client => &self.client,
+            Side::Server => &self.server,
+            Side::Router => self.router.as_ref().expect("providers"),
+        }
     }
 }
 

@@ -316,6 +316,17 @@ pub const TABLE: &[Situation] = &[
         expected: &["address-deprecated"],
         ..HEALTHY
     },
+    Situation {
+        name: "more addresses than the table holds",
+        scripts: ["for n in $(seq 1 255); do ip address add 10.8.0.$n/32 dev c1; done", ""],
+        configs: [
+            "limits: {subflows: 8}\nendpoints: {all: {dev: c1, flags: [signal]}}",
+            "",
+        ],
+        talk: Talk::Live(1),
+        expected: &["table-full"],
+        ..HEALTHY
+    },
     // Routes.
     Situation {
         name: "one default route",
@@ -629,6 +640,31 @@ pub const TABLE: &[Situation] = &[
         expected: &["subflow-missing"],
         remedy: Remedy::Elsewhere(Side::Server, "nft delete table ip box"),
         ..HEALTHY
+    },
+    Situation {
+        name: "a router rejects joins, probe",
+        router: "nft 'add table ip box; add chain ip box in { type filter hook forward priority 0; }; add rule ip box in ip saddr 10.1.2.1 tcp option mptcp exists reject with icmp admin-prohibited'",
+        talk: Talk::Served,
+        probe: Probe::With,
+        expected: &["subflow-refused"],
+        ..BEHIND
+    },
+    Situation {
+        name: "a middlebox takes MP_JOIN away, probe",
+        router: "nft 'add table ip box; add chain ip box in { type filter hook prerouting priority -300; }; add rule ip box in ip saddr 10.1.2.1 tcp flags syn reset tcp option mptcp'",
+        talk: Talk::Served,
+        probe: Probe::With,
+        expected: &["subflow-refused"],
+        ..BEHIND
+    },
+    Situation {
+        name: "a router is gone, probe",
+        router: "ip link set l2 arp off",
+        talk: Talk::Served,
+        probe: Probe::With,
+        expected: &["subflow-missing"],
+        remedy: Remedy::Elsewhere(Side::Router, "ip link set l2 arp on"),
+        ..BEHIND
     },
     Situation {
         name: "healthy: an address on another interface, which works",
