@@ -154,7 +154,11 @@ pub fn joins_rejected(evidence: &Evidence) -> Vec<Finding> {
     if rejected == 0 || full == 0 || limit == evidence.capabilities.limits_max {
         return Vec::new();
     }
+    // It may have been about connections that are gone.
+    let is_about_live_ones = evidence.counter("MPCapableACKRX") == evidence.accepted().count() as u64;
+    let severity = if is_about_live_ones { FindingSeverity::Fault } else { FindingSeverity::Hint };
     let finding = Finding::fault(code::JOINS_REJECTED, "this host rejected subflows of peers")
+        .severity(severity)
         .evidence(format!(
             "MPJoinRejected is {rejected}; limit subflows is {limit}; live connections that have reached it: {full}"
         ))

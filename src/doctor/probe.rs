@@ -62,12 +62,17 @@ pub fn unexplained(evidence: &Evidence, found: &[Finding]) -> Vec<Finding> {
     };
     let all = subflow_results(evidence).into_iter().filter(|result| result.is_failure(watched));
     let failures: Vec<SubflowResult<'_>> = all.filter(|result| !explained(result)).collect();
-    let is_denied = |result: &&SubflowResult<'_>| result.stage == SubflowStage::NotTried(NotTried::Denied);
-    let denied = failures.iter().find(is_denied).map(|_| denied(target));
-    let others = failures.iter().filter(|result| !is_denied(result));
+    let is_not_tried = |result: &SubflowResult<'_>, cause| result.stage == SubflowStage::NotTried(cause);
+    // What is about the peer is said once.
+    let about_all = [(NotTried::Denied, denied as fn(&str) -> Finding), (NotTried::Ended, ended)];
+    let once =
+        about_all.iter().filter(|(cause, _)| failures.iter().any(|result| is_not_tried(result, *cause)));
+    let once: Vec<Finding> = once.map(|(_, finding)| finding(target)).collect();
+    let is_told =
+        |result: &&SubflowResult<'_>| about_all.iter().any(|(cause, _)| is_not_tried(result, *cause));
+    let others = failures.iter().filter(|result| !is_told(result));
     let unserved = unserved(watched, target, &failures);
-    denied
-        .into_iter()
+    once.into_iter()
         .chain(others.map(|result| failure(evidence, target, watched, result)))
         .chain(unserved)
         .collect()
@@ -79,6 +84,14 @@ fn denied(target: &str) -> Finding {
         .evidence("the event of the connection has the flag deny-join-id0")
         .meaning("The peer may mean it so, as behind a load balancer; then it has to announce an address of its own, and this host to accept it. The kernel here asks for no subflow otherwise.")
         .remedy("# on the peer, where no load balancer is before it:\nsysctl -w net.mptcp.allow_join_initial_addr_port=1\n# otherwise have it announce its own address: flags: [signal]")
+}
+
+/// The peer closed the test connection before subflows could come.
+fn ended(target: &str) -> Finding {
+    Finding::hint(code::PROBE_UNSEEN, format!("{target} closed the test connection too early"))
+        .evidence("the connection ended before all subflows were there")
+        .meaning("The kernel opens further subflows once data was acknowledged. Nothing is known of those that had no time.")
+        .remedy("# probe a service that keeps connections open, such as SSH, or look at a real connection:\nmptcp-apply show --connections")
 }
 
 fn as_root(target: &str) -> String {

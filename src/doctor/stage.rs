@@ -56,6 +56,8 @@ pub enum NotTried {
     LimitReached(u32),
     /// The peer accepts no subflow at its first address.
     Denied,
+    /// The peer closed the connection.
+    Ended,
     /// None of these.
     Unknown,
 }
@@ -72,6 +74,7 @@ impl NotTried {
                 format!("the limit of {} is reached", counted(limit as usize, "subflow"))
             }
             NotTried::Denied => "the peer accepts no subflow at its first address".to_owned(),
+            NotTried::Ended => "the peer closed the connection before".to_owned(),
             NotTried::Unknown => "no attempt was seen".to_owned(),
         }
     }
@@ -138,11 +141,15 @@ fn subflow_result<'a>(
         (SubflowStage::Unanswered, sent(seen))
     } else {
         let events = || watched.events.iter().filter(|event| event.local.address == Some(address));
-        let closed = events().rfind(|event| event.kind == EventKind::SubClosed);
+        // The end of the connection closes its subflows too.
+        let is_told =
+            |event: &&Event| event.error.unwrap_or(0) != 0 || event.reset_reason.is_some() || !watched.ended;
+        let closed = events().filter(is_told).rfind(|event| event.kind == EventKind::SubClosed);
         let was_established = own().any(|seen| seen.was_established)
             || events().any(|event| event.kind == EventKind::SubEstablished);
         match (closed, own().next()) {
             (None, None) => not_seen(evidence, watched, row),
+            (None, Some(_)) if watched.ended => not_seen(evidence, watched, row),
             _ if own().any(|seen| seen.was_established) => (SubflowStage::Closed, reason(closed)),
             (Some(closed), _) if has_no_way(closed) => no_way(evidence, watched, row, closed),
             (Some(Event { error: None | Some(0), reset_reason: None, .. }), _) if !was_established => {
@@ -223,6 +230,8 @@ fn not_tried(evidence: &Evidence, watched: &ProbeConnection, row: &Endpoint) -> 
     let denied = |event: &Event| event.flags.is_some_and(|flags| flags.contains(EventFlags::DENY_JOIN_ID0));
     if !row.opens_subflows() || !endpoints::can_open(evidence, row) {
         NotTried::Flags
+    } else if watched.ended {
+        NotTried::Ended
     } else if !there().any(|subflow| subflow.flags.is_fully_established()) {
         NotTried::Unacknowledged
     } else if !there().any(same_family) {

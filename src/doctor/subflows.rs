@@ -106,7 +106,7 @@ fn not_asked(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> Findin
         return finding
             .evidence(format!("{seen}; MPJoinSynTx is 0 (no request for a subflow since boot)"))
             .meaning("The kernel here never asked for a subflow: the peer accepts none at its first address (allow_join_initial_addr_port), or the limit was raised after those connections had begun.")
-            .remedy(format!("{} doctor --probe PEER:PORT   # says which, and is a new connection", evidence.program));
+            .remedy(format!("{again}\n# if none comes, a new connection shows what the peer accepts:\n{} doctor --probe PEER:PORT", evidence.program));
     }
     let counted = ["MPJoinSynTx", "MPJoinSynAckRx", "MPRstRx"].map(|name| (name, evidence.counter(name)));
     let counted = counted.iter().filter(|(name, count)| *name != "MPRstRx" || *count > 0);

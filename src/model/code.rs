@@ -310,7 +310,7 @@ codes! {
     /// The limit of accepted addresses is 0, so announced addresses of peers are ignored.
     ADD_ADDR_ACCEPTED_ZERO = "add-addr-accepted-zero": Fault | Hint;
     /// This host rejected subflows that peers opened.
-    JOINS_REJECTED = "joins-rejected": Fault;
+    JOINS_REJECTED = "joins-rejected": Fault | Hint;
     /// The limit of subflows is lower than a full mesh needs.
     FULLMESH_LIMITS = "fullmesh-limits": Fault | Hint;
 

@@ -37,6 +37,12 @@ impl Peer {
         Peer::start(namespace, &format!("named-{name} {address}"), "listening")
     }
 
+    /// Accepts connections on this address and closes them at once.
+    #[track_caller]
+    pub fn closing_server(namespace: &Namespace, address: &str) -> Peer {
+        Peer::start(namespace, &format!("closing {address}"), "listening")
+    }
+
     /// Connects to this address and keeps sending something, which has to come back.
     #[track_caller]
     pub fn client(namespace: &Namespace, address: &str) -> Peer {
@@ -130,8 +136,9 @@ fn peer_process() {
     let (role, address) = role.split_once(' ').expect("a role and an address");
     let address: SocketAddr = address.parse().expect("an address");
     match role {
-        "server" => serve(mptcp_socket(address), address),
-        "plain" => serve(plain_socket(), address),
+        "server" => serve(mptcp_socket(address), address, echo),
+        "closing" => serve(mptcp_socket(address), address, drop),
+        "plain" => serve(plain_socket(), address, echo),
         "client" => talk(address, Duration::from_millis(5)),
         "bulk" => talk(address, Duration::ZERO),
         "silent" => {
@@ -150,7 +157,7 @@ fn peer_process() {
         other => {
             let name = other.strip_prefix("named-").unwrap_or_else(|| panic!("no such role: {other}"));
             std::fs::write("/proc/self/comm", name).expect("named");
-            serve(plain_socket(), address);
+            serve(plain_socket(), address, echo);
         }
     }
     println!("\ngone");
@@ -160,21 +167,23 @@ fn plain_socket() -> std::os::fd::OwnedFd {
     socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket")
 }
 
-fn serve(socket: std::os::fd::OwnedFd, address: SocketAddr) {
+fn serve(socket: std::os::fd::OwnedFd, address: SocketAddr, treat: fn(TcpStream)) {
     bind(&socket, &address).expect("bound");
     listen(&socket, 1024).expect("listening");
     println!("\nlistening");
     loop {
         let (connection, _) = acceptfrom(&socket).expect("accepted");
-        let mut connection = TcpStream::from(connection);
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = connection.read(&mut bytes) {
-                if connection.write_all(&bytes[..count]).is_err() {
-                    break;
-                }
-            }
-        });
+        let connection = TcpStream::from(connection);
+        std::thread::spawn(move || treat(connection));
+    }
+}
+
+fn echo(mut connection: TcpStream) {
+    let mut bytes = [0; 4096];
+    while let Ok(count @ 1..) = connection.read(&mut bytes) {
+        if connection.write_all(&bytes[..count]).is_err() {
+            break;
+        }
     }
 }
 

@@ -138,6 +138,18 @@ fn the_peer_refuses_a_subflow() {
     assert_eq!(probed.ran.code, 1);
 }
 
+/// Whether there are paths is not known then, and that is no fault.
+#[test]
+fn a_service_closes_at_once() {
+    let links = Links::new();
+    links.client.apply(CONFIG, &[]).expect(0);
+    let _server = Peer::closing_server(&links.server, SERVICE);
+    let probed = Probed::of(&links.client, CONFIG, SERVICE);
+    assert_eq!(probed.stages(), ["one established", "two not-tried", "three not-tried"]);
+    assert_eq!(probed.detail(1), "the peer closed the connection before");
+    assert_eq!((probed.found(), probed.ran.code), (vec!["hint probe-unseen -".to_owned()], 0));
+}
+
 #[test]
 fn nobody_answers_a_subflow() {
     let links = Links::new();

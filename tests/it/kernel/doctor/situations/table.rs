@@ -161,6 +161,16 @@ pub const TABLE: &[Situation] = &[
         ..HEALTHY
     },
     Situation {
+        name: "the limit was raised after the connection was opened",
+        scripts: ["ip mptcp limits set subflows 0; ip mptcp endpoint add 10.1.2.1 dev c2 id 2 subflow", ""],
+        configs: ["", ""],
+        talk: Talk::Live(1),
+        meanwhile: "ip mptcp limits set subflows 8",
+        expected: &["subflow-missing"],
+        remedy: Remedy::AsPrinted(&[("PEER:PORT", "10.9.9.9:5000")]),
+        ..HEALTHY
+    },
+    Situation {
         name: "limit 1 of three",
         configs: [
             "limits: {subflows: 1}\nendpoints: {one: {address: 10.1.1.1, dev: c1, flags: [subflow]}, two: {address: 10.1.2.1, dev: c2, flags: [subflow]}, three: {address: 10.1.3.1, dev: c3, flags: [subflow]}}",
@@ -319,10 +329,7 @@ pub const TABLE: &[Situation] = &[
     Situation {
         name: "more addresses than the table holds",
         scripts: ["for n in $(seq 1 255); do ip address add 10.8.0.$n/32 dev c1; done", ""],
-        configs: [
-            "limits: {subflows: 8}\nendpoints: {all: {dev: c1, flags: [signal]}}",
-            "",
-        ],
+        configs: ["limits: {subflows: 8}\nendpoints: {all: {dev: c1, flags: [signal]}}", ""],
         talk: Talk::Live(1),
         expected: &["table-full"],
         ..HEALTHY
