@@ -191,15 +191,12 @@ pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
     let is_of_table = |route: &&DefaultRoute| FREE.contains(&route.table) || route.table > MAIN_TABLE + 1;
     let ready = own.clone().find(is_of_table).map(|route| route.table);
     let table = ready.unwrap_or_else(|| free_table(evidence, home));
-    let gateway = match own.next() {
-        Some(route) => route.gateway.map(|gateway| gateway.to_string()),
-        None if home.routerless => None,
-        None => Some("GATEWAY".to_owned()),
-    };
-    let via = match &gateway {
-        Some(gateway) if gateway.contains(':') && source.is_ipv4() => format!(" via inet6 {gateway}"),
-        Some(gateway) => format!(" via {gateway}"),
-        None => String::new(),
+    let router = router(&mut own, home);
+    let via = match router {
+        Router::Unneeded => String::new(),
+        Router::Unknown => format!(" via {UNKNOWN}"),
+        Router::Known(router) if router.is_ipv6() && source.is_ipv4() => format!(" via inet6 {router}"),
+        Router::Known(router) => format!(" via {router}"),
     };
     // With a router of the other family, `ip` would add the route to that family.
     let four = if via.starts_with(" via inet6") { "ip -4" } else { ip };
@@ -208,8 +205,9 @@ pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
         Some(_) => String::new(),
         None => format!("{four} route replace default{via} dev {dev} table {table}\n"),
     };
-    let is_unknown = gateway.as_deref() == Some("GATEWAY");
-    let unknown = if is_unknown { "\n# GATEWAY is the router on that link" } else { "" };
+    let is_unknown = router == Router::Unknown;
+    let unknown =
+        if is_unknown { format!("\n# {UNKNOWN} is the router on that link") } else { String::new() };
     let yaml = match (needed_gateway(evidence, source, home), evidence.is_uplink(home)) {
         (Some(gateway), false) => format!("uplinks: {{{dev}: {{dev: {dev}, gateway: {gateway}}}}}"),
         (None, false) => format!("uplinks: {{{dev}: {{dev: {dev}}}}}"),
@@ -226,20 +224,39 @@ pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
     )
 }
 
+/// What stands for a router that is not known.
+const UNKNOWN: &str = "GATEWAY";
+
+/// The router of a link.
+#[derive(Clone, Copy, PartialEq)]
+enum Router {
+    Unneeded,
+    Known(IpAddr),
+    Unknown,
+}
+
+/// The router of the first of these default routes out of an interface.
+fn router<'a>(own: &mut impl Iterator<Item = &'a DefaultRoute>, home: &Interface) -> Router {
+    match own.next() {
+        Some(route) => route.gateway.map_or(Router::Unneeded, Router::Known),
+        None if home.routerless => Router::Unneeded,
+        None => Router::Unknown,
+    }
+}
+
 /// What an uplink needs as its `gateway`: nothing where the main table has a default route out of the interface, since those
 /// of other tables do not count for uplinks.
 fn needed_gateway(evidence: &Evidence, source: IpAddr, home: &Interface) -> Option<String> {
     let mut own = defaults(evidence, home, source.is_ipv4());
-    let first = own.clone().next();
-    if own.any(|route| route.table == MAIN_TABLE) || home.routerless {
+    if own.clone().any(|route| route.table == MAIN_TABLE) || home.routerless {
         return None;
     }
-    Some(match first.map(|route| route.gateway) {
-        Some(Some(gateway)) if gateway.is_ipv4() => gateway.to_string(),
+    Some(match router(&mut own, home) {
+        Router::Known(router) if router.is_ipv4() => router.to_string(),
         // YAML takes the colons of an address for its own.
-        Some(Some(gateway)) if source.is_ipv6() => format!("'{gateway}'"),
-        Some(None) => "none".to_owned(),
-        _ => "GATEWAY".to_owned(),
+        Router::Known(router) if source.is_ipv6() => format!("'{router}'"),
+        Router::Unneeded => "none".to_owned(),
+        _ => UNKNOWN.to_owned(),
     })
 }
 
