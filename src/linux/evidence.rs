@@ -12,7 +12,8 @@ use crate::linux::rtnl::Rtnl;
 use crate::linux::{LinuxPathManager, blackhole, mptcp_diag, probe_socket, processes, sock_diag};
 use crate::model::shell_word;
 use crate::model::{
-    Connection, Endpoint, EndpointNames, Flags, HostAddress, Interface, Probe, Routing, canonical,
+    Connection, Endpoint, EndpointNames, Flags, HostAddress, Interface, Probe, Routing, RoutingWords,
+    canonical,
 };
 use crate::reconcile::{LiveData, stalled};
 use crate::system::{Errno, Error};
@@ -115,10 +116,10 @@ pub fn examine(
     evidence
 }
 
-/// Reads what no finding needs: the rules and the default routes of a host whose packets leave where they should.
-pub fn complete(evidence: &mut Evidence) {
-    let routing = Routes::open().and_then(|mut routes| routes.routing());
-    evidence.routing = unless_refused("routing tables", routing).unwrap_or_default();
+/// The rules and the default routes of this host, for people. Findings need less of them, and only some.
+pub fn routing(evidence: &Evidence) -> RoutingWords {
+    let words = Routes::open().and_then(|mut routes| routes.in_words(|index| evidence.name(index)));
+    unless_refused("routing tables", words).unwrap_or_default()
 }
 
 /// Quotes the names of interfaces for a shell, since remedies print them.
