@@ -229,6 +229,33 @@ fn each_connection_keeps_its_path_manager() {
     scenario.perform("create 10.1.2.1 to 10.9.9.9:5000 id 5").expect(0);
 }
 
+/// The endpoints of the kernel's table made no subflow of a connection under the userspace path manager, whatever address
+/// they have; `ss` shows that it has the address.
+#[test]
+fn a_subflow_under_the_userspace_path_manager_has_no_endpoint() {
+    let scenario = Scenario::new();
+    let Scenario { links, token, .. } = &scenario;
+    links.client.ip("mptcp endpoint add 10.1.2.1 id 77 subflow dev c2");
+    scenario.perform("create 10.1.2.1%c2 to 10.9.9.9:5000 id 5").expect(0);
+    links.wait_for_paths(&["10.1.1.1", "10.1.2.1"]);
+    links.client.sh(KERNEL);
+    let _other = Peer::client(&links.client, SERVICE);
+    links.wait_for_paths(&["10.1.1.1", "10.1.1.1", "10.1.2.1", "10.1.2.1"]);
+    let listed = list(&links.client);
+    for connection in listed["connections"].as_array().expect("a list") {
+        let joined = &connection["subflows"][1];
+        assert!(joined["local"].as_str().expect("an end").starts_with("10.1.2.1:"), "{listed:#}");
+        let made_it = if connection["token"] == token.as_str() { Value::Null } else { 77.into() };
+        assert_eq!(joined["endpoint-id"], made_it, "{listed:#}");
+    }
+    let mut show = links.client.command(program_path());
+    show.args(["show", "--connections", "--color", "never"]);
+    let page = run(show, "").expect(0).stdout;
+    let rows: Vec<&str> = page.lines().filter(|row| row.contains("  10.1.2.1%c2:")).collect();
+    assert_eq!(rows.iter().filter(|row| row.contains("id 77")).count(), 1, "{page}");
+    assert_eq!(rows.len(), 2, "{page}");
+}
+
 #[test]
 fn without_the_right_it_says_which() {
     let scenario = Scenario::new();
