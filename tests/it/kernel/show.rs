@@ -319,6 +319,40 @@ fn a_connection_that_fell_back_is_marked() {
     assert!(heading.ends_with("   fallback to TCP"), "{page}");
 }
 
+/// Beside one that speaks MPTCP, to the same host and port: all that `ss -M` lists, each by its own end.
+#[test]
+fn a_connection_that_fell_back_is_shown_beside_another_one() {
+    let links = Links::new();
+    let _server = Peer::server(&links.server, SERVICE);
+    let _client = Peer::client(&links.client, SERVICE);
+    let mut nft = links.server.command("nft");
+    nft.args(["-f", "-"]);
+    let hook = "type filter hook prerouting priority -300;";
+    let rule = "tcp flags syn reset tcp option mptcp";
+    run(nft, &format!("table ip box {{\nchain in {{\n{hook}\n{rule}\n}}\n}}\n")).expect(0);
+    let _plain = (Peer::client(&links.client, SERVICE), Peer::client(&links.client, SERVICE));
+    let document = json(&links.client, &["--connections"]);
+    let all = document["connections"].as_array().expect("a list");
+    let shown = all.iter().map(|connection| {
+        let local = connection["subflows"][0]["local"].as_str().expect("an end");
+        (local.to_owned(), connection["fallback"] == true)
+    });
+    let mut shown: Vec<(String, bool)> = shown.collect();
+    shown.sort();
+    let mut ss = links.client.command("ss");
+    ss.args(["-HMni"]);
+    let listed = run(ss, "").expect(0).stdout;
+    let rows = listed.lines().collect::<Vec<_>>();
+    let row = |pair: &[&str]| {
+        let local = pair[0].split_whitespace().find(|word| word.starts_with("10.1.1.1:")).expect("an end");
+        (local.to_owned(), pair[1].contains(" fallback "))
+    };
+    let mut expected: Vec<(String, bool)> = rows.chunks_exact(2).map(row).collect();
+    expected.sort();
+    assert_eq!(shown, expected, "{listed}");
+    assert_eq!(shown.iter().filter(|(_, fell_back)| *fell_back).count(), 2, "{listed}");
+}
+
 /// Long addresses and names on a real terminal, by script(1): no line is torn, whatever an interface is called.
 #[test]
 fn connections_fit_a_terminal() {
