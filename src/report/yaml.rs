@@ -14,8 +14,8 @@ use similar::udiff::UnifiedHunkHeader;
 use crate::config::{self, DevicePattern, Gateway, NAME_MAX, Name};
 use crate::model::diagnostic::Diagnostics;
 use crate::model::{
-    self, DeclaredNames, Device, Endpoint, EndpointNames, State, Sysctl, UplinkNames, UplinkRoute,
-    UplinkState,
+    self, DeclaredNames, Device, Endpoint, EndpointNames, Family, MAIN_TABLE, State, Sysctl, UplinkNames,
+    UplinkRoute, UplinkRule, UplinkState,
 };
 
 use super::show::ShownSysctls;
@@ -82,7 +82,8 @@ pub fn configuration(
     names: &DeclaredNames,
     shown: ShownSysctls,
 ) -> Result<String, serde_yaml::Error> {
-    declaration_of(state, names, shown, |uplinks| !uplinks.is_empty())
+    let broken = broken(state.uplinks());
+    declaration_of(state, names, shown, broken, |uplinks| !uplinks.is_empty())
 }
 
 /// A past state as a configuration that, applied, brings it back: uplinks that were managed and absent are absent again.
@@ -90,14 +91,16 @@ pub fn configuration(
 /// # Errors
 /// As [`state`].
 pub fn past(state: &State, names: &DeclaredNames) -> Result<String, serde_yaml::Error> {
-    declaration_of(state, names, ShownSysctls::All, |_| state.uplinks.is_some())
+    declaration_of(state, names, ShownSysctls::All, Vec::new(), |_| state.uplinks.is_some())
 }
 
-/// `manages_uplinks` decides, of uplinks that can all be declared, whether they are.
+/// `manages_uplinks` decides, of uplinks that can all be declared, whether they are. `broken` are rules and routes that no
+/// uplink is to stand for.
 fn declaration_of(
     state: &State,
     names: &DeclaredNames,
     shown: ShownSysctls,
+    broken: Vec<String>,
     manages_uplinks: impl Fn(&Mapping) -> bool,
 ) -> Result<String, serde_yaml::Error> {
     let mut comments = Vec::new();
@@ -125,7 +128,8 @@ fn declaration_of(
         }
     }
     let limits = state.limits.into();
-    let undeclarable = undeclarable(state.uplinks());
+    let mut undeclarable = undeclarable(state.uplinks());
+    undeclarable.extend(broken);
     let uplinks = uplinks(state.uplinks(), &names.uplinks)?;
     let uplinks = Some(uplinks).filter(|uplinks| undeclarable.is_empty() && manages_uplinks(uplinks));
     comments.extend(undeclarable);
@@ -189,6 +193,32 @@ fn undeclarable(state: &UplinkState) -> Vec<String> {
         route.raw.is_empty() && !route.is_stand_in() && route.dev.as_ref().is_some_and(is_literal)
     };
     let routes = state.routes.iter().filter(|route| !is_declarable(route)).map(ToString::to_string);
+    rules.chain(routes).collect()
+}
+
+/// The rules and routes of uplinks that lack one of the others: an uplink would add it, or remove them.
+fn broken(state: &UplinkState) -> Vec<String> {
+    let leads_out = |rule: &UplinkRule| {
+        let family = rule.from.map(Family::of);
+        let is_its = |route: &UplinkRoute| (Some(route.family), route.table) == (family, rule.table);
+        rule.leads_to_uplink() && state.routes.iter().any(is_its)
+    };
+    let is_whole = |rule: &UplinkRule| {
+        let mut own = state.rules.iter().filter(|own| own.from == rule.from);
+        match rule.leads_to_uplink() {
+            true => leads_out(rule) && own.any(|own| own.table == MAIN_TABLE),
+            false => own.any(leads_out),
+        }
+    };
+    let is_used = |route: &UplinkRoute| {
+        let leads_to =
+            |rule: &UplinkRule| (rule.from.map(Family::of), rule.table) == (Some(route.family), route.table);
+        state.rules.iter().any(leads_to)
+    };
+    let rules = state.rules.iter().filter(|rule| rule.raw.is_empty() && !is_whole(rule));
+    let rules = rules.map(|rule| format!("{rule} (the other rule of its address, or the route, is missing)"));
+    let routes = state.routes.iter().filter(|route| route.raw.is_empty() && !route.is_stand_in());
+    let routes = routes.filter(|route| !is_used(route)).map(|route| format!("{route} (no rule leads to it)"));
     rules.chain(routes).collect()
 }
 

@@ -1,3 +1,5 @@
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use super::*;
 use crate::model::{AddressId, Family, Flags, Identity, Limits as Numbers, uplink_table};
 
@@ -29,7 +31,7 @@ fn no_row_hides_another() {
     assert_eq!(names, expected);
 }
 
-/// The routes of some uplinks: the index and name of the interface, and its routers.
+/// The routes of some uplinks, and the rules of one address each: the index and name of the interface, and its routers.
 fn routes(uplinks: &[(u32, &str, &[Option<&str>])]) -> UplinkState {
     let route = |(index, name, router): (u32, &str, Option<&str>)| {
         let gateway = router.map(|router| router.parse().expect("an address"));
@@ -46,7 +48,15 @@ fn routes(uplinks: &[(u32, &str, &[Option<&str>])]) -> UplinkState {
     let all = uplinks
         .iter()
         .flat_map(|(index, name, routers)| routers.iter().map(|router| route((*index, name, *router))));
-    UplinkState { rules: Vec::new(), routes: all.collect() }
+    let routes: Vec<UplinkRoute> = all.collect();
+    let rules = routes.iter().flat_map(|route| {
+        let own: IpAddr = match route.family {
+            Family::Ipv4 => Ipv4Addr::from(route.table).into(),
+            Family::Ipv6 => Ipv6Addr::from(u128::from(route.table)).into(),
+        };
+        UplinkRule::pair(own, route.table)
+    });
+    UplinkState { rules: rules.collect(), routes }
 }
 
 fn with_uplinks(uplinks: UplinkState) -> State {
@@ -88,6 +98,40 @@ endpoints: {}
     assert_eq!(text.split_once("accepted: 0\n").unwrap().1, expected);
 }
 
+/// Applied, the uplink would add what is missing, or take away what is left.
+#[test]
+fn an_uplink_that_lacks_something_is_not_declared() {
+    let whole =
+        || routes(&[(3, "eth0", &[Some("192.0.2.1"), Some("fe80::1")]), (6, "wwan0", &[Some("10.64.64.1")])]);
+    let text = |uplinks| {
+        configuration(&with_uplinks(uplinks), &DeclaredNames::default(), ShownSysctls::All).unwrap()
+    };
+    assert!(text(whole()).contains("\nuplinks:\n") && !text(whole()).contains('#'));
+    for at in 0..whole().rules.len() {
+        let mut uplinks = whole();
+        let (_, half) = (uplinks.rules.remove(at), uplinks.rules[at - at % 2].clone());
+        let text = text(uplinks);
+        assert!(
+            text.contains(&format!("\n# cannot be declared: {half} (")) && !text.contains("uplinks:"),
+            "{text}"
+        );
+    }
+    for at in 0..whole().routes.len() {
+        let mut uplinks = whole();
+        uplinks.routes.remove(at);
+        let text = text(uplinks);
+        assert_eq!(
+            (text.matches("\n# ").count(), text.contains("uplinks:")),
+            (2, false),
+            "both rules: {text}"
+        );
+    }
+    let mut uplinks = whole();
+    let without = uplinks.rules.remove(0).from;
+    uplinks.rules.retain(|rule| rule.from != without);
+    assert!(text(uplinks).ends_with("dev eth0 table 868400003 (no rule leads to it)\n"));
+}
+
 /// Applied, the configuration would take away what it does not name.
 #[test]
 fn what_cannot_be_declared_leaves_uplinks_alone() {
@@ -101,6 +145,7 @@ fn what_cannot_be_declared_leaves_uplinks_alone() {
         assert!(text.ends_with(&comment), "{text}");
     }
     let mut uplinks = routes(&[common]);
+    uplinks.rules.clear();
     uplinks.routes[0].raw = vec![1];
     let text = configuration(&with_uplinks(uplinks), &DeclaredNames::default(), ShownSysctls::All).unwrap();
     assert!(!text.contains("uplinks") && text.contains("\n# cannot be declared: route via "), "{text}");

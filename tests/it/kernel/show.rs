@@ -166,6 +166,34 @@ endpoints:
     assert!(show(&namespace, &["--all", "--format", "yaml"]).expect(0).stdout.contains("\n  enabled: 1\n"));
 }
 
+/// Of an uplink that lacks a rule or its route, nothing is declared: applied, it would add what the kernel does not have.
+#[test]
+fn an_uplink_that_is_not_whole_is_not_declared() {
+    let links = Links::new();
+    let client = &links.client;
+    let shown = || client.sh("ip rule show && ip route show table all");
+    let index: u32 = client.sh("ip -o link show c2 | cut -d: -f1").trim().parse().expect("a number");
+    let flush = format!("route flush table {}", 868_400_000 + index);
+    let commented = "\n# cannot be declared: ";
+    for (broken, left) in [
+        ("rule del from 10.1.2.1 priority 8684", "rule from 10.1.2.1 lookup 8684"),
+        ("rule del from 10.1.2.1 priority 8685", "rule from 10.1.2.1 lookup main suppress_prefixlength 0"),
+        (flush.as_str(), "rule from 10.1.2.11 lookup 8684"),
+    ] {
+        client.apply("{version: 1, uplinks: {second: {dev: c2, gateway: 10.1.2.2}}}", &[]).expect(0);
+        let whole = is_a_fixed_point(client);
+        assert!(whole.contains("\nuplinks:\n") && !whole.contains(commented), "{whole}");
+        client.ip(broken);
+        let before = shown();
+        let yaml = is_a_fixed_point(client);
+        assert!(
+            yaml.contains(&format!("{commented}{left}")) && !yaml.contains("uplinks:"),
+            "{broken}:\n{yaml}"
+        );
+        assert_eq!(shown(), before);
+    }
+}
+
 /// An endpoint of one's own whose interface is gone is not taken for one that is no longer declared.
 #[test]
 fn an_own_endpoint_of_an_interface_that_is_gone_stays() {
