@@ -34,7 +34,7 @@ pub fn run(options: &ConnectionArgs, common: &Common) -> io::Result<Exit> {
             Ok(Exit::Usage)
         }
         Ok(Some((token, operation))) => {
-            netns::in_each(&options.within.netns, &output, Severity::Error, refuse, |netns| {
+            netns::in_each(&options.within.netns, &output, Severity::Warning, refuse, |netns| {
                 perform(token, &operation, &output, netns)
             })
         }
