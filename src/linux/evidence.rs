@@ -261,9 +261,13 @@ fn destinations(evidence: &Evidence) -> Vec<(IpAddr, bool)> {
     let peers: BTreeSet<IpAddr> = begun.map(|path| path.remote.ip()).collect();
     let mut destinations = Vec::new();
     for internet in INTERNET {
-        let family = peers.iter().filter(|peer| peer.is_ipv4() == internet.is_ipv4());
-        let family: Vec<(IpAddr, bool)> = family.take(PEERS_MAX).map(|peer| (*peer, true)).collect();
-        destinations.extend(if family.is_empty() { vec![(internet, false)] } else { family });
+        let mut family = peers.iter().filter(|peer| peer.is_ipv4() == internet.is_ipv4()).peekable();
+        if family.peek().is_none() {
+            destinations.push((internet, false));
+        }
+        // Which link a link-local address is on, the kernel does not say of a subflow.
+        let is_routed = |peer: &&IpAddr| !matches!(peer, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        destinations.extend(family.filter(is_routed).take(PEERS_MAX).map(|peer| (*peer, true)));
     }
     destinations
 }
