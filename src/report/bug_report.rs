@@ -200,9 +200,23 @@ impl<'a> BugReport<'a> {
         let home = |row: &Endpoint| self.evidence.home(row).map(Device::from);
         let configuration = |state| {
             let names = yaml::named_by_interface(state, &self.names, home);
-            yaml::configuration(state, &names, ShownSysctls::All)
+            yaml::configuration(state, &names, ShownSysctls::All, &self.sources())
         };
         self.evidence.state().map(configuration).transpose()
+    }
+
+    /// The addresses that packets of uplinks leave with.
+    fn sources(&self) -> Vec<(IpAddr, NonZeroU32)> {
+        let is_source = |own: &&HostAddress| {
+            let is_link_local = match own.address {
+                IpAddr::V4(v4) => v4.is_link_local(),
+                IpAddr::V6(v6) => v6.is_unicast_link_local(),
+            };
+            let is_up = self.evidence.interface_of(own.address).is_some_and(|home| home.up);
+            is_up && !is_link_local && matches!(own.state, AddressState::Settled | AddressState::Deprecated)
+        };
+        let own = self.evidence.addresses.iter().filter(is_source);
+        own.map(|own| (own.address, own.index)).collect()
     }
 
     fn address(&self, own: &HostAddress) -> AddressJson {

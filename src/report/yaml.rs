@@ -5,6 +5,8 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
@@ -14,8 +16,8 @@ use similar::udiff::UnifiedHunkHeader;
 use crate::config::{self, DevicePattern, Gateway, NAME_MAX, Name};
 use crate::model::diagnostic::Diagnostics;
 use crate::model::{
-    self, DeclaredNames, Device, Endpoint, EndpointNames, Family, MAIN_TABLE, State, Sysctl, UplinkNames,
-    UplinkRoute, UplinkRule, UplinkState,
+    self, DeclaredNames, Device, Endpoint, EndpointNames, Family, State, Sysctl, UplinkNames, UplinkRoute,
+    UplinkRule, UplinkState, uplink_table,
 };
 
 use super::show::ShownSysctls;
@@ -73,7 +75,7 @@ struct EndpointYaml {
 
 /// The state as a configuration that, applied, changes nothing. What cannot be declared becomes a comment; if that includes
 /// endpoints, `prune: false` leaves them alone. An endpoint whose interface is gone is declared for `if7`, waits for it,
-/// and is left alone too.
+/// and is left alone too. `sources` are the addresses that packets of uplinks leave with, and their interfaces.
 ///
 /// # Errors
 /// As [`state`].
@@ -81,8 +83,9 @@ pub fn configuration(
     state: &State,
     names: &DeclaredNames,
     shown: ShownSysctls,
+    sources: &[(IpAddr, NonZeroU32)],
 ) -> Result<String, serde_yaml::Error> {
-    let broken = broken(state.uplinks());
+    let broken = broken(state.uplinks(), sources);
     declaration_of(state, names, shown, broken, |uplinks| !uplinks.is_empty())
 }
 
@@ -196,30 +199,37 @@ fn undeclarable(state: &UplinkState) -> Vec<String> {
     rules.chain(routes).collect()
 }
 
-/// The rules and routes of uplinks that lack one of the others: an uplink would add it, or remove them.
-fn broken(state: &UplinkState) -> Vec<String> {
-    let leads_out = |rule: &UplinkRule| {
-        let family = rule.from.map(Family::of);
-        let is_its = |route: &UplinkRoute| (Some(route.family), route.table) == (family, rule.table);
-        rule.leads_to_uplink() && state.routes.iter().any(is_its)
+/// What of uplinks lacks something: a rule, the route, or the address. An uplink would add it, or remove the others.
+fn broken(state: &UplinkState, sources: &[(IpAddr, NonZeroU32)]) -> Vec<String> {
+    let has_route = |family: Family, table: u32| {
+        state.routes.iter().any(|route| (route.family, route.table) == (family, table))
     };
-    let is_whole = |rule: &UplinkRule| {
-        let mut own = state.rules.iter().filter(|own| own.from == rule.from);
-        match rule.leads_to_uplink() {
-            true => leads_out(rule) && own.any(|own| own.table == MAIN_TABLE),
-            false => own.any(leads_out),
-        }
+    let is_whole = |(own, index): &&(IpAddr, NonZeroU32)| {
+        let table = uplink_table(*index);
+        let pair = UplinkRule::pair(*own, table);
+        has_route(Family::of(*own), table) && pair.iter().all(|rule| state.rules.contains(rule))
+    };
+    let whole: Vec<&(IpAddr, NonZeroU32)> = sources.iter().filter(is_whole).collect();
+    let stands_for = |rule: &UplinkRule| {
+        whole.iter().any(|(own, index)| UplinkRule::pair(*own, uplink_table(*index)).contains(rule))
     };
     let is_used = |route: &UplinkRoute| {
-        let leads_to =
-            |rule: &UplinkRule| (rule.from.map(Family::of), rule.table) == (Some(route.family), route.table);
-        state.rules.iter().any(leads_to)
+        whole
+            .iter()
+            .any(|(own, index)| (Family::of(*own), uplink_table(*index)) == (route.family, route.table))
     };
-    let rules = state.rules.iter().filter(|rule| rule.raw.is_empty() && !is_whole(rule));
-    let rules = rules.map(|rule| format!("{rule} (the other rule of its address, or the route, is missing)"));
+    let rules = state.rules.iter().filter(|rule| rule.raw.is_empty() && !stands_for(rule));
+    let rules = rules.map(|rule| format!("{rule} (its address, its route or the other rule is missing)"));
     let routes = state.routes.iter().filter(|route| route.raw.is_empty() && !route.is_stand_in());
     let routes = routes.filter(|route| !is_used(route)).map(|route| format!("{route} (no rule leads to it)"));
-    rules.chain(routes).collect()
+    // One on two interfaces leaves by one of them.
+    let is_without = |(own, index): &&(IpAddr, NonZeroU32)| {
+        has_route(Family::of(*own), uplink_table(*index))
+            && !state.rules.iter().any(|rule| rule.from == Some(*own))
+    };
+    let addresses = sources.iter().filter(is_without);
+    let addresses = addresses.map(|(own, _)| format!("address {own} (the rules of its uplink are missing)"));
+    rules.chain(routes).chain(addresses).collect()
 }
 
 /// A name for what is declared of an interface; not every name of an interface can be one.

@@ -59,6 +59,14 @@ fn routes(uplinks: &[(u32, &str, &[Option<&str>])]) -> UplinkState {
     UplinkState { rules: rules.collect(), routes }
 }
 
+/// The addresses that the rules are about, on the interfaces that they lead to.
+fn sources(uplinks: &UplinkState) -> Vec<(IpAddr, NonZeroU32)> {
+    let indexes = uplinks.routes.iter().filter_map(|route| Some(route.dev.as_ref()?.index));
+    let of = |index: NonZeroU32| uplinks.rules.iter().filter(move |rule| rule.table == uplink_table(index));
+    let all = indexes.flat_map(|index| of(index).filter_map(move |rule| Some((rule.from?, index))));
+    all.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 fn with_uplinks(uplinks: UplinkState) -> State {
     let limits = Numbers { subflows: 2, add_addr_accepted: 0 };
     State { limits, sysctls: Default::default(), endpoints: Vec::new(), uplinks: Some(uplinks) }
@@ -76,7 +84,8 @@ fn each_interface_is_an_uplink() {
     for index in [6, 7] {
         names.uplinks.tables.insert(uplink_table(index.try_into().unwrap()), "lte".to_owned());
     }
-    let text = configuration(&with_uplinks(uplinks), &names, ShownSysctls::All).unwrap();
+    let sources = sources(&uplinks);
+    let text = configuration(&with_uplinks(uplinks), &names, ShownSysctls::All, &sources).unwrap();
     let expected = "\
 uplinks:
   eth0:
@@ -103,9 +112,11 @@ endpoints: {}
 fn an_uplink_that_lacks_something_is_not_declared() {
     let whole =
         || routes(&[(3, "eth0", &[Some("192.0.2.1"), Some("fe80::1")]), (6, "wwan0", &[Some("10.64.64.1")])]);
-    let text = |uplinks| {
-        configuration(&with_uplinks(uplinks), &DeclaredNames::default(), ShownSysctls::All).unwrap()
+    let names = DeclaredNames::default();
+    let text_by = |uplinks, sources: &[(IpAddr, NonZeroU32)]| {
+        configuration(&with_uplinks(uplinks), &names, ShownSysctls::All, sources).unwrap()
     };
+    let text = |uplinks| text_by(uplinks, &sources(&whole()));
     assert!(text(whole()).contains("\nuplinks:\n") && !text(whole()).contains('#'));
     for at in 0..whole().rules.len() {
         let mut uplinks = whole();
@@ -129,7 +140,11 @@ fn an_uplink_that_lacks_something_is_not_declared() {
     let mut uplinks = whole();
     let without = uplinks.rules.remove(0).from;
     uplinks.rules.retain(|rule| rule.from != without);
-    assert!(text(uplinks).ends_with("dev eth0 table 868400003 (no rule leads to it)\n"));
+    let left = text(uplinks);
+    assert!(left.contains("dev eth0 table 868400003 (no rule leads to it)\n"), "{left}");
+    assert!(left.contains(&format!("declared: address {} (the rules", without.unwrap())), "{left}");
+    let gone = text_by(whole(), &sources(&whole())[1..]);
+    assert_eq!((gone.matches("(its address, ").count(), gone.contains("uplinks:")), (2, false), "{gone}");
 }
 
 /// Applied, the configuration would take away what it does not name.
@@ -138,8 +153,13 @@ fn what_cannot_be_declared_leaves_uplinks_alone() {
     let common: (u32, &str, &[Option<&str>]) = (3, "eth0", &[Some("192.0.2.1")]);
     for odd in ["wan[1", "!wan", "wan*"] {
         let uplinks = routes(&[common, (5, odd, &[None])]);
-        let text =
-            configuration(&with_uplinks(uplinks), &DeclaredNames::default(), ShownSysctls::All).unwrap();
+        let text = configuration(
+            &with_uplinks(uplinks.clone()),
+            &DeclaredNames::default(),
+            ShownSysctls::All,
+            &sources(&uplinks),
+        )
+        .unwrap();
         assert!(!text.contains("uplinks"), "{text}");
         let comment = format!("# cannot be declared: route default dev {odd} table 868400005\n");
         assert!(text.ends_with(&comment), "{text}");
@@ -147,6 +167,7 @@ fn what_cannot_be_declared_leaves_uplinks_alone() {
     let mut uplinks = routes(&[common]);
     uplinks.rules.clear();
     uplinks.routes[0].raw = vec![1];
-    let text = configuration(&with_uplinks(uplinks), &DeclaredNames::default(), ShownSysctls::All).unwrap();
+    let text =
+        configuration(&with_uplinks(uplinks), &DeclaredNames::default(), ShownSysctls::All, &[]).unwrap();
     assert!(!text.contains("uplinks") && text.contains("\n# cannot be declared: route via "), "{text}");
 }

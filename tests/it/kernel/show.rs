@@ -166,30 +166,35 @@ endpoints:
     assert!(show(&namespace, &["--all", "--format", "yaml"]).expect(0).stdout.contains("\n  enabled: 1\n"));
 }
 
-/// Of an uplink that lacks a rule or its route, nothing is declared: applied, it would add what the kernel does not have.
+/// Of an uplink that lacks a rule, its route or an address, nothing is declared: applied, it would add what the kernel does
+/// not have, or remove what it has.
 #[test]
 fn an_uplink_that_is_not_whole_is_not_declared() {
     let links = Links::new();
     let client = &links.client;
-    let shown = || client.sh("ip rule show && ip route show table all");
+    let shown = || client.sh("ip rule show && ip -4 route show table all");
     let index: u32 = client.sh("ip -o link show c2 | cut -d: -f1").trim().parse().expect("a number");
     let flush = format!("route flush table {}", 868_400_000 + index);
     let commented = "\n# cannot be declared: ";
     for (broken, left) in [
         ("rule del from 10.1.2.1 priority 8684", "rule from 10.1.2.1 lookup 8684"),
         ("rule del from 10.1.2.1 priority 8685", "rule from 10.1.2.1 lookup main suppress_prefixlength 0"),
-        (flush.as_str(), "rule from 10.1.2.11 lookup 8684"),
+        (
+            "rule del from 10.1.2.1 priority 8684\nrule del from 10.1.2.1 priority 8685",
+            "address 10.1.2.1 (the rules",
+        ),
+        (&*flush, "rule from 10.1.2.11 lookup 8684"),
+        ("address del 10.1.2.11/24 dev c2", "rule from 10.1.2.11 lookup 8684"),
+        ("address add 10.1.2.21/24 dev c2", "address 10.1.2.21 (the rules"),
     ] {
         client.apply("{version: 1, uplinks: {second: {dev: c2, gateway: 10.1.2.2}}}", &[]).expect(0);
         let whole = is_a_fixed_point(client);
         assert!(whole.contains("\nuplinks:\n") && !whole.contains(commented), "{whole}");
-        client.ip(broken);
+        client.ip_batch(&format!("{broken}\n"));
         let before = shown();
         let yaml = is_a_fixed_point(client);
-        assert!(
-            yaml.contains(&format!("{commented}{left}")) && !yaml.contains("uplinks:"),
-            "{broken}:\n{yaml}"
-        );
+        let has_left = yaml.contains(&format!("{commented}{left}"));
+        assert!(has_left && !yaml.contains("uplinks:"), "{broken}:\n{yaml}");
         assert_eq!(shown(), before);
     }
 }
