@@ -92,9 +92,19 @@ impl<'a> BugReport<'a> {
     ) -> BugReport<'a> {
         let names = DeclaredNames { endpoints: evidence.names.clone(), ..DeclaredNames::default() };
         let interface = Box::new(|index| evidence.name(index));
+        // A limit of 0 looks the same. What else such a connection holds, the evidence does not tell.
+        let has_limit = evidence.state().is_some_and(|state| state.limits.subflows > 0);
+        let is_userspace = |token: &u32| has_limit && evidence.without_limit.contains(token);
+        let manager = |connection: &Connection| {
+            if is_userspace(&connection.token) {
+                ConnectionManager::Userspace { addresses: Vec::new() }
+            } else {
+                ConnectionManager::Unknown
+            }
+        };
         let managed = |connection: &Connection| ManagedConnection {
             connection: connection.clone(),
-            manager: ConnectionManager::Unknown,
+            manager: manager(connection),
         };
         let connections = evidence.connections.iter().map(managed).collect();
         BugReport { findings, sources, evidence, routing, names, connections, interface, history }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::kernel::connection::Scenario;
 use crate::kernel::links::Links;
 use crate::support::{program_path, run};
 
@@ -45,6 +46,22 @@ fn it_has_what_a_bug_report_needs() {
     let mut dry = client.command(program_path());
     dry.args(["--dry-run", "-"]);
     assert_eq!(run(dry, document["configuration"].as_str().expect("YAML")).expect(0).stdout, "no changes\n");
+}
+
+/// As in `show --connections`: no endpoint made a subflow of a connection under the userspace path manager.
+#[test]
+fn its_connections_have_only_endpoints_that_made_their_subflows() {
+    let scenario = Scenario::new();
+    let client = &scenario.links.client;
+    client.ip("mptcp endpoint add 10.1.2.1 id 77 subflow dev c2");
+    scenario.perform("create 10.1.2.1%c2 to 10.9.9.9:5000 id 5").expect(0);
+    scenario.links.wait_for_paths(&["10.1.1.1", "10.1.2.1"]);
+    let ran = doctor(client, "", &["--report", "--format", "json"]);
+    let document: Value = serde_json::from_str(&ran.stdout).expect("one document");
+    let connection = &document["state"]["connections"][0];
+    assert_eq!(connection["path-manager"], "userspace", "{connection:#}");
+    assert_eq!(connection["subflows"][1]["local-id"], 5, "{connection:#}");
+    assert_eq!(connection["subflows"][1]["endpoint-id"], Value::Null, "{connection:#}");
 }
 
 /// What `ip rule` and `ip route` write of rules and default routes, all of it, is in the report: what a rule asks for, and
