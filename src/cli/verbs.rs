@@ -68,7 +68,8 @@ pub struct Doctor {
     /// Open a test connection, watch its subflows
     ///
     /// The doctor watches it for a few seconds and reports for each endpoint whether its subflow came up, or where it
-    /// stopped. If the peer sends nothing for a second, an empty line is sent. `getent` looks up host names.
+    /// stopped. If the peer sends nothing for a second, an empty line is sent. `getent` looks up host names. A link-local
+    /// address needs its interface, as in `[fe80::1%eth0]:443`.
     #[arg(long, value_name = "HOST:PORT", value_hint = ValueHint::Other)]
     pub probe: Option<ProbeTarget>,
     /// Print everything that a bug report needs

@@ -34,7 +34,7 @@ pub fn run(options: &ConnectionArgs, common: &Common) -> io::Result<Exit> {
             Ok(Exit::Usage)
         }
         Ok(Some((token, operation))) => {
-            netns::in_each(&options.within.netns, &output, Severity::Error, refuse, |netns| {
+            netns::in_each(&options.within.netns, &output, Severity::Warning, refuse, |netns| {
                 perform(token, &operation, &output, netns)
             })
         }
@@ -114,6 +114,10 @@ fn carry_out(token: Token, operation: &Operation) -> Result<Done, Failure> {
     if let Some(failure) = connection::cannot_begin(operation, token, manager.as_ref()) {
         return Err(failure);
     }
+    let connections = system.live_connections()?;
+    if let Some(failure) = connection::fell_back(operation, token, &connections) {
+        return Err(failure);
+    }
     let dev = match operation.dev() {
         None => None,
         Some(name) => {
@@ -130,7 +134,7 @@ fn carry_out(token: Token, operation: &Operation) -> Result<Done, Failure> {
         operations.perform(token, operation, dev)?.map_err(explained)?;
         return Ok(Done { local: None, warnings: warnings(operation)? });
     }
-    if let Some(twin) = connection::twin(operation, token, &system.live_connections()?) {
+    if let Some(twin) = connection::twin(operation, token, &connections) {
         return Err(connection::subflow_exists(operation, token, twin));
     }
     let mut events = EventSocket::open()?;

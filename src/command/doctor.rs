@@ -10,7 +10,7 @@ use crate::doctor::{self, Configuration, Declared, FindingSeverity, ProbeTarget,
 use crate::linux::lookup::lookup;
 use crate::linux::{LinuxPathManager, evidence, probe};
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
-use crate::model::{EndpointNames, Exit, Probe, ProbeOutcome, code};
+use crate::model::{EndpointNames, Exit, Probe, ProbeOutcome, RoutingWords, code};
 use crate::reconcile::{self, Failure, Mode};
 use crate::report::bug_report::BugReport;
 use crate::report::doctor::{DoctorJson, text};
@@ -59,15 +59,13 @@ fn examine(
     let (table, names, configuration) = observe(loaded, command);
     // The test connection stays open while the rest is read.
     let (probe, _connection) = options.probe.as_ref().map(|target| connect(target, &table)).unzip();
-    let mut evidence = evidence::examine(netns, table, names, configuration, probe);
+    let evidence = evidence::examine(netns, table, names, configuration, probe);
     let findings = doctor::examine(&evidence);
     let sources = loaded.map_or(&[][..], |loaded| &loaded.sources);
-    if options.report {
-        evidence::complete(&mut evidence);
-    }
+    let routing = if options.report { evidence::routing(&evidence) } else { RoutingWords::default() };
     let history = RunDir::of_this_namespace().ok().filter(|_| options.report);
     let history = history.and_then(|rundir| rundir.history().ok()).unwrap_or_default();
-    let report = BugReport::new(&findings, sources, &evidence, &history);
+    let report = BugReport::new(&findings, sources, &evidence, &routing, &history);
     match output.format {
         OutputFormat::Json if options.report => {
             output.print_json(&report.json().map_err(io::Error::other)?)?

@@ -44,7 +44,7 @@ pub fn run(options: &Renew, common: &Common) -> io::Result<Exit> {
         output.report(&context, result, !options.dry_run, false)
     };
     let fail = |netns: Option<&str>, failure| report(netns, &Err(failure));
-    netns::in_each(&options.within.netns, &output, Severity::Error, fail, |netns| {
+    netns::in_each(&options.within.netns, &output, Severity::Warning, fail, |netns| {
         signals.let_go();
         if signals.came() {
             return fail(netns, Failure::not_begun(&[]));

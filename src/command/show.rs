@@ -41,6 +41,8 @@ struct Observed {
     names: DeclaredNames,
     /// The interfaces that addresses are on, for YAML.
     homes: BTreeMap<IpAddr, Device>,
+    /// The addresses that packets of uplinks leave with, for YAML.
+    sources: Vec<(IpAddr, NonZeroU32)>,
     connections: Option<Vec<ManagedConnection>>,
 }
 
@@ -56,22 +58,25 @@ fn observe(
         state.endpoints.retain(|row| row.id.is_some_and(|own| own.get() == id));
     }
     let connections = if options.connections { Some(system.managed_connections()?) } else { None };
-    let homes = if format == Format::Yaml { homes(system)? } else { BTreeMap::new() };
-    Ok(Observed { state, names, homes, connections })
+    let (homes, sources) = if format == Format::Yaml { places(system)? } else { Default::default() };
+    Ok(Observed { state, names, homes, sources, connections })
 }
 
-fn homes(system: &mut LinuxPathManager) -> Result<BTreeMap<IpAddr, Device>, Error> {
+type Places = (BTreeMap<IpAddr, Device>, Vec<(IpAddr, NonZeroU32)>);
+
+fn places(system: &mut LinuxPathManager) -> Result<Places, Error> {
     let devices: BTreeMap<NonZeroU32, Device> =
         system.interfaces()?.iter().map(|interface| (interface.index, Device::from(interface))).collect();
-    let sources = system.source_addresses()?.iter();
-    Ok(sources.filter_map(|(address, index)| Some((*address, devices.get(index)?.clone()))).collect())
+    let sources = system.source_addresses()?.to_vec();
+    let home = |(address, index): &(IpAddr, NonZeroU32)| Some((*address, devices.get(index)?.clone()));
+    Ok((sources.iter().filter_map(home).collect(), sources))
 }
 
 fn show(
     options: &Show,
     (format, output): (Format, &Output),
     netns: Option<&str>,
-    Observed { state, names, homes, connections }: &Observed,
+    Observed { state, names, homes, sources, connections }: &Observed,
     system: LinuxPathManager,
 ) -> io::Result<Exit> {
     if let Some(id) = options.id.filter(|_| state.endpoints.is_empty()) {
@@ -96,7 +101,7 @@ fn show(
             let start = netns.map_or(String::new(), |name| format!("--- # netns {}\n", escaped(name)));
             let names =
                 yaml::named_by_interface(state, names, |row| homes.get(&row.identity.address).cloned());
-            let text = yaml::configuration(state, &names, sysctls).map_err(io::Error::other)?;
+            let text = yaml::configuration(state, &names, sysctls, sources).map_err(io::Error::other)?;
             output.print(&(start + &text))?;
         }
         Format::Text if options.id.is_some() => {

@@ -7,7 +7,9 @@ mod refusal;
 mod tests;
 
 pub use grammar::{FORMS, Misuse, parse};
-pub use refusal::{announced_port, cannot_begin, explain, joined, no_interface, no_listener, subflow_exists};
+pub use refusal::{
+    announced_port, cannot_begin, explain, fell_back, joined, no_interface, no_listener, subflow_exists,
+};
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroU16;
 
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{ConnectionManager, Endpoint, Family, Identity, Operation, Subflow, Token, code, escaped};
+use crate::model::{
+    Connection, ConnectionManager, Endpoint, Family, Identity, Operation, Subflow, Token, code, escaped,
+};
 use crate::reconcile::{Failure, FailureKind};
 use crate::system::{Errno, Refusal};
 
@@ -43,6 +45,21 @@ pub fn cannot_begin(
         Some(ConnectionManager::OnlyKernel) => Some(lacks_operations(operation, token)),
         Some(ConnectionManager::Userspace { .. } | ConnectionManager::Unknown) => None,
     }
+}
+
+/// Why an operation is of no use on a connection that fell back to plain TCP; none where it is. The kernel accepts it there
+/// too, and the peer never hears of it. What it holds can be removed, and its one path be closed.
+pub fn fell_back(operation: &Operation, token: Token, connections: &[Connection]) -> Option<Failure> {
+    match operation {
+        Operation::Remove { .. } | Operation::Destroy { .. } => return None,
+        Operation::Announce { .. } | Operation::Create { .. } | Operation::SetPriority { .. } => {}
+    }
+    let is_it = |connection: &&Connection| connection.token == token.0 && connection.is_plain();
+    connections.iter().find(is_it)?;
+    let meaning = "it went on as plain TCP, which has one path and tells the peer nothing of others";
+    let diagnostic = Diagnostic::error(code::FELL_BACK, cannot(operation, token, meaning));
+    let help = "it stays so: only a new connection can speak MPTCP, and `mptcp-apply doctor` says what is in its way";
+    Some(Failure::new(FailureKind::Refused, vec![diagnostic.help(help)]))
 }
 
 /// The connection has that subflow, and the kernel would open a second one between the same addresses.

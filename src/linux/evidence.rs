@@ -12,7 +12,8 @@ use crate::linux::rtnl::Rtnl;
 use crate::linux::{LinuxPathManager, blackhole, mptcp_diag, probe_socket, processes, sock_diag};
 use crate::model::shell_word;
 use crate::model::{
-    Connection, Endpoint, EndpointNames, Flags, HostAddress, Interface, Probe, Routing, canonical,
+    Connection, Endpoint, EndpointNames, Flags, HostAddress, Interface, Probe, Routing, RoutingWords,
+    canonical,
 };
 use crate::reconcile::{LiveData, stalled};
 use crate::system::{Errno, Error};
@@ -115,10 +116,10 @@ pub fn examine(
     evidence
 }
 
-/// Reads what no finding needs: the rules and the default routes of a host whose packets leave where they should.
-pub fn complete(evidence: &mut Evidence) {
-    let routing = Routes::open().and_then(|mut routes| routes.routing());
-    evidence.routing = unless_refused("routing tables", routing).unwrap_or_default();
+/// The rules and the default routes of this host, for people. Findings need less of them, and only some.
+pub fn routing(evidence: &Evidence) -> RoutingWords {
+    let words = Routes::open().and_then(|mut routes| routes.in_words(|index| evidence.name(index)));
+    unless_refused("routing tables", words).unwrap_or_default()
 }
 
 /// Quotes the names of interfaces for a shell, since remedies print them.
@@ -269,9 +270,13 @@ fn destinations(evidence: &Evidence) -> Vec<(IpAddr, bool)> {
     let peers: BTreeSet<IpAddr> = begun.map(|path| path.remote.ip()).collect();
     let mut destinations = Vec::new();
     for internet in INTERNET {
-        let family = peers.iter().filter(|peer| peer.is_ipv4() == internet.is_ipv4());
-        let family: Vec<(IpAddr, bool)> = family.take(PEERS_MAX).map(|peer| (*peer, true)).collect();
-        destinations.extend(if family.is_empty() { vec![(internet, false)] } else { family });
+        let mut family = peers.iter().filter(|peer| peer.is_ipv4() == internet.is_ipv4()).peekable();
+        if family.peek().is_none() {
+            destinations.push((internet, false));
+        }
+        // Which link a link-local address is on, the kernel does not say of a subflow.
+        let is_routed = |peer: &&IpAddr| !matches!(peer, IpAddr::V6(v6) if v6.is_unicast_link_local());
+        destinations.extend(family.filter(is_routed).take(PEERS_MAX).map(|peer| (*peer, true)));
     }
     destinations
 }

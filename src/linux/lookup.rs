@@ -4,18 +4,24 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::process::{Command, Stdio};
 
 use crate::doctor::ProbeTarget;
+use crate::linux::rtnl::Rtnl;
+use crate::model::escaped;
 
 /// The addresses of a target, in the order in which they are to be tried.
 ///
 /// # Errors
 /// In words, when there are none.
 pub fn lookup(target: &ProbeTarget) -> Result<Vec<SocketAddr>, String> {
-    if let Ok(address) = target.host.parse::<IpAddr>() {
-        return Ok(vec![(address, target.port).into()]);
+    match target.host.parse() {
+        Ok(IpAddr::V6(v6)) if v6.is_unicast_link_local() => {
+            return Ok(vec![SocketAddrV6::new(v6, target.port, 0, scope(target)?).into()]);
+        }
+        Ok(address) => return Ok(vec![(address, target.port).into()]),
+        Err(_) => {}
     }
     let getent =
         Command::new("getent").args(["ahosts", &target.host]).stderr(Stdio::null()).output().map_err(
@@ -37,4 +43,15 @@ pub fn lookup(target: &ProbeTarget) -> Result<Vec<SocketAddr>, String> {
         return Err(format!("`getent ahosts {}` knows no address", target.host));
     }
     Ok(addresses)
+}
+
+/// The index of the interface of a link-local address, in this thread's network namespace.
+fn scope(target: &ProbeTarget) -> Result<u32, String> {
+    let ProbeTarget { host, zone, port } = target;
+    let zone = zone
+        .as_deref()
+        .ok_or_else(|| format!("a link-local address needs its interface, as in `[{host}%eth0]:{port}`"))?;
+    let index = Rtnl::open().and_then(|mut rtnl| rtnl.index(zone)).map_err(|error| error.to_string())?;
+    let index = index.map(u32::from).or_else(|| zone.parse().ok().filter(|index| *index != 0));
+    index.ok_or_else(|| format!("there is no interface {}; `ip link` lists them", escaped(zone)))
 }

@@ -12,6 +12,7 @@ pub mod event_listeners;
 pub mod evidence;
 mod family;
 mod interfaces;
+mod iproute;
 pub mod locks;
 pub mod lookup;
 mod mptcp_diag;

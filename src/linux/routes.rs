@@ -12,10 +12,11 @@ use std::num::NonZeroU32;
 use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 use neli::consts::socket::NlFamily;
 
+use crate::linux::iproute;
 use crate::linux::neighbours::{Neighbour, nud};
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::rtmsg::{self, HEADER, Hop, Nexthop, ONLINK, Route, nha, rta};
-use crate::model::{DefaultRoute, Family, MAIN_TABLE, Routing, UPLINK_PROTOCOL, UplinkRoute};
+use crate::model::{DefaultRoute, Family, MAIN_TABLE, Routing, RoutingWords, UPLINK_PROTOCOL, UplinkRoute};
 use crate::system::{Errno, Error, MainDefault, Refusal};
 
 /// `AF_UNSPEC`, which stands for all families
@@ -169,9 +170,25 @@ impl Routes {
         // The table of a rule is in use even when it is empty.
         let rules = self.rules(rtmsg::rule)?;
         routing.is_selective = rules.iter().any(|found| found.is_selective);
-        routing.rules = rules.into_iter().map(|found| found.rule).collect();
-        routing.tables.extend(routing.rules.iter().map(|rule| rule.table));
+        routing.tables.extend(rules.iter().map(|found| found.rule.table));
         Ok(routing)
+    }
+
+    /// All rules, and the default routes of all tables, in words. `name` gives those of interfaces.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn in_words(&mut self, name: impl Fn(NonZeroU32) -> String) -> Result<RoutingWords, Error> {
+        let default = |reply: &[u8]| {
+            let route = rtmsg::route(reply).filter(|route| route.prefix_length == 0)?;
+            Some((reply.to_vec(), route))
+        };
+        let mut words = RoutingWords { rules: self.rules(iproute::rule)?, ..RoutingWords::default() };
+        for (reply, route) in self.routes(list(ALL_FAMILIES, ALL_PROTOCOLS), default)? {
+            let hops = self.hops(&route)?;
+            words.default_routes.extend(iproute::default_route(&reply, &route, &hops, &name));
+        }
+        Ok(words)
     }
 
     /// The default routes of the main table out of an interface that this program did not make. Of several with one metric,

@@ -39,19 +39,30 @@ pub mod rta {
 
 /// `FRA_*`
 pub mod fra {
+    pub const DST: u16 = 1;
     pub const SRC: u16 = 2;
+    pub const IIFNAME: u16 = 3;
+    pub const GOTO: u16 = 4;
     pub const PRIORITY: u16 = 6;
-    pub const MARK: u16 = 10;
-    pub const TUNNEL: u16 = 12;
+    pub const FWMARK: u16 = 10;
+    pub const FLOW: u16 = 11;
+    pub const TUN_ID: u16 = 12;
     pub const SUPPRESS_IFGROUP: u16 = 13;
     pub const SUPPRESS_PREFIXLEN: u16 = 14;
     pub const TABLE: u16 = 15;
-    pub const USERS: u16 = 20;
+    pub const FWMASK: u16 = 16;
+    pub const OIFNAME: u16 = 17;
+    pub const PAD: u16 = 18;
+    pub const L3MDEV: u16 = 19;
+    pub const UID_RANGE: u16 = 20;
     pub const PROTOCOL: u16 = 21;
-    pub const IP_PROTOCOL: u16 = 22;
-    pub const PORTS: u16 = 23;
-    pub const PEER_PORTS: u16 = 24;
+    pub const IP_PROTO: u16 = 22;
+    pub const SPORT_RANGE: u16 = 23;
+    pub const DPORT_RANGE: u16 = 24;
     pub const DSCP: u16 = 25;
+    pub const SPORT_MASK: u16 = 28;
+    pub const DPORT_MASK: u16 = 29;
+    pub const DSCP_MASK: u16 = 30;
 }
 
 /// `NHA_*`
@@ -309,15 +320,13 @@ pub fn rule(reply: &[u8]) -> Option<Rule> {
                 rule.rule.suppress_prefixlength = number(value).filter(|length| *length != NOTHING);
             }
             fra::PROTOCOL => rule.protocol = value.first().copied().unwrap_or_default(),
-            fra::MARK
-            | fra::TUNNEL
-            | fra::USERS
-            | fra::IP_PROTOCOL
-            | fra::PORTS
-            | fra::PEER_PORTS
-            | fra::DSCP => {
-                rule.is_selective = true;
-            }
+            fra::FWMARK
+            | fra::TUN_ID
+            | fra::UID_RANGE
+            | fra::IP_PROTO
+            | fra::SPORT_RANGE
+            | fra::DPORT_RANGE
+            | fra::DSCP => rule.is_selective = true,
             _ => {}
         }
     }

@@ -216,6 +216,8 @@ codes! {
     NO_CONNECTION = "no-connection": Error;
     /// A connection is under the in-kernel path manager, which takes no operations on single connections.
     KERNEL_PATH_MANAGER = "kernel-path-manager": Error;
+    /// A connection went on as plain TCP, which carries no addresses, priorities and further subflows.
+    FELL_BACK = "fell-back": Error;
     /// The subflow to be created exists already.
     SUBFLOW_EXISTS = "subflow-exists": Error;
     /// The peer has not answered the request for a subflow yet.

@@ -7,8 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use super::UplinkRule;
-
 /// A network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
@@ -99,11 +97,18 @@ pub struct Routing {
     pub partial: BTreeSet<(bool, NonZeroU32)>,
     /// The numbers of all tables that have a route, or that a rule names.
     pub tables: BTreeSet<u32>,
-    /// All rules, as far as those of uplinks can have the same.
-    pub rules: Vec<UplinkRule>,
     /// Whether some rule applies to packets by more than their addresses and interfaces, so that a subflow may take another
     /// route than a look-up finds.
     pub is_selective: bool,
+}
+
+/// All rules and default routes, one text each, nearly as `ip` writes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoutingWords {
+    /// By family, then in the order in which packets meet them.
+    pub rules: Vec<String>,
+    /// Of all tables, those that lead nowhere too.
+    pub default_routes: Vec<String>,
 }
 
 /// A socket that listens for TCP connections.

@@ -39,7 +39,8 @@ pub use flags::Flags;
 pub use health::{CheckOutcome, UplinkHealth, UplinkStatus};
 pub use history::{Beginning, PastState, RunKind};
 pub use host::{
-    AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing, UnconfirmedRequest,
+    AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing, RoutingWords,
+    UnconfirmedRequest,
 };
 pub use keeper::{Keeper, KeeperRole, WatchCounters};
 pub use limits::Limits;

@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::VERSION;
 use crate::doctor::{Configuration, Evidence, Finding};
 use crate::model::{
-    AddressState, Connection, ConnectionManager, DeclaredNames, DefaultRoute, Device, Endpoint, HostAddress,
-    Interface, Listener, ManagedConnection, PastState, escaped_lines,
+    AddressState, Connection, ConnectionManager, DeclaredNames, Device, Endpoint, HostAddress, Interface,
+    Listener, ManagedConnection, PastState, RoutingWords, escaped_lines,
 };
 use crate::source::SourceFile;
 
@@ -23,6 +23,7 @@ pub struct BugReport<'a> {
     findings: &'a [Finding],
     sources: &'a [SourceFile],
     evidence: &'a Evidence,
+    routing: &'a RoutingWords,
     names: DeclaredNames,
     /// The name of an interface.
     interface: Box<dyn Fn(NonZeroU32) -> String + 'a>,
@@ -44,8 +45,8 @@ pub struct BugReportJson<'a> {
     counters: Vec<CounterJson<'a>>,
     links: Vec<LinkJson<'a>>,
     addresses: Vec<AddressJson>,
-    default_routes: Vec<String>,
-    rules: Vec<String>,
+    default_routes: &'a [String],
+    rules: &'a [String],
     listeners: Vec<ListenerJson<'a>>,
     managers: &'a [String],
     last_passes: Vec<PastRunJson<'a>>,
@@ -86,16 +87,27 @@ impl<'a> BugReport<'a> {
         findings: &'a [Finding],
         sources: &'a [SourceFile],
         evidence: &'a Evidence,
+        routing: &'a RoutingWords,
         history: &'a [PastState],
     ) -> BugReport<'a> {
         let names = DeclaredNames { endpoints: evidence.names.clone(), ..DeclaredNames::default() };
         let interface = Box::new(|index| evidence.name(index));
+        // A limit of 0 looks the same. What else such a connection holds, the evidence does not tell.
+        let has_limit = evidence.state().is_some_and(|state| state.limits.subflows > 0);
+        let is_userspace = |token: &u32| has_limit && evidence.without_limit.contains(token);
+        let manager = |connection: &Connection| {
+            if is_userspace(&connection.token) {
+                ConnectionManager::Userspace { addresses: Vec::new() }
+            } else {
+                ConnectionManager::Unknown
+            }
+        };
         let managed = |connection: &Connection| ManagedConnection {
             connection: connection.clone(),
-            manager: ConnectionManager::Unknown,
+            manager: manager(connection),
         };
         let connections = evidence.connections.iter().map(managed).collect();
-        BugReport { findings, sources, evidence, names, connections, interface, history }
+        BugReport { findings, sources, evidence, routing, names, connections, interface, history }
     }
 
     /// The document for programs.
@@ -115,8 +127,8 @@ impl<'a> BugReport<'a> {
             counters: counters.map(|(name, value)| CounterJson { name, value: value.to_string() }).collect(),
             links: evidence.interfaces.iter().map(LinkJson::from).collect(),
             addresses: evidence.addresses.iter().map(|own| self.address(own)).collect(),
-            default_routes: evidence.routing.defaults.iter().map(|route| self.route(route)).collect(),
-            rules: evidence.routing.rules.iter().map(ToString::to_string).collect(),
+            default_routes: &self.routing.default_routes,
+            rules: &self.routing.rules,
             listeners: evidence.listeners.iter().map(|listener| self.listener(listener)).collect(),
             managers: &evidence.managers,
             last_passes: history::runs(self.history),
@@ -198,9 +210,23 @@ impl<'a> BugReport<'a> {
         let home = |row: &Endpoint| self.evidence.home(row).map(Device::from);
         let configuration = |state| {
             let names = yaml::named_by_interface(state, &self.names, home);
-            yaml::configuration(state, &names, ShownSysctls::All)
+            yaml::configuration(state, &names, ShownSysctls::All, &self.sources())
         };
         self.evidence.state().map(configuration).transpose()
+    }
+
+    /// The addresses that packets of uplinks leave with.
+    fn sources(&self) -> Vec<(IpAddr, NonZeroU32)> {
+        let is_source = |own: &&HostAddress| {
+            let is_link_local = match own.address {
+                IpAddr::V4(v4) => v4.is_link_local(),
+                IpAddr::V6(v6) => v6.is_unicast_link_local(),
+            };
+            let is_up = self.evidence.interface_of(own.address).is_some_and(|home| home.up);
+            is_up && !is_link_local && matches!(own.state, AddressState::Settled | AddressState::Deprecated)
+        };
+        let own = self.evidence.addresses.iter().filter(is_source);
+        own.map(|own| (own.address, own.index)).collect()
     }
 
     fn address(&self, own: &HostAddress) -> AddressJson {
@@ -211,15 +237,6 @@ impl<'a> BugReport<'a> {
             AddressState::Deprecated => "deprecated",
         };
         AddressJson { address: own.address, dev: self.evidence.name(own.index), state }
-    }
-
-    /// As `ip route` writes it.
-    fn route(&self, route: &DefaultRoute) -> String {
-        let family = if route.ipv4 { "-4" } else { "-6" };
-        let via = route.gateway.map_or(String::new(), |gateway| format!(" via {gateway}"));
-        let dev =
-            route.interface.map_or(String::new(), |index| format!(" dev {}", self.evidence.name(index)));
-        format!("{family} default{via}{dev} table {}", route.table)
     }
 
     fn listener(&self, listener: &Listener) -> ListenerJson<'_> {

@@ -11,8 +11,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::model::{
-    Connection, DeclaredNames, Endpoint, Identity, ManagedConnection, State, Subflow, Sysctl, SysctlValue,
-    UplinkNames, UplinkState,
+    ConnectionManager, DeclaredNames, Endpoint, Identity, ManagedConnection, State, Subflow, Sysctl,
+    SysctlValue, UplinkNames, UplinkState,
 };
 
 use super::json_v1::{EndpointJson, StateJson, VERSION};
@@ -95,6 +95,20 @@ pub fn endpoint_of<'a>(subflow: &Subflow, state: &'a State) -> Option<&'a Endpoi
         .find_map(|identity| state.endpoint(identity))
 }
 
+/// The same, unless the connection is under the userspace path manager: that opens subflows without endpoints.
+fn endpoint_used<'a>(
+    subflow: &Subflow,
+    manager: &ConnectionManager,
+    state: &'a State,
+) -> Option<&'a Endpoint> {
+    match manager {
+        ConnectionManager::Userspace { .. } => None,
+        ConnectionManager::Kernel | ConnectionManager::OnlyKernel | ConnectionManager::Unknown => {
+            endpoint_of(subflow, state)
+        }
+    }
+}
+
 impl<'a> ShowJson<'a> {
     /// The document of this view.
     pub fn new(view: &ShowView<'a>) -> ShowJson<'a> {
@@ -117,7 +131,11 @@ fn connections_json<'a>(all: &'a [ManagedConnection], view: &ShowView<'a>) -> Ve
         token: connection.token_word(),
         path_manager: manager.word(),
         fallback: connection.is_plain(),
-        subflows: connection.subflows.iter().map(|subflow| SubflowJson::new(subflow, view)).collect(),
+        subflows: connection
+            .subflows
+            .iter()
+            .map(|subflow| SubflowJson::new(subflow, manager, view))
+            .collect(),
         addresses: manager
             .addresses()
             .iter()
@@ -128,8 +146,8 @@ fn connections_json<'a>(all: &'a [ManagedConnection], view: &ShowView<'a>) -> Ve
 }
 
 impl<'a> SubflowJson<'a> {
-    fn new(subflow: &'a Subflow, view: &ShowView<'a>) -> SubflowJson<'a> {
-        let row = endpoint_of(subflow, view.state);
+    fn new(subflow: &'a Subflow, manager: &ConnectionManager, view: &ShowView<'a>) -> SubflowJson<'a> {
+        let row = endpoint_used(subflow, manager, view.state);
         SubflowJson {
             local: subflow.local,
             remote: subflow.remote,
@@ -199,10 +217,10 @@ pub fn text(view: &ShowView<'_>, sysctls: ShownSysctls, style: Style, screen: Op
 pub fn connections(view: &ShowView<'_>, style: Style, screen: Option<usize>) -> String {
     let mut text = String::new();
     let connections = view.connections.unwrap_or_default();
-    let rows_of =
-        |connection: &Connection| connection.subflows.iter().map(|subflow| cells(subflow, view)).collect();
-    let tables: Vec<Vec<Vec<Cell>>> =
-        connections.iter().map(|managed| rows_of(&managed.connection)).collect();
+    let rows_of = |ManagedConnection { connection, manager }: &ManagedConnection| {
+        connection.subflows.iter().map(|subflow| cells(subflow, manager, view)).collect()
+    };
+    let tables: Vec<Vec<Vec<Cell>>> = connections.iter().map(rows_of).collect();
     let layout = TableLayout::of(&tables.iter().flatten().collect::<Vec<_>>(), INDENT, style, screen);
     for (ManagedConnection { connection, manager }, rows) in connections.iter().zip(&tables) {
         let manager_word = manager.word().map_or(String::new(), |word| format!(" path manager {word}"));
@@ -229,8 +247,12 @@ fn uplinks(text: &mut String, state: &UplinkState, names: &UplinkNames, style: S
 }
 
 /// One subflow: state, ends, ids, round-trip time, bytes sent and received, the endpoint, and what is unusual.
-fn cells(subflow: &Subflow, ShowView { state, names, interface, .. }: &ShowView<'_>) -> Vec<Cell> {
-    let row = endpoint_of(subflow, state);
+fn cells(
+    subflow: &Subflow,
+    manager: &ConnectionManager,
+    ShowView { state, names, interface, .. }: &ShowView<'_>,
+) -> Vec<Cell> {
+    let row = endpoint_used(subflow, manager, state);
     let at = subflow.interface.map_or(String::new(), |index| format!("%{}", interface(index)));
     let local = match subflow.local {
         SocketAddr::V4(local) => format!("{}{at}:{}", local.ip(), local.port()),

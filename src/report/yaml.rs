@@ -5,6 +5,8 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use serde::Serialize;
 use serde_yaml::{Mapping, Value};
@@ -14,8 +16,8 @@ use similar::udiff::UnifiedHunkHeader;
 use crate::config::{self, DevicePattern, Gateway, NAME_MAX, Name};
 use crate::model::diagnostic::Diagnostics;
 use crate::model::{
-    self, DeclaredNames, Device, Endpoint, EndpointNames, State, Sysctl, UplinkNames, UplinkRoute,
-    UplinkState,
+    self, DeclaredNames, Device, Endpoint, EndpointNames, Family, State, Sysctl, UplinkNames, UplinkRoute,
+    UplinkRule, UplinkState, uplink_table,
 };
 
 use super::show::ShownSysctls;
@@ -73,7 +75,7 @@ struct EndpointYaml {
 
 /// The state as a configuration that, applied, changes nothing. What cannot be declared becomes a comment; if that includes
 /// endpoints, `prune: false` leaves them alone. An endpoint whose interface is gone is declared for `if7`, waits for it,
-/// and is left alone too.
+/// and is left alone too. `sources` are the addresses that packets of uplinks leave with, and their interfaces.
 ///
 /// # Errors
 /// As [`state`].
@@ -81,8 +83,10 @@ pub fn configuration(
     state: &State,
     names: &DeclaredNames,
     shown: ShownSysctls,
+    sources: &[(IpAddr, NonZeroU32)],
 ) -> Result<String, serde_yaml::Error> {
-    declaration_of(state, names, shown, |uplinks| !uplinks.is_empty())
+    let broken = broken(state.uplinks(), sources);
+    declaration_of(state, names, shown, broken, |uplinks| !uplinks.is_empty())
 }
 
 /// A past state as a configuration that, applied, brings it back: uplinks that were managed and absent are absent again.
@@ -90,14 +94,16 @@ pub fn configuration(
 /// # Errors
 /// As [`state`].
 pub fn past(state: &State, names: &DeclaredNames) -> Result<String, serde_yaml::Error> {
-    declaration_of(state, names, ShownSysctls::All, |_| state.uplinks.is_some())
+    declaration_of(state, names, ShownSysctls::All, Vec::new(), |_| state.uplinks.is_some())
 }
 
-/// `manages_uplinks` decides, of uplinks that can all be declared, whether they are.
+/// `manages_uplinks` decides, of uplinks that can all be declared, whether they are. `broken` are rules and routes that no
+/// uplink is to stand for.
 fn declaration_of(
     state: &State,
     names: &DeclaredNames,
     shown: ShownSysctls,
+    broken: Vec<String>,
     manages_uplinks: impl Fn(&Mapping) -> bool,
 ) -> Result<String, serde_yaml::Error> {
     let mut comments = Vec::new();
@@ -125,7 +131,8 @@ fn declaration_of(
         }
     }
     let limits = state.limits.into();
-    let undeclarable = undeclarable(state.uplinks());
+    let mut undeclarable = undeclarable(state.uplinks());
+    undeclarable.extend(broken);
     let uplinks = uplinks(state.uplinks(), &names.uplinks)?;
     let uplinks = Some(uplinks).filter(|uplinks| undeclarable.is_empty() && manages_uplinks(uplinks));
     comments.extend(undeclarable);
@@ -190,6 +197,39 @@ fn undeclarable(state: &UplinkState) -> Vec<String> {
     };
     let routes = state.routes.iter().filter(|route| !is_declarable(route)).map(ToString::to_string);
     rules.chain(routes).collect()
+}
+
+/// What of uplinks lacks something: a rule, the route, or the address. An uplink would add it, or remove the others.
+fn broken(state: &UplinkState, sources: &[(IpAddr, NonZeroU32)]) -> Vec<String> {
+    let has_route = |family: Family, table: u32| {
+        state.routes.iter().any(|route| (route.family, route.table) == (family, table))
+    };
+    let is_whole = |(own, index): &&(IpAddr, NonZeroU32)| {
+        let table = uplink_table(*index);
+        let pair = UplinkRule::pair(*own, table);
+        has_route(Family::of(*own), table) && pair.iter().all(|rule| state.rules.contains(rule))
+    };
+    let whole: Vec<&(IpAddr, NonZeroU32)> = sources.iter().filter(is_whole).collect();
+    let stands_for = |rule: &UplinkRule| {
+        whole.iter().any(|(own, index)| UplinkRule::pair(*own, uplink_table(*index)).contains(rule))
+    };
+    let is_used = |route: &UplinkRoute| {
+        whole
+            .iter()
+            .any(|(own, index)| (Family::of(*own), uplink_table(*index)) == (route.family, route.table))
+    };
+    let rules = state.rules.iter().filter(|rule| rule.raw.is_empty() && !stands_for(rule));
+    let rules = rules.map(|rule| format!("{rule} (its address, its route or the other rule is missing)"));
+    let routes = state.routes.iter().filter(|route| route.raw.is_empty() && !route.is_stand_in());
+    let routes = routes.filter(|route| !is_used(route)).map(|route| format!("{route} (no rule leads to it)"));
+    // One on two interfaces leaves by one of them.
+    let is_without = |(own, index): &&(IpAddr, NonZeroU32)| {
+        has_route(Family::of(*own), uplink_table(*index))
+            && !state.rules.iter().any(|rule| rule.from == Some(*own))
+    };
+    let addresses = sources.iter().filter(is_without);
+    let addresses = addresses.map(|(own, _)| format!("address {own} (the rules of its uplink are missing)"));
+    rules.chain(routes).chain(addresses).collect()
 }
 
 /// A name for what is declared of an interface; not every name of an interface can be one.

@@ -13,7 +13,7 @@ use crate::linux::mptcp_events::{self, Received};
 use crate::linux::mptcp_pm::{self, GenlFamily};
 use crate::linux::netlink::decode::{Ending, Replies, Verdict, attributes};
 use crate::linux::rtmsg::Route;
-use crate::linux::{mptcp_diag, rtmsg, rtnl, sock_diag, uplinks};
+use crate::linux::{iproute, mptcp_diag, rtmsg, rtnl, sock_diag, uplinks};
 use crate::model::{EventKind, Family, Interface, Limits, canonical};
 use crate::report::json_v1::event::EventJson;
 use crate::report::text::event::Columns;
@@ -183,7 +183,9 @@ fn reply(reply: &[u8]) {
 /// Routes and rules, and what makes them again.
 fn routing(reply: &[u8]) {
     let (new, flags) = (Rtm::Newroute, NlmF::empty());
+    assert!(!iproute::rule(reply).unwrap_or_default().contains(char::is_control));
     if let Some(mut route) = rtmsg::route(reply) {
+        let _ = iproute::default_route(reply, &route, &route.hops, |index| index.to_string());
         assert!(route.destination.is_none_or(|to| Family::of(to) == route.family));
         // What leads nowhere is not sent.
         route.hops.retain(|hop| hop.interface.is_some() || hop.gateway.is_some());

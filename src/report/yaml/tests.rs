@@ -1,3 +1,5 @@
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use super::*;
 use crate::model::{AddressId, Family, Flags, Identity, Limits as Numbers, uplink_table};
 
@@ -29,7 +31,7 @@ fn no_row_hides_another() {
     assert_eq!(names, expected);
 }
 
-/// The routes of some uplinks: the index and name of the interface, and its routers.
+/// The routes of some uplinks, and the rules of one address each: the index and name of the interface, and its routers.
 fn routes(uplinks: &[(u32, &str, &[Option<&str>])]) -> UplinkState {
     let route = |(index, name, router): (u32, &str, Option<&str>)| {
         let gateway = router.map(|router| router.parse().expect("an address"));
@@ -46,7 +48,23 @@ fn routes(uplinks: &[(u32, &str, &[Option<&str>])]) -> UplinkState {
     let all = uplinks
         .iter()
         .flat_map(|(index, name, routers)| routers.iter().map(|router| route((*index, name, *router))));
-    UplinkState { rules: Vec::new(), routes: all.collect() }
+    let routes: Vec<UplinkRoute> = all.collect();
+    let rules = routes.iter().flat_map(|route| {
+        let own: IpAddr = match route.family {
+            Family::Ipv4 => Ipv4Addr::from(route.table).into(),
+            Family::Ipv6 => Ipv6Addr::from(u128::from(route.table)).into(),
+        };
+        UplinkRule::pair(own, route.table)
+    });
+    UplinkState { rules: rules.collect(), routes }
+}
+
+/// The addresses that the rules are about, on the interfaces that they lead to.
+fn sources(uplinks: &UplinkState) -> Vec<(IpAddr, NonZeroU32)> {
+    let indexes = uplinks.routes.iter().filter_map(|route| Some(route.dev.as_ref()?.index));
+    let of = |index: NonZeroU32| uplinks.rules.iter().filter(move |rule| rule.table == uplink_table(index));
+    let all = indexes.flat_map(|index| of(index).filter_map(move |rule| Some((rule.from?, index))));
+    all.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn with_uplinks(uplinks: UplinkState) -> State {
@@ -66,7 +84,8 @@ fn each_interface_is_an_uplink() {
     for index in [6, 7] {
         names.uplinks.tables.insert(uplink_table(index.try_into().unwrap()), "lte".to_owned());
     }
-    let text = configuration(&with_uplinks(uplinks), &names, ShownSysctls::All).unwrap();
+    let sources = sources(&uplinks);
+    let text = configuration(&with_uplinks(uplinks), &names, ShownSysctls::All, &sources).unwrap();
     let expected = "\
 uplinks:
   eth0:
@@ -88,20 +107,67 @@ endpoints: {}
     assert_eq!(text.split_once("accepted: 0\n").unwrap().1, expected);
 }
 
+/// Applied, the uplink would add what is missing, or take away what is left.
+#[test]
+fn an_uplink_that_lacks_something_is_not_declared() {
+    let whole =
+        || routes(&[(3, "eth0", &[Some("192.0.2.1"), Some("fe80::1")]), (6, "wwan0", &[Some("10.64.64.1")])]);
+    let names = DeclaredNames::default();
+    let text_by = |uplinks, sources: &[(IpAddr, NonZeroU32)]| {
+        configuration(&with_uplinks(uplinks), &names, ShownSysctls::All, sources).unwrap()
+    };
+    let text = |uplinks| text_by(uplinks, &sources(&whole()));
+    assert!(text(whole()).contains("\nuplinks:\n") && !text(whole()).contains('#'));
+    for at in 0..whole().rules.len() {
+        let mut uplinks = whole();
+        let (_, half) = (uplinks.rules.remove(at), uplinks.rules[at - at % 2].clone());
+        let text = text(uplinks);
+        assert!(
+            text.contains(&format!("\n# cannot be declared: {half} (")) && !text.contains("uplinks:"),
+            "{text}"
+        );
+    }
+    for at in 0..whole().routes.len() {
+        let mut uplinks = whole();
+        uplinks.routes.remove(at);
+        let text = text(uplinks);
+        assert_eq!(
+            (text.matches("\n# ").count(), text.contains("uplinks:")),
+            (2, false),
+            "both rules: {text}"
+        );
+    }
+    let mut uplinks = whole();
+    let without = uplinks.rules.remove(0).from;
+    uplinks.rules.retain(|rule| rule.from != without);
+    let left = text(uplinks);
+    assert!(left.contains("dev eth0 table 868400003 (no rule leads to it)\n"), "{left}");
+    assert!(left.contains(&format!("declared: address {} (the rules", without.unwrap())), "{left}");
+    let gone = text_by(whole(), &sources(&whole())[1..]);
+    assert_eq!((gone.matches("(its address, ").count(), gone.contains("uplinks:")), (2, false), "{gone}");
+}
+
 /// Applied, the configuration would take away what it does not name.
 #[test]
 fn what_cannot_be_declared_leaves_uplinks_alone() {
     let common: (u32, &str, &[Option<&str>]) = (3, "eth0", &[Some("192.0.2.1")]);
     for odd in ["wan[1", "!wan", "wan*"] {
         let uplinks = routes(&[common, (5, odd, &[None])]);
-        let text =
-            configuration(&with_uplinks(uplinks), &DeclaredNames::default(), ShownSysctls::All).unwrap();
+        let text = configuration(
+            &with_uplinks(uplinks.clone()),
+            &DeclaredNames::default(),
+            ShownSysctls::All,
+            &sources(&uplinks),
+        )
+        .unwrap();
         assert!(!text.contains("uplinks"), "{text}");
         let comment = format!("# cannot be declared: route default dev {odd} table 868400005\n");
         assert!(text.ends_with(&comment), "{text}");
     }
     let mut uplinks = routes(&[common]);
+    uplinks.rules.clear();
     uplinks.routes[0].raw = vec![1];
-    let text = configuration(&with_uplinks(uplinks), &DeclaredNames::default(), ShownSysctls::All).unwrap();
+    let text =
+        configuration(&with_uplinks(uplinks), &DeclaredNames::default(), ShownSysctls::All, &[]).unwrap();
     assert!(!text.contains("uplinks") && text.contains("\n# cannot be declared: route via "), "{text}");
 }

@@ -1,9 +1,9 @@
 //! `connection`: operations on real connections under the userspace path manager, witnessed by `ip mptcp monitor` at the
 //! other end and by `ss`.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::kernel::links::{Links, SERVICE};
+use crate::kernel::links::{Links, SERVICE, subflows};
 use crate::kernel::monitor::listeners;
 use crate::kernel::watcher::Watcher;
 use crate::peer::Peer;
@@ -227,6 +227,80 @@ fn each_connection_keeps_its_path_manager() {
     let gone = perform(&links.client, "1", "remove id 5");
     is_refused(gone, "there is no live connection with this token");
     scenario.perform("create 10.1.2.1 to 10.9.9.9:5000 id 5").expect(0);
+}
+
+/// The kernel accepts what a connection that fell back cannot do, and the peer hears nothing of it: one that was plain TCP from
+/// the first answer on, and one that a middlebox made so.
+#[test]
+fn what_plain_tcp_cannot_do_is_refused_in_words() {
+    let links = Links::new();
+    links.client.sh(USERSPACE);
+    let mut nft = links.server.command("nft");
+    nft.args(["-f", "-"]);
+    let rule = "tcp dport 5000 tcp flags & syn == 0 reset tcp option mptcp";
+    let hook = "type filter hook prerouting priority -300;";
+    run(nft, &format!("table ip box {{\nchain in {{\n{hook}\n{rule}\n}}\n}}\n")).expect(0);
+    const PLAIN: &str = "10.9.9.9:5001";
+    let _servers = (Peer::server(&links.server, SERVICE), Peer::plain_server(&links.server, PLAIN));
+    let _clients = (Peer::quiet_client(&links.client, SERVICE), Peer::quiet_client(&links.client, PLAIN));
+    let connections = || list(&links.client)["connections"].as_array().expect("a list").clone();
+    wait_for("two that fell back", || {
+        let all = connections();
+        all.len() == 2 && all.iter().all(|connection| connection["fallback"] == true)
+    });
+    for connection in connections() {
+        assert_eq!(connection["path-manager"], "userspace");
+        let token = connection["token"].as_str().expect("a token");
+        let end = |field: &str| connection["subflows"][0][field].as_str().expect("an end").to_owned();
+        let (local, remote) = (end("local"), end("remote"));
+        for operation in [
+            "announce 10.1.2.1 id 7".to_owned(),
+            format!("create 10.1.2.1%c2 to {remote} id 5"),
+            format!("set backup {local} to {remote}"),
+        ] {
+            is_refused(perform(&links.client, token, &operation), "it went on as plain TCP");
+        }
+        let json = perform(&links.client, token, "announce 10.1.2.1 id 7 --format json").expect(1).stdout;
+        let document: Value = serde_json::from_str(&json).expect("a document");
+        assert_eq!(
+            (&document["result"], &document["error"]["code"]),
+            (&"refused".into(), &"fell-back".into())
+        );
+        is_refused(perform(&links.client, token, "remove id 7"), "holds no address with id 7");
+        perform(&links.client, token, &format!("destroy {local} to {remote}")).expect(0);
+        wait_for("the end of its path", || !subflows(&links.client).contains(&format!("{local} {remote}")));
+    }
+    let kept = |connection: &Value| {
+        connection["subflows"][0]["backup"] == true || connection["addresses"] != json!([])
+    };
+    assert!(!connections().iter().any(kept), "{:#?}", connections());
+}
+
+/// The endpoints of the kernel's table made no subflow of a connection under the userspace path manager, whatever address
+/// they have; `ss` shows that it has the address.
+#[test]
+fn a_subflow_under_the_userspace_path_manager_has_no_endpoint() {
+    let scenario = Scenario::new();
+    let Scenario { links, token, .. } = &scenario;
+    links.client.ip("mptcp endpoint add 10.1.2.1 id 77 subflow dev c2");
+    scenario.perform("create 10.1.2.1%c2 to 10.9.9.9:5000 id 5").expect(0);
+    links.wait_for_paths(&["10.1.1.1", "10.1.2.1"]);
+    links.client.sh(KERNEL);
+    let _other = Peer::client(&links.client, SERVICE);
+    links.wait_for_paths(&["10.1.1.1", "10.1.1.1", "10.1.2.1", "10.1.2.1"]);
+    let listed = list(&links.client);
+    for connection in listed["connections"].as_array().expect("a list") {
+        let joined = &connection["subflows"][1];
+        assert!(joined["local"].as_str().expect("an end").starts_with("10.1.2.1:"), "{listed:#}");
+        let made_it = if connection["token"] == token.as_str() { Value::Null } else { 77.into() };
+        assert_eq!(joined["endpoint-id"], made_it, "{listed:#}");
+    }
+    let mut show = links.client.command(program_path());
+    show.args(["show", "--connections", "--color", "never"]);
+    let page = run(show, "").expect(0).stdout;
+    let rows: Vec<&str> = page.lines().filter(|row| row.contains("  10.1.2.1%c2:")).collect();
+    assert_eq!(rows.iter().filter(|row| row.contains("id 77")).count(), 1, "{page}");
+    assert_eq!(rows.len(), 2, "{page}");
 }
 
 #[test]

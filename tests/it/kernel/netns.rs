@@ -8,7 +8,7 @@ mod watch;
 
 use std::ops::Deref;
 
-use crate::support::{Namespace, ip_rows};
+use crate::support::{Namespace, ip_rows, program_path, run};
 
 /// One endpoint.
 const ONE: &str = "{version: 1, endpoints: {a: {address: 10.0.0.1, id: 1, flags: [signal]}}}";
@@ -107,6 +107,31 @@ fn a_glob_that_matches_nothing_is_a_warning() {
     // Where `ip netns` was never used there is no folder.
     let ran = Named::new([]).apply(ONE, &["--netns=*"]).expect(0);
     assert!(ran.stderr.contains("no network namespace matches *"), "{}", ran.stderr);
+}
+
+/// Also of commands that name something there: where nothing is, nothing is wrong with a configuration.
+#[test]
+fn a_glob_that_matches_nothing_is_a_warning_to_every_command() {
+    let named = Named::new(["db"]);
+    for words in [
+        &["renew", "lte"][..],
+        &["connection", "1", "remove", "id", "5"],
+        &["connection"],
+        &["show"],
+        &["doctor"],
+        &["history"],
+        &["init"],
+    ] {
+        let mut command = named.0.command(program_path());
+        command.args(words).args(["--netns", "web-*"]);
+        let ran = run(command, "");
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{words:?}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("warning: no network namespace matches web-*\n"),
+            "{words:?}: {}",
+            ran.stderr
+        );
+    }
 }
 
 #[test]

@@ -166,6 +166,39 @@ endpoints:
     assert!(show(&namespace, &["--all", "--format", "yaml"]).expect(0).stdout.contains("\n  enabled: 1\n"));
 }
 
+/// Of an uplink that lacks a rule, its route or an address, nothing is declared: applied, it would add what the kernel does
+/// not have, or remove what it has.
+#[test]
+fn an_uplink_that_is_not_whole_is_not_declared() {
+    let links = Links::new();
+    let client = &links.client;
+    let shown = || client.sh("ip rule show && ip -4 route show table all");
+    let index: u32 = client.sh("ip -o link show c2 | cut -d: -f1").trim().parse().expect("a number");
+    let flush = format!("route flush table {}", 868_400_000 + index);
+    let commented = "\n# cannot be declared: ";
+    for (broken, left) in [
+        ("rule del from 10.1.2.1 priority 8684", "rule from 10.1.2.1 lookup 8684"),
+        ("rule del from 10.1.2.1 priority 8685", "rule from 10.1.2.1 lookup main suppress_prefixlength 0"),
+        (
+            "rule del from 10.1.2.1 priority 8684\nrule del from 10.1.2.1 priority 8685",
+            "address 10.1.2.1 (the rules",
+        ),
+        (&*flush, "rule from 10.1.2.11 lookup 8684"),
+        ("address del 10.1.2.11/24 dev c2", "rule from 10.1.2.11 lookup 8684"),
+        ("address add 10.1.2.21/24 dev c2", "address 10.1.2.21 (the rules"),
+    ] {
+        client.apply("{version: 1, uplinks: {second: {dev: c2, gateway: 10.1.2.2}}}", &[]).expect(0);
+        let whole = is_a_fixed_point(client);
+        assert!(whole.contains("\nuplinks:\n") && !whole.contains(commented), "{whole}");
+        client.ip_batch(&format!("{broken}\n"));
+        let before = shown();
+        let yaml = is_a_fixed_point(client);
+        let has_left = yaml.contains(&format!("{commented}{left}"));
+        assert!(has_left && !yaml.contains("uplinks:"), "{broken}:\n{yaml}");
+        assert_eq!(shown(), before);
+    }
+}
+
 /// An endpoint of one's own whose interface is gone is not taken for one that is no longer declared.
 #[test]
 fn an_own_endpoint_of_an_interface_that_is_gone_stays() {
@@ -317,6 +350,40 @@ fn a_connection_that_fell_back_is_marked() {
     let page = show(&links.client, &["--connections"]).expect(0).stdout;
     let heading = page.lines().find(|line| line.starts_with("connection ")).expect("a connection");
     assert!(heading.ends_with("   fallback to TCP"), "{page}");
+}
+
+/// Beside one that speaks MPTCP, to the same host and port: all that `ss -M` lists, each by its own end.
+#[test]
+fn a_connection_that_fell_back_is_shown_beside_another_one() {
+    let links = Links::new();
+    let _server = Peer::server(&links.server, SERVICE);
+    let _client = Peer::client(&links.client, SERVICE);
+    let mut nft = links.server.command("nft");
+    nft.args(["-f", "-"]);
+    let hook = "type filter hook prerouting priority -300;";
+    let rule = "tcp flags syn reset tcp option mptcp";
+    run(nft, &format!("table ip box {{\nchain in {{\n{hook}\n{rule}\n}}\n}}\n")).expect(0);
+    let _plain = (Peer::client(&links.client, SERVICE), Peer::client(&links.client, SERVICE));
+    let document = json(&links.client, &["--connections"]);
+    let all = document["connections"].as_array().expect("a list");
+    let shown = all.iter().map(|connection| {
+        let local = connection["subflows"][0]["local"].as_str().expect("an end");
+        (local.to_owned(), connection["fallback"] == true)
+    });
+    let mut shown: Vec<(String, bool)> = shown.collect();
+    shown.sort();
+    let mut ss = links.client.command("ss");
+    ss.args(["-HMni"]);
+    let listed = run(ss, "").expect(0).stdout;
+    let rows = listed.lines().collect::<Vec<_>>();
+    let row = |pair: &[&str]| {
+        let local = pair[0].split_whitespace().find(|word| word.starts_with("10.1.1.1:")).expect("an end");
+        (local.to_owned(), pair[1].contains(" fallback "))
+    };
+    let mut expected: Vec<(String, bool)> = rows.chunks_exact(2).map(row).collect();
+    expected.sort();
+    assert_eq!(shown, expected, "{listed}");
+    assert_eq!(shown.iter().filter(|(_, fell_back)| *fell_back).count(), 2, "{listed}");
 }
 
 /// Long addresses and names on a real terminal, by script(1): no line is torn, whatever an interface is called.

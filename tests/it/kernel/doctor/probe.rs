@@ -250,3 +250,32 @@ fn a_service_has_a_host_and_a_port() {
         assert!(ran.stderr.contains("HOST:PORT is expected"), "{}", ran.stderr);
     }
 }
+
+/// A link-local address is on the link of the interface that is named, in the network namespace that is examined: here two
+/// links have the same one, and one of them leads to a service.
+#[test]
+fn a_link_local_address_is_on_the_link_that_is_named() {
+    let links = Links::new();
+    for (n, address) in [(1, "fe80::1:1"), (2, "fe80::2:1")] {
+        links.client.ip(&format!("address add {address}/64 dev c{n} nodad"));
+    }
+    links.server.ip("address add fe80::5/64 dev s2 nodad");
+    let _server = Peer::server(&links.server, "[::]:5000");
+    let index = links.client.sh("ip -o link show c2 | cut -d: -f1");
+    for zone in ["c2", index.trim()] {
+        let target = format!("[fe80::5%{zone}]:5000");
+        let Probed { document, ran } = Probed::of(&links.client, "", &target);
+        let probe = &document["probe"];
+        assert_eq!((&probe["target"], &probe["protocol"]), (&target.into(), &"mptcp".into()), "{document:#}");
+        assert_eq!(probe["peer"], format!("[fe80::5%{}]:5000", index.trim()), "{document:#}");
+        assert_eq!(ran.stderr, "");
+    }
+    for (target, evidence) in [
+        ("[fe80::5%gone0]:5000", "there is no interface gone0"),
+        ("[fe80::5]:5000", "a link-local address needs its interface, as in `[fe80::5%eth0]:5000`"),
+    ] {
+        let Probed { document, ran } = Probed::of(&links.client, "", target);
+        assert_eq!((ran.code, &document["findings"][0]["code"]), (1, &"probe-failed".into()), "{document:#}");
+        assert!(document["findings"][0]["evidence"].to_string().contains(evidence), "{document:#}");
+    }
+}
