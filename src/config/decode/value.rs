@@ -150,7 +150,7 @@ impl Decoder<'_> {
             return;
         }
         let mut diagnostic = Diagnostic::error(code, message).at(node.location, "");
-        diagnostic.help = help;
+        diagnostic.help = help.map(Into::into);
         self.report(diagnostic);
     }
 
