@@ -277,7 +277,7 @@ impl Output {
     /// Writes an error without a location.
     pub fn error(&self, message: &str, help: Option<&str>) {
         let mut diagnostic = Diagnostic::error(code::FAILED, message);
-        diagnostic.help = help.map(str::to_owned);
+        diagnostic.help = help.map(|help| help.to_owned().into());
         self.diagnose_one(diagnostic);
     }
 

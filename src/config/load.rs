@@ -149,7 +149,8 @@ impl From<source::ReadError> for NoConfig {
             }
             source::ReadError::Io { .. } => (Exit::NoInput, None),
         };
-        let diagnostic = Diagnostic { help, ..Diagnostic::error(code::NO_INPUT, error.to_string()) };
+        let diagnostic = Diagnostic::error(code::NO_INPUT, error.to_string());
+        let diagnostic = Diagnostic { help: help.map(Into::into), ..diagnostic };
         NoConfig { diagnostic: Box::new(diagnostic), exit }
     }
 }

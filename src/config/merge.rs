@@ -49,7 +49,8 @@ pub enum Completeness {
 /// Declarations of one kind by name, in the order in which they were first declared.
 #[derive(Debug)]
 pub struct Declarations<B> {
-    slots: Vec<Option<(Located<Name>, B)>>,
+    /// Those without a body are withdrawn. A slot is an entry, so that the first file's need not be copied.
+    slots: Entries<B>,
     /// The slots of the names, once there is a second file: those of one file are all different.
     by_name: Option<BTreeMap<Name, usize>>,
     /// Names without a body that withdraw nothing.
@@ -82,43 +83,36 @@ fn merge<B: Body>(merged: &mut Option<Declarations<B>>, later: Option<Entries<B>
 impl<B: Body> Declarations<B> {
     /// Those of one file.
     fn first(entries: Entries<B>) -> Declarations<B> {
-        let mut first =
-            Declarations { slots: Vec::with_capacity(entries.len()), by_name: None, idle: Vec::new() };
-        for (name, body) in entries {
-            match body {
-                Some(body) => first.slots.push(Some((name, body))),
-                None => first.idle.push(name),
-            }
-        }
-        first
+        let idle = entries.iter().filter(|(_, body)| body.is_none()).map(|(name, _)| name.clone());
+        Declarations { idle: idle.collect(), slots: entries, by_name: None }
     }
 
     fn add(&mut self, name: Located<Name>, body: Option<B>) {
         let by_name = self.by_name.get_or_insert_with(|| {
-            let named = |(slot, declaration): (usize, &Option<(Located<Name>, B)>)| {
-                declaration.as_ref().map(|(name, _)| (name.value.clone(), slot))
+            let named = |(slot, (name, body)): (usize, &(Located<Name>, Option<B>))| {
+                body.as_ref().map(|_| (name.value.clone(), slot))
             };
             self.slots.iter().enumerate().filter_map(named).collect()
         });
         let Some(body) = body else {
             match by_name.remove(&name.value) {
-                Some(slot) => self.slots[slot] = None,
+                Some(slot) => self.slots[slot].1 = None,
                 None => self.idle.push(name),
             }
             return;
         };
         if let Some(&slot) = by_name.get(&name.value)
-            && let Some((_, earlier)) = &mut self.slots[slot]
+            && let (_, Some(earlier)) = &mut self.slots[slot]
         {
             return earlier.overlay(body);
         }
         by_name.insert(name.value.clone(), self.slots.len());
-        self.slots.push(Some((name, body)));
+        self.slots.push((name, Some(body)));
     }
 
     /// The declarations that are not withdrawn, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &(Located<Name>, B)> {
-        self.slots.iter().flatten()
+    pub fn iter(&self) -> impl Iterator<Item = (&Located<Name>, &B)> {
+        self.slots.iter().filter_map(|(name, body)| Some((name, body.as_ref()?)))
     }
 
     /// The declarations that are not withdrawn, in order, as many as are allowed. Reports what is wrong with their names.
@@ -131,7 +125,8 @@ impl<B: Body> Declarations<B> {
         for name in self.idle.iter().filter(|_| completeness == Completeness::Complete) {
             diagnostics.push(withdraws_nothing(word, name));
         }
-        let mut remaining: Vec<(Located<Name>, B)> = self.slots.into_iter().flatten().collect();
+        let declared = self.slots.into_iter().filter_map(|(name, body)| Some((name, body?)));
+        let mut remaining: Vec<(Located<Name>, B)> = declared.collect();
         if let Some((name, _)) = remaining.get(DECLARATIONS_MAX) {
             let message = format!("more than {DECLARATIONS_MAX} {section} are declared");
             let error = Diagnostic::error(too_many, message).at(name.location, "the first one too many");

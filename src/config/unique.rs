@@ -59,7 +59,12 @@ fn taken<'n, T: Ord>(
     }
 }
 
-fn duplicate(message: String, second: (Location, &Name), first: (Location, &Name), help: &str) -> Diagnostic {
+fn duplicate(
+    message: String,
+    second: (Location, &Name),
+    first: (Location, &Name),
+    help: &'static str,
+) -> Diagnostic {
     Diagnostic::error(code::DUPLICATE_ENDPOINT, message)
         .at(second.0, format!("by `{}`", second.1))
         .at(first.0, format!("first by `{}`", first.1))

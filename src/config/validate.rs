@@ -1,5 +1,6 @@
 //! Validates the merged files to a [`Config`]: every rule that spans several keys, endpoints or files.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -274,7 +275,7 @@ impl Validator<'_> {
             code::SELECTOR,
             message,
             &[(location, ""), (selector, "can match several addresses")],
-            &help,
+            help,
         );
     }
 
@@ -308,7 +309,13 @@ impl Validator<'_> {
         literal
     }
 
-    fn error(&mut self, code: Code, message: impl Into<String>, locations: &[(Location, &str)], help: &str) {
+    fn error(
+        &mut self,
+        code: Code,
+        message: impl Into<String>,
+        locations: &[(Location, &str)],
+        help: impl Into<Cow<'static, str>>,
+    ) {
         let mut diagnostic = Diagnostic::error(code, message).help(help).endpoint(self.name.value.as_str());
         for (location, text) in locations {
             diagnostic = diagnostic.at(*location, *text);
@@ -316,7 +323,7 @@ impl Validator<'_> {
         self.diagnostics.push(diagnostic);
     }
 
-    fn warning(&mut self, code: Code, message: impl Into<String>, location: Location, help: &str) {
+    fn warning(&mut self, code: Code, message: impl Into<String>, location: Location, help: &'static str) {
         self.diagnostics.push(
             Diagnostic::warning(code, message).at(location, "").help(help).endpoint(self.name.value.as_str()),
         );

@@ -142,7 +142,7 @@ pub fn entries(merged: &Merged) -> Vec<Entry> {
 
 /// A section of declarations. One without any is managed all the same.
 fn declarations<B: Body>(declarations: &Declarations<B>) -> Entry {
-    let declaration = |(name, body): &(Located<Name>, B)| {
+    let declaration = |(name, body): (&Located<Name>, &B)| {
         Entry::new(name.value.as_str(), name.location, Content::Entries(body.entries()))
     };
     Entry::section(B::KIND.section, declarations.iter().map(declaration).collect())

@@ -245,7 +245,7 @@ impl<'text> Reader<'text, '_> {
         Err(Stop::Reported)
     }
 
-    fn refuse(&mut self, code: Code, message: &str, range: Range, help: &str) {
+    fn refuse(&mut self, code: Code, message: &str, range: Range, help: &'static str) {
         let location = self.location(range);
         self.diagnostics
             .push_with(Severity::Error, || Diagnostic::error(code, message).at(location, "").help(help));

@@ -83,7 +83,7 @@ pub fn explain(operation: &Operation, token: Token, refusal: &Refusal, addresses
     }
     let (kind, meaning, help) = meaning(operation, refusal, addresses);
     let message = format!("{} ({refusal})", cannot(operation, token, &meaning));
-    let diagnostic = Diagnostic { help, ..Diagnostic::error(code::REFUSED, message) };
+    let diagnostic = Diagnostic { help: help.map(Into::into), ..Diagnostic::error(code::REFUSED, message) };
     let failure = Failure::new(kind, vec![diagnostic]);
     Failure { errno: Some(refusal.errno), kernel: refusal.text.clone(), ..failure }
 }

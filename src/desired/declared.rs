@@ -1,11 +1,11 @@
 //! Resolves declarations to rows: interface names to indexes, selectors to the addresses that match now.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
-use std::fmt;
 use std::num::NonZeroU32;
 
-use crate::config::{Declaration, EndpointTarget, Located, Selector, list_hint, suggestion};
+use crate::config::{Declaration, EndpointTarget, Located, Name, Selector, list_hint, suggestion};
 use crate::model::code::Code;
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{Device, Endpoint, EndpointNames, Identity, Interface, code};
@@ -36,7 +36,7 @@ pub enum RowOrigin {
 
 /// The rows of the declarations, and the declarations that wait.
 #[derive(Default)]
-pub struct DeclaredRows {
+pub struct DeclaredRows<'c> {
     /// In the declared order.
     pub rows: Vec<DeclaredRow>,
     /// Endpoints whose interface does not exist.
@@ -45,23 +45,23 @@ pub struct DeclaredRows {
     pub names: EndpointNames,
     /// What the declarations lack on this host.
     pub warnings: Vec<Diagnostic>,
-    /// The declarations that wait: their names, and where they are.
-    pub waits: Vec<(String, Location)>,
+    /// The names of the declarations that wait.
+    pub waits: Vec<&'c Located<Name>>,
     /// See [`interface_names`]; read when the first declaration lacks its interface, of which there may be thousands.
     interface_names: Option<Vec<String>>,
 }
 
-impl DeclaredRows {
+impl<'c> DeclaredRows<'c> {
     /// Resolves all declarations. A deprecated address counts only where the table has it. An address that a declaration
     /// names exactly belongs to it, even if selectors match.
     ///
     /// # Errors
     /// When the host cannot be read.
     pub fn resolve(
-        declarations: &[Declaration],
+        declarations: &'c [Declaration],
         is_in_table: &dyn Fn(Identity) -> bool,
         facts: &mut dyn HostFacts,
-    ) -> Result<DeclaredRows, Error> {
+    ) -> Result<DeclaredRows<'c>, Error> {
         let mut declared = DeclaredRows::default();
         let mut shares = declared.share_out(declarations, is_in_table, facts)?.into_iter();
         for declaration in declarations {
@@ -76,7 +76,7 @@ impl DeclaredRows {
         Ok(declared)
     }
 
-    fn exact(&mut self, declaration: &Declaration, facts: &mut dyn HostFacts) -> Result<(), Error> {
+    fn exact(&mut self, declaration: &'c Declaration, facts: &mut dyn HostFacts) -> Result<(), Error> {
         let EndpointTarget::Address { identity, dev, id } = &declaration.target else { return Ok(()) };
         self.names.insert(*identity, declaration.name.value.to_string());
         let dev = match dev {
@@ -85,8 +85,8 @@ impl DeclaredRows {
                 Some(index) => Some(device(index, &dev.value)),
                 None => {
                     self.waiting.insert(*identity);
-                    let why = format_args!("there is no interface {}", dev.value);
-                    return self.wait_for_interface(declaration, why, dev.location, &[&dev.value], facts);
+                    let words = std::slice::from_ref(&dev.value);
+                    return self.wait_for_interface(declaration, words, dev.location, facts);
                 }
             },
         };
@@ -100,8 +100,8 @@ impl DeclaredRows {
                 RowOrigin::Exact
             }
             Some(unmet) => {
-                let why = format_args!("{}", unmet.why);
-                self.wait(declaration, unmet.code(), why, declaration.name.location, unmet.help());
+                let location = declaration.name.location;
+                self.wait(declaration, unmet.code(), [&unmet.why, ""], location, Some(unmet.help().into()));
                 RowOrigin::Unusable
             }
         };
@@ -111,7 +111,7 @@ impl DeclaredRows {
 
     fn selector(
         &mut self,
-        declaration: &Declaration,
+        declaration: &'c Declaration,
         selector: &Selector,
         share: Share,
         facts: &mut dyn HostFacts,
@@ -152,56 +152,59 @@ impl DeclaredRows {
     /// A selector matches nothing: names its interface if that is what is missing.
     fn wait_for_match(
         &mut self,
-        declaration: &Declaration,
+        declaration: &'c Declaration,
         selector: &Selector,
         facts: &mut dyn HostFacts,
     ) -> Result<(), Error> {
         if let Some(Located { value: dev, location }) = &selector.dev
             && !facts.interfaces()?.iter().any(|interface| dev.matches(interface))
         {
-            let why = format_args!("there is no interface {dev}");
-            return self.wait_for_interface(declaration, why, *location, &dev.globs, facts);
+            return self.wait_for_interface(declaration, &dev.globs, *location, facts);
         }
         let help = "`ip address` lists addresses; usable ones are global, on an interface that is up";
         let location = declaration.name.location;
-        let why = format_args!("waits: no usable address matches");
-        self.wait(declaration, code::NO_MATCH, why, location, Some(help.to_owned()));
+        let why = ["waits: no usable address matches", ""];
+        self.wait(declaration, code::NO_MATCH, why, location, Some(help.into()));
         Ok(())
     }
 
     /// No interface has any of these names.
     fn wait_for_interface(
         &mut self,
-        declaration: &Declaration,
-        why: fmt::Arguments<'_>,
+        declaration: &'c Declaration,
+        words: &[String],
         at: Location,
-        words: &[impl AsRef<str>],
         facts: &mut dyn HostFacts,
     ) -> Result<(), Error> {
         if self.interface_names.is_none() {
             self.interface_names = Some(interface_names(facts)?);
         }
         let help = interface_hint(words, self.interface_names.as_deref().unwrap_or_default());
-        self.wait(declaration, code::DEV_MISSING, format_args!("waits: {why}"), at, help);
+        let why = ["waits: there is no interface ", &words.join(" ")];
+        self.wait(declaration, code::DEV_MISSING, why, at, help.map(Cow::from));
         Ok(())
     }
 
-    /// Notes that a declaration waits. One that is required is an error.
+    /// Notes that a declaration waits, why, and for what. One that is required is an error.
     fn wait(
         &mut self,
-        declaration: &Declaration,
+        declaration: &'c Declaration,
         code: Code,
-        why: fmt::Arguments<'_>,
+        [why, what]: [&str; 2],
         at: Location,
-        help: Option<String>,
+        help: Option<Cow<'static, str>>,
     ) {
-        let name = &declaration.name.value;
-        self.waits.push((name.as_str().to_owned(), declaration.name.location));
+        self.waits.push(&declaration.name);
+        let name = declaration.name.value.as_str();
+        // Thousands may wait. Joined, a message gets all of its memory at once, unlike a formatted one.
         let diagnostic = match declaration.required {
-            true => Diagnostic::error(code::REQUIRED, format!("endpoint `{name}` is required, and {why}")),
-            false => Diagnostic::warning(code, format!("endpoint `{name}` {why}")),
+            true => {
+                let message = ["endpoint `", name, "` is required, and ", why, what].concat();
+                Diagnostic::error(code::REQUIRED, message)
+            }
+            false => Diagnostic::warning(code, ["endpoint `", name, "` ", why, what].concat()),
         };
-        self.warnings.push(Diagnostic { help, ..diagnostic.at(at, "").endpoint(name.as_str()) });
+        self.warnings.push(Diagnostic { help, ..diagnostic.at(at, "").endpoint(name) });
     }
 
     /// Gives each address to the most specific selector that matches it. One share for each selector, in order.
@@ -269,7 +272,7 @@ fn device(index: NonZeroU32, name: &str) -> Device {
 }
 
 fn address_twice(
-    name: &Located<crate::config::Name>,
+    name: &Located<Name>,
     address: &AssignedAddress,
     first: &str,
     second: &Interface,

@@ -132,14 +132,13 @@ impl Unmet {
     }
 
     /// What to do.
-    pub fn help(&self) -> Option<String> {
-        let help = match self.kind {
+    pub fn help(&self) -> &'static str {
+        match self.kind {
             UnmetKind::Elsewhere => "correct `dev`, or leave it out",
             _ => {
                 "`ip address` shows addresses; usable are those of interfaces that are up, but not `tentative` or `dadfailed` ones"
             }
-        };
-        Some(help.to_owned())
+        }
     }
 
     /// The warning.
@@ -147,6 +146,6 @@ impl Unmet {
         let name = &declaration.name;
         let message = format!("endpoint `{}` {}", name.value, self.why);
         let warning = Diagnostic::warning(self.code(), message).at(name.location, "");
-        Diagnostic { help: self.help(), ..warning.endpoint(name.value.as_str()) }
+        warning.help(self.help()).endpoint(name.value.as_str())
     }
 }

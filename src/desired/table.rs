@@ -35,14 +35,14 @@ impl DesiredTable<'_> {
     /// When an endpoint that stays has an id that is declared, and when the host cannot be read.
     pub fn resolve(
         &self,
-        declared: DeclaredRows,
+        declared: DeclaredRows<'_>,
         facts: &mut dyn HostFacts,
         warnings: &mut Vec<Diagnostic>,
     ) -> Result<Vec<Endpoint>, ResolveError> {
         let DeclaredRows { mut rows, waiting, waits, .. } = declared;
         let mut staying = self.staying(&rows, &waiting)?;
         let mut has_kept = false;
-        if let [(_, location), ..] = waits[..] {
+        if let [first, ..] = waits[..] {
             let usable = usable(facts)?;
             for (kind, words) in KINDS {
                 let mut kept = self.kept(kind, &rows, &staying, &usable);
@@ -54,12 +54,12 @@ impl DesiredTable<'_> {
                 let message = format!(
                     "kept: {}; otherwise no endpoint {words} while {} waits",
                     listed(kept.iter().map(|row| row.identity.to_string()).collect()),
-                    listed(waits.iter().map(|(name, _)| format!("`{name}`")).collect())
+                    listed(waits.iter().map(|name| format!("`{}`", name.value)).collect())
                 );
                 let help = format!(
                     "correct what waits; a declared one that {words} takes their place, and `endpoints: {{}}` removes all"
                 );
-                warnings.push(Diagnostic::warning(code::KEPT, message).at(location, "").help(help));
+                warnings.push(Diagnostic::warning(code::KEPT, message).at(first.location, "").help(help));
                 make_way(&mut rows, &kept);
                 staying.retain(|row| !kept.iter().any(|kept| kept.identity == row.identity));
                 staying.extend(kept);

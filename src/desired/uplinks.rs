@@ -193,7 +193,7 @@ impl ResolvedUplinks {
             }
         };
         let warning = self.waiting(uplink, code, &why).at(*location, "");
-        self.warnings.push(Diagnostic { help, ..warning });
+        self.warnings.push(Diagnostic { help: help.map(Into::into), ..warning });
         Ok(())
     }
 

@@ -84,7 +84,7 @@ pub fn not_applied(evidence: &Evidence) -> Vec<Finding> {
         let finding = Finding::fault(code::NOT_POSSIBLE, reason.message.as_str())
             .evidence("the configuration, compared with this kernel")
             .meaning("The configuration cannot be applied, so none of it is.")
-            .remedy(reason.help.clone().unwrap_or_else(|| declared.command.clone()));
+            .remedy(reason.help.clone().unwrap_or_else(|| declared.command.clone().into()));
         findings.push(Finding { location: reason.labels.first().map(|label| label.location), ..finding });
     }
     for waiting in &declared.waiting {

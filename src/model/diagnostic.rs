@@ -1,5 +1,8 @@
 //! Diagnostics: errors and warnings about a configuration or a host, with locations and a remedy. Their layout as text
 //! and JSON is in `report::snippet` and `report::json_v1`.
+
+use std::borrow::Cow;
+
 use crate::model::code::Code;
 
 /// The most errors that are kept: a file may have half a million wrong words.
@@ -120,8 +123,8 @@ pub struct Diagnostic {
     pub message: String,
     /// Its own location first, then related ones.
     pub labels: Vec<Label>,
-    /// What to do.
-    pub help: Option<String>,
+    /// What to do. Most is the same for all of a kind, of which there may be thousands.
+    pub help: Option<Cow<'static, str>>,
     /// The endpoint concerned.
     pub endpoint: Option<String>,
 }
@@ -151,14 +154,17 @@ impl Diagnostic {
 
     /// Adds a location; the first one is the diagnostic's own.
     pub fn at(mut self, location: Location, text: impl Into<String>) -> Diagnostic {
+        let label = Label { location, text: text.into() };
         // Most have one; room for four, which a list makes otherwise, would be most of the memory for thousands.
-        self.labels.reserve_exact(1);
-        self.labels.push(Label { location, text: text.into() });
+        match self.labels.is_empty() {
+            true => self.labels = vec![label],
+            false => self.labels.push(label),
+        }
         self
     }
 
     /// Sets the remedy.
-    pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
+    pub fn help(mut self, help: impl Into<Cow<'static, str>>) -> Diagnostic {
         self.help = Some(help.into());
         self
     }

@@ -161,7 +161,7 @@ impl Failure {
             None if words.is_empty() => Diagnostic::error(code::REFUSED, message),
             None => Diagnostic::error(code::REFUSED, format!("{message} ({words})")),
         };
-        Failure::new(kind, vec![Diagnostic { help: remedy, ..diagnostic }])
+        Failure::new(kind, vec![Diagnostic { help: remedy.map(Into::into), ..diagnostic }])
     }
 
     /// Sets the step, and the name of its endpoint.
@@ -239,7 +239,7 @@ impl From<Error> for Failure {
             _ => (FailureKind::Unreadable, None),
         };
         let diagnostic = Diagnostic::error(code::FAILED, error.to_string());
-        Failure::new(kind, vec![Diagnostic { help: help.map(str::to_owned), ..diagnostic }])
+        Failure::new(kind, vec![Diagnostic { help: help.map(Into::into), ..diagnostic }])
     }
 }
 

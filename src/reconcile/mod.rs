@@ -204,11 +204,14 @@ impl Pass<'_> {
 
     /// Warns of what waits, or of all that was waited for in vain, and of settings that make endpoints useless.
     fn warn(&mut self, plan: &mut Plan, ownership: &Ownership<'_>, waited: bool) -> Result<(), Failure> {
-        self.warnings.extend(ownership.trouble());
-        self.warnings.extend(match waited {
+        let mut first = std::mem::take(&mut self.warnings);
+        first.extend(ownership.trouble());
+        self.warnings = match waited {
             true => self.target.missing(plan, self.system)?,
             false => std::mem::take(&mut plan.warnings),
-        });
+        };
+        // Of those that wait there may be thousands, which are not copied so.
+        self.warnings.splice(..0, first);
         self.warnings.extend(self.target.inert(plan, self.system)?);
         Ok(())
     }

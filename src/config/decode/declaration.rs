@@ -39,7 +39,10 @@ impl Decoder<'_> {
         }
         let sample = format!("`{section}: {{NAME: {{{subject}: ...}}}}`");
         let entries = self.mapping(node, format_args!("`{section}`"), &sample);
-        Some(entries.filter_map(|(key, value)| self.declaration(key, value)).collect())
+        // Room for all at once: a list of thousands that grows is copied, a megabyte in all.
+        let mut declarations = Vec::with_capacity(entries.size_hint().1.unwrap_or_default());
+        declarations.extend(entries.filter_map(|(key, value)| self.declaration(key, value)));
+        Some(declarations)
     }
 
     fn declaration<B: Body>(&mut self, key: &Key, node: &Node) -> Option<(Located<Name>, Option<B>)> {

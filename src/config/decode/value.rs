@@ -1,6 +1,7 @@
 //! Decodes single values: one function per type, which reports values of another type. The name of the value in the
 //! message is formatted only for an error.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -150,7 +151,7 @@ impl Decoder<'_> {
             return;
         }
         let mut diagnostic = Diagnostic::error(code, message).at(node.location, "");
-        diagnostic.help = help;
+        diagnostic.help = help.map(Into::into);
         self.report(diagnostic);
     }
 
@@ -262,18 +263,18 @@ pub fn suggestion(word: &str, known: &[impl AsRef<str>]) -> Option<String> {
     if word.len() > WORD_MAX {
         return None;
     }
-    let word = word.to_lowercase().replace('-', "_");
+    let word = comparable(word);
     let known = known.iter().map(AsRef::as_ref);
-    let longer = known.clone().find(|known| word.len() >= STEM_MIN && known.starts_with(&word));
+    let longer = known.clone().find(|known| word.len() >= STEM_MIN && known.starts_with(word.as_ref()));
     let is_near = |distance, known: &str| distance <= known.len().div_ceil(3);
     // Most words are far from all that are known, which their letters show at a tenth of the cost.
-    let (is_ascii, others) = (word.is_ascii(), !letters(&word));
-    let least_distance = |known: &str| match is_ascii && known.is_ascii() {
-        true => {
-            let lacking = (letters(known) & others).count_ones() as usize;
+    let own = letters(&word);
+    let least_distance = |known: &str| match (own, letters(known)) {
+        (Some(own), Some(letters)) => {
+            let lacking = (letters & !own).count_ones() as usize;
             lacking + word.len().saturating_sub(known.len())
         }
-        false => 0,
+        _ => 0,
     };
     let near = if known.clone().any(|known| is_near(least_distance(known), known)) {
         let distance = |known: &&str| strsim::damerau_levenshtein(&word, &known.replace('-', "_"));
@@ -284,9 +285,19 @@ pub fn suggestion(word: &str, known: &[impl AsRef<str>]) -> Option<String> {
     near.or(longer).map(|known| format!("did you mean `{known}`?"))
 }
 
-/// The letters of a word, a bit each; some share one. Each that a word lacks has to be put in, and what it is longer by has
-/// to be taken out.
-fn letters(word: &str) -> u32 {
+/// In lower case, with `_` for `-`, which most words are as they stand.
+fn comparable(word: &str) -> Cow<'_, str> {
+    let is_comparable = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase() && byte != b'-';
+    match word.bytes().all(is_comparable) {
+        true => word.into(),
+        false => word.to_lowercase().replace('-', "_").into(),
+    }
+}
+
+/// The letters of a word of ASCII, a bit each; some share one. Each that a word lacks has to be put in, and what it is longer
+/// by has to be taken out.
+fn letters(word: &str) -> Option<u32> {
     let same = |byte: u8| if byte == b'-' { b'_' } else { byte };
-    word.bytes().fold(0, |letters, byte| letters | 1 << (same(byte) % 32))
+    let add = |letters, byte: u8| byte.is_ascii().then(|| letters | 1 << (same(byte) % 32));
+    word.bytes().try_fold(0, add)
 }

@@ -54,10 +54,11 @@ pub fn tidy_help(text: &str) -> Option<String> {
 
 /// The text without blanks around it or behind its `!`; none where there are none.
 fn tidied(text: &str) -> Option<String> {
-    let tidy = text.trim();
-    let tidy =
-        tidy.strip_prefix('!').map_or_else(|| tidy.to_owned(), |rest| format!("!{}", rest.trim_start()));
-    (tidy != text).then_some(tidy)
+    let (mark, name) = match text.trim().strip_prefix('!') {
+        Some(name) => ("!", name.trim_start()),
+        None => ("", text.trim()),
+    };
+    (mark.len() + name.len() < text.len()).then(|| format!("{mark}{name}"))
 }
 
 /// The remedy for several addresses in one text: with commas, as a range, or with a `*`.
@@ -148,16 +149,17 @@ pub fn spelling_help(text: &str) -> Option<String> {
 
 /// The remedy for a text that is no interface name: blanks around one, a template, or several in one word.
 pub fn list_hint(word: &str) -> Option<String> {
+    let is_separator = |c| matches!(c, ',' | ';' | '|' | '{' | '}' | '(' | ')' | '"' | '\'');
+    let separates = |c: char| is_separator(c) || c.is_whitespace();
+    // All that follow have one of them, and most words have none.
+    if !word.contains(separates) {
+        return None;
+    }
     if let Some(tidy) = tidied(word).filter(|tidy| DevicePattern::name_error(tidy).is_none()) {
         return Some(format!("write it as `{}`", yaml_word(&tidy)));
     }
     if let Some(help) = template_help(word) {
         return Some(help);
-    }
-    const SEPARATORS: [char; 9] = [',', ';', '|', '{', '}', '(', ')', '"', '\''];
-    let separates = |c: char| SEPARATORS.contains(&c) || c.is_whitespace();
-    if !word.contains(separates) {
-        return None;
     }
     let is_name = |part: &&str| part.starts_with(|c: char| c.is_alphabetic() || matches!(c, '!' | '*'));
     let parts: Vec<&str> = word.split(separates).filter(|part| !part.is_empty()).collect();
