@@ -1,7 +1,6 @@
 //! `mptcp-apply`: brings network namespaces to the state that the files declare.
 
 use std::io;
-use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -28,8 +27,7 @@ pub fn run(options: &Apply, common: &Common) -> io::Result<Exit> {
         return watch::run(options, common, &output);
     }
     let loaded = match load::load(&options.paths, options.strict, options.applies(), common, &output)? {
-        // The process ends with it: freeing thousands of declarations one by one took a twentieth of a run.
-        Ok(loaded) => ManuallyDrop::new(loaded),
+        Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
     let signals = Rc::new(Interruption::default());
