@@ -328,7 +328,7 @@ pub const TABLE: &[Situation] = &[
     },
     Situation {
         name: "more addresses than the table holds",
-        scripts: ["for n in $(seq 1 255); do ip address add 10.8.0.$n/32 dev c1; done", ""],
+        scripts: ["n=1; while [ $n -le 255 ]; do ip address add 10.8.0.$n/32 dev c1; n=$((n+1)); done", ""],
         configs: ["limits: {subflows: 8}\nendpoints: {all: {dev: c1, flags: [signal]}}", ""],
         talk: Talk::Live(1),
         expected: &["table-full"],
