@@ -205,7 +205,12 @@ fn connection(flags: u32, state: u8) -> Connection {
         map_sequence: 0,
         traffic: Traffic::default(),
     };
-    Connection { token: TOKEN.0, fallback: crate::model::Fallback::No, subflows: vec![subflow] }
+    Connection {
+        token: TOKEN.0,
+        fallback: crate::model::Fallback::No,
+        closing: false,
+        subflows: vec![subflow],
+    }
 }
 
 /// One that is closing is of no use any more.

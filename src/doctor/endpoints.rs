@@ -19,7 +19,9 @@ pub fn problem(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         return None;
     }
     let in_use = evidence.is_in_use(row);
-    let address = || if in_use { None } else { address(evidence, row) };
+    // An old subflow does not show that its address is gone: it still sends from there.
+    let matters_in_use = |found: &Finding| !in_use || found.code == code::ADDRESS_MISSING;
+    let address = || address(evidence, row).filter(matters_in_use);
     // Packets may leave by an interface that does not have their address, unless the endpoint is bound to this one.
     let matters = |home: &&Interface| !in_use || !home.up || row.dev.is_some();
     dev_gone(evidence, row)
@@ -161,7 +163,7 @@ fn interface(evidence: &Evidence, row: &Endpoint, home: &Interface) -> Option<Fi
 
 /// Endpoints without an interface whose address does not tell by which one their subflows leave.
 pub fn ambiguous(evidence: &Evidence) -> Vec<Finding> {
-    let unbound = |row: &&Endpoint| row.dev.is_none() && !evidence.is_in_use(row);
+    let unbound = |row: &&Endpoint| row.dev.is_none();
     let finding = |row: &Endpoint| {
         let address = row.identity.address;
         let own = evidence.addresses.iter().filter(|own| own.address == address);

@@ -97,7 +97,10 @@ pub struct RouteCheck {
     pub by_device: Option<Result<NonZeroU32, String>>,
     /// Whether it would leave by the interface that has the address if it were bound to that, and is not.
     pub needs_device: bool,
-    /// The next hop, if the test connection found that it does not answer on the link.
+    /// Whether some packets between the two may leave by the interface that has the address although these answers do not: some
+    /// rule chooses by a mark that leads there, or by a user, protocol or port.
+    pub may_differ: bool,
+    /// The next hop, if it did not answer on the link when it was last asked.
     pub silent: Option<IpAddr>,
 }
 

@@ -5,6 +5,7 @@
 
 mod applications;
 mod counters;
+mod dead;
 mod endpoints;
 mod evidence;
 mod finding;
@@ -47,6 +48,7 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     limits::never_used,
     subflows::missing,
     subflows::data_stalled,
+    dead::paths,
     peers::without_mptcp,
     limits::add_addr_accepted,
     subflows::joins_unanswered,

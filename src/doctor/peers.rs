@@ -6,7 +6,9 @@ mod tests;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::model::{Connection, Endpoint, Fallback, Flags, Sysctl, code, counted};
+use crate::model::{
+    Connection, Endpoint, Fallback, Flags, Probe, ProbeOutcome, Protocol, Subflow, Sysctl, code, counted,
+};
 
 use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
@@ -64,7 +66,10 @@ pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
 pub fn blackhole(evidence: &Evidence) -> Vec<Finding> {
     let names = ["Blackhole", "MPCapableSYNTXDrop", "MPCapableSYNACKRX"];
     let [found, lost, agreed] = names.map(|name| evidence.counter(name));
-    let plain = evidence.connections.iter().filter(|connection| connection.is_plain()).count();
+    let is_plain = |connection: &&Connection| {
+        connection.is_plain() && connection.subflows.iter().any(Subflow::is_established)
+    };
+    let plain = evidence.connections.iter().filter(is_plain).count();
     if evidence.is_paused {
         let timeout = Sysctl::named("blackhole_timeout").and_then(|sysctl| evidence.sysctl(sysctl));
         let timeout = timeout.map_or("3600".to_owned(), |timeout| timeout.to_string());
@@ -96,18 +101,35 @@ pub fn blackhole(evidence: &Evidence) -> Vec<Finding> {
     vec![finding]
 }
 
+/// Whether a live connection to the peer began with MPTCP and fell back to TCP.
+pub fn fell_back(evidence: &Evidence, peer: IpAddr) -> bool {
+    let is_it = |connection: &&Connection| {
+        connection.fallback == Fallback::Later
+            && connection.subflows.iter().any(|subflow| subflow.remote.ip() == peer)
+    };
+    evidence.connections.iter().any(|connection| is_it(&connection))
+}
+
 /// Live connections that began with MPTCP and fell back to TCP.
 pub fn fallback(evidence: &Evidence) -> Vec<Finding> {
-    let fell_back =
-        || evidence.connections.iter().filter(|connection| connection.fallback == Fallback::Later);
-    let peers = listed(&peers(fell_back()));
+    let fallen = || evidence.connections.iter().filter(|connection| connection.fallback == Fallback::Later);
+    let peers = listed(&peers(fallen()));
     if peers.is_empty() {
         return Vec::new();
     }
-    let finding = Finding::hint(code::FALLBACK, format!("connections with {peers} fell back to plain TCP"))
+    // That of a test connection is a new one.
+    let is_now = match &evidence.probe {
+        Some(Probe { outcome: ProbeOutcome::Connected(watched), .. }) => {
+            watched.protocol == Protocol::Tcp && fell_back(evidence, watched.peer.ip())
+        }
+        _ => false,
+    };
+    let severity = if is_now { FindingSeverity::Fault } else { FindingSeverity::Hint };
+    let finding = Finding::fault(code::FALLBACK, format!("connections with {peers} fell back to plain TCP"))
+        .severity(severity)
         .evidence(format!(
             "{} began with MPTCP, and the kernel says that it fell back",
-            counted(fell_back().count(), "live connection")
+            counted(fallen().count(), "live connection")
         ))
         .meaning(
             "A middlebox removes MPTCP options or changes data, so those connections continued as plain TCP.",

@@ -31,6 +31,8 @@ pub fn connection(evidence: &Evidence) -> Vec<Finding> {
         }
         ProbeOutcome::Connected(watched) => match watched.protocol {
             Protocol::Mptcp => return Vec::new(),
+            // That is a finding about the peers of live connections.
+            Protocol::Tcp if peers::fell_back(evidence, watched.peer.ip()) => return Vec::new(),
             Protocol::Tcp => {
                 Finding::fault(code::PEER_WITHOUT_MPTCP, format!("{target} does not speak MPTCP"))
                     .evidence(format!("the connection to {} is plain TCP", watched.peer))
@@ -67,15 +69,20 @@ pub fn unexplained(evidence: &Evidence, found: &[Finding]) -> Vec<Finding> {
     let about_all = [(NotTried::Denied, denied as fn(&str) -> Finding), (NotTried::Ended, ended)];
     let once =
         about_all.iter().filter(|(cause, _)| failures.iter().any(|result| is_not_tried(result, *cause)));
+    let has_joined_elsewhere = watched
+        .subflows
+        .iter()
+        .any(|seen| seen.was_established && seen.subflow.remote.ip() != watched.peer.ip());
     let once: Vec<Finding> = once.map(|(_, finding)| finding(target)).collect();
+    let once = once.into_iter().map(|finding| match finding.code {
+        code::JOINS_DENIED if has_joined_elsewhere => announced_only(target),
+        _ => finding,
+    });
     let is_told =
         |result: &&SubflowResult<'_>| about_all.iter().any(|(cause, _)| is_not_tried(result, *cause));
     let others = failures.iter().filter(|result| !is_told(result));
     let unserved = unserved(watched, target, &failures);
-    once.into_iter()
-        .chain(others.map(|result| failure(evidence, target, watched, result)))
-        .chain(unserved)
-        .collect()
+    once.chain(others.map(|result| failure(evidence, target, watched, result))).chain(unserved).collect()
 }
 
 /// The peer told that it accepts no subflow at the address that it was connected to, and announced no other one.
@@ -84,6 +91,14 @@ fn denied(target: &str) -> Finding {
         .evidence("the event of the connection has the flag deny-join-id0")
         .meaning("The peer may mean it so, as behind a load balancer; then it has to announce an address of its own, and this host to accept it. The kernel here asks for no subflow otherwise.")
         .remedy("# on the peer, where no load balancer is before it:\nsysctl -w net.mptcp.allow_join_initial_addr_port=1\n# otherwise have it announce its own address: flags: [signal]")
+}
+
+/// The same, and it announced another one.
+fn announced_only(target: &str) -> Finding {
+    Finding::hint(code::JOINS_DENIED, format!("{target} accepts subflows at the addresses that it announces only"))
+        .evidence("the event of the connection has the flag deny-join-id0; a subflow to an announced address is there")
+        .meaning("The kernel opens a subflow to an announced address from one address here, and from others where their endpoints have `fullmesh`.")
+        .remedy("# for a subflow from each address here: flags: [subflow, fullmesh]")
 }
 
 /// The peer closed the test connection before subflows could come.

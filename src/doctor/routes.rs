@@ -61,9 +61,8 @@ pub fn problem(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         evidence.subflows().filter(is_own)
     };
     let in_use = own().next().is_some();
-    let is_selective = evidence.routing.is_selective;
     let is_proven =
-        |check: &RouteCheck| is_selective && own().any(|path| path.remote.ip() == check.destination);
+        |check: &RouteCheck| check.may_differ && own().any(|path| path.remote.ip() == check.destination);
     let counts = |check: &RouteCheck| check.peer || !in_use;
     let refused = |check: &&&RouteCheck| check.taken().is_err() && !is_proven(check) && counts(check);
     let strays = |check: &&&RouteCheck| check.taken().as_ref().is_ok_and(|taken| *taken != home.index);
@@ -79,7 +78,7 @@ pub fn problem(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         return Some(refused_finding(evidence, row, home, check).severity(severity));
     }
     // A program may have bound the first subflow to the interface.
-    if in_use && (is_selective || own().any(|path| path.interface.is_some())) {
+    if in_use && (checks.iter().any(|check| check.may_differ) || own().any(|path| path.interface.is_some())) {
         return None;
     }
     let check = checks.iter().find(strays).filter(|_| checks.iter().all(|check| strays(&check)))?;
@@ -191,6 +190,8 @@ pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
     let is_of_table = |route: &&DefaultRoute| FREE.contains(&route.table) || route.table > MAIN_TABLE + 1;
     let ready = own.clone().find(is_of_table).map(|route| route.table);
     let table = ready.unwrap_or_else(|| free_table(evidence, home));
+    let onlink = if own.clone().next().is_some_and(|route| route.onlink) { " onlink" } else { "" };
+    let ruled = ruled_table(evidence, source, home);
     let router = router(&mut own, home);
     let via = match router {
         Router::Unneeded => String::new(),
@@ -203,11 +204,17 @@ pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
     let dev = &home.name;
     let route = match ready {
         Some(_) => String::new(),
-        None => format!("{four} route replace default{via} dev {dev} table {table}\n"),
+        None => format!("{four} route replace default{via} dev {dev}{onlink} table {table}\n"),
     };
     let is_unknown = router == Router::Unknown;
     let unknown =
         if is_unknown { format!("\n# {UNKNOWN} is the router on that link") } else { String::new() };
+    if let Some(table) = ruled {
+        return format!(
+            "# a rule leads packets from {source} to table {table}, which lacks the route:\n{four} route replace default{via} \
+             dev {dev}{onlink} table {table}{unknown}"
+        );
+    }
     let yaml = match (needed_gateway(evidence, source, home), evidence.is_uplink(home)) {
         (Some(gateway), false) => format!("uplinks: {{{dev}: {{dev: {dev}, gateway: {gateway}}}}}"),
         (None, false) => format!("uplinks: {{{dev}: {{dev: {dev}}}}}"),
@@ -222,6 +229,16 @@ pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
          {ip} rule add from {source} lookup main suppress_prefixlength 0 priority 8684\n\
          {ip} rule add from {source} lookup {table} priority 8685{unknown}"
     )
+}
+
+/// The table to which a rule leads packets from an address, if it is for that and lacks a default route out of the interface.
+fn ruled_table(evidence: &Evidence, source: IpAddr, home: &Interface) -> Option<u32> {
+    const LOCAL: u32 = 255;
+    const DEFAULT: u32 = 253;
+    let table = *evidence.routing.sources.get(&source)?;
+    let mut ready = defaults(evidence, home, source.is_ipv4()).filter(|route| route.table == table);
+    let is_private = !(DEFAULT..=LOCAL).contains(&table) && !evidence.is_uplink(home);
+    (is_private && ready.next().is_none()).then_some(table)
 }
 
 /// What stands for a router that is not known.

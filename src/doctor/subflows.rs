@@ -108,6 +108,14 @@ fn not_asked(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> Findin
             .meaning("The kernel here never asked for a subflow: the peer accepts none at its first address (allow_join_initial_addr_port), or the limit was raised after those connections had begun.")
             .remedy(format!("{again}\n# if none comes, a new connection shows what the peer accepts:\n{} doctor --probe PEER:PORT", evidence.program));
     }
+    let mut checks = evidence.routes.iter().filter(|check| check.source == row.identity.address);
+    if let Some((hop, index)) = checks.find_map(|check| check.silent.zip(check.taken().as_ref().ok())) {
+        let home = evidence.name(*index);
+        return finding
+            .evidence(format!("{seen}; `ip neighbour show {hop} dev {home}`: FAILED or INCOMPLETE"))
+            .meaning(format!("The next hop of the route did not answer to ARP or neighbour discovery when it was last asked: {hop} is down, is not on the link of {home}, or is the wrong router."))
+            .remedy(format!("ping -c 3 -I {home} {hop}\n# when it answers:\n{again}"));
+    }
     let counted = ["MPJoinSynTx", "MPJoinSynAckRx", "MPRstRx"].map(|name| (name, evidence.counter(name)));
     let counted = counted.iter().filter(|(name, count)| *name != "MPRstRx" || *count > 0);
     let counted: String = counted.map(|(name, count)| format!("; {name} is {count}")).collect();

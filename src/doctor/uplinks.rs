@@ -2,7 +2,7 @@
 
 use crate::model::code::Code;
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{Step, code};
+use crate::model::{Reason, Step, code};
 
 use super::evidence::Evidence;
 use super::finding::{Finding, applying_would};
@@ -18,6 +18,9 @@ pub fn differ(evidence: &Evidence) -> Vec<Finding> {
     for step in &declared.steps {
         match step {
             Step::AddRule { .. } | Step::SetRoute { .. } => missing.push(step.to_string()),
+            // That is a finding of its own, and its remedy makes them right again.
+            Step::DelRule { why: Reason::GatewayUnknown, .. }
+            | Step::DelRoute { why: Reason::GatewayUnknown, .. } => {}
             Step::DelRule { why, .. } | Step::DelRoute { why, .. } => {
                 stale.push(format!("{step} ({})", why.words()));
             }

@@ -205,9 +205,18 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
             let strays = bound.is_none() && by_source.is_ok() && by_source != home;
             let needs_device =
                 strays && answer(routes.get(destination, Some(source), Some(own.index))?) == home;
-            let mut check =
-                RouteCheck { source, destination, peer, by_source, by_device, needs_device, silent: None };
-            if evidence.probe.is_some() && check.taken().is_ok() {
+            let (may_differ, silent) = (false, None);
+            let mut check = RouteCheck {
+                source,
+                destination,
+                peer,
+                by_source,
+                by_device,
+                needs_device,
+                may_differ,
+                silent,
+            };
+            if check.taken().is_ok() {
                 check.silent = routes.silent_hop(destination, source, bound)?;
             }
             checks.push(check);
@@ -217,8 +226,17 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
     for (source, destination) in answered(evidence) {
         let by_source = answer(routes.get(destination, Some(source), None)?);
         let (by_device, needs_device) = (None, false);
-        let (peer, silent) = (true, None);
-        answers.push(RouteCheck { source, destination, peer, by_source, by_device, needs_device, silent });
+        let (peer, may_differ, silent) = (true, false, None);
+        answers.push(RouteCheck {
+            source,
+            destination,
+            peer,
+            by_source,
+            by_device,
+            needs_device,
+            may_differ,
+            silent,
+        });
     }
     let home = |check: &RouteCheck| {
         let row = evidence.endpoints().find(|row| row.identity.address == check.source);
@@ -231,12 +249,27 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
             || check.by_source.as_ref().ok() != home(check).as_ref()
     };
     // A router can have a million routes, and only remedies need them.
-    if checks.iter().chain(&answers).any(is_odd) {
-        evidence.routing = unless_refused("routing tables", routes.routing()).unwrap_or_default();
+    let routing = match checks.iter().chain(&answers).any(is_odd) {
+        true => unless_refused("routing tables", routes.routing()).unwrap_or_default(),
+        false => Routing::default(),
+    };
+    for check in checks.iter_mut().filter(|check| is_odd(check)) {
+        let row = evidence.endpoints().find(|row| row.identity.address == check.source);
+        let bound = row.and_then(|row| row.dev.as_ref()).map(|dev| dev.index);
+        let wanted = home(check);
+        check.may_differ = routing.is_selective;
+        for mark in routing.marks.iter().take(MARKS_MAX) {
+            let marked = routes.get_marked(check.destination, Some(check.source), bound, *mark)?;
+            check.may_differ |= answer(marked).ok() == wanted && wanted.is_some();
+        }
     }
-    (evidence.routes, evidence.answers, evidence.first_addresses) = (checks, answers, first_addresses);
+    (evidence.routing, evidence.routes, evidence.answers) = (routing, checks, answers);
+    evidence.first_addresses = first_addresses;
     Ok(())
 }
+
+/// How many marks are asked about.
+const MARKS_MAX: usize = 16;
 
 /// The two ends of answers to subflows that peers open: those that are not confirmed, and those from announced addresses
 /// to the peers of connections that this host accepted.

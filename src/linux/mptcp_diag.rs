@@ -22,6 +22,15 @@ const SUBFLOWS_MAX: usize = 3;
 const FLAGS: usize = 8;
 const TOKEN: usize = 12;
 
+/// What the socket of a connection tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketCondition {
+    /// Whether, and when, it fell back to plain TCP.
+    pub fallback: Fallback,
+    /// Whether an end has closed it, so that only what is on its way is still delivered.
+    pub closing: bool,
+}
+
 /// The connections of this thread's network namespace. None where this kernel does not tell of them
 /// (`CONFIG_INET_MPTCP_DIAG`).
 pub fn progress() -> Result<Vec<DataProgress>, Error> {
@@ -31,10 +40,10 @@ pub fn progress() -> Result<Vec<DataProgress>, Error> {
     all(INFO | 1 << (SKMEMINFO - 1), data)
 }
 
-/// The tokens of the live connections that fell back to plain TCP, at whatever moment. None where this kernel does not
+/// What the sockets of the live connections tell beside their subflows, by their tokens. None where this kernel does not
 /// tell.
-pub fn fallbacks() -> Result<BTreeMap<u32, Fallback>, Error> {
-    Ok(all(INFO, fallback)?.into_iter().collect())
+pub fn conditions() -> Result<BTreeMap<u32, SocketCondition>, Error> {
+    Ok(all(INFO, condition)?.into_iter().collect())
 }
 
 /// The tokens of the live connections for which the kernel names no limit of subflows (`mptcpi_subflows_max`). Where the limit
@@ -64,15 +73,21 @@ fn all<T>(extensions: u8, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, E
     Ok(found)
 }
 
-/// Reads the token of a connection that fell back, and when (`MPTCP_INFO_FLAG_FALLBACK` in `struct mptcp_info`, and
-/// `MPTCP_INFO_FLAG_REMOTE_KEY_RECEIVED`).
-fn fallback(reply: &[u8]) -> Option<(u32, Fallback)> {
+/// Reads the token of a connection, whether it fell back, and when (`MPTCP_INFO_FLAG_FALLBACK` in `struct mptcp_info`, and
+/// `MPTCP_INFO_FLAG_REMOTE_KEY_RECEIVED`), and whether it is being closed.
+fn condition(reply: &[u8]) -> Option<(u32, SocketCondition)> {
+    const ESTABLISHED: u8 = 1;
     const FALLBACK: u32 = 1 << 0;
     const REMOTE_KEY_RECEIVED: u32 = 1 << 1;
     let info = sock_diag::info(reply)?;
-    let flags = small(info, FLAGS).filter(|flags| flags & FALLBACK != 0)?;
-    let fallback = if flags & REMOTE_KEY_RECEIVED != 0 { Fallback::Later } else { Fallback::AtOnce };
-    Some((small(info, TOKEN)?, fallback))
+    let flags = small(info, FLAGS)?;
+    let fallback = match (flags & FALLBACK != 0, flags & REMOTE_KEY_RECEIVED != 0) {
+        (false, _) => Fallback::No,
+        (true, true) => Fallback::Later,
+        (true, false) => Fallback::AtOnce,
+    };
+    let closing = reply.get(1) != Some(&ESTABLISHED);
+    Some((small(info, TOKEN)?, SocketCondition { fallback, closing }))
 }
 
 /// Reads `struct mptcp_info` and the memory of the socket.

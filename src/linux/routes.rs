@@ -25,6 +25,8 @@ pub const ALL_FAMILIES: u8 = 0;
 const ALL_PROTOCOLS: u8 = 0;
 /// `RTM_F_FIB_MATCH`
 const FIB_MATCH: u32 = 0x2000;
+/// What packets have that nobody marked.
+const NO_MARK: u32 = 0;
 /// `RTM_GETNEXTHOP`
 const GETNEXTHOP: u16 = 106;
 /// The length of `struct nhmsg`
@@ -82,6 +84,20 @@ impl Routes {
         source: Option<IpAddr>,
         out_of: Option<NonZeroU32>,
     ) -> Result<Result<FoundRoute, Errno>, Error> {
+        self.get_marked(destination, source, out_of, NO_MARK)
+    }
+
+    /// The same for packets with a mark, which rules may choose by.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub fn get_marked(
+        &mut self,
+        destination: IpAddr,
+        source: Option<IpAddr>,
+        out_of: Option<NonZeroU32>,
+        mark: u32,
+    ) -> Result<Result<FoundRoute, Errno>, Error> {
         let flags = if out_of.is_some() && destination.is_ipv4() { FIB_MATCH } else { 0 };
         let mut request = Request::get(Rtm::Getroute, &header(destination, source, flags));
         request.put_address(rta::DST, destination);
@@ -90,6 +106,9 @@ impl Routes {
         }
         if let Some(index) = out_of {
             request.put(rta::OIF, index.get().to_ne_bytes());
+        }
+        if mark != NO_MARK {
+            request.put(rta::MARK, mark.to_ne_bytes());
         }
         let replies = match self.netlink.request(request)? {
             Ok(replies) => replies,
@@ -104,7 +123,7 @@ impl Routes {
         let gateway = hop.and_then(|hop| hop.gateway);
         let is_elsewhere = out_of.is_some() && interface != out_of;
         if is_elsewhere && source.is_some() {
-            return self.get(destination, None, out_of);
+            return self.get_marked(destination, None, out_of, mark);
         }
         let is_usable = matches!(found.kind, Rtn::Unicast | Rtn::Local) && !is_elsewhere;
         let found = FoundRoute { interface, gateway, source: found.source };
@@ -163,12 +182,18 @@ impl Routes {
         let defaults = self.routes(list(ALL_FAMILIES, ALL_PROTOCOLS), default)?;
         let mut routing = found.into_inner();
         for route in defaults {
-            let (ipv4, table) = (route.family == Family::Ipv4, route.table);
-            let of_hop = |Hop { interface, gateway }| DefaultRoute { ipv4, table, gateway, interface };
+            let (ipv4, table, onlink) = (route.family == Family::Ipv4, route.table, route.is_onlink);
+            let of_hop =
+                |Hop { interface, gateway }| DefaultRoute { ipv4, table, gateway, onlink, interface };
             routing.defaults.extend(self.hops(&route)?.into_iter().map(of_hop));
         }
         // The table of a rule is in use even when it is empty.
         let rules = self.rules(rtmsg::rule)?;
+        routing.marks = rules.iter().filter_map(|found| found.mark).collect();
+        for found in rules.iter().filter(|found| found.mark.is_none() && !found.is_selective) {
+            let whole = found.rule.from.filter(|_| found.rule.suppress_prefixlength.is_none());
+            whole.map(|from| routing.sources.entry(from).or_insert(found.rule.table));
+        }
         routing.is_selective = rules.iter().any(|found| found.is_selective);
         routing.tables.extend(rules.iter().map(|found| found.rule.table));
         Ok(routing)

@@ -30,6 +30,7 @@ pub mod rta {
     pub const MULTIPATH: u16 = 9;
     pub const CACHEINFO: u16 = 12;
     pub const TABLE: u16 = 15;
+    pub const MARK: u16 = 16;
     pub const VIA: u16 = 18;
     pub const PREF: u16 = 20;
     pub const ENCAP_TYPE: u16 = 21;
@@ -114,6 +115,8 @@ pub struct Route {
     pub source: Option<IpAddr>,
     /// Several for a multipath route; none for an unreachable destination.
     pub hops: Vec<Hop>,
+    /// Whether its router counts as on the link, whatever other routes say (`RTNH_F_ONLINK`); of a single hop only.
+    pub is_onlink: bool,
     /// The nexthop object. The kernel can leave it at that (`net.ipv4.nexthop_compat_mode`), without `hops`.
     pub nexthop: Option<u32>,
 }
@@ -133,6 +136,7 @@ impl Route {
             preference: 0,
             source: None,
             hops: Vec::new(),
+            is_onlink: false,
             nexthop: None,
         }
     }
@@ -146,7 +150,8 @@ impl Route {
         let mut header = vec![family, self.prefix_length, 0, 0, short_table(self.table), self.protocol];
         header.push(scope.into());
         header.push(self.kind.into());
-        let single = if let [hop] = self.hops[..] { hop.flags(hop_flags) } else { 0 };
+        let onlink = if self.is_onlink { ONLINK } else { 0 };
+        let single = if let [hop] = self.hops[..] { hop.flags(hop_flags | onlink) } else { 0 };
         header.extend(u32::from(single).to_ne_bytes());
         let mut request = Request::change(kind, flags, &header);
         request.put(rta::TABLE, self.table.to_ne_bytes());
@@ -187,7 +192,8 @@ impl Route {
 
 /// Reads `struct rtmsg` and its attributes; none for a family without Internet addresses.
 pub fn route(reply: &[u8]) -> Option<Route> {
-    let [family, prefix_length, _, _, table, protocol, scope, kind, ..] = *reply.first_chunk::<HEADER>()?;
+    let [family, prefix_length, _, _, table, protocol, scope, kind, flags @ ..] =
+        *reply.first_chunk::<HEADER>()?;
     let family = Family::from_number(family.into())?;
     let mut route = Route {
         kind: kind.into(),
@@ -210,6 +216,8 @@ pub fn route(reply: &[u8]) -> Option<Route> {
     }
     let single = hop(None, attributes(reply.get(HEADER..)?));
     route.hops.extend((single.interface.is_some() || single.gateway.is_some()).then_some(single));
+    let has_router = matches!(route.hops[..], [Hop { gateway: Some(_), .. }]);
+    route.is_onlink = has_router && u32::from_ne_bytes(flags) & u32::from(ONLINK) != 0;
     Some(route)
 }
 
@@ -295,7 +303,9 @@ pub struct Rule {
     pub family: Family,
     /// `RTPROT_*`: who made it.
     pub protocol: u8,
-    /// Whether it applies to packets by more than their addresses and interfaces: their mark, user, protocol, ports, tunnel or
+    /// The mark of the packets that it applies to, or, inverted, does not apply to.
+    pub mark: Option<u32>,
+    /// Whether it applies to packets by more than their mark, addresses and interfaces: their user, protocol, ports, tunnel or
     /// type of service.
     pub is_selective: bool,
     /// What of it rules of uplinks have too, whether it has more or not.
@@ -310,7 +320,7 @@ pub fn rule(reply: &[u8]) -> Option<Rule> {
     let family = Family::from_number(family.into())?;
     let rule =
         UplinkRule { priority: 0, from: None, table: table.into(), suppress_prefixlength: None, raw: vec![] };
-    let mut rule = Rule { family, protocol: 0, is_selective: service != 0, rule };
+    let mut rule = Rule { family, protocol: 0, mark: None, is_selective: service != 0, rule };
     for (attribute, value) in attributes(reply.get(HEADER..)?) {
         match attribute {
             fra::SRC => rule.rule.from = family.address(value),
@@ -320,8 +330,8 @@ pub fn rule(reply: &[u8]) -> Option<Rule> {
                 rule.rule.suppress_prefixlength = number(value).filter(|length| *length != NOTHING);
             }
             fra::PROTOCOL => rule.protocol = value.first().copied().unwrap_or_default(),
-            fra::FWMARK
-            | fra::TUN_ID
+            fra::FWMARK => rule.mark = number(value),
+            fra::TUN_ID
             | fra::UID_RANGE
             | fra::IP_PROTO
             | fra::SPORT_RANGE

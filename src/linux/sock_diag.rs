@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use neli::consts::socket::NlFamily;
 
-use crate::linux::mptcp_diag;
+use crate::linux::mptcp_diag::{self, SocketCondition};
 use crate::linux::netlink::decode::{attributes, find, number};
 use crate::linux::netlink::{Netlink, Request};
 use crate::model::{
@@ -45,6 +45,7 @@ const RQUEUE: usize = 56;
 const WQUEUE: usize = 60;
 const INODE: usize = 68;
 /// Where in `struct tcp_info` the fields are. It grows from kernel to kernel, at its end.
+const RETRANSMITS: usize = 2;
 const BACKOFF: usize = 4;
 const LAST_DATA_SENT: usize = 44;
 const LAST_DATA_RECV: usize = 52;
@@ -89,11 +90,13 @@ pub fn connections() -> Result<Vec<Connection>, Error> {
         let ends = (token == NO_TOKEN).then_some((path.local, path.remote));
         by_token.entry((token, ends)).or_default().push(path);
     }
-    let fallbacks = if by_token.is_empty() { BTreeMap::new() } else { mptcp_diag::fallbacks()? };
+    let conditions = if by_token.is_empty() { BTreeMap::new() } else { mptcp_diag::conditions()? };
     let connection = |((token, _), mut subflows): ((u32, _), Vec<Subflow>)| {
         subflows.sort_by_key(|path| (path.flags.is_join(), path.local_id, path.remote_id, path.local));
-        let fallback = fallbacks.get(&token).copied().unwrap_or(Fallback::No);
-        Connection { token, fallback, subflows }
+        let condition = conditions.get(&token).copied();
+        let SocketCondition { fallback, closing } =
+            condition.unwrap_or(SocketCondition { fallback: Fallback::No, closing: false });
+        Connection { token, fallback, closing: closing && token != NO_TOKEN, subflows }
     };
     Ok(by_token.into_iter().map(connection).collect())
 }
@@ -262,6 +265,7 @@ fn traffic(reply: &[u8]) -> Option<Traffic> {
     Some(Traffic {
         rtt: Duration::from_micros(small(info, RTT)?.into()),
         retransmitted: small(info, TOTAL_RETRANS)?,
+        timeouts: info.get(RETRANSMITS).copied()?,
         sent: large(info, BYTES_SENT).unwrap_or(0),
         acknowledged: large(info, BYTES_ACKED)?,
         received: large(info, BYTES_RECEIVED)?,

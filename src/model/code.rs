@@ -299,6 +299,8 @@ codes! {
     ADDED_TOO_EARLY = "added-too-early": Fault;
     /// A connection lacks a subflow from an endpoint.
     SUBFLOW_MISSING = "subflow-missing": Warning | Fault | Hint;
+    /// A subflow is established, and its data gets no answer.
+    PATH_DEAD = "path-dead": Fault;
     /// A connection has its subflows, and its data does not move.
     DATA_STALLED = "data-stalled": Warning | Fault;
 
@@ -332,7 +334,7 @@ codes! {
     /// The kernel paused MPTCP after requests that got no answer.
     BLACKHOLE = "blackhole": Fault | Hint;
     /// Connections began with MPTCP and fell back to TCP.
-    FALLBACK = "fallback": Hint;
+    FALLBACK = "fallback": Fault | Hint;
     /// `subflow` endpoints on a host that only accepts connections.
     SUBFLOW_ON_SERVER = "subflow-on-server": Hint;
     /// A private address is announced to peers with public addresses.

@@ -13,6 +13,8 @@ pub struct Connection {
     pub token: u32,
     /// What the kernel says of a fallback to plain TCP.
     pub fallback: Fallback,
+    /// Whether an end has closed it, so that the kernel opens no more subflows.
+    pub closing: bool,
     /// Its subflows.
     pub subflows: Vec<Subflow>,
 }
@@ -50,10 +52,11 @@ impl Connection {
         has_answer() && !self.subflows.iter().any(agreed)
     }
 
-    /// Whether it speaks MPTCP, and both ends have sent on it: only then does the kernel open more subflows.
+    /// Whether it speaks MPTCP, both ends have sent on it, and none has closed it: only then does the kernel open more subflows.
     pub fn is_fully_established(&self) -> bool {
         let confirmed = |path: &Subflow| path.flags.is_fully_established() || path.flags.is_join();
-        !self.is_plain() && self.subflows.iter().any(|path| path.is_established() && confirmed(path))
+        let is_open = !self.is_plain() && !self.closing;
+        is_open && self.subflows.iter().any(|path| path.is_established() && confirmed(path))
     }
 
     /// The peer that this end could ask for another subflow from this address. None where the kernel asks for none: another
@@ -123,6 +126,8 @@ pub struct Traffic {
     pub received: u64,
     /// Retransmitted segments.
     pub retransmitted: u32,
+    /// How often in a row the oldest data was sent again, with longer pauses, and nothing acknowledged it.
+    pub timeouts: u8,
 }
 
 /// `MPTCP_SUBFLOW_FLAG_*`

@@ -84,6 +84,8 @@ pub struct DefaultRoute {
     pub table: u32,
     /// The router, if there is one.
     pub gateway: Option<IpAddr>,
+    /// Whether the kernel was told that the router is on the link.
+    pub onlink: bool,
     /// The outgoing interface.
     pub interface: Option<NonZeroU32>,
 }
@@ -97,8 +99,12 @@ pub struct Routing {
     pub partial: BTreeSet<(bool, NonZeroU32)>,
     /// The numbers of all tables that have a route, or that a rule names.
     pub tables: BTreeSet<u32>,
-    /// Whether some rule applies to packets by more than their addresses and interfaces, so that a subflow may take another
-    /// route than a look-up finds.
+    /// The addresses whose packets a rule of nothing else leads to a table, and the first such table.
+    pub sources: BTreeMap<IpAddr, u32>,
+    /// The marks of packets by which rules choose.
+    pub marks: BTreeSet<u32>,
+    /// Whether some rule chooses by more than marks, addresses and interfaces, so that a subflow may take another route than a
+    /// look-up finds.
     pub is_selective: bool,
 }
 

@@ -16,7 +16,8 @@ fn a_link_to_some_networks_is_a_hint() {
     evidence.routes[1].peer = true;
     assert_eq!(codes(&evidence), ["fault no-route"]);
     evidence.routes[1].peer = false;
-    let default = DefaultRoute { ipv4: true, table: 120, gateway: None, interface: Some(home) };
+    let default =
+        DefaultRoute { ipv4: true, table: 120, gateway: None, onlink: false, interface: Some(home) };
     evidence.routing.defaults.push(default);
     assert_eq!(codes(&evidence), ["fault no-route"]);
 }
@@ -40,6 +41,7 @@ fn a_router_of_a_private_table_is_written_down() {
                 ipv4: true,
                 table,
                 gateway,
+                onlink: false,
                 interface: Some(home),
             });
             let remedy = examine(&evidence).remove(0).remedy;

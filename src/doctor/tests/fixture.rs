@@ -31,6 +31,7 @@ pub fn healthy() -> Evidence {
         by_source: Ok(index(number.into())),
         by_device: Some(Ok(index(number.into()))),
         needs_device: false,
+        may_differ: false,
         silent: None,
     };
     let counters =
@@ -53,6 +54,7 @@ pub fn healthy() -> Evidence {
         counters: Some(Counters(counters.map(|(name, count)| (name.to_owned(), count)).into())),
         connections: vec![Connection {
             fallback: Fallback::No,
+            closing: false,
             token: 1,
             subflows: vec![subflow(1, 0b100_0011), subflow(2, 0b100_1100)],
         }],

@@ -384,6 +384,70 @@ pub const TABLE: &[Situation] = &[
         ..HEALTHY
     },
     Situation {
+        name: "both subflows leave by one link, and a mark leads to none",
+        scripts: ["ip rule delete from 10.1.2.0/24; ip rule add fwmark 7 table main", ""],
+        configs: [TWO_ANYWHERE, ""],
+        talk: TWO_PATHS,
+        expected: &["route-elsewhere"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "a rule leads to a table without a way",
+        scripts: [
+            "ip rule add from 10.1.2.1 lookup 77; ip route add unreachable default table 77; ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200",
+            "",
+        ],
+        talk: Talk::Live(1),
+        expected: &["no-route"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND
+    },
+    Situation {
+        name: "strict reverse path filter, and a router that counts as on the link",
+        scripts: [
+            "ip -6 address flush dev c2; ip address flush dev c2; ip address add 10.1.2.1/32 dev c2; ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 onlink metric 200",
+            "",
+        ],
+        faults: ["for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 1 >$file; done", ""],
+        talk: Talk::Live(1),
+        expected: &["rp-filter"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND
+    },
+    Situation {
+        name: "the address left during a connection",
+        talk: TWO_PATHS,
+        meanwhile: "ip address delete 10.1.2.1/24 dev c2; ip address add 10.1.2.9/24 dev c2; ip route add default via 10.1.2.254 dev c2 metric 200",
+        expected: &["address-missing"],
+        remedy: Remedy::AsPrinted(&[("PREFIX", "24")]),
+        ..BEHIND
+    },
+    Situation {
+        name: "large packets are dropped on one path",
+        router: "nft 'add table ip box; add chain ip box in { type filter hook forward priority 0; }; add rule ip box in ip saddr 10.1.2.1 ip length > 800 drop'",
+        talk: TWO_PATHS,
+        expected: &["path-dead"],
+        remedy: Remedy::Elsewhere(Side::Router, "nft delete table ip box"),
+        ..BEHIND
+    },
+    Situation {
+        name: "a router is gone, live",
+        router: "ip link set l2 arp off",
+        talk: Talk::Live(1),
+        expected: &["subflow-missing"],
+        remedy: Remedy::Elsewhere(Side::Router, "ip link set l2 arp on"),
+        ..BEHIND
+    },
+    Situation {
+        name: "options are taken away after the handshake, probe",
+        router: "nft 'add table ip box; add chain ip box in { type filter hook prerouting priority -300; }; add rule ip box in tcp flags & syn == 0 reset tcp option mptcp'",
+        talk: Talk::Served,
+        probe: Probe::With,
+        expected: &["fallback"],
+        ..BEHIND
+    },
+    Situation {
         name: "a link comes back without its default route",
         talk: TWO_PATHS,
         meanwhile: "ip link set c2 down; ip link set c2 up",
