@@ -2,12 +2,13 @@
 //! (`net/mptcp/mptcp_diag.c`), which are not among the sockets of TCP.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use neli::consts::socket::NlFamily;
 
 use crate::linux::netlink::Netlink;
 use crate::linux::netlink::decode::attributes;
-use crate::linux::sock_diag::{self, ALIVE, HEADER, INFO, large, small};
+use crate::linux::sock_diag::{self, ALIVE, HEADER, INFO, LISTENING, large, small};
 use crate::model::{Fallback, Family};
 use crate::system::{DataProgress, Error};
 
@@ -56,11 +57,20 @@ pub fn without_limit() -> Result<BTreeSet<u32>, Error> {
     Ok(all(INFO, token)?.into_iter().collect())
 }
 
+/// Where MPTCP sockets listen. Nowhere where this kernel does not tell.
+pub fn listening() -> Result<BTreeSet<SocketAddr>, Error> {
+    Ok(in_states(LISTENING, INFO, sock_diag::local)?.into_iter().collect())
+}
+
 fn all<T>(extensions: u8, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Error> {
+    in_states(ALIVE, extensions, read)
+}
+
+fn in_states<T>(states: u32, extensions: u8, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Error> {
     let mut netlink = Netlink::open(NlFamily::SockOrInetDiag)?;
     let mut found = Vec::new();
     for family in Family::ALL {
-        let mut request = sock_diag::request(family, extensions, ALIVE, 0);
+        let mut request = sock_diag::request(family, extensions, states, 0);
         request.put(PROTOCOL, MPTCP.to_ne_bytes());
         match netlink.dump("list the connections", request, &read) {
             Ok(connections) => found.extend(connections),

@@ -32,7 +32,7 @@ const OPEN: u32 = 1 << 1 | 1 << 2 | 1 << 3;
 /// `TCP_TIME_WAIT`, as a bit
 const TIME_WAIT: u32 = 1 << 6;
 /// `TCP_LISTEN`, as a bit
-const LISTENING: u32 = 1 << 10;
+pub const LISTENING: u32 = 1 << 10;
 /// `TCP_NEW_SYN_RECV`, as a bit: a connection that the peer has not confirmed yet
 const REQUESTED: u32 = 1 << 12;
 /// From `TCP_ESTABLISHED` to `TCP_CLOSING`, but not `TCP_TIME_WAIT`, `TCP_CLOSE` and `TCP_LISTEN`
@@ -140,7 +140,13 @@ fn all<T>(states: u32, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Erro
 /// # Errors
 /// When the kernel does not answer.
 pub fn listeners() -> Result<Vec<Listener>, Error> {
-    all(LISTENING, listener)
+    let mut listeners = all(LISTENING, listener)?;
+    if !listeners.iter().any(|listener| listener.mptcp) {
+        // Up to Linux 6.12, to a user without rights, only the sockets of MPTCP themselves tell.
+        let own = mptcp_diag::listening()?;
+        listeners.iter_mut().for_each(|listener| listener.mptcp = own.contains(&listener.local));
+    }
+    Ok(listeners)
 }
 
 /// The connections and subflows that peers open here, and whose answer was sent again for want of a confirmation.
@@ -222,7 +228,7 @@ pub fn path(reply: &[u8]) -> Option<(u32, Subflow)> {
 }
 
 /// The address and port at this end. The address is never an IPv4-mapped one.
-fn local(reply: &[u8]) -> Option<SocketAddr> {
+pub fn local(reply: &[u8]) -> Option<SocketAddr> {
     end(reply, 4, 8)
 }
 
