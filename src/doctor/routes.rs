@@ -47,9 +47,9 @@ fn needs_no_route(evidence: &Evidence, row: &Endpoint) -> bool {
         && evidence.home(row).is_some_and(|home| home.routerless)
 }
 
-/// Why an endpoint's packets do not leave as they should. What a live subflow proves is not denied: that there is a route that
-/// only its packets take. Where no rule tells packets apart but by what was asked for, the answer is about those of live
-/// subflows too, and an idle one does not know yet that its route is gone.
+/// Why an endpoint's packets do not leave as they should. A live subflow proves that they do only where its packets may take
+/// another route than the one that was asked for. Otherwise the answer is about them too: the subflow has been idle since its
+/// route was lost, or shares another interface.
 pub fn problem(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     if endpoints::problem(evidence, row).is_some() || needs_no_route(evidence, row) {
         return None;

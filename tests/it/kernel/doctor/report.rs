@@ -80,7 +80,7 @@ fn it_has_rules_and_default_routes_as_ip_writes_them() {
         "goto 508 priority 505",
         "ipproto tcp dport 80 lookup 868400002 priority 506",
         "sport 1-9 tos 0x10 lookup 100 suppress_ifgroup 3 priority 507",
-        "uidrange 0-99 lookup 100 priority 508",
+        "uidrange 0-0 lookup 100 priority 508",
     ] {
         client.ip(&format!("rule add {rule}"));
     }
