@@ -88,7 +88,10 @@ fn condition(kind: u16, value: &[u8]) -> Option<String> {
         // Of one port, and of one DSCP, all bits count.
         fra::SPORT_MASK | fra::DPORT_MASK if count == 0xffff => return None,
         fra::DSCP_MASK if count == 0x3f => return None,
-        fra::UID_RANGE => format!("uidrange {}", range(value.chunks_exact(4))),
+        fra::UID_RANGE => {
+            let ends = value.chunks_exact(4).filter_map(number).map(|user: u32| user.to_string());
+            format!("uidrange {}", ends.collect::<Vec<_>>().join("-"))
+        }
         // `IPPROTO_*`
         fra::IP_PROTO => match count {
             1 => "ipproto icmp".to_owned(),
