@@ -151,8 +151,8 @@ impl Tables {
 
     fn flag(&self, scene: &Scene, programs: &Programs) -> Result<Case> {
         let mut to = self.one.clone();
-        let row = to.endpoints.iter_mut().find(|row| row.flags == Flags::SUBFLOW && row.dev.is_none());
-        let row = row.ok_or("no plain row")?;
+        let row = to.endpoints.iter_mut().find(|row| row.flags == Flags::SUBFLOW);
+        let row = row.ok_or("no row with subflow alone")?;
         row.flags = row.flags.union(Flags::BACKUP);
         let changed = scene::table(vec![row.clone()]);
         let id = row.id.ok_or("no id")?;
