@@ -105,6 +105,25 @@ pub struct RouteCheck {
 }
 
 impl RouteCheck {
+    /// What is known of an endpoint, or an address, that is bound to no interface.
+    pub fn of(
+        source: IpAddr,
+        destination: IpAddr,
+        peer: bool,
+        by_source: Result<NonZeroU32, String>,
+    ) -> RouteCheck {
+        RouteCheck {
+            source,
+            destination,
+            peer,
+            by_source,
+            by_device: None,
+            needs_device: false,
+            may_differ: false,
+            silent: None,
+        }
+    }
+
     /// The route of the endpoint's subflows.
     pub fn taken(&self) -> &Result<NonZeroU32, String> {
         self.by_device.as_ref().unwrap_or(&self.by_source)

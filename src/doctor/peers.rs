@@ -101,35 +101,31 @@ pub fn blackhole(evidence: &Evidence) -> Vec<Finding> {
     vec![finding]
 }
 
-/// Whether a live connection to the peer began with MPTCP and fell back to TCP.
-pub fn fell_back(evidence: &Evidence, peer: IpAddr) -> bool {
-    let is_it = |connection: &&Connection| {
-        connection.fallback == Fallback::Later
-            && connection.subflows.iter().any(|subflow| subflow.remote.ip() == peer)
-    };
-    evidence.connections.iter().any(|connection| is_it(&connection))
+/// Whether the test connection began with MPTCP and fell back to TCP.
+pub fn probe_fell_back(evidence: &Evidence) -> bool {
+    let Some(Probe { outcome: ProbeOutcome::Connected(watched), .. }) = &evidence.probe else { return false };
+    let is_it = |subflow: &Subflow| subflow.remote.ip() == watched.peer.ip();
+    watched.protocol == Protocol::Tcp
+        && fallen(evidence).any(|connection| connection.subflows.iter().any(is_it))
+}
+
+fn fallen(evidence: &Evidence) -> impl Iterator<Item = &Connection> {
+    evidence.connections.iter().filter(|connection| connection.fallback == Fallback::Later)
 }
 
 /// Live connections that began with MPTCP and fell back to TCP.
 pub fn fallback(evidence: &Evidence) -> Vec<Finding> {
-    let fallen = || evidence.connections.iter().filter(|connection| connection.fallback == Fallback::Later);
-    let peers = listed(&peers(fallen()));
+    let peers = listed(&peers(fallen(evidence)));
     if peers.is_empty() {
         return Vec::new();
     }
     // That of a test connection is a new one.
-    let is_now = match &evidence.probe {
-        Some(Probe { outcome: ProbeOutcome::Connected(watched), .. }) => {
-            watched.protocol == Protocol::Tcp && fell_back(evidence, watched.peer.ip())
-        }
-        _ => false,
-    };
-    let severity = if is_now { FindingSeverity::Fault } else { FindingSeverity::Hint };
+    let severity = if probe_fell_back(evidence) { FindingSeverity::Fault } else { FindingSeverity::Hint };
     let finding = Finding::fault(code::FALLBACK, format!("connections with {peers} fell back to plain TCP"))
         .severity(severity)
         .evidence(format!(
             "{} began with MPTCP, and the kernel says that it fell back",
-            counted(fallen().count(), "live connection")
+            counted(fallen(evidence).count(), "live connection")
         ))
         .meaning(
             "A middlebox removes MPTCP options or changes data, so those connections continued as plain TCP.",

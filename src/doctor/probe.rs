@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::model::code::{self, Code};
-use crate::model::{Event, EventKind, Probe, ProbeConnection, ProbeOutcome, Protocol};
+use crate::model::{Event, EventKind, ObservedSubflow, Probe, ProbeConnection, ProbeOutcome, Protocol};
 
 use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
@@ -32,7 +32,7 @@ pub fn connection(evidence: &Evidence) -> Vec<Finding> {
         ProbeOutcome::Connected(watched) => match watched.protocol {
             Protocol::Mptcp => return Vec::new(),
             // That is a finding about the peers of live connections.
-            Protocol::Tcp if peers::fell_back(evidence, watched.peer.ip()) => return Vec::new(),
+            Protocol::Tcp if peers::probe_fell_back(evidence) => return Vec::new(),
             Protocol::Tcp => {
                 Finding::fault(code::PEER_WITHOUT_MPTCP, format!("{target} does not speak MPTCP"))
                     .evidence(format!("the connection to {} is plain TCP", watched.peer))
@@ -64,25 +64,26 @@ pub fn unexplained(evidence: &Evidence, found: &[Finding]) -> Vec<Finding> {
     };
     let all = subflow_results(evidence).into_iter().filter(|result| result.is_failure(watched));
     let failures: Vec<SubflowResult<'_>> = all.filter(|result| !explained(result)).collect();
-    let is_not_tried = |result: &SubflowResult<'_>, cause| result.stage == SubflowStage::NotTried(cause);
     // What is about the peer is said once.
-    let about_all = [(NotTried::Denied, denied as fn(&str) -> Finding), (NotTried::Ended, ended)];
-    let once =
-        about_all.iter().filter(|(cause, _)| failures.iter().any(|result| is_not_tried(result, *cause)));
-    let has_joined_elsewhere = watched
-        .subflows
-        .iter()
-        .any(|seen| seen.was_established && seen.subflow.remote.ip() != watched.peer.ip());
-    let once: Vec<Finding> = once.map(|(_, finding)| finding(target)).collect();
-    let once = once.into_iter().map(|finding| match finding.code {
-        code::JOINS_DENIED if has_joined_elsewhere => announced_only(target),
-        _ => finding,
+    let is_any = |cause| failures.iter().any(|result| result.stage == SubflowStage::NotTried(cause));
+    let joined_elsewhere =
+        |seen: &ObservedSubflow| seen.was_established && seen.subflow.remote.ip() != watched.peer.ip();
+    let denied = is_any(NotTried::Denied).then(|| match watched.subflows.iter().any(joined_elsewhere) {
+        true => announced_only(target),
+        false => denied(target),
     });
-    let is_told =
-        |result: &&SubflowResult<'_>| about_all.iter().any(|(cause, _)| is_not_tried(result, *cause));
+    let ended = is_any(NotTried::Ended).then(|| ended(target));
+    let is_told = |result: &&SubflowResult<'_>| {
+        matches!(result.stage, SubflowStage::NotTried(NotTried::Denied | NotTried::Ended))
+    };
     let others = failures.iter().filter(|result| !is_told(result));
     let unserved = unserved(watched, target, &failures);
-    once.chain(others.map(|result| failure(evidence, target, watched, result))).chain(unserved).collect()
+    denied
+        .into_iter()
+        .chain(ended)
+        .chain(others.map(|result| failure(evidence, target, watched, result)))
+        .chain(unserved)
+        .collect()
 }
 
 /// The peer told that it accepts no subflow at the address that it was connected to, and announced no other one.

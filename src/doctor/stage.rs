@@ -145,14 +145,13 @@ fn subflow_result<'a>(
         let is_told =
             |event: &&Event| event.error.unwrap_or(0) != 0 || event.reset_reason.is_some() || !watched.ended;
         let closed = events().filter(is_told).rfind(|event| event.kind == EventKind::SubClosed);
-        let was_established = own().any(|seen| seen.was_established)
-            || events().any(|event| event.kind == EventKind::SubEstablished);
+        let was_established = own().any(|seen| seen.was_established);
+        let had_joined = || events().any(|event| event.kind == EventKind::SubEstablished);
         match (closed, own().next()) {
-            (None, None) => not_seen(evidence, watched, row),
-            (None, Some(_)) if watched.ended => not_seen(evidence, watched, row),
-            _ if own().any(|seen| seen.was_established) => (SubflowStage::Closed, reason(closed)),
+            (None, seen) if seen.is_none() || watched.ended => not_seen(evidence, watched, row),
+            _ if was_established => (SubflowStage::Closed, reason(closed)),
             (Some(closed), _) if has_no_way(closed) => no_way(evidence, watched, row, closed),
-            (Some(Event { error: None | Some(0), reset_reason: None, .. }), _) if !was_established => {
+            (Some(Event { error: None | Some(0), reset_reason: None, .. }), _) if !had_joined() => {
                 (SubflowStage::Refused(RefusedBy::Itself), "it was answered without MP_JOIN".to_owned())
             }
             _ => (SubflowStage::Refused(RefusedBy::Peer), reason(closed)),

@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use crate::doctor::{Configuration, Evidence, RouteCheck, Table};
+use crate::linux::neighbours::Neighbour;
 use crate::linux::routes::{FoundRoute, Routes};
 use crate::linux::rtnl::Rtnl;
 use crate::linux::{LinuxPathManager, blackhole, mptcp_diag, probe_socket, processes, sock_diag};
@@ -25,6 +26,8 @@ pub(super) const INTERNET: [IpAddr; 2] = [
 ];
 /// How many peers of live connections get a route lookup, of each family.
 const PEERS_MAX: usize = 4;
+/// How many marks of packets are asked about.
+const MARKS_MAX: usize = 16;
 /// How many requests of peers that are not confirmed get a route lookup.
 const REQUESTS_MAX: usize = 64;
 /// How long a connection that lacks a subflow may take to open it, and one whose data stands still, to go on.
@@ -193,50 +196,41 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
                 continue;
             }
             let bound = row.dev.as_ref().map(|dev| dev.index);
-            let by_source = answer(routes.get(destination, Some(source), None)?);
-            let by_device = match bound.filter(|index| evidence.interface(*index).is_some()) {
-                Some(index) => match answer(routes.get(destination, Some(source), Some(index))?) {
-                    Err(_) if source.is_ipv4() && routes.is_neighbour(destination, index)? => Some(Ok(index)),
-                    found => Some(found),
-                },
+            let direct = routes.get(destination, Some(source), None)?;
+            let by_source = answer(direct);
+            let through = match bound.filter(|index| evidence.interface(*index).is_some()) {
+                Some(index) => Some(routes.get(destination, Some(source), Some(index))?),
                 None => None,
+            };
+            let by_device = match (through.map(answer), bound) {
+                // Behind a router with proxy ARP hosts answer on the link although no route says so. A socket of IPv4 that is
+                // bound to the interface asks for them there.
+                (Some(Err(error)), Some(index)) => {
+                    let there = Neighbour { index, address: destination };
+                    let is_known = source.is_ipv4() && there.is_known(&mut routes.netlink)?;
+                    Some(if is_known { Ok(index) } else { Err(error) })
+                }
+                (found, _) => found,
             };
             let home = Ok(own.index);
             let strays = bound.is_none() && by_source.is_ok() && by_source != home;
             let needs_device =
                 strays && answer(routes.get(destination, Some(source), Some(own.index))?) == home;
-            let (may_differ, silent) = (false, None);
-            let mut check = RouteCheck {
-                source,
-                destination,
-                peer,
-                by_source,
-                by_device,
-                needs_device,
-                may_differ,
-                silent,
+            let hop = through.unwrap_or(direct).ok().and_then(|found| {
+                Some(Neighbour { index: found.interface?, address: found.gateway.unwrap_or(destination) })
+            });
+            let silent = match hop {
+                Some(hop) if hop.is_silent(&mut routes.netlink)? => Some(hop.address),
+                _ => None,
             };
-            if check.taken().is_ok() {
-                check.silent = routes.silent_hop(destination, source, bound)?;
-            }
-            checks.push(check);
+            let check = RouteCheck::of(source, destination, peer, by_source);
+            checks.push(RouteCheck { by_device, needs_device, silent, ..check });
         }
     }
     let mut answers = Vec::new();
     for (source, destination) in answered(evidence) {
         let by_source = answer(routes.get(destination, Some(source), None)?);
-        let (by_device, needs_device) = (None, false);
-        let (peer, may_differ, silent) = (true, false, None);
-        answers.push(RouteCheck {
-            source,
-            destination,
-            peer,
-            by_source,
-            by_device,
-            needs_device,
-            may_differ,
-            silent,
-        });
+        answers.push(RouteCheck::of(source, destination, true, by_source));
     }
     let home = |check: &RouteCheck| {
         let row = evidence.endpoints().find(|row| row.identity.address == check.source);
@@ -253,23 +247,23 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
         true => unless_refused("routing tables", routes.routing()).unwrap_or_default(),
         false => Routing::default(),
     };
-    for check in checks.iter_mut().filter(|check| is_odd(check)) {
+    for check in &mut checks {
+        let wanted = home(check);
+        if check.taken().as_ref().ok() == wanted.as_ref() {
+            continue;
+        }
         let row = evidence.endpoints().find(|row| row.identity.address == check.source);
         let bound = row.and_then(|row| row.dev.as_ref()).map(|dev| dev.index);
-        let wanted = home(check);
         check.may_differ = routing.is_selective;
         for mark in routing.marks.iter().take(MARKS_MAX) {
             let marked = routes.get_marked(check.destination, Some(check.source), bound, *mark)?;
-            check.may_differ |= answer(marked).ok() == wanted && wanted.is_some();
+            check.may_differ |= wanted.is_some() && answer(marked).ok() == wanted;
         }
     }
     (evidence.routing, evidence.routes, evidence.answers) = (routing, checks, answers);
     evidence.first_addresses = first_addresses;
     Ok(())
 }
-
-/// How many marks are asked about.
-const MARKS_MAX: usize = 16;
 
 /// The two ends of answers to subflows that peers open: those that are not confirmed, and those from announced addresses
 /// to the peers of connections that this host accepted.

@@ -52,6 +52,22 @@ impl Neighbour {
         }
     }
 
+    /// Whether its link-layer address is known.
+    ///
+    /// # Errors
+    /// When the kernel refuses to tell.
+    pub fn is_known(self, netlink: &mut Netlink) -> Result<bool, Error> {
+        Ok(self.state(netlink)?.is_some_and(|state| state & nud::VALID != 0))
+    }
+
+    /// Whether it was asked for its link-layer address and did not answer.
+    ///
+    /// # Errors
+    /// When the kernel refuses to tell.
+    pub fn is_silent(self, netlink: &mut Netlink) -> Result<bool, Error> {
+        Ok(self.state(netlink)?.is_some_and(|state| state & (nud::INCOMPLETE | nud::FAILED) != 0))
+    }
+
     /// A request that gives its entry this state and these flags (`NTF_*`), and makes the entry if there is none.
     pub fn set(self, state: u16, flags: u8) -> Request {
         let change = NlmF::CREATE | NlmF::REPLACE;

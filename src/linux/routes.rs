@@ -13,7 +13,6 @@ use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 use neli::consts::socket::NlFamily;
 
 use crate::linux::iproute;
-use crate::linux::neighbours::{Neighbour, nud};
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::rtmsg::{self, HEADER, Hop, Nexthop, ONLINK, Route, nha, rta};
 use crate::model::{DefaultRoute, Family, MAIN_TABLE, Routing, RoutingWords, UPLINK_PROTOCOL, UplinkRoute};
@@ -128,37 +127,6 @@ impl Routes {
         let is_usable = matches!(found.kind, Rtn::Unicast | Rtn::Local) && !is_elsewhere;
         let found = FoundRoute { interface, gateway, source: found.source };
         Ok(is_usable.then_some(found).ok_or(Errno::ENETUNREACH))
-    }
-
-    /// Whether a host answers on the link of an interface although no route says that it is there, as it does behind a router
-    /// with proxy ARP. A socket of IPv4 that is bound to the interface asks for it there.
-    ///
-    /// # Errors
-    /// When the kernel does not answer.
-    pub fn is_neighbour(&mut self, address: IpAddr, index: NonZeroU32) -> Result<bool, Error> {
-        let state = Neighbour { index, address }.state(&mut self.netlink)?;
-        Ok(state.is_some_and(|state| state & nud::VALID != 0))
-    }
-
-    /// The next hop of packets from `source` to `destination`, bound to the interface `out_of`, if it was asked for its
-    /// link-layer address and did not answer.
-    ///
-    /// # Errors
-    /// When the kernel does not answer.
-    pub fn silent_hop(
-        &mut self,
-        destination: IpAddr,
-        source: IpAddr,
-        out_of: Option<NonZeroU32>,
-    ) -> Result<Option<IpAddr>, Error> {
-        let Ok(FoundRoute { interface: Some(index), gateway, .. }) =
-            self.get(destination, Some(source), out_of)?
-        else {
-            return Ok(None);
-        };
-        let hop = Neighbour { index, address: gateway.unwrap_or(destination) };
-        let state = hop.state(&mut self.netlink)?.unwrap_or(0);
-        Ok((state & (nud::INCOMPLETE | nud::FAILED) != 0).then_some(hop.address))
     }
 
     /// The default routes, the interfaces with other routes by a router, and the tables that are in use.
