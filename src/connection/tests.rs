@@ -209,6 +209,7 @@ fn connection(flags: u32, state: u8) -> Connection {
         token: TOKEN.0,
         fallback: crate::model::Fallback::No,
         closing: false,
+        limit: None,
         subflows: vec![subflow],
     }
 }

@@ -202,31 +202,47 @@ pub fn deprecated(evidence: &Evidence) -> Vec<Finding> {
     evidence.endpoints().filter(is_deprecated).map(finding).collect()
 }
 
-/// No endpoint at all, though there are several links, and live connections with one subflow.
-pub fn none(evidence: &Evidence) -> Vec<Finding> {
-    let Some(state) = evidence.state() else { return Vec::new() };
-    let on_purpose = evidence.declared().is_some_and(|declared| declared.manages_endpoints);
-    // A client can as well leave it to the server, which announces its addresses.
-    let is_explained = evidence.is_announced_to() || evidence.is_userspace();
-    if on_purpose || is_explained || evidence.endpoints().next().is_some() {
-        return Vec::new();
+/// The addresses, each with its link, that endpoints could be made of: of the families of live connections with one
+/// subflow, as far as no endpoint of the family opens subflows.
+pub fn candidates(evidence: &Evidence) -> Vec<(&Interface, IpAddr)> {
+    let mut families: BTreeSet<bool> = alone(evidence)
+        .flat_map(|connection| &connection.subflows)
+        .map(|path| path.remote.is_ipv4())
+        .collect();
+    for row in evidence.opening() {
+        families.remove(&row.identity.address.is_ipv4());
     }
-    let alone = |connection: &&Connection| {
-        connection.is_fully_established() && !connection.is_plain() && connection.additional() == 0
-    };
-    let alone: Vec<&Connection> = evidence.begun().filter(alone).collect();
-    let remotes = alone.iter().flat_map(|connection| &connection.subflows).map(|subflow| subflow.remote);
-    let families: BTreeSet<bool> = remotes.map(|remote| remote.is_ipv4()).collect();
-    let own = |own: &&HostAddress| {
-        families.contains(&own.address.is_ipv4())
-            && own.state == AddressState::Settled
-            && is_global(own.address)
+    let is_own = |own: &&HostAddress| {
+        let is_wanted = families.contains(&own.address.is_ipv4()) && is_global(own.address);
+        is_wanted && own.state == AddressState::Settled
     };
     let link = |own: &HostAddress| {
         let link = evidence.interface_of(own.address).filter(|link| link.up && link.carrier)?;
-        (!is_internal(link)).then_some((link.name.as_str(), own.address))
+        (!is_internal(link)).then_some((link, own.address))
     };
-    let links: BTreeSet<(&str, IpAddr)> = evidence.addresses.iter().filter(own).filter_map(link).collect();
+    evidence.addresses.iter().filter(is_own).filter_map(link).collect()
+}
+
+/// Live connections that this host opened and that have one subflow.
+fn alone(evidence: &Evidence) -> impl Iterator<Item = &Connection> {
+    evidence.begun().filter(|connection| connection.is_fully_established() && connection.additional() == 0)
+}
+
+/// No endpoint opens subflows of a family, though several links lead to the peers of live connections with one subflow.
+pub fn none(evidence: &Evidence) -> Vec<Finding> {
+    let Some(state) = evidence.state() else { return Vec::new() };
+    let is_empty = evidence.endpoints().next().is_none();
+    let on_purpose = is_empty && evidence.declared().is_some_and(|declared| declared.manages_endpoints);
+    // What only announces is a server's.
+    let announces_only = !is_empty && evidence.opening().next().is_none();
+    // A client can as well leave it to the server, which announces its addresses.
+    let is_explained = evidence.is_announced_to() || evidence.is_userspace();
+    if on_purpose || announces_only || is_explained {
+        return Vec::new();
+    }
+    let links = candidates(evidence).into_iter().filter(|(_, address)| evidence.ways_out.contains(address));
+    let links: BTreeSet<(&str, IpAddr)> =
+        links.map(|(link, address)| (link.name.as_str(), address)).collect();
     let names: BTreeSet<&str> = links.iter().map(|(name, _)| *name).collect();
     if names.len() < 2 {
         return Vec::new();
@@ -239,18 +255,30 @@ pub fn none(evidence: &Evidence) -> Vec<Finding> {
     let commands = raise(format!("\nip mptcp limits set subflows {wanted}"))
         + &links.iter().map(add).collect::<String>();
     let yaml = raise(format!("limits: {{subflows: {wanted}}}\n"));
-    let finding =
-        Finding::hint(code::NO_ENDPOINT, "no endpoint opens subflows, so connections have one path")
-            .evidence(format!(
-                "the table is empty; {} with one subflow; links with addresses: {}",
-                counted(alone.len(), "live connection"),
-                names.join(", ")
-            ))
-            .meaning("The kernel opens further subflows only from endpoints with the flag `subflow`.")
-            .remedy(evidence.fix(
-                &format!("{yaml}endpoints: {{links: {{dev: [{}], flags: [subflow]}}}}", names.join(", ")),
-                commands.trim_start(),
-            ));
+    let is_ipv4 = |(_, address): &(&str, IpAddr)| address.is_ipv4();
+    let of_one_family = match links.iter().filter(|link| is_ipv4(link)).count() {
+        0 => Some((" of IPv6", ", family: ipv6")),
+        count if count == links.len() => Some((" of IPv4", ", family: ipv4")),
+        _ => None,
+    };
+    let of_family = of_one_family.filter(|_| !is_empty).map_or("", |(words, _)| words);
+    let family = of_one_family.map_or("", |(_, yaml)| yaml);
+    let table = match evidence.endpoints().count() {
+        0 => "the table is empty".to_owned(),
+        count => format!("{} in the table", counted(count, "endpoint")),
+    };
+    let title = format!("no endpoint opens subflows{of_family}, so connections have one path");
+    let finding = Finding::hint(code::NO_ENDPOINT, title)
+        .evidence(format!(
+            "{table}; {} with one subflow; links that lead to their peers: {}",
+            counted(alone(evidence).count(), "live connection"),
+            names.join(", ")
+        ))
+        .meaning("The kernel opens further subflows only from endpoints with the flag `subflow`.")
+        .remedy(evidence.fix(
+            &format!("{yaml}endpoints: {{links: {{dev: [{}]{family}, flags: [subflow]}}}}", names.join(", ")),
+            commands.trim_start(),
+        ));
     vec![finding]
 }
 
@@ -266,7 +294,7 @@ pub fn can_open(evidence: &Evidence, row: &Endpoint) -> bool {
     row.flags.contains(Flags::SUBFLOW) || evidence.heard_announcements()
 }
 
-/// Endpoints with `fullmesh` and without `subflow`, where no peer announced an address.
+/// Endpoints with `fullmesh` or `laminar` and without `subflow`, where no peer announced an address.
 pub fn fullmesh_alone(evidence: &Evidence) -> Vec<Finding> {
     let finding = |row: &Endpoint| {
         let lacks = |connection: &&Connection| {
@@ -275,13 +303,20 @@ pub fn fullmesh_alone(evidence: &Evidence) -> Vec<Finding> {
                 && remotes.any(|remote| remote.is_ipv4() == row.identity.address.is_ipv4())
         };
         let lacking = evidence.begun().filter(lacks).count();
-        let severity = if lacking > 0 { FindingSeverity::Fault } else { FindingSeverity::Hint };
+        let is_mesh = row.flags.contains(Flags::FULLMESH);
+        // Who takes `laminar` without `subflow` may mean it.
+        let severity = match (is_mesh, lacking) {
+            (true, 1..) => FindingSeverity::Fault,
+            (false, 0) => return None,
+            _ => FindingSeverity::Hint,
+        };
         let flags = row.flags.union(Flags::SUBFLOW);
+        let word = if is_mesh { "fullmesh" } else { "laminar" };
         let title = format!(
-            "fullmesh without subflow: {} opens subflows to announced addresses only",
+            "{word} without subflow: {} opens subflows to announced addresses only",
             evidence.label(row)
         );
-        Finding::fault(code::FULLMESH_WITHOUT_SUBFLOW, title)
+        let finding = Finding::fault(code::FULLMESH_WITHOUT_SUBFLOW, title)
             .severity(severity)
             .endpoint(evidence.label(row))
             .evidence(format!(
@@ -290,13 +325,17 @@ pub fn fullmesh_alone(evidence: &Evidence) -> Vec<Finding> {
                 row.flags,
                 counted(lacking, "live connection")
             ))
-            .meaning("`fullmesh` adds subflows to the addresses that a peer announces. The flag `subflow` opens them to the address that the connection was opened to.")
-            .remedy(evidence.fix(&format!("flags: [{}]", flags.words().join(", ")), &readd(row, flags, None)))
+            .meaning(format!("`{word}` is about subflows to the addresses that a peer announces. The flag `subflow` opens them to the address that the connection was opened to."))
+            .remedy(evidence.fix(&format!("flags: [{}]", flags.words().join(", ")), &readd(row, flags, None)));
+        Some(finding)
     };
     let idle = |row: &&Endpoint| {
-        !can_open(evidence, row) && !evidence.is_in_use(row) && problem(evidence, row).is_none()
+        row.flags.intersects(Flags::OPENING)
+            && !can_open(evidence, row)
+            && !evidence.is_in_use(row)
+            && problem(evidence, row).is_none()
     };
-    evidence.opening().filter(idle).map(finding).collect()
+    evidence.endpoints().filter(idle).filter_map(finding).collect()
 }
 
 /// The commands that bind an endpoint to another interface. Applying does that where it is declared.
@@ -315,7 +354,8 @@ pub fn bound(evidence: &Evidence, row: &Endpoint, dev: &str) -> String {
     }
 }
 
-fn readd(row: &Endpoint, flags: Flags, dev: Option<&str>) -> String {
+/// The commands that add an endpoint again, with these flags.
+pub fn readd(row: &Endpoint, flags: Flags, dev: Option<&str>) -> String {
     let id = row.id.map_or(String::new(), |id| format!(" id {id}"));
     let own = row.dev.as_ref().and_then(|own| own.name.as_deref());
     let dev = dev.or(own).map_or(String::new(), |dev| format!(" dev {dev}"));

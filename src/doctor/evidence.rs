@@ -38,6 +38,10 @@ pub struct Evidence {
     pub bindable: Vec<IpAddr>,
     /// The kernel's routes from the addresses of endpoints.
     pub routes: Vec<RouteCheck>,
+    /// The addresses of [`candidates`](super::candidates) by whose interface the kernel finds a way to a live peer.
+    pub ways_out: BTreeSet<IpAddr>,
+    /// The addresses that the peer of the test connection announced and to which there is no route, with the kernel's error.
+    pub unreachable: BTreeMap<IpAddr, String>,
     /// Routing tables; empty unless a remedy needs them.
     pub routing: Routing,
     /// The source addresses that the kernel chooses for first subflows.
@@ -50,9 +54,6 @@ pub struct Evidence {
     pub is_paused: bool,
     /// Live MPTCP connections that are older than half a second.
     pub connections: Vec<Connection>,
-    /// The tokens of those for which the kernel names no limit of subflows: they are under the userspace path manager, unless
-    /// the limit is 0.
-    pub without_limit: BTreeSet<u32>,
     /// The data of live connections, and again half a second later; nothing where it moves.
     pub data: [LiveData; 2],
     /// What peers open here and do not confirm.
@@ -285,6 +286,12 @@ impl Evidence {
             [Some(SysctlValue::Word(word)), _] => word == "userspace",
             [_, pm_type] => pm_type == Some(&SysctlValue::Number(1)),
         }
+    }
+
+    /// Whether the userspace path manager has that connection, be it that new ones get the kernel's. With a limit of 0 the
+    /// kernel does not tell.
+    pub fn is_of_userspace(&self, connection: &Connection) -> bool {
+        connection.limit == Some(0) && self.state().is_some_and(|state| state.limits.subflows > 0)
     }
 
     /// The endpoints that open subflows.

@@ -6,7 +6,7 @@ mod tests;
 use std::net::SocketAddr;
 
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{Endpoint, Step, Sysctl, SysctlValue, code, counted};
+use crate::model::{Connection, Endpoint, Step, Sysctl, SysctlValue, code, counted};
 
 use super::endpoints;
 use super::evidence::{Configuration, Evidence, Table};
@@ -57,7 +57,7 @@ pub fn mptcp_disabled(evidence: &Evidence) -> Vec<Finding> {
 /// The userspace path manager is selected, and ignores endpoints.
 pub fn userspace_path_manager(evidence: &Evidence) -> Vec<Finding> {
     if !evidence.is_userspace() {
-        return Vec::new();
+        return left_to_a_daemon(evidence);
     }
     let has_word = evidence.sysctl(Sysctl::PATH_MANAGER).is_some();
     let [seen, kernel] = if has_word {
@@ -73,6 +73,42 @@ pub fn userspace_path_manager(evidence: &Evidence) -> Vec<Finding> {
         .evidence(format!("sysctl net.mptcp.{seen}; {} in the table", counted(count, "endpoint")))
         .meaning("Only a daemon such as mptcpd opens subflows on new connections. Without one they have a single path.")
         .remedy(evidence.fix("sysctls: {path_manager: kernel}", &format!("sysctl -w net.mptcp.{kernel}")));
+    vec![finding]
+}
+
+/// Connections from the time when the userspace path manager was selected: it has them for good.
+fn left_to_a_daemon(evidence: &Evidence) -> Vec<Finding> {
+    let create = |connection: &Connection| {
+        let remote = connection.subflows.first()?.remote;
+        let is_other = |row: &&Endpoint| {
+            let address = row.identity.address;
+            address.is_ipv4() == remote.is_ipv4()
+                && connection.subflows.iter().all(|subflow| subflow.local.ip() != address)
+        };
+        let row = evidence.opening().find(is_other)?;
+        let dev = row.dev.as_ref().map_or(String::new(), |dev| format!("%{dev}"));
+        let (token, address, id) = (connection.token_word()?, row.identity.address, row.id?);
+        Some(format!("\n{} connection {token} create {address}{dev} to {remote} id {id}", evidence.program))
+    };
+    let has_one = |connection: &&Connection| {
+        connection.is_fully_established()
+            && connection.additional() == 0
+            && evidence.is_of_userspace(connection)
+    };
+    let commands: Vec<String> = evidence.begun().filter(has_one).filter_map(create).collect();
+    if commands.is_empty() {
+        return Vec::new();
+    }
+    let title = "live connections are left to the userspace path manager, which was selected when they began";
+    let finding = Finding::hint(code::USERSPACE_PATH_MANAGER, title)
+        .evidence(format!(
+            "{} with one subflow, for which the kernel names no limit of subflows",
+            counted(commands.len(), "live connection")
+        ))
+        .meaning(
+            "The kernel opens no subflow on them, whatever is selected now. New connections are not affected.",
+        )
+        .remedy(format!("# restart the application, or open subflows by hand:{}", commands.concat()));
     vec![finding]
 }
 

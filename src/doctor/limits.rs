@@ -6,7 +6,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::model::{Connection, Endpoint, Flags, State, code, counted};
+use crate::model::{Connection, Endpoint, Flags, State, Subflow, code, counted};
 
 use super::endpoints::problem;
 use super::evidence::Evidence;
@@ -38,9 +38,25 @@ fn needed(evidence: &Evidence, ipv4: bool) -> (Vec<&Endpoint>, usize) {
     let rows: Vec<&Endpoint> = usable.collect();
     // A connection's first subflow comes from one of them, unless its source address is known to be another one.
     let known = evidence.first_addresses.iter().any(|first| first.is_ipv4() == ipv4);
-    let elsewhere = known && !rows.iter().any(|row| evidence.first_addresses.contains(&row.identity.address));
+    let elsewhere = begins_elsewhere(evidence, &rows, ipv4)
+        || (known && !rows.iter().any(|row| evidence.first_addresses.contains(&row.identity.address)));
     let needed = rows.len().saturating_sub(usize::from(!elsewhere));
     (rows, needed)
+}
+
+/// Whether a live connection has its first subflow from an address that is no endpoint, and lacks one for want of room.
+fn begins_elsewhere(evidence: &Evidence, rows: &[&Endpoint], ipv4: bool) -> bool {
+    let limit = evidence.state().map_or(0, |state| state.limits.subflows as usize);
+    let is_row = |path: &Subflow| rows.iter().any(|row| row.identity.address == path.local.ip());
+    let begins = |connection: &Connection| {
+        let mut firsts = connection.subflows.iter().filter(|path| !path.flags.is_join());
+        firsts.any(|first| first.remote.is_ipv4() == ipv4 && !is_row(first))
+    };
+    let is_cut = |connection: &Connection| {
+        let opened = connection.subflows.iter().filter(|path| path.flags.is_join() && is_row(path)).count();
+        connection.is_fully_established() && connection.additional() >= limit && opened < rows.len()
+    };
+    evidence.begun().any(|connection| begins(connection) && is_cut(connection))
 }
 
 /// Whether connections begin at the endpoint's address. It is used then, and takes nothing of the limit.

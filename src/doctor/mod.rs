@@ -22,6 +22,7 @@ mod subflows;
 mod target;
 mod uplinks;
 
+pub use endpoints::candidates;
 pub use evidence::{Configuration, Declared, Evidence, RouteCheck, Table};
 pub use finding::{Finding, FindingSeverity};
 pub use remedy::apply_command;
@@ -37,6 +38,7 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     host::userspace_path_manager,
     probe::connection,
     routes::no_route,
+    probe::unreachable,
     endpoints::unusable,
     endpoints::ambiguous,
     endpoints::none,

@@ -3,13 +3,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::model::{
     Connection, Endpoint, Fallback, Flags, Probe, ProbeOutcome, Protocol, Subflow, Sysctl, code, counted,
 };
 
+use super::endpoints;
 use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
 
@@ -134,7 +135,8 @@ pub fn fallback(evidence: &Evidence) -> Vec<Finding> {
     vec![finding]
 }
 
-/// Endpoints that open subflows, on a host that only accepts connections.
+/// Endpoints that open subflows, on a host that has only accepted connections so far. It may be a client another time, so what
+/// they have stays.
 pub fn subflow_on_server(evidence: &Evidence) -> Vec<Finding> {
     let [begun, accepted] = ["MPCapableSYNTX", "MPCapableSYNRX"].map(|name| evidence.counter(name));
     let signal = |row: &&Endpoint| row.flags.contains(Flags::SIGNAL);
@@ -143,19 +145,23 @@ pub fn subflow_on_server(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     let addresses: Vec<String> = rows.iter().map(|row| row.identity.to_string()).collect();
-    let finding = Finding::hint(code::SUBFLOW_ON_SERVER, "subflow endpoints on a host that only accepts connections")
+    // The kernel takes no `fullmesh` with `signal`.
+    let flags =
+        |row: &Endpoint| row.flags.without(Flags::FULLMESH).union(Flags::SUBFLOW).union(Flags::SIGNAL);
+    let named = |row: &&Endpoint| Some((evidence.names.get(&row.identity)?, flags(row)));
+    let named: BTreeMap<&String, Flags> = rows.iter().filter_map(named).collect();
+    let yaml = |(name, flags): (&String, Flags)| format!("{name}: {{flags: [{}]}}", flags.words().join(", "));
+    let yaml: Vec<String> = named.into_iter().map(yaml).collect();
+    let commands: Vec<String> = rows.iter().map(|row| endpoints::readd(row, flags(row), None)).collect();
+    let commands = commands.join("\n");
+    let finding = Finding::hint(code::SUBFLOW_ON_SERVER, "subflow endpoints on a host that has only accepted connections")
         .evidence(format!("MPCapableSYNRX is {accepted} (accepted connections), MPCapableSYNTX 0 (opened ones); subflow endpoints: {}", addresses.join(", ")))
-        .meaning("A server can seldom open subflows to clients, which are behind NAT and do not listen. A server announces its addresses, and clients open subflows to them.")
-        .remedy(evidence.fix("flags: [signal]", &delete_and_announce(&rows)));
+        .meaning("A host can seldom open subflows to its clients, which are behind NAT and do not listen. A server announces its addresses, and clients open subflows to them.")
+        .remedy(match yaml.is_empty() {
+            true => commands,
+            false => evidence.fix(&format!("endpoints: {{{}}}", yaml.join(", ")), &commands),
+        });
     vec![finding]
-}
-
-fn delete_and_announce(rows: &[&Endpoint]) -> String {
-    let commands = rows.iter().map(|row| {
-        let id = row.id.map_or(String::new(), |id| format!(" id {id}"));
-        format!("ip mptcp endpoint delete{id}\nip mptcp endpoint add {} signal", row.identity)
-    });
-    commands.collect::<Vec<_>>().join("\n")
 }
 
 /// Private addresses that are announced to peers with public addresses.

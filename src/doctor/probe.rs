@@ -192,6 +192,25 @@ fn unserved(watched: &ProbeConnection, target: &str, failures: &[SubflowResult<'
     refused.iter().filter(|address| announced(**address) && !is_up(**address)).map(finding).collect()
 }
 
+/// Addresses that the peer announced and to which no route leads. They matter where they are the only second ones.
+pub fn unreachable(evidence: &Evidence) -> Vec<Finding> {
+    let Some(Probe { target, outcome: ProbeOutcome::Connected(watched) }) = &evidence.probe else {
+        return Vec::new();
+    };
+    let joined = watched.subflows.iter().any(|seen| seen.was_established && seen.subflow.flags.is_join());
+    let accepts = evidence.state().is_some_and(|state| state.limits.add_addr_accepted > 0);
+    if joined || !accepts || evidence.is_userspace() {
+        return Vec::new();
+    }
+    let finding = |(address, error): (&IpAddr, &String)| {
+        Finding::fault(code::NO_ROUTE, format!("no route to {address}, which {target} announced"))
+            .evidence(format!("`ip route get {address}`: {error}"))
+            .meaning("The kernel opens a subflow to each address that the peer announces, as far as the limits allow, and has no way to this one.")
+            .remedy(format!("# if {address} can be reached from here, add the route; otherwise have the peer announce another address"))
+    };
+    evidence.unreachable.iter().map(finding).collect()
+}
+
 /// Faults that concern all endpoints, or any of them.
 const EXPLAIN_ALL: [Code; 6] = [
     code::MPTCP_DISABLED,

@@ -17,6 +17,8 @@ use super::{endpoints, internal};
 
 /// Routing tables for local use whose numbers fit into one byte.
 const FREE: std::ops::RangeInclusive<u32> = 101..=251;
+/// The priority of the first of the two rules of an uplink.
+const BEFORE_MAIN: u32 = 8684;
 /// `rp_filter` in the strict mode of RFC 3704.
 pub const STRICT: u64 = 1;
 
@@ -127,7 +129,7 @@ fn checks<'a>(evidence: &'a Evidence, row: &Endpoint) -> impl Iterator<Item = &'
 fn refused_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &RouteCheck) -> Finding {
     let error = check.taken().as_ref().err().map_or("", String::as_str);
     let title = format!("no route from {} out of {}", check.source, home.name);
-    let rule = rule(evidence, check.source, home);
+    let rule = refusal(evidence, check.source).unwrap_or_else(|| rule(evidence, check.source, home));
     Finding::fault(code::NO_ROUTE, title)
         .endpoint(evidence.label(row))
         .evidence(format!("`{}`: {error}", route_command(row, check)))
@@ -143,6 +145,16 @@ fn refused_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check:
             ),
             _ => rule,
         })
+}
+
+/// How to remove the rule that refuses packets from an address before any of ours is asked.
+fn refusal(evidence: &Evidence, source: IpAddr) -> Option<String> {
+    let (priority, word) = *evidence.routing.refusals.get(&source)?;
+    let is_first = priority < BEFORE_MAIN && !evidence.routing.sources.contains_key(&source);
+    let ip = if source.is_ipv4() { "ip" } else { "ip -6" };
+    is_first.then(|| {
+        format!("# a rule refuses what comes from {source}; unless that is on purpose:\n{ip} rule delete {word} from {source} priority {priority}")
+    })
 }
 
 fn stray_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &RouteCheck) -> Finding {
@@ -226,8 +238,9 @@ pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
     format!(
         "# in the configuration: {yaml}\n\
          # or by hand, until the address or the router changes:\n{route}\
-         {ip} rule add from {source} lookup main suppress_prefixlength 0 priority 8684\n\
-         {ip} rule add from {source} lookup {table} priority 8685{unknown}"
+         {ip} rule add from {source} lookup main suppress_prefixlength 0 priority {BEFORE_MAIN}\n\
+         {ip} rule add from {source} lookup {table} priority {}{unknown}",
+        BEFORE_MAIN + 1
     )
 }
 

@@ -119,14 +119,22 @@ fn astray(evidence: &Evidence, address: IpAddr) -> Option<Finding> {
     let asks = |check: &&RouteCheck| {
         waiting(evidence, address).any(|request| request.remote.ip() == check.destination)
     };
-    let in_use = |address| {
-        evidence.subflows().any(|subflow| subflow.is_established() && subflow.local.ip() == address)
+    let own = || evidence.subflows().filter(|path| path.is_established() && path.local.ip() == address);
+    // What is bound to an interface leaves by that one.
+    let shares = |check: &&RouteCheck| {
+        let mut paths =
+            own().filter(|path| path.remote.ip() == check.destination && path.interface.is_none());
+        check.by_source.is_ok() && !check.may_differ && paths.next().is_some()
     };
     let joins = Joins::of(evidence);
     let strict = address.is_ipv4() && evidence.rp_filter.get(&home.index) == Some(&STRICT);
+    let mut is_shared = false;
     let (check, severity) = match astray().find(asks) {
         Some(check) => (check, FindingSeverity::Fault),
-        None if in_use(address) => return None,
+        None if own().next().is_some() => {
+            is_shared = true;
+            (astray().find(shares)?, FindingSeverity::Hint)
+        }
         None => match astray().find(|check| check.by_source.is_err()) {
             Some(check) => (check, FindingSeverity::Fault),
             None if joins.incomplete > 0 || strict => (astray().next()?, FindingSeverity::Hint),
@@ -152,7 +160,10 @@ fn astray(evidence: &Evidence, address: IpAddr) -> Option<Finding> {
             "`ip route get {destination} from {address}`: {taken}; {}{unconfirmed}{filtered}",
             joins.words()
         ))
-        .meaning("Peers open subflows to this address, and the answers (SYN-ACK) do not leave where it is: the next router drops them, and no subflow comes up. The `dev` of an endpoint does not change that for subflows that peers open.")
+        .meaning(match is_shared {
+            true => "Subflows that peers opened to this address are established, and what this host sends on them shares the path of another interface.",
+            false => "Peers open subflows to this address, and the answers (SYN-ACK) do not leave where it is: the next router drops them, and no subflow comes up. The `dev` of an endpoint does not change that for subflows that peers open.",
+        })
         .remedy(routes::rule(evidence, address, home));
     Some(evidence.label_of(address).into_iter().fold(finding, Finding::endpoint))
 }

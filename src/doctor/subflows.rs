@@ -46,7 +46,7 @@ fn all(evidence: &Evidence) -> Vec<Missing<'_>> {
     let Some(state) = evidence.state().filter(|_| !evidence.is_userspace()) else { return Vec::new() };
     let limit = state.limits.subflows as usize;
     // On those of the userspace path manager the kernel opens nothing.
-    let is_kernels = |connection: &&Connection| !evidence.without_limit.contains(&connection.token);
+    let is_kernels = |connection: &&Connection| !evidence.is_of_userspace(connection);
     let begun: Vec<&Connection> = evidence.begun().filter(is_kernels).collect();
     let usable = |row: &&Endpoint| {
         problem(evidence, row).is_none() && routes::is_usable(evidence, row) && can_open(evidence, row)
@@ -121,7 +121,7 @@ fn not_asked(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> Findin
     let counted: String = counted.map(|(name, count)| format!("; {name} is {count}")).collect();
     finding
         .evidence(format!("{seen}{counted}"))
-        .meaning("Nothing on this host prevents it now. Raising a limit or adding a route does nothing for connections that exist, and the kernel does not retry a subflow that was closed, that got no answer, or that the peer refused (MPRstRx), for example because of its own limit.")
+        .meaning("Nothing on this host prevents it now. Raising a limit or adding a route does nothing for connections that exist, and the kernel does not retry a subflow that was closed, that got no answer, or that the peer refused (MPRstRx), for example because of its own limit. It asks for none where the peer accepts none at its first address (allow_join_initial_addr_port).")
         .remedy(format!("{again}\n# on the peer: ip mptcp limits show"))
 }
 

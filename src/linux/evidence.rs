@@ -6,15 +6,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use crate::doctor::{Configuration, Evidence, RouteCheck, Table};
+use crate::doctor::{Configuration, Evidence, RouteCheck, Table, candidates};
 use crate::linux::neighbours::Neighbour;
 use crate::linux::routes::{FoundRoute, Routes};
 use crate::linux::rtnl::Rtnl;
 use crate::linux::{LinuxPathManager, blackhole, mptcp_diag, probe_socket, processes, sock_diag};
 use crate::model::shell_word;
 use crate::model::{
-    Connection, Endpoint, EndpointNames, Flags, HostAddress, Interface, Probe, Routing, RoutingWords,
-    canonical,
+    Connection, Endpoint, EndpointNames, EventKind, Flags, HostAddress, Interface, Probe, ProbeOutcome,
+    Routing, RoutingWords, canonical,
 };
 use crate::reconcile::{LiveData, stalled};
 use crate::system::{Errno, Error};
@@ -65,13 +65,14 @@ pub fn examine(
         addresses: Vec::new(),
         bindable: Vec::new(),
         routes: Vec::new(),
+        ways_out: BTreeSet::new(),
+        unreachable: BTreeMap::new(),
         routing: Routing::default(),
         first_addresses: Vec::new(),
         rp_filter: BTreeMap::new(),
         counters: None,
         is_paused: blackhole::is_paused(),
         connections: Vec::new(),
-        without_limit: BTreeSet::new(),
         data: Default::default(),
         unconfirmed: Vec::new(),
         answers: Vec::new(),
@@ -95,7 +96,6 @@ pub fn examine(
         elsewhere.filter(|own| matches!(probe_socket::try_bind((*own, 0).into()), Some(Ok(())))).collect();
     let (data, start) = (unless_refused("data", live_data()).unwrap_or_default(), Instant::now());
     evidence.connections = unless_refused("connections", settled_connections(&evidence)).unwrap_or_default();
-    evidence.without_limit = unless_refused("limits", mptcp_diag::without_limit()).unwrap_or_default();
     if data.may_stand_still() {
         std::thread::sleep(GRACE.saturating_sub(start.elapsed()));
         let mut later = unless_refused("data", live_data()).unwrap_or_default();
@@ -198,19 +198,12 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
             let bound = row.dev.as_ref().map(|dev| dev.index);
             let direct = routes.get(destination, Some(source), None)?;
             let by_source = answer(direct);
-            let through = match bound.filter(|index| evidence.interface(*index).is_some()) {
-                Some(index) => Some(routes.get(destination, Some(source), Some(index))?),
-                None => None,
-            };
-            let by_device = match (through.map(answer), bound) {
-                // Behind a router with proxy ARP hosts answer on the link although no route says so. A socket of IPv4 that is
-                // bound to the interface asks for them there.
-                (Some(Err(error)), Some(index)) => {
-                    let there = Neighbour { index, address: destination };
-                    let is_known = source.is_ipv4() && there.is_known(&mut routes.netlink)?;
-                    Some(if is_known { Ok(index) } else { Err(error) })
+            let (through, by_device) = match bound.filter(|index| evidence.interface(*index).is_some()) {
+                Some(index) => {
+                    let through = routes.get(destination, Some(source), Some(index))?;
+                    (Some(through), Some(or_neighbour(&mut routes, through, source, destination, index)?))
                 }
-                (found, _) => found,
+                None => (None, None),
             };
             let home = Ok(own.index);
             let strays = bound.is_none() && by_source.is_ok() && by_source != home;
@@ -227,6 +220,8 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
             checks.push(RouteCheck { by_device, needs_device, silent, ..check });
         }
     }
+    evidence.ways_out = ways_out(evidence, &mut routes)?;
+    evidence.unreachable = unreachable(evidence, &mut routes)?;
     let mut answers = Vec::new();
     for (source, destination) in answered(evidence) {
         let by_source = answer(routes.get(destination, Some(source), None)?);
@@ -247,13 +242,14 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
         true => unless_refused("routing tables", routes.routing()).unwrap_or_default(),
         false => Routing::default(),
     };
-    for check in &mut checks {
+    for check in checks.iter_mut().chain(&mut answers) {
         let wanted = home(check);
         if check.taken().as_ref().ok() == wanted.as_ref() {
             continue;
         }
         let row = evidence.endpoints().find(|row| row.identity.address == check.source);
         let bound = row.and_then(|row| row.dev.as_ref()).map(|dev| dev.index);
+        let bound = bound.filter(|_| check.by_device.is_some());
         check.may_differ = routing.is_selective;
         for mark in routing.marks.iter().take(MARKS_MAX) {
             let marked = routes.get_marked(check.destination, Some(check.source), bound, *mark)?;
@@ -263,6 +259,61 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
     (evidence.routing, evidence.routes, evidence.answers) = (routing, checks, answers);
     evidence.first_addresses = first_addresses;
     Ok(())
+}
+
+/// The answer of a look-up that is bound to an interface. Behind a router with proxy ARP hosts answer on the link although no
+/// route says so; a socket of IPv4 that is bound to the interface asks for them there.
+fn or_neighbour(
+    routes: &mut Routes,
+    found: Result<FoundRoute, Errno>,
+    source: IpAddr,
+    destination: IpAddr,
+    index: NonZeroU32,
+) -> Result<Result<NonZeroU32, String>, Error> {
+    let there = Neighbour { index, address: destination };
+    let is_known = found.is_err() && source.is_ipv4() && there.is_known(&mut routes.netlink)?;
+    Ok(if is_known { Ok(index) } else { answer(found) })
+}
+
+/// The addresses without an endpoint by whose interface there is a way to a live peer.
+fn ways_out(evidence: &Evidence, routes: &mut Routes) -> Result<BTreeSet<IpAddr>, Error> {
+    let mut found = BTreeSet::new();
+    for (destination, _) in destinations(evidence).into_iter().filter(|(_, peer)| *peer) {
+        for (link, source) in candidates(evidence) {
+            if source.is_ipv4() != destination.is_ipv4() || found.contains(&source) {
+                continue;
+            }
+            let through = routes.get(destination, Some(source), Some(link.index))?;
+            let way = or_neighbour(routes, through, source, destination, link.index)?;
+            if way.is_ok() || (link.routerless && source.is_ipv4()) {
+                found.insert(source);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The addresses that the peer of the test connection announced and to which no route leads. Those of a family of which this
+/// host has no address are not for it.
+fn unreachable(evidence: &Evidence, routes: &mut Routes) -> Result<BTreeMap<IpAddr, String>, Error> {
+    let Some(Probe { outcome: ProbeOutcome::Connected(watched), .. }) = &evidence.probe else {
+        return Ok(BTreeMap::new());
+    };
+    let announced = watched.events.iter().filter(|event| event.kind == EventKind::Announced);
+    let announced: BTreeSet<IpAddr> = announced.filter_map(|event| event.remote.address).collect();
+    let mut found = BTreeMap::new();
+    for address in announced {
+        let is_near = |own: &HostAddress| {
+            own.address.is_ipv4() == address.is_ipv4() && evidence.interface_of(own.address).is_some()
+        };
+        if !evidence.addresses.iter().any(is_near) {
+            continue;
+        }
+        if let Err(error) = answer(routes.get(address, None, None)?) {
+            found.insert(address, error);
+        }
+    }
+    Ok(found)
 }
 
 /// The two ends of answers to subflows that peers open: those that are not confirmed, and those from announced addresses

@@ -30,6 +30,8 @@ pub struct SocketCondition {
     pub fallback: Fallback,
     /// Whether an end has closed it, so that only what is on its way is still delivered.
     pub closing: bool,
+    /// The limit of subflows beside the first (`mptcpi_subflows_max`): 0 under the userspace path manager too.
+    pub limit: u8,
 }
 
 /// The connections of this thread's network namespace. None where this kernel does not tell of them
@@ -45,16 +47,6 @@ pub fn progress() -> Result<Vec<DataProgress>, Error> {
 /// tell.
 pub fn conditions() -> Result<BTreeMap<u32, SocketCondition>, Error> {
     Ok(all(INFO, condition)?.into_iter().collect())
-}
-
-/// The tokens of the live connections for which the kernel names no limit of subflows (`mptcpi_subflows_max`). Where the limit
-/// is not 0, they are under the userspace path manager, which obeys none.
-pub fn without_limit() -> Result<BTreeSet<u32>, Error> {
-    let token = |reply: &[u8]| {
-        let info = sock_diag::info(reply)?;
-        info.get(SUBFLOWS_MAX).filter(|max| **max == 0).and_then(|_| small(info, TOKEN))
-    };
-    Ok(all(INFO, token)?.into_iter().collect())
 }
 
 /// Where MPTCP sockets listen. Nowhere where this kernel does not tell.
@@ -84,7 +76,7 @@ fn in_states<T>(states: u32, extensions: u8, read: impl Fn(&[u8]) -> Option<T>) 
 }
 
 /// Reads the token of a connection, whether it fell back, and when (`MPTCP_INFO_FLAG_FALLBACK` in `struct mptcp_info`, and
-/// `MPTCP_INFO_FLAG_REMOTE_KEY_RECEIVED`), and whether it is being closed.
+/// `MPTCP_INFO_FLAG_REMOTE_KEY_RECEIVED`), whether it is being closed, and its limit.
 fn condition(reply: &[u8]) -> Option<(u32, SocketCondition)> {
     const ESTABLISHED: u8 = 1;
     const FALLBACK: u32 = 1 << 0;
@@ -97,7 +89,8 @@ fn condition(reply: &[u8]) -> Option<(u32, SocketCondition)> {
         (true, false) => Fallback::AtOnce,
     };
     let closing = reply.get(1) != Some(&ESTABLISHED);
-    Some((small(info, TOKEN)?, SocketCondition { fallback, closing }))
+    let limit = *info.get(SUBFLOWS_MAX)?;
+    Some((small(info, TOKEN)?, SocketCondition { fallback, closing, limit }))
 }
 
 /// Reads `struct mptcp_info` and the memory of the socket.

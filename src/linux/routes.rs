@@ -159,8 +159,14 @@ impl Routes {
         let rules = self.rules(rtmsg::rule)?;
         routing.marks = rules.iter().filter_map(|found| found.mark).collect();
         for found in rules.iter().filter(|found| found.mark.is_none() && !found.is_selective) {
-            let whole = found.rule.from.filter(|_| found.rule.suppress_prefixlength.is_none());
-            whole.map(|from| routing.sources.entry(from).or_insert(found.rule.table));
+            let rule = &found.rule;
+            match (rule.from.filter(|_| rule.suppress_prefixlength.is_none()), found.refuses) {
+                (Some(from), Some(word)) => {
+                    routing.refusals.entry(from).or_insert((rule.priority, word));
+                }
+                (Some(from), None) => _ = routing.sources.entry(from).or_insert(rule.table),
+                _ => {}
+            }
         }
         routing.is_selective = rules.iter().any(|found| found.is_selective);
         routing.tables.extend(rules.iter().map(|found| found.rule.table));

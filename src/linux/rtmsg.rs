@@ -308,6 +308,8 @@ pub struct Rule {
     /// Whether it applies to packets by more than their mark, addresses and interfaces: their user, protocol, ports, tunnel or
     /// type of service.
     pub is_selective: bool,
+    /// The word of its type, where that refuses packets.
+    pub refuses: Option<&'static str>,
     /// What of it rules of uplinks have too, whether it has more or not.
     pub rule: UplinkRule,
 }
@@ -316,11 +318,18 @@ pub struct Rule {
 pub fn rule(reply: &[u8]) -> Option<Rule> {
     /// What FRA_SUPPRESS_PREFIXLEN is where nothing is suppressed.
     const NOTHING: u32 = u32::MAX;
-    let [family, _, _, service, table, ..] = *reply.first_chunk::<HEADER>()?;
+    let [family, _, _, service, table, _, _, action, ..] = *reply.first_chunk::<HEADER>()?;
     let family = Family::from_number(family.into())?;
+    // `FR_ACT_*`
+    let refuses = match action {
+        6 => Some("blackhole"),
+        7 => Some("unreachable"),
+        8 => Some("prohibit"),
+        _ => None,
+    };
     let rule =
         UplinkRule { priority: 0, from: None, table: table.into(), suppress_prefixlength: None, raw: vec![] };
-    let mut rule = Rule { family, protocol: 0, mark: None, is_selective: service != 0, rule };
+    let mut rule = Rule { family, protocol: 0, mark: None, is_selective: service != 0, refuses, rule };
     for (attribute, value) in attributes(reply.get(HEADER..)?) {
         match attribute {
             fra::SRC => rule.rule.from = family.address(value),

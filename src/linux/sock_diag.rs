@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use neli::consts::socket::NlFamily;
 
-use crate::linux::mptcp_diag::{self, SocketCondition};
+use crate::linux::mptcp_diag;
 use crate::linux::netlink::decode::{attributes, find, number};
 use crate::linux::netlink::{Netlink, Request};
 use crate::model::{
@@ -94,9 +94,9 @@ pub fn connections() -> Result<Vec<Connection>, Error> {
     let connection = |((token, _), mut subflows): ((u32, _), Vec<Subflow>)| {
         subflows.sort_by_key(|path| (path.flags.is_join(), path.local_id, path.remote_id, path.local));
         let condition = conditions.get(&token).copied();
-        let SocketCondition { fallback, closing } =
-            condition.unwrap_or(SocketCondition { fallback: Fallback::No, closing: false });
-        Connection { token, fallback, closing: closing && token != NO_TOKEN, subflows }
+        let fallback = condition.map_or(Fallback::No, |socket| socket.fallback);
+        let closing = condition.is_some_and(|socket| socket.closing) && token != NO_TOKEN;
+        Connection { token, fallback, closing, limit: condition.map(|socket| socket.limit), subflows }
     };
     Ok(by_token.into_iter().map(connection).collect())
 }

@@ -200,8 +200,8 @@ codes! {
     PORT_CLOSING = "port-closing": Error | Warning;
     /// `net.mptcp.enabled` is 0: no application can open an MPTCP connection.
     MPTCP_DISABLED = "mptcp-disabled": Warning | Fault;
-    /// The userspace path manager is selected, which ignores endpoints.
-    USERSPACE_PATH_MANAGER = "userspace-path-manager": Warning | Fault;
+    /// The userspace path manager, which ignores endpoints, is selected, or has live connections still.
+    USERSPACE_PATH_MANAGER = "userspace-path-manager": Warning | Fault | Hint;
     /// No network namespace matches the pattern.
     NETNS_MISSING = "netns-missing": Error | Warning;
     /// What the rehearsal cannot copy from this host, or made in addition.
@@ -273,7 +273,7 @@ codes! {
     // The doctor: endpoints.
     /// A link-local address without an interface.
     LINK_LOCAL = "link-local": Fault;
-    /// No endpoint opens subflows, and there are several links.
+    /// No endpoint opens subflows of a family, and several links lead to peers.
     NO_ENDPOINT = "no-endpoint": Hint;
     /// The interface that an endpoint is bound to is gone.
     DEV_GONE = "dev-gone": Fault | Hint;
@@ -335,7 +335,7 @@ codes! {
     BLACKHOLE = "blackhole": Fault | Hint;
     /// Connections began with MPTCP and fell back to TCP.
     FALLBACK = "fallback": Fault | Hint;
-    /// `subflow` endpoints on a host that only accepts connections.
+    /// `subflow` endpoints on a host that has only accepted connections.
     SUBFLOW_ON_SERVER = "subflow-on-server": Hint;
     /// A private address is announced to peers with public addresses.
     PRIVATE_SIGNAL = "private-signal": Hint;

@@ -15,6 +15,9 @@ pub struct Connection {
     pub fallback: Fallback,
     /// Whether an end has closed it, so that the kernel opens no more subflows.
     pub closing: bool,
+    /// How many subflows the kernel says it may have beside the first (`mptcpi_subflows_max`), if it says so. 0 where its limit
+    /// is 0, and under the userspace path manager, which obeys none.
+    pub limit: Option<u8>,
     /// Its subflows.
     pub subflows: Vec<Subflow>,
 }

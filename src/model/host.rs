@@ -101,6 +101,8 @@ pub struct Routing {
     pub tables: BTreeSet<u32>,
     /// The addresses whose packets a rule of nothing else leads to a table, and the first such table.
     pub sources: BTreeMap<IpAddr, u32>,
+    /// The addresses whose packets a rule of nothing else refuses: the priority of the first one, and the word of its type.
+    pub refusals: BTreeMap<IpAddr, (u32, &'static str)>,
     /// The marks of packets by which rules choose.
     pub marks: BTreeSet<u32>,
     /// Whether some rule chooses by more than marks, addresses and interfaces, so that a subflow may take another route than a

@@ -92,11 +92,9 @@ impl<'a> BugReport<'a> {
     ) -> BugReport<'a> {
         let names = DeclaredNames { endpoints: evidence.names.clone(), ..DeclaredNames::default() };
         let interface = Box::new(|index| evidence.name(index));
-        // A limit of 0 looks the same. What else such a connection holds, the evidence does not tell.
-        let has_limit = evidence.state().is_some_and(|state| state.limits.subflows > 0);
-        let is_userspace = |token: &u32| has_limit && evidence.without_limit.contains(token);
+        // What else such a connection holds, the evidence does not tell.
         let manager = |connection: &Connection| {
-            if is_userspace(&connection.token) {
+            if evidence.is_of_userspace(connection) {
                 ConnectionManager::Userspace { addresses: Vec::new() }
             } else {
                 ConnectionManager::Unknown

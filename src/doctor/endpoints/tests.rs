@@ -1,5 +1,6 @@
 use std::num::{NonZeroU16, NonZeroU32};
 
+use super::{fullmesh_alone, none};
 use crate::doctor::tests::fixture::{codes, declared, healthy, state};
 use crate::doctor::{Configuration, Declared};
 use crate::model::Flags;
@@ -34,9 +35,39 @@ fn no_endpoint_is_a_hint_where_there_are_several_links() {
     evidence.interfaces[1].name = "docker0".to_owned();
     assert_eq!(codes(&evidence), [""; 0]);
     let mut evidence = without();
+    evidence.ways_out.pop_last();
+    assert_eq!(codes(&evidence), [""; 0], "the second link leads to no peer");
+    let mut evidence = without();
     let on_purpose = Declared { manages_endpoints: true, ..declared(&[]) };
     evidence.configuration = Configuration::Valid(Box::new(on_purpose));
     assert_eq!(codes(&evidence), [""; 0]);
+}
+
+/// An endpoint is of use to connections of its own family; one that only announces is a server's.
+#[test]
+fn endpoints_of_the_other_family_are_none() {
+    let mut evidence = healthy();
+    evidence.connections[0].subflows.truncate(1);
+    state(&mut evidence).endpoints.truncate(1);
+    state(&mut evidence).endpoints[0].identity.address = "2001:db8::1".parse().expect("an address");
+    let finding = none(&evidence).remove(0);
+    assert_eq!(finding.title, "no endpoint opens subflows of IPv4, so connections have one path");
+    state(&mut evidence).endpoints[0].flags = Flags::SIGNAL;
+    assert!(none(&evidence).is_empty());
+}
+
+/// Which flag it is, the finding says: both open subflows to announced addresses only.
+#[test]
+fn what_opens_subflows_to_announced_addresses_only_is_found() {
+    for flag in [Flags::FULLMESH, Flags::LAMINAR] {
+        let mut evidence = healthy();
+        evidence.connections[0].subflows.truncate(1);
+        state(&mut evidence).endpoints.remove(0);
+        state(&mut evidence).endpoints[0].flags = flag;
+        let finding = fullmesh_alone(&evidence).remove(0);
+        assert!(finding.title.starts_with(&format!("{flag} without subflow")), "{}", finding.title);
+        assert!(finding.remedy.contains(&format!("{}", flag.union(Flags::SUBFLOW))), "{}", finding.remedy);
+    }
 }
 
 /// Behind a router that translates addresses, peers are told of one that this host does not have.

@@ -51,9 +51,9 @@ fn a_silent_connection_lacks_nothing() {
     let mut evidence = healthy();
     evidence.connections[0].subflows.truncate(1);
     assert_eq!(codes(&evidence), ["hint subflow-missing"]);
-    evidence.without_limit.insert(evidence.connections[0].token);
-    assert_eq!(codes(&evidence), [""; 0], "it is under the userspace path manager");
-    evidence.without_limit.clear();
+    evidence.connections[0].limit = Some(0);
+    assert_eq!(codes(&evidence), ["hint userspace-path-manager"]);
+    evidence.connections[0].limit = None;
     evidence.connections[0].subflows[0].flags = SubflowFlags(0b11);
     assert_eq!(codes(&evidence), [""; 0]);
 }

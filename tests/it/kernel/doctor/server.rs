@@ -63,9 +63,9 @@ fn the_commands_for_answers_work() {
     assert_eq!(found(host, ""), [""; 0]);
 }
 
-/// Where the other way carries the answers too, nothing is wrong.
+/// Where the other way carries the answers too, only the second path is not what it seems.
 #[test]
-fn answers_by_another_way_that_works_are_left_in_peace() {
+fn answers_by_another_way_that_works_are_a_hint() {
     let scene = Providers::new(2);
     scene.default_routes(1..=1);
     scene.router.ip(&format!("rule add iif l1 from {} priority 90 lookup main", ipv4(2)));
@@ -74,7 +74,7 @@ fn answers_by_another_way_that_works_are_left_in_peace() {
     let client = Peer::client(&scene.far, &format!("{}:5000", ipv4(1)));
     let server = Server { scene, _service: service, _client: client };
     wait_for("the subflow", || server.has_second());
-    assert_eq!(found(&server.scene.host, CONFIG), [""; 0]);
+    assert_eq!(found(&server.scene.host, CONFIG), ["hint answers-astray second"]);
 }
 
 /// The answers leave where they should, and are lost behind.

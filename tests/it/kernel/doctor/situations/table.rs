@@ -22,6 +22,7 @@ const SECOND_WITH_UPLINKS: &str = "limits: {subflows: 4}\n\
 const ONE_DEFAULT: &str = "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1";
 const PRIVATE: &str = "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102";
 const TWO_DEFAULTS: &str = "ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200";
+const LOCAL_NETWORK: &str = "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200; ip link add lan type veth peer name nal; ip address add 192.168.7.1/24 dev lan; ip link set lan up; ip link set nal up";
 const TWO_PATHS: Talk = Talk::Live(2);
 const GATEWAY: &[(&str, &str)] = &[("via GATEWAY", "via 10.1.2.254")];
 const BY_HAND: &str = "ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102; ip rule add from 10.1.2.1 lookup 102";
@@ -181,6 +182,18 @@ pub const TABLE: &[Situation] = &[
         ..HEALTHY
     },
     Situation {
+        name: "limit 1 of two, and connections begin at a third address",
+        configs: [
+            "limits: {subflows: 1}\nendpoints: {two: {address: 10.1.2.1, dev: c2, flags: [subflow]}, three: {address: 10.1.3.1, dev: c3, flags: [subflow]}}",
+            "",
+        ],
+        talk: TWO_PATHS,
+        meanwhile: "ip route replace 10.9.9.9 via 10.1.2.2 dev c2 metric 0",
+        expected: &["subflows-limit-low"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
         name: "announcements are ignored",
         configs: ["limits: {subflows: 8, add-addr-accepted: 0}", ANNOUNCES],
         talk: Talk::Live(1),
@@ -269,6 +282,46 @@ pub const TABLE: &[Situation] = &[
         talk: Talk::Served,
         probe: Probe::With,
         expected: &["no-endpoint"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "no endpoint, and a local network beside the uplinks",
+        scripts: [LOCAL_NETWORK, ""],
+        configs: ["limits: {subflows: 8}", ""],
+        talk: Talk::Live(1),
+        expected: &["no-endpoint"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND
+    },
+    Situation {
+        name: "healthy: one uplink and a link to nowhere",
+        scripts: [ONE_DEFAULT, ""],
+        configs: ["", ""],
+        talk: Talk::Live(1),
+        ..BEHIND
+    },
+    Situation {
+        name: "endpoints of IPv6 only, and connections of IPv4",
+        scripts: [
+            "ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200; ip -6 route add default via 2001:db8:12::fe dev c2",
+            "",
+        ],
+        configs: [
+            "limits: {subflows: 4}\nendpoints: {six: {address: '2001:db8:12::1', dev: c2, flags: [subflow]}}",
+            "",
+        ],
+        talk: Talk::Live(1),
+        expected: &["no-endpoint"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND
+    },
+    Situation {
+        name: "connections are left to the userspace path manager",
+        faults: ["echo 1 >/proc/sys/net/mptcp/pm_type", ""],
+        talk: Talk::Live(1),
+        meanwhile: "echo 0 >/proc/sys/net/mptcp/pm_type",
+        expected: &["userspace-path-manager"],
         remedy: Remedy::AsPrinted(&[]),
         ..HEALTHY
     },
@@ -396,6 +449,17 @@ pub const TABLE: &[Situation] = &[
         name: "a rule leads to a table without a way",
         scripts: [
             "ip rule add from 10.1.2.1 lookup 77; ip route add unreachable default table 77; ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200",
+            "",
+        ],
+        talk: Talk::Live(1),
+        expected: &["no-route"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND
+    },
+    Situation {
+        name: "a rule refuses what comes from the address",
+        scripts: [
+            "ip rule add from 10.1.2.1 prohibit priority 100; ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200",
             "",
         ],
         talk: Talk::Live(1),
@@ -623,7 +687,34 @@ pub const TABLE: &[Situation] = &[
         remedy: Remedy::AsPrinted(&[]),
         ..HEALTHY
     },
+    Situation {
+        name: "a client accepts a connection",
+        topology: Topology::Links,
+        configs: ["", "endpoints: {own: {address: 10.1.2.2, dev: s2, flags: [subflow]}}"],
+        talk: Talk::Live(1),
+        asked: Side::Server,
+        expected: &["subflow-on-server"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "no way to an announced address, probe",
+        configs: [ACCEPTS, "limits: {subflows: 8}\nendpoints: {far: {address: 10.7.7.7, flags: [signal]}}"],
+        scripts: ["", "ip address add 10.7.7.7/32 dev lo"],
+        talk: Talk::Served,
+        probe: Probe::With,
+        expected: &["no-route"],
+        remedy: Remedy::Elsewhere(Side::Client, "ip route add 10.7.7.7 via 10.1.2.2 dev c2"),
+        ..HEALTHY
+    },
     BEHIND_SERVER,
+    Situation {
+        name: "answers share the first provider, which lets them pass",
+        router: "ip rule add iif l1 from 10.1.2.1 priority 99 lookup main",
+        scripts: ["", TWO_DEFAULTS],
+        talk: TWO_PATHS,
+        ..BEHIND_SERVER
+    },
     Situation {
         name: "a server without a plain program's switch",
         talk: Talk::PlainServed,
