@@ -142,7 +142,12 @@ fn addition_refused(endpoint: &Endpoint, refusal: &Refusal, now: &State) -> Opti
         }
         Errno::EBUSY => {
             let (meaning, remedy) = match endpoint.id {
-                Some(_) => ("its id is taken, though no row shows it", "choose another `id`"),
+                // No row of that id is hidden, and this was tried several times.
+                Some(_) => (
+                    "its id was taken each time, and free when the table was read: another program adds and removes an \
+                     endpoint with it",
+                    "stop that program, or choose another `id`",
+                ),
                 None => (
                     "an id is taken, though no row shows it: an endpoint with id 0, which some kernels make of a \
                      request for id 0, may be in the way until the network namespace ends",
