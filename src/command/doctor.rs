@@ -6,19 +6,20 @@ use std::net::{IpAddr, TcpStream};
 use crate::cli::{Common, Doctor};
 use crate::config::{LoadedConfig, Trust};
 use crate::desired;
-use crate::doctor::{self, Configuration, Declared, FindingSeverity, ProbeTarget, Table, apply_command};
+use crate::doctor::{
+    self, Configuration, Declared, Evidence, FindingSeverity, ProbeTarget, Table, apply_command,
+};
 use crate::linux::lookup::lookup;
 use crate::linux::{LinuxPathManager, evidence, probe};
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
-use crate::model::{EndpointNames, Exit, Probe, ProbeOutcome, RoutingWords, code};
-use crate::reconcile::{self, Failure, Mode};
+use crate::model::{EndpointNames, Exit, Probe, ProbeOutcome, RoutingWords, UplinkStatus, code};
 use crate::report::bug_report::BugReport;
 use crate::report::doctor::{DoctorJson, text};
 use crate::rundir::RunDir;
 use crate::system::{PathManager, Scope};
 
 use super::output::OutputFormat;
-use super::{Output, netns};
+use super::{Output, netns, status};
 
 /// Reads the evidence in each of the namespaces and prints the findings; changes nothing.
 ///
@@ -56,10 +57,11 @@ fn examine(
     output: &Output,
 ) -> io::Result<Exit> {
     let command = apply_command(evidence::program(netns), &options.paths, common.root_dir());
-    let (table, names, configuration) = observe(loaded, command);
+    let (table, names, configuration, checks) = observe(loaded, command);
     // The test connection stays open while the rest is read.
     let (probe, _connection) = options.probe.as_ref().map(|target| connect(target, &table)).unzip();
     let evidence = evidence::examine(netns, table, names, configuration, probe);
+    let evidence = Evidence { checks, ..evidence };
     let findings = doctor::examine(&evidence);
     let sources = loaded.map_or(&[][..], |loaded| &loaded.sources);
     let routing = if options.report { evidence::routing(&evidence) } else { RoutingWords::default() };
@@ -87,8 +89,11 @@ fn private() -> Diagnostic {
         .help("read it before you publish it, and replace what others must not know")
 }
 
-/// The table, the names of endpoints, and the configuration compared with them.
-fn observe(loaded: Option<&LoadedConfig>, command: String) -> (Table, EndpointNames, Configuration) {
+/// The table, the names of endpoints, the configuration compared with them, and what a watch has found out.
+fn observe(
+    loaded: Option<&LoadedConfig>,
+    command: String,
+) -> (Table, EndpointNames, Configuration, Vec<UplinkStatus>) {
     let valid = Configuration::valid(loaded);
     let observed = LinuxPathManager::open().and_then(|mut system| {
         let state = system.observe(&Scope::everything())?.state;
@@ -97,15 +102,14 @@ fn observe(loaded: Option<&LoadedConfig>, command: String) -> (Table, EndpointNa
     match (observed, valid) {
         (Ok((mut system, state)), Ok(loaded)) => {
             let names = desired::endpoint_names(&loaded.config, &mut system).unwrap_or_default();
-            let rundir = RunDir::of_this_namespace().map_err(Failure::from);
-            let pass = rundir.and_then(|mut rundir| {
-                reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Plan(None))
-            });
-            (Table::Read(state), names, Configuration::Valid(Box::new(Declared::new(loaded, command, pass))))
+            let (pass, checks) = status::plan(loaded, &mut system);
+            let declared = Box::new(Declared::new(loaded, command, pass));
+            (Table::Read(state), names, Configuration::Valid(declared), checks)
         }
-        (Ok((_, state)), Err(invalid)) => (Table::Read(state), EndpointNames::new(), invalid),
+        (Ok((_, state)), Err(invalid)) => (Table::Read(state), EndpointNames::new(), invalid, Vec::new()),
         (Err(error), valid) => {
-            (error.into(), EndpointNames::new(), valid.err().unwrap_or(Configuration::Absent))
+            let configuration = valid.err().unwrap_or(Configuration::Absent);
+            (error.into(), EndpointNames::new(), configuration, Vec::new())
         }
     }
 }

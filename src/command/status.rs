@@ -7,8 +7,8 @@ use crate::config::LoadedConfig;
 use crate::linux::locks::Holder;
 use crate::linux::{LinuxPathManager, blackhole, clock};
 use crate::model::diagnostic::Severity;
-use crate::model::{Exit, Keeper, KeeperRole};
-use crate::reconcile::{self, Failure, Mode};
+use crate::model::{Exit, Keeper, KeeperRole, UplinkStatus};
+use crate::reconcile::{self, Failure, Mode, Report};
 use crate::report::json_v1::status::StatusJson;
 use crate::report::status::{self, LiveState, NamespaceStatus, metrics, text};
 use crate::rundir::RunDir;
@@ -64,8 +64,26 @@ pub fn look(netns: Option<&str>, loaded: &LoadedConfig) -> Result<NamespaceStatu
     let mut rundir = RunDir::of_this_namespace()?;
     let mut system = LinuxPathManager::open()?;
     let keeper = rundir.holder().map(keeper);
-    // A watch that was killed has left them behind.
-    let checks = match &keeper {
+    let checks = watched_uplinks(keeper.as_ref(), &rundir, &mut system)?;
+    let report = reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Status)?;
+    let live = LiveState {
+        connections: system.live_connections()?,
+        counters: system.counters(),
+        is_paused: blackhole::is_paused(),
+        checks,
+        uptime: clock::uptime(),
+    };
+    Ok(NamespaceStatus::new(netns, loaded, report, live, keeper))
+}
+
+/// What the checks of a watch have found out, by which the plan then judges uplinks. A watch that was killed has left them
+/// behind.
+fn watched_uplinks(
+    keeper: Option<&Keeper>,
+    rundir: &RunDir,
+    system: &mut LinuxPathManager,
+) -> Result<Vec<UplinkStatus>, Failure> {
+    let checks = match keeper {
         Some(keeper) if keeper.role == KeeperRole::Watch => rundir.uplink_statuses().unwrap_or_default(),
         _ => Vec::new(),
     };
@@ -78,15 +96,21 @@ pub fn look(netns: Option<&str>, loaded: &LoadedConfig) -> Result<NamespaceStatu
         let health = health.collect();
         system.judge_uplinks_by(health);
     }
-    let report = reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Status)?;
-    let live = LiveState {
-        connections: system.live_connections()?,
-        counters: system.counters(),
-        is_paused: blackhole::is_paused(),
-        checks,
-        uptime: clock::uptime(),
+    Ok(checks)
+}
+
+/// A plan that is not carried out, and what the checks of a watch have found out.
+pub fn plan(
+    loaded: &LoadedConfig,
+    system: &mut LinuxPathManager,
+) -> (Result<Report, Failure>, Vec<UplinkStatus>) {
+    let mut rundir = match RunDir::of_this_namespace() {
+        Ok(rundir) => rundir,
+        Err(error) => return (Err(error.into()), Vec::new()),
     };
-    Ok(NamespaceStatus::new(netns, loaded, report, live, keeper))
+    let keeper = rundir.holder().map(keeper);
+    let checks = watched_uplinks(keeper.as_ref(), &rundir, system).unwrap_or_default();
+    (reconcile::reconcile(loaded, system, &mut rundir, Mode::Plan(None)), checks)
 }
 
 fn keeper(holder: Holder) -> Keeper {

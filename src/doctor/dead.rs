@@ -21,6 +21,11 @@ pub fn paths(evidence: &Evidence) -> Vec<Finding> {
     for subflow in evidence.subflows().filter(|subflow| subflow.is_established()) {
         paths.entry((subflow.local.ip(), subflow.remote.ip())).or_default().push(subflow);
     }
+    let is_down = |local: IpAddr| {
+        evidence
+            .interface_of(local)
+            .is_some_and(|home| evidence.failing().any(|status| status.dev == home.name))
+    };
     let is_explained = |local: IpAddr| {
         let mut rows = evidence.endpoints().filter(|row| row.identity.address == local);
         rows.any(|row| endpoints::problem(evidence, row).or_else(|| routes::problem(evidence, row)).is_some())
@@ -30,7 +35,7 @@ pub fn paths(evidence: &Evidence) -> Vec<Finding> {
         let timeouts = dead.clone().map(|subflow| subflow.traffic.timeouts).max()?;
         let moves =
             subflows.iter().any(|subflow| subflow.traffic.timeouts == 0 && subflow.traffic.acknowledged > 1);
-        if moves || is_explained(local) {
+        if moves || is_down(local) || is_explained(local) {
             return None;
         }
         let home = evidence.interface_of(local).map_or("DEV", |home| home.name.as_str());

@@ -74,7 +74,11 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     let own: Vec<_> = evidence.addresses.iter().filter(|own| own.address == wanted).collect();
     if own.is_empty() {
         let dev = row.dev.as_ref().map_or("DEV".to_owned(), ToString::to_string);
-        let remedy = format!("ip address add {wanted}/PREFIX dev {dev}");
+        let leaves = evidence.declared().filter(|declared| declared.removes(row));
+        let remedy = match leaves {
+            Some(declared) => declared.command.clone(),
+            None => format!("ip address add {wanted}/PREFIX dev {dev}"),
+        };
         let missing = Finding::fault(code::ADDRESS_MISSING, format!("{wanted} is not on this host"))
             .severity(severity(row))
             .endpoint(evidence.label(row))
@@ -124,7 +128,7 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
             "dadfailed",
             "Another host on the link has the same address, so the kernel does not use it.",
             format!(
-                "# give one of the two hosts another address:\nip address delete {wanted}/PREFIX dev {on}"
+                "# give one of the two hosts another address; if it is this one, declare that:\n# ip address delete {wanted}/PREFIX dev {on}"
             ),
         ),
     };
@@ -326,7 +330,7 @@ pub fn fullmesh_alone(evidence: &Evidence) -> Vec<Finding> {
                 counted(lacking, "live connection")
             ))
             .meaning(format!("`{word}` is about subflows to the addresses that a peer announces. The flag `subflow` opens them to the address that the connection was opened to."))
-            .remedy(evidence.fix(&format!("flags: [{}]", flags.words().join(", ")), &readd(row, flags, None)));
+            .remedy(evidence.fix_endpoint(row, &format!("flags: [{}]", flags.words().join(", ")), &readd(row, flags, None)));
         Some(finding)
     };
     let idle = |row: &&Endpoint| {
@@ -348,10 +352,7 @@ fn rebind(evidence: &Evidence, row: &Endpoint, dev: &str) -> String {
 
 /// How to bind an endpoint to an interface.
 pub fn bound(evidence: &Evidence, row: &Endpoint, dev: &str) -> String {
-    match evidence.names.get(&row.identity) {
-        Some(_) => evidence.fix(&format!("dev: {dev}"), &readd(row, row.flags, Some(dev))),
-        None => readd(row, row.flags, Some(dev)),
-    }
+    evidence.fix_endpoint(row, &format!("dev: {dev}"), &readd(row, row.flags, Some(dev)))
 }
 
 /// The commands that add an endpoint again, with these flags.

@@ -4,16 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use crate::config::{DevicePattern, LoadedConfig, Selector};
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{
     Capabilities, Connection, Counters, Endpoint, EndpointNames, HostAddress, Interface, Listener, Probe,
-    Routing, State, Step, Subflow, Sysctl, SysctlValue, UnconfirmedRequest, code,
+    Routing, State, Subflow, Sysctl, SysctlValue, UnconfirmedRequest, UplinkHealth, UplinkStatus, code,
 };
-use crate::reconcile::{Failure, FailureKind, LiveData, Report};
+use crate::reconcile::LiveData;
 use crate::system::Error;
 
-use super::uplinks;
+use super::declared::{Configuration, Declared};
 
 /// The state of this host, its configuration, and a test connection if there is one.
 #[derive(Debug)]
@@ -68,6 +67,8 @@ pub struct Evidence {
     pub managers: Vec<String>,
     /// The configuration files.
     pub configuration: Configuration,
+    /// What the checks of a watch have found out.
+    pub checks: Vec<UplinkStatus>,
     /// The test connection of `--probe`.
     pub probe: Option<Probe>,
 }
@@ -131,42 +132,6 @@ impl RouteCheck {
     }
 }
 
-/// The configuration files, compared with this host.
-#[derive(Debug)]
-pub enum Configuration {
-    /// There are no files.
-    Absent,
-    /// They have errors: how many, and the first of them.
-    Invalid(usize, String, Option<Location>),
-    /// They are valid.
-    Valid(Box<Declared>),
-}
-
-/// A valid configuration, compared with this host.
-#[derive(Debug, Default)]
-pub struct Declared {
-    /// The command that applies it.
-    pub command: String,
-    /// The steps that applying would take.
-    pub steps: Vec<Step>,
-    /// The declarations that wait, and what for.
-    pub waiting: Vec<Diagnostic>,
-    /// The declarations that have no room in the table.
-    pub left_out: Vec<Diagnostic>,
-    /// The interfaces of uplinks.
-    pub uplinks: Vec<DevicePattern>,
-    /// The interfaces of each selector, by its name; empty where it takes all.
-    pub selectors: BTreeMap<String, Vec<String>>,
-    /// What uplinks wait for, and what removes their rules.
-    pub of_uplinks: Vec<Diagnostic>,
-    /// Why this kernel cannot apply it.
-    pub unsupported: Vec<Diagnostic>,
-    /// Whether the endpoints of the table are declared, be it that there are none.
-    pub manages_endpoints: bool,
-    /// Where each endpoint is declared, by name.
-    pub locations: BTreeMap<String, Location>,
-}
-
 impl Table {
     /// The state, if it could be read.
     pub fn state(&self) -> Option<&State> {
@@ -183,62 +148,6 @@ impl From<Error> for Table {
             Error::NoMptcp => Table::Missing,
             error => Table::Unreadable(error.to_string()),
         }
-    }
-}
-
-impl Configuration {
-    /// The configuration, if it is valid; otherwise what stands for it.
-    ///
-    /// # Errors
-    /// When there are no files, or they have errors.
-    pub fn valid(loaded: Option<&LoadedConfig>) -> Result<&LoadedConfig, Configuration> {
-        let loaded = loaded.ok_or(Configuration::Absent)?;
-        let Some(first) = loaded.first_error() else { return Ok(loaded) };
-        let location = first.labels.first().map(|label| label.location);
-        Err(Configuration::Invalid(loaded.diagnostics.errors(), first.message.clone(), location))
-    }
-}
-
-impl Declared {
-    /// A configuration that `command` applies, compared with this host by the pass of a dry run.
-    pub fn new(loaded: &LoadedConfig, command: String, pass: Result<Report, Failure>) -> Declared {
-        let locations = loaded.config.endpoints.iter().flatten();
-        let locations = locations.map(|endpoint| (endpoint.name.value.to_string(), endpoint.name.location));
-        let mut declared = Declared { command, locations: locations.collect(), ..Declared::default() };
-        declared.manages_endpoints = loaded.config.endpoints.is_some();
-        let words =
-            |selector: &Selector| selector.dev.as_ref().map_or_else(Vec::new, |dev| dev.value.globs.clone());
-        let selectors = loaded.config.selectors().map(|(name, selector)| (name.to_string(), words(selector)));
-        declared.selectors = selectors.collect();
-        let uplinks = || loaded.config.uplinks.iter().flatten();
-        declared.uplinks = uplinks().map(|uplink| uplink.dev.value.clone()).collect();
-        let is_of_uplink = |found: &Diagnostic| {
-            let at = found.labels.first().map(|label| label.location);
-            uplinks::CODES.contains(&found.code) || uplinks().any(|uplink| at == Some(uplink.dev.location))
-        };
-        let is_found = |found: &Diagnostic| {
-            [code::DEV_MISSING, code::NO_MATCH, code::REQUIRED].contains(&found.code) || is_of_uplink(found)
-        };
-        let waiting = |found: Vec<Diagnostic>| found.into_iter().filter(is_found).partition(is_of_uplink);
-        if let Ok(report) = &pass {
-            let is_it = |found: &&Diagnostic| found.code == code::TABLE_FULL;
-            declared.left_out = report.diagnostics.iter().filter(is_it).cloned().collect();
-        }
-        match pass {
-            Ok(Report { failure: Some(failure), .. }) => declared.unsupported = failure.diagnostics,
-            Ok(report) => {
-                declared.steps = report.steps().cloned().collect();
-                (declared.of_uplinks, declared.waiting) = waiting(report.diagnostics);
-            }
-            Err(failure) if failure.kind == FailureKind::Waiting => {
-                (declared.of_uplinks, declared.waiting) = waiting(failure.diagnostics);
-            }
-            Err(failure) => {
-                let reason = failure.diagnostics.first().map_or("", |first| first.message.as_str());
-                log::warn!("the configuration is not compared with this host: {reason}");
-            }
-        }
-        declared
     }
 }
 
@@ -360,6 +269,11 @@ impl Evidence {
         self.connections.iter().filter(move |connection| connection.subflows.iter().any(&leaves))
     }
 
+    /// The uplinks that are down, as the checks of a watch have found out.
+    pub fn failing(&self) -> impl Iterator<Item = &UplinkStatus> {
+        self.checks.iter().filter(|status| status.health() == Some(UplinkHealth::Down))
+    }
+
     /// Whether an uplink is declared for the interface.
     pub fn is_uplink(&self, interface: &Interface) -> bool {
         self.declared().is_some_and(|declared| declared.uplinks.iter().any(|dev| dev.matches(interface)))
@@ -374,6 +288,14 @@ impl Evidence {
     /// The name of an interface, or `if7`.
     pub fn name(&self, index: NonZeroU32) -> String {
         self.interface(index).map_or_else(|| format!("if{index}"), |interface| interface.name.clone())
+    }
+
+    /// How to correct a declared endpoint: these keys of it in the configuration, or a command for one that is not declared.
+    pub fn fix_endpoint(&self, row: &Endpoint, keys: &str, command: &str) -> String {
+        match self.names.get(&row.identity) {
+            Some(name) => self.fix(&format!("endpoints: {{{name}: {{{keys}}}}}"), command),
+            None => command.to_owned(),
+        }
     }
 
     /// How to correct a setting: in the configuration if it is valid, with a command otherwise.

@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Connection, Endpoint, Step, Sysctl, SysctlValue, code, counted};
 
+use super::declared::Configuration;
 use super::endpoints;
-use super::evidence::{Configuration, Evidence, Table};
+use super::evidence::{Evidence, Table};
 use super::finding::{Finding, applying_would};
 
 /// The kernel has no MPTCP.

@@ -38,5 +38,5 @@ pub fn left_out(evidence: &Evidence, address: IpAddr, home: &Interface) -> Optio
     }
     let words = others.into_iter().chain([format!("!{}", home.name)]);
     let words: Vec<String> = words.map(|word| format!("{word:?}")).collect();
-    Some(format!("dev: [{}]   # in the configuration, then:\n{}", words.join(", "), declared.command))
+    Some(evidence.fix_endpoint(row, &format!("dev: [{}]", words.join(", ")), ""))
 }

@@ -11,6 +11,10 @@ use crate::model::{Connection, Endpoint, Flags, State, Subflow, code, counted};
 use super::endpoints::problem;
 use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
+use super::routes;
+
+/// The most subflows that a client usually opens: the limit of Linux up to 7.1.
+const USUAL_MAX: usize = 8;
 
 /// The state whose limits the kernel obeys: none under the userspace path manager.
 fn obeyed(evidence: &Evidence) -> Option<&State> {
@@ -25,7 +29,7 @@ pub fn subflows(evidence: &Evidence) -> Vec<Finding> {
         let finding = Finding::fault(code::SUBFLOWS_LIMIT_ZERO, "no connection can have a second subflow")
             .evidence(format!("limit subflows is 0; {} in the table", counted(count, "endpoint")))
             .meaning("The kernel neither opens additional subflows nor accepts them.")
-            .remedy(raise(evidence, count));
+            .remedy(raise(evidence, count) + &renewal(evidence));
         return vec![finding];
     }
     [true, false].into_iter().filter_map(|ipv4| too_low(evidence, limit as usize, ipv4)).collect()
@@ -38,25 +42,30 @@ fn needed(evidence: &Evidence, ipv4: bool) -> (Vec<&Endpoint>, usize) {
     let rows: Vec<&Endpoint> = usable.collect();
     // A connection's first subflow comes from one of them, unless its source address is known to be another one.
     let known = evidence.first_addresses.iter().any(|first| first.is_ipv4() == ipv4);
-    let elsewhere = begins_elsewhere(evidence, &rows, ipv4)
-        || (known && !rows.iter().any(|row| evidence.first_addresses.contains(&row.identity.address)));
+    let elsewhere = known && !rows.iter().any(|row| evidence.first_addresses.contains(&row.identity.address));
     let needed = rows.len().saturating_sub(usize::from(!elsewhere));
+    let needed = needed.max(needed_live(evidence, &rows, ipv4).unwrap_or(0));
     (rows, needed)
 }
 
-/// Whether a live connection has its first subflow from an address that is no endpoint, and lacks one for want of room.
-fn begins_elsewhere(evidence: &Evidence, rows: &[&Endpoint], ipv4: bool) -> bool {
+/// How many subflows the endpoints would need beside the first one on a live connection that has reached the limit: it may have
+/// begun at another address, or have subflows to announced addresses too.
+fn needed_live(evidence: &Evidence, rows: &[&Endpoint], ipv4: bool) -> Option<usize> {
     let limit = evidence.state().map_or(0, |state| state.limits.subflows as usize);
-    let is_row = |path: &Subflow| rows.iter().any(|row| row.identity.address == path.local.ip());
-    let begins = |connection: &Connection| {
-        let mut firsts = connection.subflows.iter().filter(|path| !path.flags.is_join());
-        firsts.any(|first| first.remote.is_ipv4() == ipv4 && !is_row(first))
+    let lacks = |connection: &Connection, row: &&&Endpoint| {
+        let is_from = |path: &Subflow| path.local.ip() == row.identity.address;
+        // A full mesh has needs of its own.
+        !row.flags.contains(Flags::FULLMESH) && !connection.subflows.iter().any(is_from)
     };
-    let is_cut = |connection: &Connection| {
-        let opened = connection.subflows.iter().filter(|path| path.flags.is_join() && is_row(path)).count();
-        connection.is_fully_established() && connection.additional() >= limit && opened < rows.len()
+    let needed = |connection: &Connection| {
+        let is_of_family = connection.subflows.iter().any(|path| path.remote.is_ipv4() == ipv4);
+        let is_full = connection.additional() >= limit && !evidence.is_of_userspace(connection);
+        let is_cut = is_of_family && is_full && connection.is_fully_established();
+        let lacking = rows.iter().filter(|row| lacks(connection, row)).count();
+        (is_cut && lacking > 0).then(|| connection.additional() + lacking)
     };
-    evidence.begun().any(|connection| begins(connection) && is_cut(connection))
+    // A test connection shows which ones it lacks.
+    evidence.begun().filter(|_| evidence.probe.is_none()).filter_map(needed).max()
 }
 
 /// Whether connections begin at the endpoint's address. It is used then, and takes nothing of the limit.
@@ -79,13 +88,13 @@ fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
     let all = names(evidence, &rows);
     let finding = Finding::fault(
         code::SUBFLOWS_LIMIT_LOW,
-        "the limit of subflows is lower than the number of endpoints",
+        "the limit of subflows is lower than connections need",
     )
     .evidence(format!("limit subflows is {limit}; {} endpoints open subflows: {all}", rows.len()))
     .meaning(format!(
         "A connection gets {limit} beside its first subflow; the endpoints that were added last get none."
     ))
-    .remedy(raise(evidence, needed));
+    .remedy(raise(evidence, needed) + &renewal(evidence));
     Some(finding)
 }
 
@@ -137,6 +146,23 @@ pub fn raise(evidence: &Evidence, wanted: usize) -> String {
         .fix(&format!("limits: {{subflows: {number}}}"), &format!("ip mptcp limits set subflows {number}"))
 }
 
+/// What live connections need besides: the kernel opens subflows when an endpoint is added, not when a limit is raised. Only
+/// endpoints without any subflow are added again.
+fn renewal(evidence: &Evidence) -> String {
+    let could_use = |row: &Endpoint| {
+        let is_of_family = |subflow: &Subflow| subflow.remote.is_ipv4() == row.identity.address.is_ipv4();
+        let mut begun = evidence.begun().filter(|connection| connection.is_fully_established());
+        begun.any(|connection| connection.subflows.iter().any(is_of_family))
+    };
+    let is_idle = |row: &&Endpoint| {
+        let is_usable = problem(evidence, row).is_none() && routes::is_usable(evidence, row);
+        is_usable && !evidence.is_in_use(row) && row.flags.contains(Flags::SUBFLOW) && could_use(row)
+    };
+    let idle: String =
+        evidence.opening().filter(is_idle).map(|row| format!(" {}", row.identity.address)).collect();
+    if idle.is_empty() { String::new() } else { format!("\n{} renew{idle}", evidence.program) }
+}
+
 /// Peers of live connections announced addresses, and the limit of accepted ones is 0.
 pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = obeyed(evidence) else { return Vec::new() };
@@ -155,6 +181,31 @@ pub fn add_addr_accepted(evidence: &Evidence) -> Vec<Finding> {
         ))
         .meaning("The kernel opens no subflow to an announced address.")
         .remedy(evidence.fix("limits: {add-addr-accepted: 2}", "ip mptcp limits set add_addr_accepted 2"));
+    vec![finding]
+}
+
+/// Peers of live connections announced addresses, this host asked there, and was refused each time: nothing answered since
+/// boot, and no request is under way.
+pub fn announced_in_vain(evidence: &Evidence) -> Vec<Finding> {
+    let [asked, answered] = ["MPJoinSynTx", "MPJoinSynAckRx"].map(|name| evidence.counter(name));
+    let is_only_way = evidence.opening().next().is_none() && evidence.probe.is_none();
+    let is_idle = evidence.begun().all(|connection| connection.subflows.len() == 1);
+    if obeyed(evidence).is_none()
+        || !is_only_way
+        || !is_idle
+        || !evidence.is_announced_to()
+        || (asked, answered) != (asked.max(1), 0)
+    {
+        return Vec::new();
+    }
+    let finding = Finding::hint(code::SUBFLOW_REFUSED, "peers refuse subflows to the addresses that they announce")
+        .evidence(format!(
+            "peers of live connections announced {} (AddAddr); MPJoinSynTx is {asked} (requests), MPJoinSynAckRx 0 (answers), \
+             and none is under way",
+            counted(evidence.counter("AddAddr") as usize, "address")
+        ))
+        .meaning("No service listens at an announced address, a firewall rejects the request, or no path leads there from here.")
+        .remedy(format!("# which address it is, a new connection shows:\n# {} doctor --probe PEER:PORT\n# on the peer: ss -ltn", evidence.program));
     vec![finding]
 }
 
@@ -179,7 +230,7 @@ pub fn joins_rejected(evidence: &Evidence) -> Vec<Finding> {
             "MPJoinRejected is {rejected}; limit subflows is {limit}; live connections that have reached it: {full}"
         ))
         .meaning("A peer opened more subflows than this host's limit allows per connection.")
-        .remedy(raise(evidence, limit as usize + 2));
+        .remedy(raise(evidence, (2 * limit as usize).max(USUAL_MAX)));
     vec![finding]
 }
 

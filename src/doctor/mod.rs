@@ -6,6 +6,7 @@
 mod applications;
 mod counters;
 mod dead;
+mod declared;
 mod endpoints;
 mod evidence;
 mod finding;
@@ -22,8 +23,9 @@ mod subflows;
 mod target;
 mod uplinks;
 
+pub use declared::{Configuration, Declared};
 pub use endpoints::candidates;
-pub use evidence::{Configuration, Declared, Evidence, RouteCheck, Table};
+pub use evidence::{Evidence, RouteCheck, Table};
 pub use finding::{Finding, FindingSeverity};
 pub use remedy::apply_command;
 pub use stage::{NotTried, RefusedBy, SubflowResult, SubflowStage, subflow_results};
@@ -46,6 +48,7 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     host::not_applied,
     uplinks::differ,
     uplinks::waiting,
+    uplinks::failing,
     limits::subflows,
     limits::never_used,
     subflows::missing,
@@ -53,6 +56,7 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     dead::paths,
     peers::without_mptcp,
     limits::add_addr_accepted,
+    limits::announced_in_vain,
     subflows::joins_unanswered,
     routes::rp_filter,
     limits::joins_rejected,

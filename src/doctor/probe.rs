@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use crate::model::code::{self, Code};
-use crate::model::{Event, EventKind, ObservedSubflow, Probe, ProbeConnection, ProbeOutcome, Protocol};
+use crate::model::{
+    Event, EventKind, HostAddress, ObservedSubflow, Probe, ProbeConnection, ProbeOutcome, Protocol,
+};
 
 use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
@@ -55,6 +57,11 @@ pub fn unexplained(evidence: &Evidence, found: &[Finding]) -> Vec<Finding> {
     let Some(Probe { target, outcome: ProbeOutcome::Connected(watched) }) = &evidence.probe else {
         return Vec::new();
     };
+    // Within this host there is no other path.
+    let is_here = |own: &HostAddress| own.address == watched.peer.ip();
+    if watched.peer.ip().is_loopback() || evidence.addresses.iter().any(is_here) {
+        return Vec::new();
+    }
     let explained = |result: &SubflowResult<'_>| {
         let name = evidence.label(result.row);
         let about = |finding: &&Finding| {

@@ -132,7 +132,7 @@ fn refused_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check:
     let rule = refusal(evidence, check.source).unwrap_or_else(|| rule(evidence, check.source, home));
     Finding::fault(code::NO_ROUTE, title)
         .endpoint(evidence.label(row))
-        .evidence(format!("`{}`: {error}", route_command(row, check)))
+        .evidence(format!("`{}`: {error}", route_command(evidence, row, check)))
         .meaning(format!(
             "The kernel has no route for subflows of {} to {}, and opens none.",
             evidence.label(row),
@@ -160,9 +160,12 @@ fn refusal(evidence: &Evidence, source: IpAddr) -> Option<String> {
 fn stray_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &RouteCheck) -> Finding {
     let taken = check.taken().as_ref().map_or_else(|_| String::new(), |index| evidence.name(*index));
     let title = format!("packets from {} leave by {taken}, not by {}", check.source, home.name);
+    // A rule may lead packets there by a mark that they get on their way.
+    let severity = if check.may_differ { FindingSeverity::Hint } else { FindingSeverity::Fault };
     Finding::fault(code::ROUTE_ELSEWHERE, title)
+        .severity(severity)
         .endpoint(evidence.label(row))
-        .evidence(format!("`{}`: dev {taken}; {} is on {}", route_command(row, check), check.source, home.name))
+        .evidence(format!("`{}`: dev {taken}; {} is on {}", route_command(evidence, row, check), check.source, home.name))
         .meaning(format!(
             "Subflows of {} to {} share the path of {taken}, or are dropped there because of their source address.",
             evidence.label(row),
@@ -175,7 +178,7 @@ fn stray_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &
 }
 
 /// The command that shows the same route.
-fn route_command(row: &Endpoint, check: &RouteCheck) -> String {
+fn route_command(evidence: &Evidence, row: &Endpoint, check: &RouteCheck) -> String {
     let RouteCheck { source, destination, .. } = check;
     // For IPv4 `oif` without a table entry makes up a route to a neighbour; `fibmatch` shows the entry.
     let bound = row.dev.is_some();
@@ -183,7 +186,8 @@ fn route_command(row: &Endpoint, check: &RouteCheck) -> String {
     let oif = row.dev.as_ref().map_or(String::new(), |dev| format!(" oif {dev}"));
     // IPv6 takes `oif` for a wish where there is a source, and a socket that is bound to the interface does not.
     let from = if bound && source.is_ipv6() { String::new() } else { format!(" from {source}") };
-    format!("ip route get {exact}{destination}{from}{oif}")
+    let protocol = if evidence.routing.by_protocol { " ipproto tcp" } else { "" };
+    format!("ip route get {exact}{destination}{from}{oif}{protocol}")
 }
 
 fn destination(check: &RouteCheck) -> String {
@@ -256,6 +260,10 @@ fn ruled_table(evidence: &Evidence, source: IpAddr, home: &Interface) -> Option<
 
 /// What stands for a router that is not known.
 const UNKNOWN: &str = "GATEWAY";
+/// And for that of IPv6, beside one of IPv4.
+const UNKNOWN_TOO: &str = "GATEWAY6";
+/// The word of an uplink without a router.
+const NO_ROUTER: &str = "none";
 
 /// The router of a link.
 #[derive(Clone, Copy, PartialEq)]
@@ -274,19 +282,37 @@ fn router<'a>(own: &mut impl Iterator<Item = &'a DefaultRoute>, home: &Interface
     }
 }
 
-/// What an uplink needs as its `gateway`: nothing where the main table has a default route out of the interface, since those
-/// of other tables do not count for uplinks.
+/// What an uplink needs as its `gateway`, for all families of which endpoints have addresses there: all remedies of a report
+/// say the same of one uplink.
 fn needed_gateway(evidence: &Evidence, source: IpAddr, home: &Interface) -> Option<String> {
-    let mut own = defaults(evidence, home, source.is_ipv4());
+    let is_there = |row: &&Endpoint| evidence.home(row).is_some_and(|on| on.index == home.index);
+    let mut families: BTreeSet<bool> = BTreeSet::from([source.is_ipv4()]);
+    families.extend(evidence.opening().filter(is_there).map(|row| row.identity.address.is_ipv4()));
+    let unknown = |ipv4: bool| if ipv4 || families.len() == 1 { UNKNOWN } else { UNKNOWN_TOO };
+    let word = |ipv4: &bool| needed_gateway_of(evidence, *ipv4, home, unknown(*ipv4));
+    let mut words: Vec<String> = families.iter().rev().filter_map(word).collect();
+    if words.len() > 1 {
+        words.retain(|word| word != NO_ROUTER);
+    }
+    match words.as_slice() {
+        [] | [_] => words.pop(),
+        _ => Some(format!("[{}]", words.join(", "))),
+    }
+}
+
+/// That of one family: nothing where the main table has a default route out of the interface, since those of other tables do not
+/// count for uplinks.
+fn needed_gateway_of(evidence: &Evidence, ipv4: bool, home: &Interface, unknown: &str) -> Option<String> {
+    let mut own = defaults(evidence, home, ipv4);
     if own.clone().any(|route| route.table == MAIN_TABLE) || home.routerless {
         return None;
     }
     Some(match router(&mut own, home) {
         Router::Known(router) if router.is_ipv4() => router.to_string(),
         // YAML takes the colons of an address for its own.
-        Router::Known(router) if source.is_ipv6() => format!("'{router}'"),
-        Router::Unneeded => "none".to_owned(),
-        _ => UNKNOWN.to_owned(),
+        Router::Known(router) if !ipv4 => format!("'{router}'"),
+        Router::Unneeded => NO_ROUTER.to_owned(),
+        _ => unknown.to_owned(),
     })
 }
 

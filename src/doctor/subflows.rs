@@ -5,6 +5,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::model::{Connection, Endpoint, Subflow, Token, code, counted};
 use crate::reconcile::{is_full, stalled};
@@ -26,6 +27,8 @@ struct Missing<'a> {
     asking: usize,
     /// How many connections this host opened.
     of: usize,
+    /// The peers of the connections that lack it.
+    peers: BTreeSet<IpAddr>,
 }
 
 impl Missing<'_> {
@@ -59,7 +62,9 @@ fn all(evidence: &Evidence) -> Vec<Missing<'_>> {
         let asks =
             |connection: &&&Connection| connection.subflows.iter().any(|subflow| is_from(subflow, row));
         let (connections, asking) = (lacking().count(), lacking().filter(asks).count());
-        Missing { row, connections, asking, of: begun.len() }
+        let remote = |connection: &&&Connection| connection.subflows.first().map(|path| path.remote.ip());
+        let peers = lacking().filter_map(|connection| remote(&connection)).collect();
+        Missing { row, connections, asking, of: begun.len(), peers }
     };
     evidence.opening().filter(usable).map(missing).filter(|missing| missing.connections > 0).collect()
 }
@@ -70,12 +75,23 @@ fn is_from(subflow: &Subflow, row: &Endpoint) -> bool {
 
 fn lacks(connection: &Connection, row: &Endpoint, limit: usize) -> bool {
     let own = || connection.subflows.iter().filter(|subflow| is_from(subflow, row));
-    // A subflow that is closing was established. A request that was sent once may be answered yet, by a satellite.
-    let had = own().any(|subflow| !subflow.is_asking() || subflow.traffic.retransmitted == 0);
+    // A subflow that is closing was established. A request may be answered yet.
+    let had = own().any(|subflow| !subflow.is_asking() || !is_unanswered(connection, subflow));
     let same_family = |subflow: &Subflow| subflow.remote.is_ipv4() == row.identity.address.is_ipv4();
     // A subflow that is being opened counts towards the limit.
     let has_room = own().next().is_some() || connection.additional() < limit;
     !had && connection.is_fully_established() && connection.subflows.iter().any(same_family) && has_room
+}
+
+/// Whether a request was sent again so often that an answer should be here: once, or twice where an answer takes long, as by
+/// satellite, or packets get lost.
+fn is_unanswered(connection: &Connection, request: &Subflow) -> bool {
+    const LONG: Duration = Duration::from_millis(500);
+    let is_slow = |path: &Subflow| {
+        path.is_established() && (path.traffic.rtt >= LONG || path.traffic.retransmitted > 0)
+    };
+    let expected = u32::from(connection.subflows.iter().any(is_slow));
+    request.traffic.retransmitted > expected
 }
 
 /// Subflows that are missing, and for which no request is under way.
@@ -92,7 +108,19 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
 /// The finding about one endpoint; `lacking` is how many subflows are missing from all of them.
 fn not_asked(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> Finding {
     let (seen, row) = (missing.evidence(), missing.row);
-    let again = format!("{} renew {}", evidence.program, row.identity.address);
+    let peers: BTreeSet<String> = missing.peers.iter().map(ToString::to_string).collect();
+    let peers = peers.into_iter().collect::<Vec<_>>().join(", ");
+    // Where others have it, it works here, and what it would close is theirs.
+    let others = missing.of - missing.connections;
+    let again = match evidence.is_in_use(row) {
+        true => format!(
+            "# if {peers} accepts it now, this asks again; {} with this subflow lose it, and get it back:\n# {} renew {}",
+            counted(others, "connection"),
+            evidence.program,
+            row.identity.address
+        ),
+        false => format!("{} renew {}", evidence.program, row.identity.address),
+    };
     if let Some((name, count)) = could_not_send(evidence, missing, lacking) {
         return Finding::fault(code::ADDED_TOO_EARLY, format!("{} was added before it could be used", evidence.label(row)))
             .endpoint(evidence.label(row))
@@ -120,7 +148,7 @@ fn not_asked(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> Findin
     let counted = counted.iter().filter(|(name, count)| *name != "MPRstRx" || *count > 0);
     let counted: String = counted.map(|(name, count)| format!("; {name} is {count}")).collect();
     finding
-        .evidence(format!("{seen}{counted}"))
+        .evidence(format!("{seen} (to {peers}){counted}"))
         .meaning("Nothing on this host prevents it now. Raising a limit or adding a route does nothing for connections that exist, and the kernel does not retry a subflow that was closed, that got no answer, or that the peer refused (MPRstRx), for example because of its own limit. It asks for none where the peer accepts none at its first address (allow_join_initial_addr_port).")
         .remedy(format!("{again}\n# on the peer: ip mptcp limits show"))
 }
@@ -175,16 +203,18 @@ fn unanswered_pairs(evidence: &Evidence, missing: &[Missing<'_>]) -> Vec<Finding
         rows.any(|row| problem(evidence, row).is_some() || !routes::is_usable(evidence, row))
     };
     let is_proven = |ends| evidence.subflows().any(|other| other.is_established() && pair(other) == ends);
-    let is_unanswered = |subflow: &&Subflow| {
+    let is_odd = |connection: &Connection, subflow: &Subflow| {
         subflow.is_asking()
             && subflow.flags.is_join()
-            && subflow.traffic.retransmitted > 0
+            && is_unanswered(connection, subflow)
             && !is_reported(subflow)
             && !is_explained(subflow)
             && !is_proven(pair(subflow))
     };
     let full = evidence.begun().filter(|connection| connection.is_fully_established());
-    let asking = full.flat_map(|connection| &connection.subflows).filter(is_unanswered).map(pair);
+    let asking = full.flat_map(|connection| {
+        connection.subflows.iter().filter(|subflow| is_odd(connection, subflow)).map(pair)
+    });
     let asking: BTreeSet<(IpAddr, IpAddr)> = asking.collect();
     let [asked, answered] = ["MPJoinSynTx", "MPJoinSynAckRx"].map(|name| evidence.counter(name));
     let finding = |(local, remote): (IpAddr, IpAddr)| {

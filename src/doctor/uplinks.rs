@@ -2,7 +2,7 @@
 
 use crate::model::code::Code;
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{Reason, Step, code};
+use crate::model::{Reason, Step, UplinkStatus, code};
 
 use super::evidence::Evidence;
 use super::finding::{Finding, applying_would};
@@ -42,6 +42,18 @@ pub fn differ(evidence: &Evidence) -> Vec<Finding> {
         .into_iter()
         .chain(found(code::UPLINK_STALE, "rules or routes of uplinks are left over", &stale, meaning))
         .collect()
+}
+
+/// Uplinks that are down by their checks.
+pub fn failing(evidence: &Evidence) -> Vec<Finding> {
+    let finding = |UplinkStatus { uplink, dev, error, .. }: &UplinkStatus| {
+        let error = error.as_deref().unwrap_or("its check fails");
+        Finding::fault(code::UPLINK_DOWN, format!("uplink `{uplink}` ({dev}) is down: {error}"))
+            .evidence("the checks of `mptcp-apply --watch`; `mptcp-apply status` shows them")
+            .meaning("Subflows on it carry nothing. New connections leave by another uplink, if one is up, until this one is up again.")
+            .remedy(format!("# mend what is behind {dev}; the watch notices"))
+    };
+    evidence.failing().map(finding).collect()
 }
 
 /// Uplinks that wait, and a program that removes their rules.

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use crate::doctor::{Configuration, Evidence, RouteCheck, Table, candidates};
 use crate::linux::neighbours::Neighbour;
+use crate::linux::operations::Operations;
 use crate::linux::routes::{FoundRoute, Routes};
 use crate::linux::rtnl::Rtnl;
 use crate::linux::{LinuxPathManager, blackhole, mptcp_diag, probe_socket, processes, sock_diag};
 use crate::model::shell_word;
 use crate::model::{
-    Connection, Endpoint, EndpointNames, EventKind, Flags, HostAddress, Interface, Probe, ProbeOutcome,
-    Routing, RoutingWords, canonical,
+    Connection, ConnectionManager, Endpoint, EndpointNames, EventKind, Flags, HostAddress, Interface, Probe,
+    ProbeOutcome, Routing, RoutingWords, Token, canonical,
 };
 use crate::reconcile::{LiveData, stalled};
 use crate::system::{Errno, Error};
@@ -26,6 +27,8 @@ pub(super) const INTERNET: [IpAddr; 2] = [
 ];
 /// How many peers of live connections get a route lookup, of each family.
 const PEERS_MAX: usize = 4;
+/// How many connections are asked for their path manager.
+const MANAGERS_MAX: usize = 16;
 /// How many marks of packets are asked about.
 const MARKS_MAX: usize = 16;
 /// How many requests of peers that are not confirmed get a route lookup.
@@ -80,6 +83,7 @@ pub fn examine(
         programs: BTreeMap::new(),
         managers: Vec::new(),
         configuration,
+        checks: Vec::new(),
         probe,
     };
     if let Some(state) = evidence.state() {
@@ -96,6 +100,9 @@ pub fn examine(
         elsewhere.filter(|own| matches!(probe_socket::try_bind((*own, 0).into()), Some(Ok(())))).collect();
     let (data, start) = (unless_refused("data", live_data()).unwrap_or_default(), Instant::now());
     evidence.connections = unless_refused("connections", settled_connections(&evidence)).unwrap_or_default();
+    if evidence.opening().next().is_some() {
+        _ = unless_refused("path managers", ask_for_managers(&mut evidence.connections));
+    }
     if data.may_stand_still() {
         std::thread::sleep(GRACE.saturating_sub(start.elapsed()));
         let mut later = unless_refused("data", live_data()).unwrap_or_default();
@@ -177,6 +184,25 @@ fn settled_connections(evidence: &Evidence) -> Result<Vec<Connection>, Error> {
     let before: BTreeSet<u32> = first.iter().map(|connection| connection.token).collect();
     again.retain(|connection| before.contains(&connection.token));
     Ok(again)
+}
+
+/// Up to Linux 6.1 every connection has the limit, whatever path manager it has. Those that have one path are asked for it.
+fn ask_for_managers(connections: &mut [Connection]) -> Result<(), Error> {
+    let is_alone = |connection: &&mut Connection| {
+        let is_limited = connection.limit.is_some_and(|limit| limit > 0);
+        is_limited && connection.additional() == 0 && connection.is_begun_here()
+    };
+    let mut alone = connections.iter_mut().filter(is_alone).take(MANAGERS_MAX).peekable();
+    if alone.peek().is_none() {
+        return Ok(());
+    }
+    let mut operations = Operations::open()?;
+    for connection in alone {
+        if let Some(ConnectionManager::Userspace { .. }) = operations.manager(Token(connection.token))? {
+            connection.limit = Some(0);
+        }
+    }
+    Ok(())
 }
 
 fn live_data() -> Result<LiveData, Error> {

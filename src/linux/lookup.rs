@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::doctor::ProbeTarget;
 use crate::linux::rtnl::Rtnl;
-use crate::model::escaped;
+use crate::model::{canonical, escaped};
 
 /// The addresses of a target, in the order in which they are to be tried.
 ///
@@ -20,7 +20,8 @@ pub fn lookup(target: &ProbeTarget) -> Result<Vec<SocketAddr>, String> {
         Ok(IpAddr::V6(v6)) if v6.is_unicast_link_local() => {
             return Ok(vec![SocketAddrV6::new(v6, target.port, 0, scope(target)?).into()]);
         }
-        Ok(address) => return Ok(vec![(address, target.port).into()]),
+        // A socket of IPv6 with an IPv4-mapped address is one of IPv4 for the kernel.
+        Ok(address) => return Ok(vec![(canonical(address), target.port).into()]),
         Err(_) => {}
     }
     let getent =

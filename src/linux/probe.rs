@@ -108,7 +108,9 @@ impl<'a> Watch<'a> {
                 }
                 spoken = Some(now);
             }
-            let complete = wanted.iter().all(|address| self.is_up(*address));
+            // Also what it opens to an announced address.
+            let asks = self.seen.values().any(|seen| seen.is_there && seen.subflow.is_asking());
+            let complete = !asks && wanted.iter().all(|address| self.is_up(*address));
             steady = if complete { steady.or(Some(now)) } else { None };
             let over = |since: Option<Duration>, time| since.is_some_and(|since| now > since + time);
             if over(spoken, WATCH) || (spoken.is_some() && over(steady, STEADY)) {

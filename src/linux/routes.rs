@@ -15,6 +15,7 @@ use neli::consts::socket::NlFamily;
 use crate::linux::iproute;
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::rtmsg::{self, HEADER, Hop, Nexthop, ONLINK, Route, nha, rta};
+use crate::linux::sock_diag::TCP;
 use crate::model::{DefaultRoute, Family, MAIN_TABLE, Routing, RoutingWords, UPLINK_PROTOCOL, UplinkRoute};
 use crate::system::{Errno, Error, MainDefault, Refusal};
 
@@ -26,6 +27,8 @@ const ALL_PROTOCOLS: u8 = 0;
 const FIB_MATCH: u32 = 0x2000;
 /// What packets have that nobody marked.
 const NO_MARK: u32 = 0;
+/// The user of sockets that the kernel makes.
+const ROOT: u32 = 0;
 /// `RTM_GETNEXTHOP`
 const GETNEXTHOP: u16 = 106;
 /// The length of `struct nhmsg`
@@ -68,7 +71,7 @@ impl Routes {
     }
 
     /// The route of packets from `source` to `destination`, bound to the interface `out_of`; the kernel's error number when
-    /// there is none.
+    /// there is none. They are those of a subflow that the kernel opens: of TCP, and of root's, whoever has the connection.
     ///
     /// IPv4 does not report that no route leads out of an interface: it assumes that the destination is a neighbour there
     /// (`ip_route_output_key_hash_rcu`). `RTM_F_FIB_MATCH` asks for the entry of the table instead, which is then missing.
@@ -109,6 +112,8 @@ impl Routes {
         if mark != NO_MARK {
             request.put(rta::MARK, mark.to_ne_bytes());
         }
+        request.put(rta::IP_PROTO, [TCP]);
+        request.put(rta::UID, ROOT.to_ne_bytes());
         let replies = match self.netlink.request(request)? {
             Ok(replies) => replies,
             Err(refusal) => return Ok(Err(refusal.errno)),
@@ -156,7 +161,10 @@ impl Routes {
             routing.defaults.extend(self.hops(&route)?.into_iter().map(of_hop));
         }
         // The table of a rule is in use even when it is empty.
-        let rules = self.rules(rtmsg::rule)?;
+        let mut rules = self.rules(rtmsg::rule)?;
+        routing.tables.extend(rules.iter().map(|found| found.rule.table));
+        routing.by_protocol = rules.iter().any(|found| found.of_protocol.is_some());
+        rules.retain(|found| found.of_protocol.is_none_or(|protocol| protocol == TCP));
         routing.marks = rules.iter().filter_map(|found| found.mark).collect();
         for found in rules.iter().filter(|found| found.mark.is_none() && !found.is_selective) {
             let rule = &found.rule;
@@ -169,7 +177,6 @@ impl Routes {
             }
         }
         routing.is_selective = rules.iter().any(|found| found.is_selective);
-        routing.tables.extend(rules.iter().map(|found| found.rule.table));
         Ok(routing)
     }
 

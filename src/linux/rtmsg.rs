@@ -35,6 +35,8 @@ pub mod rta {
     pub const PREF: u16 = 20;
     pub const ENCAP_TYPE: u16 = 21;
     pub const ENCAP: u16 = 22;
+    pub const UID: u16 = 25;
+    pub const IP_PROTO: u16 = 27;
     pub const NH_ID: u16 = 30;
 }
 
@@ -305,7 +307,9 @@ pub struct Rule {
     pub protocol: u8,
     /// The mark of the packets that it applies to, or, inverted, does not apply to.
     pub mark: Option<u32>,
-    /// Whether it applies to packets by more than their mark, addresses and interfaces: their user, protocol, ports, tunnel or
+    /// The protocol of the packets that it applies to.
+    pub of_protocol: Option<u8>,
+    /// Whether it applies to packets by more than their mark, protocol, addresses and interfaces: their user, ports, tunnel or
     /// type of service.
     pub is_selective: bool,
     /// The word of its type, where that refuses packets.
@@ -329,7 +333,8 @@ pub fn rule(reply: &[u8]) -> Option<Rule> {
     };
     let rule =
         UplinkRule { priority: 0, from: None, table: table.into(), suppress_prefixlength: None, raw: vec![] };
-    let mut rule = Rule { family, protocol: 0, mark: None, is_selective: service != 0, refuses, rule };
+    let is_selective = service != 0;
+    let mut rule = Rule { family, protocol: 0, mark: None, of_protocol: None, is_selective, refuses, rule };
     for (attribute, value) in attributes(reply.get(HEADER..)?) {
         match attribute {
             fra::SRC => rule.rule.from = family.address(value),
@@ -340,12 +345,10 @@ pub fn rule(reply: &[u8]) -> Option<Rule> {
             }
             fra::PROTOCOL => rule.protocol = value.first().copied().unwrap_or_default(),
             fra::FWMARK => rule.mark = number(value),
-            fra::TUN_ID
-            | fra::UID_RANGE
-            | fra::IP_PROTO
-            | fra::SPORT_RANGE
-            | fra::DPORT_RANGE
-            | fra::DSCP => rule.is_selective = true,
+            fra::IP_PROTO => rule.of_protocol = value.first().copied(),
+            fra::TUN_ID | fra::UID_RANGE | fra::SPORT_RANGE | fra::DPORT_RANGE | fra::DSCP => {
+                rule.is_selective = true;
+            }
             _ => {}
         }
     }

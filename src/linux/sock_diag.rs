@@ -22,7 +22,7 @@ use crate::system::{Error, Joins, SubflowSummary};
 /// `SOCK_DIAG_BY_FAMILY`
 const BY_FAMILY: u16 = 20;
 /// `IPPROTO_TCP`
-const TCP: u8 = 6;
+pub const TCP: u8 = 6;
 /// `INET_DIAG_INFO`, as a bit. Without it the kernel leaves the upper layer protocol out.
 pub const INFO: u8 = 1 << 1;
 /// `TCP_ESTABLISHED`

@@ -307,7 +307,7 @@ codes! {
     // The doctor: limits.
     /// The limit of subflows is 0, so no connection has a second subflow.
     SUBFLOWS_LIMIT_ZERO = "subflows-limit-zero": Fault;
-    /// The limit of subflows is lower than the number of endpoints that open them.
+    /// The limit of subflows is lower than the endpoints that open them need.
     SUBFLOWS_LIMIT_LOW = "subflows-limit-low": Fault;
     /// Endpoints before this one use up the limit of subflows.
     NEVER_USED = "never-used": Hint;

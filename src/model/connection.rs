@@ -16,7 +16,7 @@ pub struct Connection {
     /// Whether an end has closed it, so that the kernel opens no more subflows.
     pub closing: bool,
     /// How many subflows the kernel says it may have beside the first (`mptcpi_subflows_max`), if it says so. 0 where its limit
-    /// is 0, and under the userspace path manager, which obeys none.
+    /// is 0, and under the userspace path manager, which obeys none (not up to Linux 6.1).
     pub limit: Option<u8>,
     /// Its subflows.
     pub subflows: Vec<Subflow>,

@@ -105,8 +105,10 @@ pub struct Routing {
     pub refusals: BTreeMap<IpAddr, (u32, &'static str)>,
     /// The marks of packets by which rules choose.
     pub marks: BTreeSet<u32>,
-    /// Whether some rule chooses by more than marks, addresses and interfaces, so that a subflow may take another route than a
-    /// look-up finds.
+    /// Whether some rule chooses by the protocol, so that `ip route get` has to be told of it.
+    pub by_protocol: bool,
+    /// Whether some rule chooses by more than marks, protocols, addresses and interfaces, so that a subflow may take another
+    /// route than a look-up finds.
     pub is_selective: bool,
 }
 

@@ -67,8 +67,14 @@ fn nothing_is_routed_through_a_bridge_of_containers() {
     let identity = state(&mut evidence).endpoints[1].identity;
     evidence.names = [(identity, "all".to_owned())].into_iter().collect();
     for (words, expected) in [
-        (Some(&["*"][..]), "dev: [\"*\", \"!docker0\"]   # in the configuration, then: | mptcp-apply x.yaml"),
-        (Some(&[]), "dev: [\"!docker0\"]   # in the configuration, then: | mptcp-apply x.yaml"),
+        (
+            Some(&["*"][..]),
+            "endpoints: {all: {dev: [\"*\", \"!docker0\"]}}   # in the configuration, then: | mptcp-apply x.yaml",
+        ),
+        (
+            Some(&[]),
+            "endpoints: {all: {dev: [\"!docker0\"]}}   # in the configuration, then: | mptcp-apply x.yaml",
+        ),
         (Some(&["docker0"]), "# leave all out of the configuration, then: | mptcp-apply x.yaml"),
         (None, "# leave all out of the configuration, then: | mptcp-apply x.yaml"),
     ] {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::doctor::tests::fixture::{codes, count, healthy};
 use crate::doctor::{Evidence, examine};
-use crate::model::{Connection, SubflowFlags, code};
+use crate::model::{Connection, SubflowFlags, UplinkHealth, UplinkStatus, code};
 use crate::reconcile::LiveData;
 use crate::system::{DataProgress, SubflowSummary};
 
@@ -34,8 +34,9 @@ fn a_closing_connection_lacks_nothing() {
     let with = |first: u8, second: u8| {
         let mut evidence = healthy();
         for (subflow, state) in evidence.connections[0].subflows.iter_mut().zip([first, second]) {
-            (subflow.state, subflow.traffic.retransmitted) = (state, 1);
+            subflow.state = state;
         }
+        evidence.connections[0].subflows[1].traffic.retransmitted = 1;
         codes(&evidence)
     };
     for closing in [FIN_WAIT_2, CLOSE_WAIT] {
@@ -43,6 +44,40 @@ fn a_closing_connection_lacks_nothing() {
         assert_eq!(with(1, closing), [""; 0]);
     }
     assert_eq!(with(1, SYN_SENT), ["fault joins-unanswered"]);
+}
+
+/// Where answers take long or packets get lost, a request that was sent again once may be answered yet.
+#[test]
+fn a_slow_or_lossy_path_has_more_time() {
+    const SYN_SENT: u8 = 2;
+    let with = |rtt: u64, lost: u32, again: u32| {
+        let mut evidence = healthy();
+        let [first, second] = &mut evidence.connections[0].subflows[..] else { panic!("two subflows") };
+        (first.traffic.rtt, first.traffic.retransmitted) = (Duration::from_millis(rtt), lost);
+        (second.state, second.traffic.retransmitted) = (SYN_SENT, again);
+        codes(&evidence)
+    };
+    assert_eq!(with(20, 0, 1), ["fault joins-unanswered"]);
+    for (rtt, lost) in [(600, 0), (20, 3)] {
+        assert_eq!(with(rtt, lost, 1), [""; 0]);
+        assert_eq!(with(rtt, lost, 2), ["fault joins-unanswered"]);
+    }
+}
+
+/// What a watch has found out explains why nothing moves.
+#[test]
+fn an_uplink_that_a_check_found_down_is_said_once() {
+    let mut evidence = healthy();
+    evidence.connections[0].subflows[1].traffic.timeouts = 5;
+    assert_eq!(codes(&evidence), ["fault path-dead"]);
+    evidence.checks.push(UplinkStatus {
+        uplink: "lte".to_owned(),
+        dev: "eth2".to_owned(),
+        state: UplinkHealth::Down.word().to_owned(),
+        since: 1,
+        error: Some("no answer within 2 s".to_owned()),
+    });
+    assert_eq!(codes(&evidence), ["fault uplink-down"]);
 }
 
 /// The kernel opens more subflows only once something was said.

@@ -68,6 +68,7 @@ pub fn healthy() -> Evidence {
         programs: BTreeMap::new(),
         managers: Vec::new(),
         configuration: Configuration::Absent,
+        checks: Vec::new(),
         probe: None,
     }
 }

@@ -22,6 +22,8 @@ const SECOND_WITH_UPLINKS: &str = "limits: {subflows: 4}\n\
 const ONE_DEFAULT: &str = "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1";
 const PRIVATE: &str = "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102";
 const TWO_DEFAULTS: &str = "ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200";
+const BY_PROTOCOL: &str = "ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102; ip rule add from 10.1.2.1 ipproto tcp lookup 102";
+const BY_USER: &str = "ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102; ip rule add from 10.1.2.1 uidrange 0-0 lookup 102";
 const LOCAL_NETWORK: &str = "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200; ip link add lan type veth peer name nal; ip address add 192.168.7.1/24 dev lan; ip link set lan up; ip link set nal up";
 const TWO_PATHS: Talk = Talk::Live(2);
 const GATEWAY: &[(&str, &str)] = &[("via GATEWAY", "via 10.1.2.254")];
@@ -660,6 +662,14 @@ pub const TABLE: &[Situation] = &[
         ..HEALTHY
     },
     Situation {
+        name: "announced and not served, seen from the client",
+        configs: [ACCEPTS, ANNOUNCES],
+        listens: "10.9.9.9:5000",
+        talk: Talk::Live(1),
+        expected: &["subflow-refused"],
+        ..HEALTHY
+    },
+    Situation {
         name: "announced and not served, the client's probe",
         configs: [ACCEPTS, ANNOUNCES],
         listens: "10.9.9.9:5000",
@@ -733,6 +743,46 @@ pub const TABLE: &[Situation] = &[
         ..BEHIND
     },
     Situation { name: "healthy: rules by hand", scripts: [BY_HAND, ""], ..BEHIND },
+    Situation { name: "healthy: rules by hand for TCP only", scripts: [BY_PROTOCOL, ""], ..BEHIND },
+    Situation {
+        name: "healthy: rules by hand for root, who opens subflows",
+        scripts: [BY_USER, ""],
+        user: User::Ordinary,
+        ..BEHIND
+    },
+    Situation {
+        name: "rules for another protocol",
+        scripts: [
+            "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102; ip rule add from 10.1.2.1 ipproto udp lookup 102",
+            "",
+        ],
+        talk: Talk::Live(1),
+        expected: &["no-route"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND
+    },
+    Situation {
+        name: "both families lack a router in the main table",
+        scripts: [
+            "ip route add default via 10.1.1.254 dev c1; ip -6 route add default via 2001:db8:11::fe dev c1; ip route add default via 10.1.2.254 dev c2 table 102; ip -6 route add default via 2001:db8:12::fe dev c2 table 102",
+            "",
+        ],
+        configs: ["limits: {subflows: 4}\nendpoints: {two: {dev: c2, flags: [subflow]}}", ""],
+        talk: Talk::Live(1),
+        expected: &["no-route"],
+        remedy: Remedy::AsDeclared,
+        ..BEHIND
+    },
+    Situation {
+        name: "the lease changed, and the endpoint is of the old one",
+        configs: ["limits: {subflows: 8}\nendpoints: {all: {dev: 'c[123]', flags: [subflow]}}", ""],
+        scripts: ["for n in 1 2 3; do ip address delete 10.1.$n.11/24 dev c$n; done", ""],
+        faults: ["ip address add 10.1.3.7/24 dev c3; ip address delete 10.1.3.1/24 dev c3", ""],
+        talk: TWO_PATHS,
+        expected: &["address-missing", "not-applied"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
     Situation {
         name: "healthy: rules by hand, no dev",
         scripts: [BY_HAND, ""],
