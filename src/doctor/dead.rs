@@ -31,6 +31,9 @@ pub fn paths(evidence: &Evidence) -> Vec<Finding> {
         rows.any(|row| endpoints::problem(evidence, row).or_else(|| routes::problem(evidence, row)).is_some())
     };
     let finding = |((local, remote), subflows): ((IpAddr, IpAddr), Vec<&Subflow>)| {
+        if let Some(gone) = address_gone(evidence, local, &subflows) {
+            return Some(gone);
+        }
         let dead = subflows.iter().filter(|subflow| subflow.traffic.timeouts >= TIMEOUTS_MIN);
         let timeouts = dead.clone().map(|subflow| subflow.traffic.timeouts).max()?;
         let moves =
@@ -38,7 +41,11 @@ pub fn paths(evidence: &Evidence) -> Vec<Finding> {
         if moves || is_down(local) || is_explained(local) {
             return None;
         }
-        let home = evidence.interface_of(local).map_or("DEV", |home| home.name.as_str());
+        let home = evidence.interface_of(local);
+        if let Some(without) = home.and_then(|home| endpoints::interface(evidence, local, home)) {
+            return Some(without);
+        }
+        let home = home.map_or("DEV", |home| home.name.as_str());
         let finding = Finding::fault(code::PATH_DEAD, format!("data from {local} to {remote} gets no answer"))
             .evidence(format!(
                 "`ss -tni`: {} established between the two, and the oldest data was sent again {timeouts} times in a row",
@@ -50,5 +57,23 @@ pub fn paths(evidence: &Evidence) -> Vec<Finding> {
             ));
         Some(evidence.label_of(local).into_iter().fold(finding, Finding::endpoint))
     };
-    paths.into_iter().filter_map(finding).collect()
+    let mut findings: Vec<Finding> = paths.into_iter().filter_map(finding).collect();
+    findings.dedup();
+    findings
+}
+
+/// The address of these subflows left this host under them. That of an endpoint has a finding of its own.
+fn address_gone(evidence: &Evidence, local: IpAddr, subflows: &[&Subflow]) -> Option<Finding> {
+    let is_here =
+        evidence.addresses.iter().any(|own| own.address == local) || evidence.label_of(local).is_some();
+    // Without any interface nothing is known; and an address that is routed here as a whole network is on none.
+    let waits = subflows.iter().any(|subflow| subflow.traffic.timeouts > 0);
+    if is_here || !waits || evidence.addresses.is_empty() {
+        return None;
+    }
+    let finding = Finding::fault(code::ADDRESS_MISSING, format!("{local} is not on this host any more"))
+        .evidence(format!("no interface has the address; {} from it", counted(subflows.len(), "live subflow")))
+        .meaning("The subflows stand still. The connections go on where they have others.")
+        .remedy("# a new address needs new connections, or endpoints: with a selector by `dev` they follow the addresses");
+    Some(finding)
 }

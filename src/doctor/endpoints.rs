@@ -24,9 +24,9 @@ pub fn problem(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     let address = || address(evidence, row).filter(matters_in_use);
     // Packets may leave by an interface that does not have their address, unless the endpoint is bound to this one.
     let matters = |home: &&Interface| !in_use || !home.up || row.dev.is_some();
-    dev_gone(evidence, row)
-        .or_else(address)
-        .or_else(|| evidence.home(row).filter(matters).and_then(|home| interface(evidence, row, home)))
+    dev_gone(evidence, row).or_else(address).or_else(|| {
+        evidence.home(row).filter(matters).and_then(|home| interface(evidence, row.identity.address, home))
+    })
 }
 
 /// Whether an endpoint is announced to peers and opens no subflow. The kernel needs neither the address nor the interface
@@ -138,7 +138,8 @@ fn address(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     Some(finding.meaning(meaning).remedy(remedy))
 }
 
-fn interface(evidence: &Evidence, row: &Endpoint, home: &Interface) -> Option<Finding> {
+/// Why an interface carries no packets from that address of an endpoint, or of other subflows.
+pub fn interface(evidence: &Evidence, address: IpAddr, home: &Interface) -> Option<Finding> {
     let name = &home.name;
     let is_below = |on: &&Interface| Some(on.index) == home.below && !on.up;
     let below = evidence.interfaces.iter().find(is_below).map(|on| &on.name);
@@ -155,14 +156,18 @@ fn interface(evidence: &Evidence, row: &Endpoint, home: &Interface) -> Option<Fi
             .evidence(format!("`ip link show dev {name}` has no flag LOWER_UP"))
             .remedy(match below {
                 Some(below) => format!("ip link set {below} up"),
-                None => left_out(evidence, row.identity.address, home)
+                None => left_out(evidence, address, home)
                     .unwrap_or_else(|| format!("# connect the cable, the radio or the other end of {name}")),
             })
     } else {
         return None;
     };
-    let meaning = format!("The interface carries no packets, so {} has no subflow.", evidence.label(row));
-    Some(finding.endpoint(evidence.label(row)).meaning(meaning))
+    let label = evidence.label_of(address);
+    let finding = finding.meaning(match &label {
+        Some(label) => format!("The interface carries no packets, so {label} has no subflow."),
+        None => format!("The interface carries no packets, so subflows from {address} stand still."),
+    });
+    Some(label.into_iter().fold(finding, Finding::endpoint))
 }
 
 /// Endpoints without an interface whose address does not tell by which one their subflows leave.

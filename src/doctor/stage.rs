@@ -154,6 +154,8 @@ fn subflow_result<'a>(
             (Some(Event { error: None | Some(0), reset_reason: None, .. }), _) if !had_joined() => {
                 (SubflowStage::Refused(RefusedBy::Itself), "it was answered without MP_JOIN".to_owned())
             }
+            // Why, only events tell.
+            (None, _) if !watched.shows_events => (SubflowStage::NotTried(NotTried::Unknown), reason(None)),
             _ => (SubflowStage::Refused(RefusedBy::Peer), reason(closed)),
         }
     };

@@ -186,11 +186,16 @@ pub fn joins_unanswered(evidence: &Evidence) -> Vec<Finding> {
                 IpAddr::V6(v6) if v6.is_unique_local() => "Requests for subflows (SYN with MP_JOIN) are sent from a unique local address (fc00::/7), to which the Internet has no way back.",
                 _ => "Requests for subflows (SYN with MP_JOIN) are sent, and no answer arrives: the path is broken, a firewall drops them, or the peer ignores them.",
             })
-            .remedy(format!("ping -I {address} PEER\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"))
+            .remedy(format!("{}tcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'", pings(address, &missing.peers)))
     };
     let missing: Vec<Missing<'_>> = all(evidence).into_iter().filter(|missing| missing.asking > 0).collect();
     let others = unanswered_pairs(evidence, &missing);
     missing.iter().map(unanswered).chain(others).collect()
+}
+
+fn pings(address: IpAddr, peers: &BTreeSet<IpAddr>) -> String {
+    const SHOWN: usize = 3;
+    peers.iter().take(SHOWN).map(|peer| format!("ping -c 3 -I {address} {peer}\n")).collect()
 }
 
 /// Requests to an announced address from an address that has subflows to others.
@@ -225,7 +230,7 @@ fn unanswered_pairs(evidence: &Evidence, missing: &[Missing<'_>]) -> Vec<Finding
                 "a live connection sent the request again; MPJoinSynTx is {asked}, MPJoinSynAckRx {answered}"
             ))
             .meaning("Requests for subflows (SYN with MP_JOIN) to this address of the peer are sent, and no answer arrives: no path leads there from here, or a firewall drops them.")
-            .remedy(format!("ping -I {local} {remote}\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"));
+            .remedy(format!("ping -c 3 -I {local} {remote}\ntcpdump -ni {home} 'tcp[tcpflags] & tcp-syn != 0'"));
         evidence.label_of(local).into_iter().fold(finding, Finding::endpoint)
     };
     asking.into_iter().map(finding).collect()
