@@ -12,7 +12,7 @@ use crate::doctor::{
 use crate::linux::lookup::lookup;
 use crate::linux::{LinuxPathManager, evidence, probe};
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
-use crate::model::{EndpointNames, Exit, Probe, ProbeOutcome, RoutingWords, UplinkStatus, code};
+use crate::model::{EndpointNames, Exit, Limits, Probe, ProbeOutcome, RoutingWords, UplinkStatus, code};
 use crate::report::bug_report::BugReport;
 use crate::report::doctor::{DoctorJson, text};
 use crate::rundir::RunDir;
@@ -119,8 +119,9 @@ fn connect(target: &ProbeTarget, table: &Table) -> (Probe, Option<TcpStream>) {
     let rows = table.state().into_iter().flat_map(|state| &state.endpoints);
     let opening = rows.filter(|row| row.opens_subflows());
     let sources: Vec<IpAddr> = opening.map(|row| row.identity.address).collect();
+    let limits = table.state().map_or(Limits { subflows: 0, add_addr_accepted: 0 }, |state| state.limits);
     match lookup(target) {
-        Ok(addresses) => probe::probe(target.to_string(), &addresses, &sources),
+        Ok(addresses) => probe::probe(target.to_string(), &addresses, &sources, limits),
         Err(error) => {
             (Probe { target: target.to_string(), outcome: ProbeOutcome::Failed(vec![error]) }, None)
         }

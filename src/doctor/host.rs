@@ -73,12 +73,31 @@ pub fn userspace_path_manager(evidence: &Evidence) -> Vec<Finding> {
     let finding = Finding::fault(code::USERSPACE_PATH_MANAGER, "the endpoints are ignored: the userspace path manager is selected")
         .evidence(format!("sysctl net.mptcp.{seen}; {} in the table", counted(count, "endpoint")))
         .meaning("Only a daemon such as mptcpd opens subflows on new connections. Without one they have a single path.")
-        .remedy(evidence.fix("sysctls: {path_manager: kernel}", &format!("sysctl -w net.mptcp.{kernel}")));
+        .remedy(
+            evidence.fix("sysctls: {path_manager: kernel}", &format!("sysctl -w net.mptcp.{kernel}"))
+                + &by_hand(evidence).map_or(String::new(), |(_, commands)| format!("\n{commands}")),
+        );
     vec![finding]
 }
 
 /// Connections from the time when the userspace path manager was selected: it has them for good.
 fn left_to_a_daemon(evidence: &Evidence) -> Vec<Finding> {
+    let Some((count, commands)) = by_hand(evidence) else { return Vec::new() };
+    let title = "live connections are left to the userspace path manager, which was selected when they began";
+    let finding = Finding::hint(code::USERSPACE_PATH_MANAGER, title)
+        .evidence(format!(
+            "{} with one subflow, for which the kernel names no limit of subflows",
+            counted(count, "live connection")
+        ))
+        .meaning(
+            "The kernel opens no subflow on them, whatever is selected now. New connections are not affected.",
+        )
+        .remedy(commands);
+    vec![finding]
+}
+
+/// How many live connections with one subflow the userspace path manager has, and what opens another subflow on each.
+fn by_hand(evidence: &Evidence) -> Option<(usize, String)> {
     let create = |connection: &Connection| {
         let remote = connection.subflows.first()?.remote;
         let is_other = |row: &&Endpoint| {
@@ -97,20 +116,8 @@ fn left_to_a_daemon(evidence: &Evidence) -> Vec<Finding> {
             && evidence.is_of_userspace(connection)
     };
     let commands: Vec<String> = evidence.begun().filter(has_one).filter_map(create).collect();
-    if commands.is_empty() {
-        return Vec::new();
-    }
-    let title = "live connections are left to the userspace path manager, which was selected when they began";
-    let finding = Finding::hint(code::USERSPACE_PATH_MANAGER, title)
-        .evidence(format!(
-            "{} with one subflow, for which the kernel names no limit of subflows",
-            counted(commands.len(), "live connection")
-        ))
-        .meaning(
-            "The kernel opens no subflow on them, whatever is selected now. New connections are not affected.",
-        )
-        .remedy(format!("# restart the application, or open subflows by hand:{}", commands.concat()));
-    vec![finding]
+    let words = "# live connections stay there: restart their applications, or open subflows by hand:";
+    (!commands.is_empty()).then(|| (commands.len(), format!("{words}{}", commands.concat())))
 }
 
 /// The kernel's state differs from the configuration.

@@ -11,7 +11,7 @@ use crate::model::{Connection, Endpoint, Flags, State, Subflow, code, counted};
 use super::endpoints::problem;
 use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
-use super::routes;
+use super::{routes, subflows};
 
 /// The most subflows that a client usually opens: the limit of Linux up to 7.1.
 const USUAL_MAX: usize = 8;
@@ -22,7 +22,7 @@ fn obeyed(evidence: &Evidence) -> Option<&State> {
 }
 
 /// The limit of additional subflows is lower than the endpoints need.
-pub fn subflows(evidence: &Evidence) -> Vec<Finding> {
+pub fn too_few(evidence: &Evidence) -> Vec<Finding> {
     let Some(state) = obeyed(evidence) else { return Vec::new() };
     let (limit, count) = (state.limits.subflows, evidence.endpoints().count());
     if limit == 0 && count > 0 {
@@ -44,7 +44,6 @@ fn needed(evidence: &Evidence, ipv4: bool) -> (Vec<&Endpoint>, usize) {
     let known = evidence.first_addresses.iter().any(|first| first.is_ipv4() == ipv4);
     let elsewhere = known && !rows.iter().any(|row| evidence.first_addresses.contains(&row.identity.address));
     let needed = rows.len().saturating_sub(usize::from(!elsewhere));
-    let needed = needed.max(needed_live(evidence, &rows, ipv4).unwrap_or(0));
     (rows, needed)
 }
 
@@ -82,6 +81,7 @@ fn names(evidence: &Evidence, rows: &[&Endpoint]) -> String {
 
 fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
     let (rows, needed) = needed(evidence, ipv4);
+    let needed = needed.max(needed_live(evidence, &rows, ipv4).unwrap_or(0));
     if needed <= limit {
         return None;
     }
@@ -146,21 +146,10 @@ pub fn raise(evidence: &Evidence, wanted: usize) -> String {
         .fix(&format!("limits: {{subflows: {number}}}"), &format!("ip mptcp limits set subflows {number}"))
 }
 
-/// What live connections need besides: the kernel opens subflows when an endpoint is added, not when a limit is raised. Only
-/// endpoints without any subflow are added again.
+/// What live connections need besides.
 fn renewal(evidence: &Evidence) -> String {
-    let could_use = |row: &Endpoint| {
-        let is_of_family = |subflow: &Subflow| subflow.remote.is_ipv4() == row.identity.address.is_ipv4();
-        let mut begun = evidence.begun().filter(|connection| connection.is_fully_established());
-        begun.any(|connection| connection.subflows.iter().any(is_of_family))
-    };
-    let is_idle = |row: &&Endpoint| {
-        let is_usable = problem(evidence, row).is_none() && routes::is_usable(evidence, row);
-        is_usable && !evidence.is_in_use(row) && row.flags.contains(Flags::SUBFLOW) && could_use(row)
-    };
-    let idle: String =
-        evidence.opening().filter(is_idle).map(|row| format!(" {}", row.identity.address)).collect();
-    if idle.is_empty() { String::new() } else { format!("\n{} renew{idle}", evidence.program) }
+    let is_usable = |row: &&Endpoint| problem(evidence, row).is_none() && routes::is_usable(evidence, row);
+    subflows::renewal(evidence, evidence.opening().filter(is_usable))
 }
 
 /// Peers of live connections announced addresses, and the limit of accepted ones is 0.
@@ -222,7 +211,8 @@ pub fn joins_rejected(evidence: &Evidence) -> Vec<Finding> {
         return Vec::new();
     }
     // It may have been about connections that are gone.
-    let is_about_live_ones = evidence.counter("MPCapableACKRX") == evidence.accepted().count() as u64;
+    let accepted = evidence.accepted().count();
+    let is_about_live_ones = evidence.counter("MPCapableACKRX") == accepted as u64 && full == accepted;
     let severity = if is_about_live_ones { FindingSeverity::Fault } else { FindingSeverity::Hint };
     let finding = Finding::fault(code::JOINS_REJECTED, "this host rejected subflows of peers")
         .severity(severity)

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::code::{self, Code};
@@ -13,7 +13,7 @@ use crate::model::{
 
 use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
-use super::stage::{NotTried, RefusedBy, SubflowResult, SubflowStage, subflow_results};
+use super::stage::{NotTried, RefusedBy, SubflowResult, SubflowStage, has_no_way, reason, subflow_results};
 use super::{host, limits, peers};
 
 /// Why there is no test connection, or none with MPTCP.
@@ -186,8 +186,16 @@ fn unserved(watched: &ProbeConnection, target: &str, failures: &[SubflowResult<'
         failures.iter().any(|result| Some(result.row.identity.address) == event.local.address)
     };
     let closed = watched.events.iter().filter(|event| event.kind == EventKind::SubClosed && !is_told(event));
-    let refused: BTreeSet<IpAddr> = closed.filter_map(|event| event.remote.address).collect();
-    let finding = |address: &IpAddr| {
+    let refused: BTreeMap<IpAddr, &Event> =
+        closed.filter_map(|event| Some((event.remote.address?, event))).collect();
+    let finding = |(address, event): (&IpAddr, &&Event)| {
+        if has_no_way(event) {
+            let title = format!("subflows to {address}, which {target} announced, are refused on the way");
+            return Finding::fault(code::SUBFLOW_REFUSED, title)
+                .evidence(format!("events: announced {address}, and sub-closed: {}", reason(Some(event))))
+                .meaning("A router or firewall says that it does not let them pass or knows no way there, or the next hop does not answer on the link.")
+                .remedy(format!("ip route get {address}\n# while this runs again: who says so?\ntcpdump -nvi any 'icmp or icmp6 or arp'"));
+        }
         Finding::fault(
             code::SUBFLOW_REFUSED,
             format!("{target} refuses subflows to {address}, which it announced"),
@@ -196,7 +204,7 @@ fn unserved(watched: &ProbeConnection, target: &str, failures: &[SubflowResult<'
         .meaning("The peer's service does not listen on that address, or a firewall rejects it.")
         .remedy(format!("# on the peer:\nss -ltn   # does its service listen on {address}?"))
     };
-    refused.iter().filter(|address| announced(**address) && !is_up(**address)).map(finding).collect()
+    refused.iter().filter(|(address, _)| announced(**address) && !is_up(**address)).map(finding).collect()
 }
 
 /// Addresses that the peer announced and to which no route leads. They matter where they are the only second ones.

@@ -8,12 +8,13 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use crate::model::{
-    Connection, DefaultRoute, Endpoint, Interface, MAIN_TABLE, Probe, ProbeOutcome, Subflow, code,
+    AddressRule, Connection, DefaultRoute, Endpoint, Interface, MAIN_TABLE, Prefix, Probe, ProbeOutcome,
+    RuleAction, Subflow, code,
 };
 
 use super::evidence::{Evidence, RouteCheck};
 use super::finding::{Finding, FindingSeverity};
-use super::{endpoints, internal};
+use super::{endpoints, internal, subflows};
 
 /// Routing tables for local use whose numbers fit into one byte.
 const FREE: std::ops::RangeInclusive<u32> = 101..=251;
@@ -129,7 +130,8 @@ fn checks<'a>(evidence: &'a Evidence, row: &Endpoint) -> impl Iterator<Item = &'
 fn refused_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &RouteCheck) -> Finding {
     let error = check.taken().as_ref().err().map_or("", String::as_str);
     let title = format!("no route from {} out of {}", check.source, home.name);
-    let rule = refusal(evidence, check.source).unwrap_or_else(|| rule(evidence, check.source, home));
+    let rule = refusal(evidence, check).unwrap_or_else(|| rule(evidence, check.source, home));
+    let rule = rule + &renewal(evidence, row, home);
     Finding::fault(code::NO_ROUTE, title)
         .endpoint(evidence.label(row))
         .evidence(format!("`{}`: {error}", route_command(evidence, row, check)))
@@ -147,14 +149,33 @@ fn refused_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check:
         })
 }
 
+/// What live connections need besides, unless the endpoint is to be left out.
+fn renewal(evidence: &Evidence, row: &Endpoint, home: &Interface) -> String {
+    match internal::left_out(evidence, row.identity.address, home) {
+        Some(_) => String::new(),
+        None => subflows::renewal(evidence, std::iter::once(row)),
+    }
+}
+
 /// How to remove the rule that refuses packets from an address before any of ours is asked.
-fn refusal(evidence: &Evidence, source: IpAddr) -> Option<String> {
-    let (priority, word) = *evidence.routing.refusals.get(&source)?;
-    let is_first = priority < BEFORE_MAIN && !evidence.routing.sources.contains_key(&source);
+fn refusal(evidence: &Evidence, check: &RouteCheck) -> Option<String> {
+    let RouteCheck { source, destination, .. } = *check;
+    let mut rules = evidence.routing.rules.iter().filter(|rule| rule.priority < BEFORE_MAIN);
+    // One that leads to a table of the address comes first, and that table can be filled.
+    let is_it = |rule: &&AddressRule| {
+        let is_refusal = matches!(rule.action, RuleAction::Refuse(_));
+        rule.applies(source, destination) && (is_refusal || rule.from.is_some())
+    };
+    let AddressRule { priority, from, to, action: RuleAction::Refuse(word), .. } = *rules.find(is_it)? else {
+        return None;
+    };
     let ip = if source.is_ipv4() { "ip" } else { "ip -6" };
-    is_first.then(|| {
-        format!("# a rule refuses what comes from {source}; unless that is on purpose:\n{ip} rule delete {word} from {source} priority {priority}")
-    })
+    let part =
+        |word, prefix: Option<Prefix>| prefix.map_or(String::new(), |prefix| format!(" {word} {prefix}"));
+    let (from, to) = (part("from", from), part("to", to));
+    Some(format!(
+        "# a rule refuses these packets; unless that is on purpose:\n{ip} rule delete {word}{from}{to} priority {priority}"
+    ))
 }
 
 fn stray_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &RouteCheck) -> Finding {
@@ -173,7 +194,7 @@ fn stray_finding(evidence: &Evidence, row: &Endpoint, home: &Interface, check: &
         ))
         .remedy(match check.needs_device && evidence.rp_filter.get(&home.index) != Some(&STRICT) {
             true => endpoints::bound(evidence, row, &home.name),
-            false => rule(evidence, check.source, home),
+            false => rule(evidence, check.source, home) + &renewal(evidence, row, home),
         })
 }
 
@@ -239,6 +260,13 @@ pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
         }
         (_, true) => format!("the uplink of {dev} is there; apply it"),
     };
+    if ready.is_some() && ready == led_table(evidence, source) {
+        return format!(
+            "# in the configuration: {yaml}\n\
+             # or by hand: a route in table {table} refuses these packets, or leads elsewhere; find and remove it:\n\
+             {ip} route show table {table}"
+        );
+    }
     format!(
         "# in the configuration: {yaml}\n\
          # or by hand, until the address or the router changes:\n{route}\
@@ -252,10 +280,19 @@ pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
 fn ruled_table(evidence: &Evidence, source: IpAddr, home: &Interface) -> Option<u32> {
     const LOCAL: u32 = 255;
     const DEFAULT: u32 = 253;
-    let table = *evidence.routing.sources.get(&source)?;
+    let table = led_table(evidence, source)?;
     let mut ready = defaults(evidence, home, source.is_ipv4()).filter(|route| route.table == table);
     let is_private = !(DEFAULT..=LOCAL).contains(&table) && !evidence.is_uplink(home);
     (is_private && ready.next().is_none()).then_some(table)
+}
+
+/// The first table to which a rule leads packets from an address.
+fn led_table(evidence: &Evidence, source: IpAddr) -> Option<u32> {
+    let leads = |rule: &&AddressRule| rule.to.is_none() && rule.from.is_some_and(|from| from.covers(source));
+    match evidence.routing.rules.iter().find(leads)?.action {
+        RuleAction::LookUp(table) => Some(table),
+        RuleAction::Refuse(_) => None,
+    }
 }
 
 /// What stands for a router that is not known.

@@ -52,6 +52,27 @@ pub fn joins_denied(evidence: &Evidence) -> Vec<Finding> {
     vec![finding]
 }
 
+/// Announcements of addresses that no client ever confirmed: something on the way removes them.
+pub fn announcements_lost(evidence: &Evidence) -> Vec<Finding> {
+    // Sent, and sent again twice at least.
+    const SENT_MIN: u64 = 3;
+    let [sent, confirmed] = ["AddAddrTx", "EchoAdd"].map(|name| evidence.counter(name));
+    let is_open =
+        |connection: &&Connection| connection.is_fully_established() && connection.additional() == 0;
+    let open = evidence.accepted().filter(is_open).count();
+    if sent < SENT_MIN || confirmed > 0 || open == 0 || evidence.is_userspace() {
+        return Vec::new();
+    }
+    let finding = Finding::hint(code::ANNOUNCEMENTS_LOST, "no client has confirmed an announced address")
+        .evidence(format!(
+            "AddAddrTx is {sent} (announcements), EchoAdd 0 (confirmations, which MPTCP demands); {} with one subflow",
+            counted(open, "accepted live connection")
+        ))
+        .meaning("Clients do not learn of the address, and open no subflow to it: a firewall or middlebox removes the option (ADD_ADDR).")
+        .remedy("# at both ends: where is the option lost?\ntcpdump -nvi any 'tcp[tcpflags] & tcp-ack != 0' | grep add-addr");
+    vec![finding]
+}
+
 /// Announced addresses on which no service listens: the subflows that peers open there are refused.
 pub fn not_served(evidence: &Evidence) -> Vec<Finding> {
     let is_announced = |row: &&Endpoint| {

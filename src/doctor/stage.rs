@@ -50,7 +50,7 @@ pub enum NotTried {
     Flags,
     /// The peer has acknowledged no data.
     Unacknowledged,
-    /// The peer has no address of the family.
+    /// The connection was opened to an address of the other family.
     OtherFamily,
     /// The limit of subflows is reached; this is the limit.
     LimitReached(u32),
@@ -69,7 +69,7 @@ impl NotTried {
             NotTried::Unacknowledged => {
                 "the peer has not acknowledged data, which the kernel waits for".to_owned()
             }
-            NotTried::OtherFamily => "the peer has no address of this family here".to_owned(),
+            NotTried::OtherFamily => "the connection was opened to an address of the other family".to_owned(),
             NotTried::LimitReached(limit) => {
                 format!("the limit of {} is reached", counted(limit as usize, "subflow"))
             }
@@ -169,7 +169,8 @@ fn sent(seen: &ObservedSubflow) -> String {
     }
 }
 
-fn has_no_way(closed: &Event) -> bool {
+/// Whether a request ended with an error about the way.
+pub fn has_no_way(closed: &Event) -> bool {
     let unreachable = [Errno::ENETUNREACH, Errno::EHOSTUNREACH];
     closed.error.is_some_and(|error| unreachable.contains(&Errno::from_raw(error.into())))
 }
@@ -199,7 +200,7 @@ fn no_way(
 }
 
 /// Why a subflow ended, by the kernel's event.
-fn reason(closed: Option<&Event>) -> String {
+pub fn reason(closed: Option<&Event>) -> String {
     let error = closed.and_then(|event| event.error).filter(|error| *error != 0);
     match (closed.and_then(|event| event.reset_reason), error) {
         _ if closed.is_none() => "it disappeared".to_owned(),
@@ -227,7 +228,6 @@ fn not_tried(evidence: &Evidence, watched: &ProbeConnection, row: &Endpoint) -> 
     let there =
         || watched.subflows.iter().filter(|seen| seen.is_there || watched.ended).map(|seen| &seen.subflow);
     let limit = evidence.state().map_or(0, |state| state.limits.subflows);
-    let same_family = |subflow: &Subflow| subflow.remote.is_ipv4() == row.identity.address.is_ipv4();
     let denied = |event: &Event| event.flags.is_some_and(|flags| flags.contains(EventFlags::DENY_JOIN_ID0));
     if !row.opens_subflows() || !endpoints::can_open(evidence, row) {
         NotTried::Flags
@@ -235,7 +235,7 @@ fn not_tried(evidence: &Evidence, watched: &ProbeConnection, row: &Endpoint) -> 
         NotTried::Ended
     } else if !there().any(|subflow| subflow.flags.is_fully_established()) {
         NotTried::Unacknowledged
-    } else if !there().any(same_family) {
+    } else if !there().any(|subflow| is_target(row, watched, subflow)) {
         NotTried::OtherFamily
     } else if there().filter(|subflow| subflow.flags.is_join()).count() >= limit as usize {
         NotTried::LimitReached(limit)
@@ -246,11 +246,17 @@ fn not_tried(evidence: &Evidence, watched: &ProbeConnection, row: &Endpoint) -> 
     }
 }
 
+/// Whether the kernel opens a subflow from the endpoint to where this one leads: the address that the connection was opened
+/// to, and with `fullmesh` an announced one too.
+fn is_target(row: &Endpoint, watched: &ProbeConnection, subflow: &Subflow) -> bool {
+    let is_meant = row.flags.contains(Flags::FULLMESH) || subflow.remote.ip() == watched.peer.ip();
+    is_meant && subflow.remote.is_ipv4() == row.identity.address.is_ipv4()
+}
+
 impl SubflowResult<'_> {
     /// Whether a subflow should be established, and is not.
     pub fn is_failure(&self, watched: &ProbeConnection) -> bool {
-        let ipv4 = self.row.identity.address.is_ipv4();
-        let reachable = watched.subflows.iter().any(|seen| seen.subflow.remote.is_ipv4() == ipv4);
+        let reachable = watched.subflows.iter().any(|seen| is_target(self.row, watched, &seen.subflow));
         !matches!(self.stage, SubflowStage::Established | SubflowStage::Announced)
             && self.row.opens_subflows()
             && reachable

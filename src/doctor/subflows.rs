@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::model::{Connection, Endpoint, Subflow, Token, code, counted};
+use crate::model::{Connection, Endpoint, Flags, Subflow, Token, code, counted};
 use crate::reconcile::{is_full, stalled};
 use crate::system::DataProgress;
 
@@ -77,10 +77,16 @@ fn lacks(connection: &Connection, row: &Endpoint, limit: usize) -> bool {
     let own = || connection.subflows.iter().filter(|subflow| is_from(subflow, row));
     // A subflow that is closing was established. A request may be answered yet.
     let had = own().any(|subflow| !subflow.is_asking() || !is_unanswered(connection, subflow));
-    let same_family = |subflow: &Subflow| subflow.remote.is_ipv4() == row.identity.address.is_ipv4();
+    let same_family = |subflow: &&Subflow| subflow.remote.is_ipv4() == row.identity.address.is_ipv4();
+    // The kernel opens them to the address that the connection was opened to; with `fullmesh` to announced ones too.
+    let mut first = connection.subflows.iter().filter(|path| !path.flags.is_join());
+    let reachable = match first.next() {
+        Some(first) if !row.flags.contains(Flags::FULLMESH) => same_family(&first),
+        _ => connection.subflows.iter().any(|path| same_family(&path)),
+    };
     // A subflow that is being opened counts towards the limit.
     let has_room = own().next().is_some() || connection.additional() < limit;
-    !had && connection.is_fully_established() && connection.subflows.iter().any(same_family) && has_room
+    !had && connection.is_fully_established() && reachable && has_room
 }
 
 /// Whether a request was sent again so often that an answer should be here: once, or twice where an answer takes long, as by
@@ -92,6 +98,20 @@ fn is_unanswered(connection: &Connection, request: &Subflow) -> bool {
     };
     let expected = u32::from(connection.subflows.iter().any(is_slow));
     request.traffic.retransmitted > expected
+}
+
+/// The command by which live connections get what is possible after a remedy: the kernel opens subflows when an endpoint is added,
+/// not when a limit or a route is there at last. Only endpoints without any subflow are added again.
+pub fn renewal<'a>(evidence: &Evidence, rows: impl Iterator<Item = &'a Endpoint>) -> String {
+    let could_use = |row: &Endpoint| {
+        let is_of_family = |subflow: &Subflow| subflow.remote.is_ipv4() == row.identity.address.is_ipv4();
+        let mut begun = evidence.begun().filter(|connection| connection.is_fully_established());
+        begun.any(|connection| connection.subflows.iter().any(is_of_family))
+    };
+    let is_idle =
+        |row: &&Endpoint| row.flags.contains(Flags::SUBFLOW) && !evidence.is_in_use(row) && could_use(row);
+    let idle: String = rows.filter(is_idle).map(|row| format!(" {}", row.identity.address)).collect();
+    if idle.is_empty() { String::new() } else { format!("\n{} renew{idle}", evidence.program) }
 }
 
 /// Subflows that are missing, and for which no request is under way.

@@ -12,7 +12,8 @@ use std::num::NonZeroU32;
 use neli::consts::rtnl::Rtn;
 
 use crate::linux::netlink::decode::{address, attributes, find, number};
-use crate::linux::rtmsg::{self, HEADER, Hop, ONLINK, Route, fra, rta};
+use crate::linux::rtmsg::{HEADER, Hop, ONLINK, Route, fra, rta};
+use crate::linux::rulemsg;
 use crate::model::{Family, MAIN_TABLE, escaped};
 
 /// `FIB_RULE_*`, and what of them `ip` mentions.
@@ -31,7 +32,7 @@ const AT_BOOT: u8 = 3;
 pub fn rule(reply: &[u8]) -> Option<String> {
     let [family, to_length, from_length, tos, _, _, _, action, f0, f1, f2, f3] =
         *reply.first_chunk::<HEADER>()?;
-    let known = rtmsg::rule(reply)?;
+    let known = rulemsg::rule(reply)?;
     let flags = u32::from_ne_bytes([f0, f1, f2, f3]);
     let family = Family::from_number(family.into())?;
     let value = |kind: u16| find(attributes(&reply[HEADER..]), kind);

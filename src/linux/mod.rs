@@ -33,6 +33,7 @@ pub mod rlimit;
 mod routes;
 mod rtmsg;
 mod rtnl;
+mod rulemsg;
 pub mod sandbox;
 pub mod signals;
 pub mod sock_diag;

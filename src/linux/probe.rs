@@ -11,7 +11,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, sock
 use crate::linux::mptcp_events::{EventSocket, Received};
 use crate::linux::{sock_diag, wait};
 use crate::model::{
-    Connection, Event, ObservedSubflow, Probe, ProbeConnection, ProbeOutcome, Protocol, Subflow,
+    Connection, Event, EventKind, Limits, ObservedSubflow, Probe, ProbeConnection, ProbeOutcome, Protocol,
+    Subflow,
 };
 
 /// How many addresses of a name are tried.
@@ -31,8 +32,14 @@ const PAUSE: Duration = Duration::from_millis(50);
 const EMPTY_LINE: &[u8] = b"\r\n";
 
 /// Opens a connection to the first address that answers, and observes it for at most 6 s; less when there are subflows from
-/// all of `wanted`. The connection is closed when the stream that is returned is dropped.
-pub fn probe(target: String, addresses: &[SocketAddr], wanted: &[IpAddr]) -> (Probe, Option<TcpStream>) {
+/// all of `wanted`, and to the announced addresses that these limits allow. The connection is closed when the stream that is
+/// returned is dropped.
+pub fn probe(
+    target: String,
+    addresses: &[SocketAddr],
+    wanted: &[IpAddr],
+    limits: Limits,
+) -> (Probe, Option<TcpStream>) {
     let mut failures = Vec::new();
     for address in addresses.iter().take(ATTEMPTS_MAX) {
         // Before the connection, so that nothing is missed.
@@ -40,7 +47,7 @@ pub fn probe(target: String, addresses: &[SocketAddr], wanted: &[IpAddr]) -> (Pr
             EventSocket::open().inspect_err(|error| log::debug!("events are left out: {error}")).ok();
         match open(*address) {
             Ok(stream) => {
-                let watched = Watch::new(&stream, *address, events).until_settled(wanted);
+                let watched = Watch::new(&stream, *address, events).until_settled(wanted, limits);
                 return (Probe { target, outcome: ProbeOutcome::Connected(watched) }, Some(stream));
             }
             Err(error) => failures.push(format!("{address}: {}", words(&error))),
@@ -93,7 +100,7 @@ impl<'a> Watch<'a> {
         Watch { stream, peer, events, received, seen, token: None, protocol: Protocol::Unknown, ended: false }
     }
 
-    fn until_settled(mut self, wanted: &[IpAddr]) -> ProbeConnection {
+    fn until_settled(mut self, wanted: &[IpAddr], limits: Limits) -> ProbeConnection {
         let begin = Instant::now();
         let (mut spoken, mut steady) = (None, None);
         loop {
@@ -108,9 +115,7 @@ impl<'a> Watch<'a> {
                 }
                 spoken = Some(now);
             }
-            // Also what it opens to an announced address.
-            let asks = self.seen.values().any(|seen| seen.is_there && seen.subflow.is_asking());
-            let complete = !asks && wanted.iter().all(|address| self.is_up(*address));
+            let complete = !self.is_undecided(limits) && wanted.iter().all(|address| self.is_up(*address));
             steady = if complete { steady.or(Some(now)) } else { None };
             let over = |since: Option<Duration>, time| since.is_some_and(|since| now > since + time);
             if over(spoken, WATCH) || (spoken.is_some() && over(steady, STEADY)) {
@@ -186,6 +191,26 @@ impl<'a> Watch<'a> {
 
     fn is_fully_established(&self) -> bool {
         self.seen.values().any(|observed| observed.subflow.flags.is_fully_established())
+    }
+
+    /// Whether a subflow to an announced address is being opened, or will be.
+    fn is_undecided(&self, limits: Limits) -> bool {
+        let there = || self.seen.values().filter(|seen| seen.is_there);
+        let joins = there().filter(|seen| seen.subflow.flags.is_join()).count();
+        let is_told = |kind: EventKind, address: IpAddr| {
+            let mut own = self.received.iter().filter(|event| event.token.map(|token| token.0) == self.token);
+            own.any(|event| event.kind == kind && event.remote.address == Some(address))
+        };
+        let is_decided = |address: IpAddr| {
+            let joined = |seen: &ObservedSubflow| seen.was_established && seen.subflow.remote.ip() == address;
+            is_told(EventKind::SubClosed, address) || self.seen.values().any(joined)
+        };
+        let mut announced = self.received.iter().filter_map(|event| event.remote.address).filter(|address| {
+            address.is_ipv4() == self.peer.is_ipv4() && is_told(EventKind::Announced, *address)
+        });
+        let accepts = limits.add_addr_accepted > 0 && joins < limits.subflows as usize;
+        there().any(|seen| seen.subflow.is_asking())
+            || (accepts && announced.any(|address| !is_decided(address)))
     }
 
     fn is_up(&self, address: IpAddr) -> bool {

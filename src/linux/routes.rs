@@ -15,6 +15,7 @@ use neli::consts::socket::NlFamily;
 use crate::linux::iproute;
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::rtmsg::{self, HEADER, Hop, Nexthop, ONLINK, Route, nha, rta};
+use crate::linux::rulemsg::{self, Rule};
 use crate::linux::sock_diag::TCP;
 use crate::model::{DefaultRoute, Family, MAIN_TABLE, Routing, RoutingWords, UPLINK_PROTOCOL, UplinkRoute};
 use crate::system::{Errno, Error, MainDefault, Refusal};
@@ -161,21 +162,12 @@ impl Routes {
             routing.defaults.extend(self.hops(&route)?.into_iter().map(of_hop));
         }
         // The table of a rule is in use even when it is empty.
-        let mut rules = self.rules(rtmsg::rule)?;
+        let mut rules = self.rules(rulemsg::rule)?;
         routing.tables.extend(rules.iter().map(|found| found.rule.table));
         routing.by_protocol = rules.iter().any(|found| found.of_protocol.is_some());
-        rules.retain(|found| found.of_protocol.is_none_or(|protocol| protocol == TCP));
+        rules.retain(Rule::is_for_tcp);
+        routing.rules = rules.iter().filter_map(Rule::by_address).collect();
         routing.marks = rules.iter().filter_map(|found| found.mark).collect();
-        for found in rules.iter().filter(|found| found.mark.is_none() && !found.is_selective) {
-            let rule = &found.rule;
-            match (rule.from.filter(|_| rule.suppress_prefixlength.is_none()), found.refuses) {
-                (Some(from), Some(word)) => {
-                    routing.refusals.entry(from).or_insert((rule.priority, word));
-                }
-                (Some(from), None) => _ = routing.sources.entry(from).or_insert(rule.table),
-                _ => {}
-            }
-        }
         routing.is_selective = rules.iter().any(|found| found.is_selective);
         Ok(routing)
     }

@@ -10,7 +10,7 @@ use neli::consts::rtnl::{RtScope, Rtm, Rtn};
 
 use crate::linux::netlink::Request;
 use crate::linux::netlink::decode::{address, attributes, number};
-use crate::model::{Family, UplinkRule};
+use crate::model::{Family, Prefix};
 
 /// The length of `struct rtmsg`, and of `struct fib_rule_hdr`, which has the same fields in most places.
 pub const HEADER: usize = 12;
@@ -182,13 +182,8 @@ impl Route {
 
     /// Whether it leads to that address.
     pub fn covers(&self, address: IpAddr) -> bool {
-        let bits = |address| match address {
-            IpAddr::V4(v4) => u128::from(u32::from(v4)) << 96,
-            IpAddr::V6(v6) => u128::from(v6),
-        };
-        let differ = self.destination.map_or(0, bits) ^ bits(address);
-        let rest = u128::BITS - u32::from(self.prefix_length);
-        Family::of(address) == self.family && differ.checked_shr(rest).unwrap_or(0) == 0
+        let prefix = self.destination.map(|network| Prefix { network, length: self.prefix_length });
+        Family::of(address) == self.family && prefix.is_none_or(|prefix| prefix.covers(address))
     }
 }
 
@@ -296,63 +291,6 @@ fn put_gateway(request: &mut Request, family: Family, gateway: Option<IpAddr>) {
 pub fn short_table(table: u32) -> u8 {
     const COMPAT: u8 = 252;
     u8::try_from(table).unwrap_or(COMPAT)
-}
-
-/// A rule of policy routing, as far as one reply describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// Of the addresses that it is about.
-    pub family: Family,
-    /// `RTPROT_*`: who made it.
-    pub protocol: u8,
-    /// The mark of the packets that it applies to, or, inverted, does not apply to.
-    pub mark: Option<u32>,
-    /// The protocol of the packets that it applies to.
-    pub of_protocol: Option<u8>,
-    /// Whether it applies to packets by more than their mark, protocol, addresses and interfaces: their user, ports, tunnel or
-    /// type of service.
-    pub is_selective: bool,
-    /// The word of its type, where that refuses packets.
-    pub refuses: Option<&'static str>,
-    /// What of it rules of uplinks have too, whether it has more or not.
-    pub rule: UplinkRule,
-}
-
-/// Reads `struct fib_rule_hdr` and its attributes; none for a family without Internet addresses.
-pub fn rule(reply: &[u8]) -> Option<Rule> {
-    /// What FRA_SUPPRESS_PREFIXLEN is where nothing is suppressed.
-    const NOTHING: u32 = u32::MAX;
-    let [family, _, _, service, table, _, _, action, ..] = *reply.first_chunk::<HEADER>()?;
-    let family = Family::from_number(family.into())?;
-    // `FR_ACT_*`
-    let refuses = match action {
-        6 => Some("blackhole"),
-        7 => Some("unreachable"),
-        8 => Some("prohibit"),
-        _ => None,
-    };
-    let rule =
-        UplinkRule { priority: 0, from: None, table: table.into(), suppress_prefixlength: None, raw: vec![] };
-    let is_selective = service != 0;
-    let mut rule = Rule { family, protocol: 0, mark: None, of_protocol: None, is_selective, refuses, rule };
-    for (attribute, value) in attributes(reply.get(HEADER..)?) {
-        match attribute {
-            fra::SRC => rule.rule.from = family.address(value),
-            fra::PRIORITY => rule.rule.priority = number(value)?,
-            fra::TABLE => rule.rule.table = number(value)?,
-            fra::SUPPRESS_PREFIXLEN => {
-                rule.rule.suppress_prefixlength = number(value).filter(|length| *length != NOTHING);
-            }
-            fra::PROTOCOL => rule.protocol = value.first().copied().unwrap_or_default(),
-            fra::FWMARK => rule.mark = number(value),
-            fra::IP_PROTO => rule.of_protocol = value.first().copied(),
-            fra::TUN_ID | fra::UID_RANGE | fra::SPORT_RANGE | fra::DPORT_RANGE | fra::DSCP => {
-                rule.is_selective = true;
-            }
-            _ => {}
-        }
-    }
-    Some(rule)
 }
 
 /// A nexthop object.

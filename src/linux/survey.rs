@@ -9,7 +9,7 @@ use crate::init::{Lifetime, Survey, SurveyedAddress, SurveyedLink, WayOut};
 use crate::linux::evidence::{INTERNET, unless_refused};
 use crate::linux::routes::{FoundRoute, Routes};
 use crate::linux::rtnl::{Address, LinkMake, Rtnl};
-use crate::linux::{LinuxPathManager, network_manager, rtmsg, sock_diag};
+use crate::linux::{LinuxPathManager, network_manager, rulemsg, sock_diag};
 use crate::model::{Family, Interface, Sysctl, UPLINK_PROTOCOL, canonical};
 use crate::system::{Error, PathManager, Scope};
 
@@ -21,7 +21,7 @@ pub fn read(netns: Option<&str>) -> Result<Survey, Error> {
     let mut rtnl = Rtnl::open()?;
     let (interfaces, makes, addresses) = (rtnl.links()?, rtnl.link_makes()?, rtnl.addresses()?);
     let mut routes = Routes::open()?;
-    let rules = routes.rules(rtmsg::rule)?.into_iter().filter(|found| found.protocol == UPLINK_PROTOCOL);
+    let rules = routes.rules(rulemsg::rule)?.into_iter().filter(|found| found.protocol == UPLINK_PROTOCOL);
     let mut reader = Reader { ruled: rules.filter_map(|found| found.rule.from).collect(), routes };
     // NetworkManager is asked by D-Bus, and answers for its own network namespace.
     let mut profiles = if netns.is_none() { network_manager::profiles() } else { BTreeMap::new() };

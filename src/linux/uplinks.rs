@@ -10,7 +10,8 @@ use neli::consts::rtnl::{Rtm, Rtn};
 use crate::linux::netlink::Request;
 use crate::linux::netlink::decode::{Verdict, attributes, find, number};
 use crate::linux::routes::{ALL_FAMILIES, Routes, list};
-use crate::linux::rtmsg::{self, HEADER, Hop, ONLINK, Route, Rule, fra, rta, short_table};
+use crate::linux::rtmsg::{self, HEADER, Hop, ONLINK, Route, fra, rta, short_table};
+use crate::linux::rulemsg::{self, Rule};
 use crate::model::{Device, Family, MAIN_TABLE, Step, UPLINK_PROTOCOL, UplinkRoute, UplinkRule, UplinkState};
 use crate::system::{Errno, Error, Refusal};
 
@@ -132,7 +133,7 @@ impl Routes {
 
 /// A rule of this program's protocol; with the whole message if it has another form than those of uplinks.
 pub fn uplink_rule(reply: &[u8]) -> Option<Rule> {
-    let mut rule = rtmsg::rule(reply).filter(|rule| rule.protocol == UPLINK_PROTOCOL)?;
+    let mut rule = rulemsg::rule(reply).filter(|rule| rule.protocol == UPLINK_PROTOCOL)?;
     let raw = restorable_rule(reply)?;
     let is_usual = |from| UplinkRule::pair(from, rule.rule.table).contains(&rule.rule);
     if !rule.rule.from.is_some_and(is_usual) || !is_same(&raw, &message_of_rule(&rule.rule)) {

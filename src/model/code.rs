@@ -325,6 +325,8 @@ codes! {
     JOINS_UNANSWERED = "joins-unanswered": Fault;
     /// Peers may not open subflows to the first address of a connection, and no other one is announced.
     JOINS_DENIED = "joins-denied": Fault | Hint;
+    /// No client confirms the addresses that this host announces.
+    ANNOUNCEMENTS_LOST = "announcements-lost": Hint;
     /// No service listens on an announced address.
     ANNOUNCED_UNSERVED = "announced-unserved": Fault | Hint;
     /// Answers to subflows that peers open have no route, or leave by another interface.

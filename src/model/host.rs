@@ -90,6 +90,66 @@ pub struct DefaultRoute {
     pub interface: Option<NonZeroU32>,
 }
 
+/// The addresses of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prefix {
+    /// The first of them.
+    pub network: IpAddr,
+    /// How many bits they have in common: up to 32 for IPv4, 128 for IPv6.
+    pub length: u8,
+}
+
+impl Prefix {
+    /// Whether the address is one of them.
+    pub fn covers(self, address: IpAddr) -> bool {
+        let bits = |address| match address {
+            IpAddr::V4(v4) => u128::from(u32::from(v4)) << 96,
+            IpAddr::V6(v6) => u128::from(v6),
+        };
+        let rest = u128::BITS - u32::from(self.length);
+        let differ = bits(self.network) ^ bits(address);
+        self.network.is_ipv4() == address.is_ipv4() && differ.checked_shr(rest).unwrap_or(0) == 0
+    }
+}
+
+impl std::fmt::Display for Prefix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.network, self.length)
+    }
+}
+
+/// A rule that chooses packets by their addresses alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressRule {
+    /// Whether it is one of IPv4.
+    pub ipv4: bool,
+    /// Lower ones come first.
+    pub priority: u32,
+    /// Whose packets they are; of all addresses where there is none.
+    pub from: Option<Prefix>,
+    /// Where they lead.
+    pub to: Option<Prefix>,
+    /// What becomes of them.
+    pub action: RuleAction,
+}
+
+/// What a rule does with packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleAction {
+    /// It looks for a route in this table.
+    LookUp(u32),
+    /// It refuses them; this is the word of its type.
+    Refuse(&'static str),
+}
+
+impl AddressRule {
+    /// Whether it applies to packets between the two.
+    pub fn applies(&self, source: IpAddr, destination: IpAddr) -> bool {
+        let covers = |prefix: Option<Prefix>, address| prefix.is_none_or(|prefix| prefix.covers(address));
+        self.ipv4 == source.is_ipv4() && covers(self.from, source) && covers(self.to, destination)
+    }
+}
+
 /// The routing tables, as far as a remedy needs them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Routing {
@@ -99,10 +159,8 @@ pub struct Routing {
     pub partial: BTreeSet<(bool, NonZeroU32)>,
     /// The numbers of all tables that have a route, or that a rule names.
     pub tables: BTreeSet<u32>,
-    /// The addresses whose packets a rule of nothing else leads to a table, and the first such table.
-    pub sources: BTreeMap<IpAddr, u32>,
-    /// The addresses whose packets a rule of nothing else refuses: the priority of the first one, and the word of its type.
-    pub refusals: BTreeMap<IpAddr, (u32, &'static str)>,
+    /// The rules that choose by addresses alone, in the order in which packets meet them.
+    pub rules: Vec<AddressRule>,
     /// The marks of packets by which rules choose.
     pub marks: BTreeSet<u32>,
     /// Whether some rule chooses by the protocol, so that `ip route get` has to be told of it.

@@ -39,8 +39,8 @@ pub use flags::Flags;
 pub use health::{CheckOutcome, UplinkHealth, UplinkStatus};
 pub use history::{Beginning, PastState, RunKind};
 pub use host::{
-    AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Routing, RoutingWords,
-    UnconfirmedRequest,
+    AddressRule, AddressState, Counters, DefaultRoute, HostAddress, Interface, Listener, Prefix, Routing,
+    RoutingWords, RuleAction, UnconfirmedRequest,
 };
 pub use keeper::{Keeper, KeeperRole, WatchCounters};
 pub use limits::Limits;

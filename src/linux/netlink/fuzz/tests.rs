@@ -80,7 +80,7 @@ fn real_answers_are_understood() {
             Some("connections-dump") => mptcp_diag::data(reply).is_some_and(|data| data.rcvbuf > 0),
             Some("get-address-dump") => rtnl::address(reply).is_some(),
             // Two families of rules have no Internet addresses.
-            Some("get-rule-dump") => rtmsg::rule(reply).is_some() || reply[0] >= 128,
+            Some("get-rule-dump") => crate::linux::rulemsg::rule(reply).is_some() || reply[0] >= 128,
             Some("get-route-dump") => {
                 rtmsg::route(reply).is_some_and(|route| !route.hops.is_empty() || reply[7] == 6)
             }

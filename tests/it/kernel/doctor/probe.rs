@@ -199,7 +199,7 @@ fn what_cannot_be_used_here_is_no_fault() {
     let _server = Peer::server(&links.server, SERVICE);
     let probed = Probed::of(&links.client, config, SERVICE);
     assert_eq!(probed.stages(), ["two established", "six not-tried", "told announced"]);
-    assert_eq!(probed.detail(1), "the peer has no address of this family here");
+    assert_eq!(probed.detail(1), "the connection was opened to an address of the other family");
 }
 
 #[test]

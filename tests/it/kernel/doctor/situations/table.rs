@@ -470,6 +470,28 @@ pub const TABLE: &[Situation] = &[
         ..BEHIND
     },
     Situation {
+        name: "a rule refuses a whole network on the way to another",
+        scripts: [
+            "ip rule add from 10.1.2.0/24 to 10.9.0.0/16 unreachable priority 77; ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200",
+            "",
+        ],
+        talk: Talk::Live(1),
+        expected: &["no-route"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND
+    },
+    Situation {
+        name: "a route refuses in the table of the address",
+        scripts: [
+            "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102; ip rule add from 10.1.2.1 lookup 102; ip route add prohibit 10.9.9.9 table 102",
+            "",
+        ],
+        talk: Talk::Live(1),
+        expected: &["no-route"],
+        remedy: Remedy::AsDeclared,
+        ..BEHIND
+    },
+    Situation {
         name: "strict reverse path filter, and a router that counts as on the link",
         scripts: [
             "ip -6 address flush dev c2; ip address flush dev c2; ip address add 10.1.2.1/32 dev c2; ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 onlink metric 200",
@@ -660,6 +682,37 @@ pub const TABLE: &[Situation] = &[
         asked: Side::Server,
         expected: &["announced-unserved"],
         ..HEALTHY
+    },
+    Situation {
+        name: "announcements are removed on the way",
+        topology: Topology::Server,
+        router: "nft 'add table ip box; add chain ip box in { type filter hook forward priority 0; }; add rule ip box in tcp option mptcp subtype 3 drop'",
+        scripts: ["", TWO_DEFAULTS],
+        configs: [ACCEPTS, SECOND_WITH_UPLINKS],
+        talk: Talk::Live(1),
+        asked: Side::Server,
+        expected: &["announcements-lost"],
+        ..HEALTHY
+    },
+    Situation {
+        name: "an announced address is dropped, probe",
+        configs: [ACCEPTS, ANNOUNCES],
+        faults: ["", "ip rule add from 10.1.2.2 blackhole"],
+        talk: Talk::Served,
+        probe: Probe::With,
+        expected: &["joins-unanswered"],
+        ..HEALTHY
+    },
+    Situation {
+        name: "an announced address uses up the limit",
+        configs: [
+            "limits: {subflows: 1, add-addr-accepted: 8}\nendpoints: {two: {address: 10.1.2.1, dev: c2, flags: [subflow]}}",
+            "limits: {subflows: 8}\nendpoints: {far: {address: 10.2.0.2, dev: f, flags: [signal]}}",
+        ],
+        talk: TWO_PATHS,
+        expected: &["subflows-limit-low"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND
     },
     Situation {
         name: "announced and not served, seen from the client",
