@@ -53,6 +53,7 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     limits::never_used,
     subflows::missing,
     subflows::data_stalled,
+    subflows::unconfirmed,
     dead::paths,
     peers::without_mptcp,
     limits::add_addr_accepted,

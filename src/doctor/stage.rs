@@ -133,6 +133,10 @@ fn subflow_result<'a>(
     };
     // The connection's first subflow comes first.
     if let Some(seen) = own().filter(is_up).min_by_key(|seen| seen.subflow.flags.is_join()) {
+        if seen.subflow.is_unconfirmed() {
+            let detail = "the peer has not confirmed it".to_owned();
+            return SubflowResult { row, stage: SubflowStage::Unanswered, detail, rtt: None };
+        }
         let detail = if seen.subflow.flags.is_join() { "" } else { "the first subflow" };
         let rtt = Some(seen.subflow.traffic.rtt);
         return SubflowResult { row, stage: SubflowStage::Established, detail: detail.to_owned(), rtt };

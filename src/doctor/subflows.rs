@@ -256,6 +256,23 @@ fn unanswered_pairs(evidence: &Evidence, missing: &[Missing<'_>]) -> Vec<Finding
     asking.into_iter().map(finding).collect()
 }
 
+/// Subflows that this host opened, and whose last packet of the handshake gets lost: to it they are established.
+pub fn unconfirmed(evidence: &Evidence) -> Vec<Finding> {
+    let paths = evidence.begun().flat_map(|connection| &connection.subflows);
+    let pairs: BTreeSet<(IpAddr, IpAddr)> =
+        paths.filter(|path| path.is_unconfirmed()).map(|path| (path.local.ip(), path.remote.ip())).collect();
+    let finding = |(local, remote): (IpAddr, IpAddr)| {
+        let home = evidence.interface_of(local).map_or("DEV", |home| home.name.as_str());
+        let title = format!("subflows from {local} to {remote} are not confirmed");
+        let finding = Finding::fault(code::JOINS_INCOMPLETE, title)
+            .evidence("`ss -tni`: they are established here, and have no flag `e` (fully established)")
+            .meaning("The peer has answered, and the packet that completes the join does not arrive there: a firewall or middlebox on this path drops what has MP_JOIN and no SYN. No data moves on them.")
+            .remedy(format!("# at both ends, while a new connection is opened: where is it lost?\ntcpdump -nvi {home} host {remote} and tcp"));
+        evidence.label_of(local).into_iter().fold(finding, Finding::endpoint)
+    };
+    pairs.into_iter().map(finding).collect()
+}
+
 /// Connections that have their subflows, and whose data stands still.
 pub fn data_stalled(evidence: &Evidence) -> Vec<Finding> {
     let [before, after] = &evidence.data;

@@ -171,7 +171,7 @@ fn settled_connections(evidence: &Evidence) -> Result<Vec<Connection>, Error> {
         let locals: BTreeSet<IpAddr> = connection
             .subflows
             .iter()
-            .filter(|path| path.is_established())
+            .filter(|path| path.is_established() && !path.is_unconfirmed())
             .map(|path| path.local.ip())
             .collect();
         !endpoints.is_subset(&locals)

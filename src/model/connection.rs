@@ -205,6 +205,14 @@ const STATES: [&str; 13] = [
 ];
 
 impl Subflow {
+    /// Whether this end has completed the handshake of a join, and the other end has not confirmed it, though there was time for
+    /// that: half a second, unless the path is slow. No data moves on it.
+    pub fn is_unconfirmed(&self) -> bool {
+        const SLOW: Duration = Duration::from_millis(250);
+        let is_own_join = self.flags.is_join() && self.flags.is_begun_here();
+        self.is_established() && is_own_join && !self.flags.is_fully_established() && self.traffic.rtt < SLOW
+    }
+
     /// Whether the handshake is complete and the subflow is not closing.
     pub fn is_established(&self) -> bool {
         self.state_word() == "established"
