@@ -350,5 +350,5 @@ codes! {
     /// The kernel does not show the subflows of the test connection without CAP_NET_ADMIN.
     PROBE_UNSEEN = "probe-unseen": Hint;
     /// The peer refuses a subflow.
-    SUBFLOW_REFUSED = "subflow-refused": Error | Fault;
+    SUBFLOW_REFUSED = "subflow-refused": Error | Fault | Hint;
 }
