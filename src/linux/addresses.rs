@@ -25,8 +25,7 @@ impl Addresses {
     ///
     /// # Errors
     /// When the kernel does not answer.
-    pub fn read() -> Result<Addresses, Error> {
-        let mut rtnl = Rtnl::open()?;
+    pub fn read(rtnl: &mut Rtnl) -> Result<Addresses, Error> {
         let (interfaces, addresses) = (rtnl.links()?, rtnl.addresses()?);
         let up: BTreeSet<NonZeroU32> =
             interfaces.iter().filter(|link| link.up).map(|link| link.index).collect();
