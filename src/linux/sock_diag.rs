@@ -3,7 +3,6 @@
 //! may ask for those of its own network namespace.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -13,12 +12,15 @@ use neli::consts::socket::NlFamily;
 use crate::linux::mptcp_diag::{self, SocketCondition};
 use crate::linux::netlink::decode::{attributes, find, number};
 use crate::linux::netlink::{Netlink, Request};
+use crate::linux::proc_file;
 use crate::model::{
     Connection, Counters, Fallback, Family, Listener, Subflow, SubflowFlags, Traffic, UnconfirmedRequest,
     canonical,
 };
 use crate::system::{Error, Joins, SubflowSummary};
 
+/// The counters of this thread's network namespace.
+const NETSTAT: &str = "/proc/thread-self/net/netstat";
 /// `SOCK_DIAG_BY_FAMILY`
 const BY_FAMILY: u16 = 20;
 /// `IPPROTO_TCP`
@@ -159,21 +161,26 @@ pub fn unconfirmed_requests() -> Result<Vec<UnconfirmedRequest>, Error> {
 
 /// The kernel's counters `MPJoinSynAckRx` and `MPJoinSynRx`. 0 where they cannot be read.
 pub fn joins() -> Joins {
-    let counters = counters().unwrap_or_default();
+    let counters = counters_named(&["MPJoinSynAckRx", "MPJoinSynRx"]).unwrap_or_default();
     Joins { answered: counters.get("MPJoinSynAckRx"), heard: counters.get("MPJoinSynRx") }
 }
 
 /// Whether there can be MPTCP connections: one was requested since this namespace was made, or the counters cannot be
 /// read. To list all TCP sockets of a busy host costs far more. (`/proc/net/protocols` does not count MPTCP sockets.)
 pub fn has_connections() -> bool {
-    let none =
-        |counters: Counters| ["MPCapableSYNTX", "MPCapableSYNRX"].iter().all(|name| counters.get(name) == 0);
-    !counters().is_some_and(none)
+    let requests = ["MPCapableSYNTX", "MPCapableSYNRX"];
+    let none = |counters: Counters| requests.iter().all(|name| counters.get(name) == 0);
+    !counters_named(&requests).is_some_and(none)
 }
 
 /// The kernel's MPTCP counters of this thread's network namespace; none where they cannot be read.
 pub fn counters() -> Option<Counters> {
-    Counters::parse(&fs::read_to_string("/proc/thread-self/net/netstat").ok()?)
+    Counters::parse(&proc_file::read(NETSTAT).ok()?)
+}
+
+/// Those of these names. A pass looks at them several times.
+fn counters_named(names: &[&str]) -> Option<Counters> {
+    Counters::parse_those(&proc_file::read(NETSTAT).ok()?, |name| names.contains(&name))
 }
 
 /// `struct inet_diag_req_v2` without any address. The kernel picks the states, and the port at this end unless that is 0.
