@@ -30,9 +30,7 @@ pub fn measure(scene: &Scene, programs: &Programs, tools: &Tools, rounds: usize)
     let table = scene::plain(9, 8);
     let mut names: Vec<String> = Vec::new();
     let mut measured = Vec::new();
-    let addresses: String =
-        table.endpoints.iter().map(|row| format!("address add {} dev lo\n", row.identity)).collect();
-    let addresses = scene.write("addresses", &format!("link set lo up\n{addresses}"))?;
+    let addresses = scene.write("addresses", &format!("link set lo up\n{}", table.addresses()))?;
     for count in COUNTS {
         let (mut made, mut filled) = (String::new(), String::new());
         for index in names.len()..count {
