@@ -58,9 +58,7 @@ impl HostFacts for LinuxPathManager {
     }
 
     fn has_address(&mut self, wanted: IpAddr, on: Option<NonZeroU32>) -> Result<bool, Error> {
-        let bindable = &self.read_addresses()?.bindable;
-        let is_there =
-            bindable.iter().any(|(address, index)| *address == wanted && on.is_none_or(|on| on == *index));
+        let is_there = self.read_addresses()?.has(wanted, on);
         // Local routes and sysctls make more addresses usable than interfaces have.
         Ok(is_there || (on.is_none() && matches!(probe_socket::try_bind((wanted, 0).into()), Some(Ok(())))))
     }
