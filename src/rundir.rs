@@ -15,12 +15,14 @@ use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::OFlags;
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 
 use crate::linux::claim::NamespaceClaim;
 use crate::linux::locks::Holder;
+use crate::linux::proc_file;
 use crate::linux::replace::replace;
 use crate::model::{AddressId, Beginning, Identity, OwnedEndpoints, State, escaped_path};
 use crate::reconcile::{LockError, Record};
@@ -146,7 +148,7 @@ impl RunDir {
 
     fn write_owned(&self, owned: &OwnedEndpoints) -> io::Result<()> {
         let rows: String = owned.iter().map(|(identity, id)| format(identity, *id)).collect();
-        self.replace("owned", &if rows.is_empty() { rows } else { head()? + &rows })
+        self.replace("owned", &if rows.is_empty() { rows } else { head()?.to_owned() + &rows })
     }
 
     /// Writes a file as a whole: readers see the old text or the new one.
@@ -326,8 +328,13 @@ fn others_write(metadata: &Metadata) -> bool {
 }
 
 /// `boot 0e2f...`, the line before the rows of a record: a folder may outlive the boot in which its numbers were unique.
-fn head() -> io::Result<String> {
-    Ok(format!("boot {}", fs::read_to_string(BOOT)?))
+fn head() -> io::Result<&'static str> {
+    static HEAD: OnceLock<String> = OnceLock::new();
+    let head = || Ok::<_, io::Error>(format!("boot {}", proc_file::read(BOOT)?));
+    match HEAD.get() {
+        Some(head) => Ok(head),
+        None => head().map(|head| HEAD.get_or_init(|| head).as_str()),
+    }
 }
 
 /// `192.0.2.1 8443 7`: address, port and id, each 0 where there is none.

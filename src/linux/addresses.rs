@@ -14,8 +14,8 @@ pub struct Addresses {
     pub interfaces: Vec<Interface>,
     /// The addresses that a selector could pick, by interface index and then in the kernel's order.
     pub selectable: Vec<AssignedAddress>,
-    /// The addresses that a socket can be bound to.
-    pub bindable: Vec<(IpAddr, NonZeroU32)>,
+    /// The addresses that a socket can be bound to, sorted.
+    bindable: Vec<(IpAddr, NonZeroU32)>,
     /// Those of them that can leave the link, by interface index and then in the kernel's order.
     pub sources: Vec<(IpAddr, NonZeroU32)>,
 }
@@ -25,14 +25,14 @@ impl Addresses {
     ///
     /// # Errors
     /// When the kernel does not answer.
-    pub fn read() -> Result<Addresses, Error> {
-        let mut rtnl = Rtnl::open()?;
+    pub fn read(rtnl: &mut Rtnl) -> Result<Addresses, Error> {
         let (interfaces, addresses) = (rtnl.links()?, rtnl.addresses()?);
         let up: BTreeSet<NonZeroU32> =
             interfaces.iter().filter(|link| link.up).map(|link| link.index).collect();
         let usable = || addresses.iter().filter(|on| on.can_be_bound() && up.contains(&on.index));
         let place = |on: &Address| (canonical(on.address), on.index);
-        let bindable = usable().map(place).collect();
+        let mut bindable: Vec<_> = usable().map(place).collect();
+        bindable.sort_unstable();
         let mut sources: Vec<_> = usable().filter(|on| on.is_global()).map(place).collect();
         let selectable = addresses.iter().filter(|address| address.is_selectable());
         let mut selectable: Vec<AssignedAddress> = selectable.map(Address::as_assigned).collect();
@@ -40,5 +40,12 @@ impl Addresses {
         selectable.sort_by_key(|address| address.index);
         sources.sort_by_key(|(_, index)| *index);
         Ok(Addresses { interfaces, selectable, bindable, sources })
+    }
+
+    /// Whether a socket can be bound to an address, which is `on` that interface if there is one.
+    pub fn has(&self, address: IpAddr, on: Option<NonZeroU32>) -> bool {
+        let first = self.bindable.partition_point(|place| *place < (address, on.unwrap_or(NonZeroU32::MIN)));
+        let found = self.bindable.get(first);
+        found.is_some_and(|(its, index)| *its == address && on.is_none_or(|on| on == *index))
     }
 }

@@ -17,6 +17,7 @@ use rustix::net::netdevice;
 
 use crate::linux::kept;
 use crate::linux::rtnl::Rtnl;
+use crate::model::Interface;
 use crate::system::Error;
 
 /// Looks indexes up in the network namespace in which it is first used, and remembers them.
@@ -24,7 +25,9 @@ use crate::system::Error;
 pub struct Interfaces {
     /// The indexes that were looked up, or remembered, since [`Interfaces::forget`].
     known: BTreeMap<String, NonZeroU32>,
-    /// Opened for the first name that is not known.
+    /// Whether those of all interfaces are known.
+    is_complete: bool,
+    /// Opened when it is first needed.
     rtnl: Option<Rtnl>,
 }
 
@@ -46,6 +49,15 @@ impl Interfaces {
     /// Forgets all indexes, since interfaces come and go.
     pub fn forget(&mut self) {
         self.known.clear();
+        self.is_complete = false;
+    }
+
+    /// Remembers all interfaces, which were listed since [`Interfaces::forget`].
+    pub fn complete(&mut self, all: &[Interface]) {
+        if !std::mem::replace(&mut self.is_complete, true) {
+            let names = all.iter().flat_map(|one| one.names().map(|name| (name.to_owned(), one.index)));
+            self.known.extend(names);
+        }
     }
 
     /// Remembers a result of [`name`], except an `if7` that stands for a name that is not UTF-8.
@@ -55,13 +67,23 @@ impl Interfaces {
         }
     }
 
+    /// Whether the index of that name is known.
+    pub fn knows(&self, name: &str) -> bool {
+        self.known.contains_key(name)
+    }
+
     /// The index of the interface of that name, if there is one.
     pub fn index(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
         if let Some(index) = self.known.get(name) {
             return Ok(Some(*index));
         }
-        let index = kept(&mut self.rtnl, Rtnl::open)?.index(name)?;
+        let index = self.rtnl()?.index(name)?;
         self.known.extend(index.map(|index| (name.to_owned(), index)));
         Ok(index)
+    }
+
+    /// rtnetlink in that network namespace.
+    pub fn rtnl(&mut self) -> Result<&mut Rtnl, Error> {
+        kept(&mut self.rtnl, Rtnl::open)
     }
 }

@@ -27,6 +27,7 @@ pub mod operations;
 mod path_manager;
 pub mod probe;
 mod probe_socket;
+pub mod proc_file;
 mod processes;
 pub mod replace;
 pub mod rlimit;

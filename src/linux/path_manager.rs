@@ -19,7 +19,7 @@ use crate::linux::mptcp_pm::{self, GenlFamily};
 use crate::linux::netlink::decode::{Payloads, Verdict};
 use crate::linux::netlink::{Netlink, Request};
 use crate::linux::operations::Operations;
-use crate::linux::probe_socket::{self, ProbeSocket};
+use crate::linux::probe_socket;
 use crate::linux::routes::Routes;
 use crate::linux::signals::Interruption;
 use crate::linux::{Changes, kept, mptcp_diag, sock_diag, sysctl};
@@ -39,8 +39,6 @@ pub struct LinuxPathManager {
     netlink: Netlink,
     family: GenlFamily,
     interfaces: Interfaces,
-    /// Opened for the first ioctl, or to learn whether MPTCP is on, and kept until the state is read again.
-    probe_socket: Option<ProbeSocket>,
     /// Read when they are first needed, and kept until the state is read again.
     addresses: Option<Addresses>,
     /// Opened for the first rule or route.
@@ -80,7 +78,6 @@ impl LinuxPathManager {
             netlink,
             family,
             interfaces: Interfaces::default(),
-            probe_socket: None,
             addresses: None,
             routes: None,
             opened: Instant::now(),
@@ -148,7 +145,7 @@ impl LinuxPathManager {
     /// # Errors
     /// When the kernel does not answer.
     pub fn interface_name(&mut self, index: NonZeroU32) -> Result<String, Error> {
-        Ok(interfaces::name(self.probe_socket()?, index)?.unwrap_or_else(|| format!("if{index}")))
+        Ok(interfaces::name(&self.netlink, index)?.unwrap_or_else(|| format!("if{index}")))
     }
 
     /// Whether this thread has CAP_NET_ADMIN. Where that cannot be found out, the kernel decides.
@@ -193,7 +190,7 @@ impl LinuxPathManager {
 
     fn with_device_name(&mut self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {
         if let Some(dev) = &mut endpoint.dev {
-            dev.name = interfaces::name(self.probe_socket()?, dev.index)?;
+            dev.name = interfaces::name(&self.netlink, dev.index)?;
             if let Some(name) = &dev.name {
                 self.interfaces.remember(name, dev.index);
             }
@@ -205,17 +202,13 @@ impl LinuxPathManager {
     fn read_uplinks(&mut self) -> Result<UplinkState, Error> {
         let mut uplinks = kept(&mut self.routes, Routes::open)?.uplinks()?;
         for dev in uplinks.routes.iter_mut().filter_map(|route| route.dev.as_mut()) {
-            dev.name = interfaces::name(self.probe_socket()?, dev.index)?;
+            dev.name = interfaces::name(&self.netlink, dev.index)?;
         }
         Ok(uplinks)
     }
 
-    fn probe_socket(&mut self) -> Result<&ProbeSocket, Error> {
-        kept(&mut self.probe_socket, ProbeSocket::open).map(|socket| &*socket)
-    }
-
     fn read_addresses(&mut self) -> Result<&Addresses, Error> {
-        kept(&mut self.addresses, Addresses::read).map(|addresses| &*addresses)
+        kept(&mut self.addresses, || Addresses::read(self.interfaces.rtnl()?)).map(|addresses| &*addresses)
     }
 
     /// Whether the row at the id of an endpoint is still that endpoint.
@@ -254,7 +247,6 @@ impl LinuxPathManager {
 impl PathManager for LinuxPathManager {
     fn observe(&mut self, scope: &Scope) -> Result<Observed, Error> {
         self.interfaces.forget();
-        self.probe_socket = None;
         self.addresses = None;
         let (limits, rows) = self.table()?;
         let limits = limits.iter().find_map(|reply| mptcp_pm::limits(reply));

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level::pipe};
 
+use crate::linux::proc_file;
+
 /// Makes SIGTERM and SIGINT end the program at once with exit code 0, even while a write blocks.
 ///
 /// # Errors
@@ -82,7 +84,7 @@ impl Interruption {
 
 /// The signals that this process was started to ignore, as by `nohup(1)`; none where `/proc` does not say.
 pub fn ignored() -> SignalSet {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = proc_file::read("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     SignalSet(mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default())
 }

@@ -3,7 +3,6 @@
 //! may ask for those of its own network namespace.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -13,14 +12,20 @@ use neli::consts::socket::NlFamily;
 use crate::linux::mptcp_diag;
 use crate::linux::netlink::decode::{attributes, find, number};
 use crate::linux::netlink::{Netlink, Request};
+use crate::linux::proc_file;
 use crate::model::{
     Connection, Counters, Fallback, Family, Listener, Subflow, SubflowFlags, Traffic, UnconfirmedRequest,
     canonical,
 };
 use crate::system::{Error, Joins, SubflowSummary};
 
+/// The counters of this thread's network namespace.
+const NETSTAT: &str = "/proc/thread-self/net/netstat";
 /// `SOCK_DIAG_BY_FAMILY`
 const BY_FAMILY: u16 = 20;
+/// `TCPDIAG_GETSOCK`, the older request for TCP sockets. It alone lists both families in one walk through the kernel's
+/// table, which has room for hundreds of thousands of connections and takes a millisecond.
+const BOTH_FAMILIES: u16 = 18;
 /// `IPPROTO_TCP`
 pub const TCP: u8 = 6;
 /// `INET_DIAG_INFO`, as a bit. Without it the kernel leaves the upper layer protocol out.
@@ -109,30 +114,22 @@ pub fn connections() -> Result<Vec<Connection>, Error> {
 /// When the kernel does not answer, or has no socket diagnostics (`CONFIG_INET_DIAG`).
 pub fn connections_at(end: SocketAddr) -> Result<usize, Error> {
     let mut netlink = Netlink::open(NlFamily::SockOrInetDiag)?;
-    let mut count = 0;
-    for family in Family::ALL {
-        let request = request(family, 0, ALIVE | TIME_WAIT | REQUESTED, end.port());
-        let at_end = |reply: &[u8]| local(reply).filter(|local| *local == end);
-        count += netlink.dump("count the connections at a port", request, at_end)?.len();
-    }
-    Ok(count)
+    let request = of_both_families(0, ALIVE | TIME_WAIT | REQUESTED, end.port());
+    let at_end = |reply: &[u8]| local(reply).filter(|local| *local == end);
+    Ok(netlink.dump("count the connections at a port", request, at_end)?.len())
 }
 
 /// The TCP sockets in these states; none where the kernel has no socket diagnostics.
 fn all<T>(states: u32, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Error> {
     const ANY_PORT: u16 = 0;
     let mut netlink = Netlink::open(NlFamily::SockOrInetDiag)?;
-    let mut found = Vec::new();
-    for family in Family::ALL {
-        match netlink.dump("list the sockets", request(family, INFO, states, ANY_PORT), &read) {
-            Ok(sockets) => found.extend(sockets),
-            Err(Error::Refused(_, refusal)) => {
-                log::debug!("this kernel has no socket diagnostics ({refusal})");
-            }
-            Err(error) => return Err(error),
+    match netlink.dump("list the sockets", of_both_families(INFO, states, ANY_PORT), read) {
+        Err(Error::Refused(_, refusal)) => {
+            log::debug!("this kernel has no socket diagnostics ({refusal})");
+            Ok(Vec::new())
         }
+        listed => listed,
     }
-    Ok(found)
 }
 
 /// The sockets of this thread's network namespace that listen for TCP connections.
@@ -141,6 +138,7 @@ fn all<T>(states: u32, read: impl Fn(&[u8]) -> Option<T>) -> Result<Vec<T>, Erro
 /// When the kernel does not answer.
 pub fn listeners() -> Result<Vec<Listener>, Error> {
     let mut listeners = all(LISTENING, listener)?;
+    listeners.sort_by_key(|listener| listener.local.is_ipv6());
     if !listeners.iter().any(|listener| listener.mptcp) {
         // Up to Linux 6.12, to a user without rights, only the sockets of MPTCP themselves tell.
         let own = mptcp_diag::listening()?;
@@ -159,21 +157,26 @@ pub fn unconfirmed_requests() -> Result<Vec<UnconfirmedRequest>, Error> {
 
 /// The kernel's counters `MPJoinSynAckRx` and `MPJoinSynRx`. 0 where they cannot be read.
 pub fn joins() -> Joins {
-    let counters = counters().unwrap_or_default();
+    let counters = counters_named(&["MPJoinSynAckRx", "MPJoinSynRx"]).unwrap_or_default();
     Joins { answered: counters.get("MPJoinSynAckRx"), heard: counters.get("MPJoinSynRx") }
 }
 
 /// Whether there can be MPTCP connections: one was requested since this namespace was made, or the counters cannot be
 /// read. To list all TCP sockets of a busy host costs far more. (`/proc/net/protocols` does not count MPTCP sockets.)
 pub fn has_connections() -> bool {
-    let none =
-        |counters: Counters| ["MPCapableSYNTX", "MPCapableSYNRX"].iter().all(|name| counters.get(name) == 0);
-    !counters().is_some_and(none)
+    let requests = ["MPCapableSYNTX", "MPCapableSYNRX"];
+    let none = |counters: Counters| requests.iter().all(|name| counters.get(name) == 0);
+    !counters_named(&requests).is_some_and(none)
 }
 
 /// The kernel's MPTCP counters of this thread's network namespace; none where they cannot be read.
 pub fn counters() -> Option<Counters> {
-    Counters::parse(&fs::read_to_string("/proc/thread-self/net/netstat").ok()?)
+    Counters::parse(&proc_file::read(NETSTAT).ok()?)
+}
+
+/// Those of these names. A pass looks at them several times.
+fn counters_named(names: &[&str]) -> Option<Counters> {
+    Counters::parse_those(&proc_file::read(NETSTAT).ok()?, |name| names.contains(&name))
 }
 
 /// `struct inet_diag_req_v2` without any address. The kernel picks the states, and the port at this end unless that is 0.
@@ -184,6 +187,19 @@ pub fn request(family: Family, extensions: u8, states: u32, port: u16) -> Reques
     header.extend(port.to_be_bytes());
     header.resize(LENGTH, 0);
     Request::dump(BY_FAMILY, &header)
+}
+
+/// `struct inet_diag_req` without any address: the same for TCP sockets of both families.
+fn of_both_families(extensions: u8, states: u32, port: u16) -> Request {
+    const SOCKET_ID: usize = 48;
+    let mut header = vec![0, 0, 0, extensions];
+    let id = header.len();
+    header.extend(port.to_be_bytes());
+    header.resize(id + SOCKET_ID, 0);
+    header.extend(states.to_ne_bytes());
+    // `idiag_dbs`, which the kernel does not read.
+    header.extend([0; 4]);
+    Request::dump(BOTH_FAMILIES, &header)
 }
 
 /// Reads `struct inet_diag_msg` and its attributes; none when the socket is no subflow.

@@ -226,10 +226,16 @@ impl Counters {
 
     /// Parses the text of `netstat`; `None` if it has no counters of MPTCP.
     pub fn parse(netstat: &str) -> Option<Counters> {
+        Counters::parse_those(netstat, |_| true)
+    }
+
+    /// The same, of those names alone.
+    pub fn parse_those(netstat: &str, is_wanted: impl Fn(&str) -> bool) -> Option<Counters> {
         let mut mptcp = netstat.lines().filter_map(|line| line.strip_prefix("MPTcpExt:"));
         let (names, values) = (mptcp.next()?, mptcp.next()?);
         let pairs = names.split_ascii_whitespace().zip(values.split_ascii_whitespace());
+        let wanted = pairs.filter(|(name, _)| is_wanted(name));
         let number = |(name, value): (&str, &str)| Some((name.to_owned(), value.parse().ok()?));
-        Some(Counters(pairs.filter_map(number).collect()))
+        Some(Counters(wanted.filter_map(number).collect()))
     }
 }

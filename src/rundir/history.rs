@@ -30,7 +30,7 @@ impl RunDir {
         let past = lines.iter().rev().take(SHOWN).filter_map(|line| serde_json::from_str(line).ok());
         let past: Vec<PastState> = past.collect();
         let of_boot = text.split_once('\n').filter(|(first, _)| first.starts_with("boot "));
-        let says_something = text.strip_prefix(&head()?).is_some_and(|rest| !rest.is_empty());
+        let says_something = text.strip_prefix(head()?).is_some_and(|rest| !rest.is_empty());
         if of_boot.is_none() || (past.is_empty() && says_something) {
             let path = self.file(KIND);
             let path = escaped_path(&path);
@@ -62,14 +62,14 @@ impl RunDir {
             fits
         };
         let kept = lines.iter().rev().take(SHOWN + 1).take_while(fits).count();
-        self.replace(KIND, &(head + &lines[lines.len() - kept..].concat()))
+        self.replace(KIND, &(head.to_owned() + &lines[lines.len() - kept..].concat()))
     }
 
     pub(super) fn shorten_history(&self, before: &State) -> io::Result<()> {
         let mut lines = self.history_lines()?;
         let last = lines.pop().and_then(|line| serde_json::from_str::<PastState>(&line).ok());
         if last.is_some_and(|last| last.before == *before) {
-            self.replace(KIND, &(head()? + &lines.concat()))?;
+            self.replace(KIND, &(head()?.to_owned() + &lines.concat()))?;
         }
         Ok(())
     }
@@ -86,7 +86,7 @@ impl RunDir {
 
 fn lines_of_this_boot(text: &str) -> io::Result<Vec<String>> {
     let head = head()?;
-    let lines = text.strip_prefix(&head).unwrap_or("").split_inclusive('\n');
+    let lines = text.strip_prefix(head).unwrap_or("").split_inclusive('\n');
     // One that has lost its end is of no use.
     Ok(lines.filter(|line| line.ends_with('\n')).map(str::to_owned).collect())
 }

@@ -47,7 +47,7 @@ use goals::Sizes;
 use measure::{Measured, Tools};
 use process::Program;
 use report::Machine;
-use scene::Scene;
+use scene::{Scene, Words};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -227,6 +227,9 @@ fn usual(scene: &Scene, programs: &Programs, tools: &Tools, options: &Options) -
 /// The cases for a kernel that takes 255 endpoints.
 fn full(scene: &Scene, programs: &Programs, options: &Options) -> Result<Vec<Measured>> {
     let tables = Tables::full();
+    // A host that lacks them is looked at more closely, for a warning.
+    let addresses = tables.one.addresses() + &tables.other.addresses();
+    scene.batch("addresses", &addresses)?.run()?;
     let measure = |name: &str| {
         let case = tables.case(scene, programs, name)?;
         let contestants = case.measure(scene, options.rounds)?;

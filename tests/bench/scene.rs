@@ -159,6 +159,8 @@ pub trait Words {
     fn additions(&self) -> String;
     /// Lines for `ip` that remove the rows one by one.
     fn removals(&self) -> String;
+    /// Lines for `ip` that give a host the addresses of the rows.
+    fn addresses(&self) -> String;
     /// A word a row, as `floor.c` takes them.
     fn rows(&self) -> Vec<String>;
 }
@@ -183,6 +185,10 @@ impl Words for State {
 
     fn removals(&self) -> String {
         rows(self).map(|(_, id)| format!("mptcp endpoint delete id {id}\n")).collect()
+    }
+
+    fn addresses(&self) -> String {
+        self.endpoints.iter().map(|row| format!("address add {} dev lo\n", row.identity)).collect()
     }
 
     fn rows(&self) -> Vec<String> {

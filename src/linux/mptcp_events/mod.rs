@@ -17,7 +17,6 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv,
 use crate::linux::family::ask_for_family;
 use crate::linux::netlink::Netlink;
 use crate::linux::netlink::decode::Message;
-use crate::linux::probe_socket::ProbeSocket;
 use crate::linux::{clock, interfaces, mptcp_pm, wait};
 use crate::model::{Event, Moment};
 use crate::system::Error;
@@ -32,8 +31,6 @@ const BACKLOG: usize = 1 << 20;
 pub struct EventSocket {
     socket: OwnedFd,
     family: u16,
-    /// In the same namespace, to look up names of interfaces.
-    probe_socket: ProbeSocket,
     /// Whether the kernel dropped events, and [`Received::Lost`] does not say so yet.
     overrun: bool,
     /// Whether something was read, and there may be more.
@@ -67,13 +64,7 @@ impl EventSocket {
         let socket = socket.map_err(failed("open a socket for"))?;
         sockopt::set_socket_recv_buffer_size(&socket, BACKLOG).map_err(failed("make room for"))?;
         bind(&socket, &SocketAddrNetlink::new(0, bit)).map_err(failed("listen to"))?;
-        Ok(EventSocket {
-            socket,
-            family,
-            probe_socket: ProbeSocket::open()?,
-            overrun: false,
-            has_more: false,
-        })
+        Ok(EventSocket { socket, family, overrun: false, has_more: false })
     }
 
     /// All events that have come, without waiting.
@@ -132,7 +123,7 @@ impl EventSocket {
             if let Received::Event(event) = received
                 && let Some(dev) = &mut event.dev
             {
-                dev.name = interfaces::name(&self.probe_socket, dev.index)?;
+                dev.name = interfaces::name(&self.socket, dev.index)?;
             }
         }
         Ok(all)

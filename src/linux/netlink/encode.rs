@@ -15,6 +15,9 @@ use crate::linux::netlink::decode::{Ending, HEADER, aligned};
 /// `NLA_F_NESTED`, which strict checking asks for.
 const NESTED: u16 = 1 << 15;
 
+/// Bytes that most requests fit into.
+const BODY_SIZE: usize = 64;
+
 /// One request, ready to be sent.
 pub struct Request {
     kind: u16,
@@ -41,12 +44,14 @@ impl Request {
     }
 
     fn with_flags(kind: impl Into<u16>, flags: NlmF, header: &[u8]) -> Request {
-        Request { kind: kind.into(), flags: flags | NlmF::REQUEST, body: header.to_vec() }
+        let mut body = Vec::with_capacity(BODY_SIZE);
+        body.extend_from_slice(header);
+        Request { kind: kind.into(), flags: flags | NlmF::REQUEST, body }
     }
 
     /// Adds an attribute with these bytes: numbers are in the host's order.
     pub fn put(&mut self, kind: impl Into<u16>, value: impl AsRef<[u8]>) {
-        self.attribute(kind.into(), |request| request.body.extend(value.as_ref()));
+        self.attribute(kind.into(), |request| request.body.extend_from_slice(value.as_ref()));
     }
 
     /// Adds an attribute with a text and a zero byte.
@@ -70,24 +75,30 @@ impl Request {
     /// Writes `struct nlattr`, the value, and padding to a multiple of 4 bytes.
     fn attribute(&mut self, kind: u16, write: impl FnOnce(&mut Request)) {
         let start = self.body.len();
-        self.body.extend([[0; 2], kind.to_ne_bytes()].concat());
+        self.body.extend_from_slice(&[0; 2]);
+        self.body.extend_from_slice(&kind.to_ne_bytes());
         write(self);
         let length = u16::try_from(self.body.len() - start).unwrap_or(u16::MAX).to_ne_bytes();
         self.body[start..start + length.len()].copy_from_slice(&length);
         self.body.resize(aligned(self.body.len()), 0);
     }
 
+    /// How many bytes [`Request::write`] appends.
+    pub fn length(&self) -> usize {
+        HEADER + self.body.len()
+    }
+
     /// Appends the message to these bytes.
     pub fn write(&self, sequence: u32, bytes: &mut Vec<u8>) {
         /// `nlmsg_pid`: the kernel fills it in.
         const PORT: [u8; 4] = [0; 4];
-        let length = u32::try_from(HEADER + self.body.len()).unwrap_or(u32::MAX);
-        bytes.extend(length.to_ne_bytes());
-        bytes.extend(self.kind.to_ne_bytes());
-        bytes.extend(self.flags.bits().to_ne_bytes());
-        bytes.extend(sequence.to_ne_bytes());
-        bytes.extend(PORT);
-        bytes.extend(&self.body);
+        let length = u32::try_from(self.length()).unwrap_or(u32::MAX);
+        bytes.extend_from_slice(&length.to_ne_bytes());
+        bytes.extend_from_slice(&self.kind.to_ne_bytes());
+        bytes.extend_from_slice(&self.flags.bits().to_ne_bytes());
+        bytes.extend_from_slice(&sequence.to_ne_bytes());
+        bytes.extend_from_slice(&PORT);
+        bytes.extend_from_slice(&self.body);
     }
 
     /// What ends the answer to it.

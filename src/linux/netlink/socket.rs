@@ -3,12 +3,21 @@
 //! One socket, one buffer, no thread, no timeout: the kernel answers inside `sendmsg`, so that an empty socket with open
 //! requests is an error and never a reason to wait.
 //!
-//! The socket is neli's; `encode` writes what is sent, and `decode` takes apart what comes back.
+//! `encode` writes what is sent, and `decode` takes apart what comes back. The socket is not neli's, which reads only into
+//! bytes that are zero already: for a buffer of this size that costs more than to open the socket.
 
-use std::io::ErrorKind;
+use std::num::NonZeroU32;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use neli::consts::socket::{Msg, NlFamily};
-use neli::socket::NlSocket;
+use neli::consts::socket::NlFamily;
+use nix::libc::{self, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK, SOL_NETLINK};
+use nix::setsockopt_impl;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::SetBool;
+use rustix::buffer::spare_capacity;
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
+};
 
 use crate::linux::netlink::Request;
 use crate::linux::netlink::decode::{Ending, Parse, Replies, Verdict, whole};
@@ -25,8 +34,17 @@ const BATCH_MAX: usize = 64;
 const BUFFER_SIZE: usize = 16 * 1024;
 
 /// Bytes for one datagram of the other families, which holds at least the largest row, such as an interface with many
-/// names. From this size on malloc maps fresh memory, which is zero already.
-const BUFFER_SIZE_OF_ROWS: usize = 128 * 1024;
+/// names: one attribute has at most 64 KiB. For more than 128 KiB malloc would map memory, and unmap it again.
+const BUFFER_SIZE_OF_ROWS: usize = 96 * 1024;
+
+// nix and rustix have no names for these options; nix has the macro for such options.
+#[derive(Clone, Copy)]
+struct ExtendedAcks;
+setsockopt_impl!(ExtendedAcks, SOL_NETLINK, NETLINK_EXT_ACK, bool, SetBool);
+
+#[derive(Clone, Copy)]
+struct StrictChecking;
+setsockopt_impl!(StrictChecking, SOL_NETLINK, NETLINK_GET_STRICT_CHK, bool, SetBool);
 
 /// How the kernel takes requests for all objects of a kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,10 +59,11 @@ enum Checking {
 pub struct Netlink {
     family: NlFamily,
     checking: Checking,
-    socket: NlSocket,
+    socket: OwnedFd,
     /// Whether the kernel was asked for extended acknowledgements.
     explains: bool,
     sequence: u32,
+    /// Empty, with room for a datagram.
     buffer: Vec<u8>,
 }
 
@@ -66,8 +85,8 @@ impl Netlink {
     }
 
     fn checked(family: NlFamily, checking: Checking) -> Result<Netlink, Error> {
-        let buffer = vec![0; if family == NlFamily::Generic { BUFFER_SIZE } else { BUFFER_SIZE_OF_ROWS }];
-        let socket = socket(family, checking)?;
+        let size = if family == NlFamily::Generic { BUFFER_SIZE } else { BUFFER_SIZE_OF_ROWS };
+        let (socket, buffer) = (socket(family, checking)?, Vec::with_capacity(size));
         Ok(Netlink { family, checking, socket, explains: false, sequence: 0, buffer })
     }
 
@@ -157,8 +176,8 @@ impl Netlink {
     /// When the kernel cannot.
     pub fn ask_for_explanations(&mut self) -> Result<(), Error> {
         if !self.explains {
-            let enabled = self.socket.enable_ext_ack(true);
-            enabled.map_err(|error| Error::Io("ask for extended acknowledgements".into(), error))?;
+            let enabled = setsockopt(&self.socket, ExtendedAcks, &true);
+            enabled.map_err(|error| Error::Io("ask for extended acknowledgements".into(), error.into()))?;
             self.explains = true;
         }
         Ok(())
@@ -166,17 +185,17 @@ impl Netlink {
 
     fn send(&mut self, batch: &[Request]) -> Result<u32, Error> {
         let first = self.sequence.wrapping_add(1);
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(batch.iter().map(Request::length).sum());
         for request in batch {
             self.sequence = self.sequence.wrapping_add(1);
             request.write(self.sequence, &mut bytes);
         }
         log::trace!("netlink: {} requests, {} bytes: {bytes:02x?}", batch.len(), bytes.len());
         loop {
-            match self.socket.send(&bytes, Msg::empty()) {
+            match send(&self.socket, &bytes, SendFlags::empty()) {
                 Ok(_) => return Ok(first),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::Io("send to the kernel".into(), error)),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(Error::Io("send to the kernel".into(), error.into())),
             }
         }
     }
@@ -189,14 +208,15 @@ impl Netlink {
     ) -> Result<Vec<Verdict<T>>, Error> {
         let mut replies = Replies::parsed(first, batch.iter().map(Request::ending).collect(), parse);
         while replies.open() > 0 {
-            let received = self.socket.recv(&mut self.buffer, Msg::DONTWAIT | Msg::TRUNC);
-            let length = match received {
-                Ok((length, _)) => length,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            self.buffer.clear();
+            let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
+            let length = match recv(&self.socket, spare_capacity(&mut self.buffer), flags) {
+                Ok((_, length)) => length,
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(rustix::io::Errno::AGAIN) => {
                     return Err(Error::Protocol(format!("{} requests were not answered", replies.open())));
                 }
-                Err(error) => return Err(Error::Io("receive from the kernel".into(), error)),
+                Err(error) => return Err(Error::Io("receive from the kernel".into(), error.into())),
             };
             let bytes = self.buffer.get(..length);
             let bytes = bytes.ok_or_else(|| Error::Protocol(format!("an answer of {length} bytes")))?;
@@ -207,10 +227,21 @@ impl Netlink {
     }
 }
 
-fn socket(family: NlFamily, checking: Checking) -> Result<NlSocket, Error> {
-    let socket = NlSocket::new(family).map_err(|error| Error::Io("open a netlink socket".into(), error))?;
+/// For ioctls, which need a socket of any kind.
+impl AsFd for Netlink {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn socket(family: NlFamily, checking: Checking) -> Result<OwnedFd, Error> {
+    // NETLINK_ROUTE is 0, which is no protocol for rustix.
+    let protocol = u32::try_from(libc::c_int::from(family)).ok().and_then(NonZeroU32::new);
+    let protocol = protocol.map(Protocol::from_raw);
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)
+        .map_err(|error| Error::Io("open a netlink socket".into(), error.into()))?;
     if checking == Checking::Strict
-        && let Err(error) = socket.enable_strict_checking(true)
+        && let Err(error) = setsockopt(&socket, StrictChecking, &true)
     {
         log::debug!("the kernel does not filter what it lists: {error}");
     }

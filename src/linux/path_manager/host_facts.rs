@@ -27,6 +27,10 @@ impl LinuxPathManager {
 
 impl HostFacts for LinuxPathManager {
     fn interface(&mut self, name: &str) -> Result<Option<NonZeroU32>, Error> {
+        // Where they were listed, that says it without another request for each.
+        if let Some(listed) = self.addresses.as_ref().filter(|_| !self.interfaces.knows(name)) {
+            self.interfaces.complete(&listed.interfaces);
+        }
         self.interfaces.index(name)
     }
 
@@ -54,9 +58,7 @@ impl HostFacts for LinuxPathManager {
     }
 
     fn has_address(&mut self, wanted: IpAddr, on: Option<NonZeroU32>) -> Result<bool, Error> {
-        let bindable = &self.read_addresses()?.bindable;
-        let is_there =
-            bindable.iter().any(|(address, index)| *address == wanted && on.is_none_or(|on| on == *index));
+        let is_there = self.read_addresses()?.has(wanted, on);
         // Local routes and sysctls make more addresses usable than interfaces have.
         Ok(is_there || (on.is_none() && matches!(probe_socket::try_bind((wanted, 0).into()), Some(Ok(())))))
     }
@@ -92,7 +94,7 @@ impl HostFacts for LinuxPathManager {
 
     fn sysctl(&mut self, name: Sysctl) -> Result<Option<SysctlValue>, Error> {
         // It is 1 where an MPTCP socket can be opened, which costs the same however many network namespaces there are.
-        if name == Sysctl::ENABLED && self.probe_socket()?.is_mptcp() {
+        if name == Sysctl::ENABLED && probe_socket::is_made() {
             return Ok(Some(SysctlValue::Number(1)));
         }
         sysctl::read(name)
