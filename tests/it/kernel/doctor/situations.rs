@@ -263,12 +263,13 @@ struct Outcome {
 }
 
 /// Whether the kernel itself does not show it, or shows nothing else: up to 6.12 it counts no rejected joins, and shows
-/// subflows to nobody without rights.
+/// subflows to nobody without rights; 6.1 counts neither requests for subflows nor announcements that are sent.
 fn is_hidden(code: &str, situation: &Situation, namespace: &Namespace) -> bool {
+    let counts = |name: &str| fs::read_to_string("/proc/net/netstat").expect("counters").contains(name);
     match code {
-        "joins-rejected" => {
-            !fs::read_to_string("/proc/net/netstat").expect("counters").contains("MPJoinRejected")
-        }
+        "joins-rejected" => !counts("MPJoinRejected"),
+        "announcements-lost" => !counts("AddAddrTx"),
+        "subflow-refused" if situation.probe == Probe::Without => !counts("MPJoinSynTx"),
         "announced-unserved" if situation.user == User::Ordinary => {
             run(without_rights(namespace, &["ss", "-HMl"]), "").expect(0).stdout.is_empty()
         }
