@@ -1,6 +1,7 @@
 //! The picture in the README: a real session on a real terminal, as SVG. `SNAPSHOTS=overwrite` draws it again.
 
 use std::fs;
+use std::path::Path;
 
 use anstyle_svg::{Term, WIN10_CONSOLE};
 
@@ -54,9 +55,9 @@ fn on_a_terminal(namespace: &Namespace, typed: &str) -> String {
     let elsewhere = format!("--root-dir {}", root.display());
     let elsewhere = if arguments.ends_with(".yaml") { "" } else { &elsewhere };
     let inner = format!(
-        "cd {}/etc/mptcp-apply && stty cols 80 rows 50 && exec {} {elsewhere} {arguments}",
+        "cd {}/etc/mptcp-apply && stty cols 80 rows 50 && PATH={}:$PATH exec mptcp-apply {elsewhere} {arguments}",
         root.display(),
-        program_path()
+        Path::new(program_path()).parent().expect("a folder").display()
     );
     let mut script = namespace.command("script");
     script.args(["--quiet", "--command", &inner, "/dev/null"]);
