@@ -23,7 +23,7 @@ const ONE_DEFAULT: &str = "ip -6 address flush dev c2; ip route add default via 
 const PRIVATE: &str = "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102";
 const TWO_DEFAULTS: &str = "ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200";
 const DROPS_CONFIRMATIONS: &str = "nft 'add table ip box; add chain ip box in { type filter hook forward priority 0; }; add rule ip box in iifname l2 tcp option mptcp subtype 1 tcp flags & (syn|ack) == ack drop'";
-const BY_PROTOCOL: &str = "ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102; ip rule add from 10.1.2.1 ipproto tcp lookup 102";
+const BY_PROTOCOL: &str = "ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102; ip rule add from 10.1.2.1 ipproto 6 lookup 102";
 const BY_USER: &str = "ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102; ip rule add from 10.1.2.1 uidrange 0-0 lookup 102";
 const LOCAL_NETWORK: &str = "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1 metric 100; ip route add default via 10.1.2.254 dev c2 metric 200; ip link add lan type veth peer name nal; ip address add 192.168.7.1/24 dev lan; ip link set lan up; ip link set nal up";
 const TWO_PATHS: Talk = Talk::Live(2);
@@ -824,7 +824,7 @@ pub const TABLE: &[Situation] = &[
     Situation {
         name: "rules for another protocol",
         scripts: [
-            "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102; ip rule add from 10.1.2.1 ipproto udp lookup 102",
+            "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102; ip rule add from 10.1.2.1 ipproto 17 lookup 102",
             "",
         ],
         talk: Talk::Live(1),
