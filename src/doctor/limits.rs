@@ -54,7 +54,8 @@ fn needed_live(evidence: &Evidence, rows: &[&Endpoint], ipv4: bool) -> Option<us
     let lacks = |connection: &Connection, row: &&&Endpoint| {
         let is_from = |path: &Subflow| path.local.ip() == row.identity.address;
         // A full mesh has needs of its own.
-        !row.flags.contains(Flags::FULLMESH) && !connection.subflows.iter().any(is_from)
+        let is_simple = !row.flags.contains(Flags::FULLMESH) && routes::is_usable(evidence, row);
+        is_simple && !connection.subflows.iter().any(is_from)
     };
     let needed = |connection: &Connection| {
         let is_of_family = connection.subflows.iter().any(|path| path.remote.is_ipv4() == ipv4);
@@ -81,18 +82,21 @@ fn names(evidence: &Evidence, rows: &[&Endpoint]) -> String {
 
 fn too_low(evidence: &Evidence, limit: usize, ipv4: bool) -> Option<Finding> {
     let (rows, needed) = needed(evidence, ipv4);
-    let needed = needed.max(needed_live(evidence, &rows, ipv4).unwrap_or(0));
+    let live = needed_live(evidence, &rows, ipv4).filter(|live| *live > needed);
+    let needed = live.unwrap_or(needed);
     if needed <= limit {
         return None;
     }
+    let live =
+        live.map_or(String::new(), |live| format!("; a live connection that has reached it needs {live}"));
     let all = names(evidence, &rows);
     let finding = Finding::fault(
         code::SUBFLOWS_LIMIT_LOW,
         "the limit of subflows is lower than connections need",
     )
-    .evidence(format!("limit subflows is {limit}; {} endpoints open subflows: {all}", rows.len()))
+    .evidence(format!("limit subflows is {limit}; {} endpoints open subflows: {all}{live}", rows.len()))
     .meaning(format!(
-        "A connection gets {limit} beside its first subflow; the endpoints that were added last get none."
+        "A connection gets {limit} beside its first subflow, whatever they lead to; the others get none."
     ))
     .remedy(raise(evidence, needed) + &renewal(evidence));
     Some(finding)

@@ -62,8 +62,8 @@ fn all(evidence: &Evidence) -> Vec<Missing<'_>> {
         let asks =
             |connection: &&&Connection| connection.subflows.iter().any(|subflow| is_from(subflow, row));
         let (connections, asking) = (lacking().count(), lacking().filter(asks).count());
-        let remote = |connection: &&&Connection| connection.subflows.first().map(|path| path.remote.ip());
-        let peers = lacking().filter_map(|connection| remote(&connection)).collect();
+        let peers =
+            lacking().filter_map(|connection| Some(connection.subflows.first()?.remote.ip())).collect();
         Missing { row, connections, asking, of: begun.len(), peers }
     };
     evidence.opening().filter(usable).map(missing).filter(|missing| missing.connections > 0).collect()
@@ -77,12 +77,12 @@ fn lacks(connection: &Connection, row: &Endpoint, limit: usize) -> bool {
     let own = || connection.subflows.iter().filter(|subflow| is_from(subflow, row));
     // A subflow that is closing was established. A request may be answered yet.
     let had = own().any(|subflow| !subflow.is_asking() || !is_unanswered(connection, subflow));
-    let same_family = |subflow: &&Subflow| subflow.remote.is_ipv4() == row.identity.address.is_ipv4();
+    let same_family = |subflow: &Subflow| subflow.remote.is_ipv4() == row.identity.address.is_ipv4();
     // The kernel opens them to the address that the connection was opened to; with `fullmesh` to announced ones too.
     let mut first = connection.subflows.iter().filter(|path| !path.flags.is_join());
     let reachable = match first.next() {
-        Some(first) if !row.flags.contains(Flags::FULLMESH) => same_family(&first),
-        _ => connection.subflows.iter().any(|path| same_family(&path)),
+        Some(first) if !row.flags.contains(Flags::FULLMESH) => same_family(first),
+        _ => connection.subflows.iter().any(same_family),
     };
     // A subflow that is being opened counts towards the limit.
     let has_room = own().next().is_some() || connection.additional() < limit;
