@@ -56,6 +56,7 @@ pub const HEALTHY: Situation = Situation {
     asked: Side::Client,
     probe: Probe::Without,
     user: User::Root,
+    of_root: false,
     expected: &[],
     remedy: Remedy::None,
 };
@@ -819,6 +820,7 @@ pub const TABLE: &[Situation] = &[
         name: "healthy: rules by hand for root, who opens subflows",
         scripts: [BY_USER, ""],
         user: User::Ordinary,
+        of_root: true,
         ..BEHIND
     },
     Situation {
