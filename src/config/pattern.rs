@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use glob::Pattern;
 
-use crate::model::{Family, Interface, canonical};
+use crate::model::{Family, Interface, Prefix, canonical};
 
 use remedy::{address_help, mask_help, several_help, tidy_help};
 pub use remedy::{list_hint, spelling_help, template_help};
@@ -77,7 +77,7 @@ impl AddressPrefix {
     }
 
     fn contains(&self, address: IpAddr) -> bool {
-        self.network.is_ipv4() == address.is_ipv4() && network(address, self.length) == self.network
+        Prefix { network: self.network, length: self.length }.covers(address)
     }
 
     /// Whether it lies inside fe80::/10 or 169.254.0.0/16.

@@ -1,6 +1,6 @@
 //! What the kernel's counters prove. They count since boot, and of all endpoints and peers.
 
-use crate::model::{EventKind, Probe, ProbeOutcome};
+use crate::model::EventKind;
 
 use super::evidence::Evidence;
 
@@ -32,12 +32,9 @@ impl Evidence {
 
     /// Whether it is certain that the peer of a live connection announced an address.
     pub fn is_announced_to(&self) -> bool {
-        let is_of_probe = match &self.probe {
-            Some(Probe { outcome: ProbeOutcome::Connected(watched), .. }) => {
-                watched.events.iter().any(|event| event.kind == EventKind::Announced)
-            }
-            _ => false,
-        };
+        let is_of_probe = self
+            .watched()
+            .is_some_and(|watched| watched.events.iter().any(|event| event.kind == EventKind::Announced));
         is_of_probe || (self.counter("AddAddr") > 0 && self.counts_live_ones_only())
     }
 }

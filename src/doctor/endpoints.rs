@@ -234,7 +234,7 @@ pub fn candidates(evidence: &Evidence) -> Vec<(&Interface, IpAddr)> {
 
 /// Live connections that this host opened and that have one subflow.
 fn alone(evidence: &Evidence) -> impl Iterator<Item = &Connection> {
-    evidence.begun().filter(|connection| connection.is_fully_established() && connection.additional() == 0)
+    evidence.begun().filter(|connection| connection.has_one_path())
 }
 
 /// No endpoint opens subflows of a family, though several links lead to the peers of live connections with one subflow.

@@ -7,7 +7,8 @@ use std::num::NonZeroU32;
 use crate::model::diagnostic::{Diagnostic, Location};
 use crate::model::{
     Capabilities, Connection, Counters, Endpoint, EndpointNames, HostAddress, Interface, Listener, Probe,
-    Routing, State, Subflow, Sysctl, SysctlValue, UnconfirmedRequest, UplinkHealth, UplinkStatus, code,
+    ProbeConnection, ProbeOutcome, Routing, State, Subflow, Sysctl, SysctlValue, UnconfirmedRequest,
+    UplinkHealth, UplinkStatus, code,
 };
 use crate::reconcile::LiveData;
 use crate::system::Error;
@@ -267,6 +268,14 @@ impl Evidence {
             !remote.is_loopback() && !own.contains(&remote)
         };
         self.connections.iter().filter(move |connection| connection.subflows.iter().any(&leaves))
+    }
+
+    /// The test connection, if it was opened.
+    pub fn watched(&self) -> Option<&ProbeConnection> {
+        match &self.probe.as_ref()?.outcome {
+            ProbeOutcome::Connected(watched) => Some(watched),
+            ProbeOutcome::Failed(_) => None,
+        }
     }
 
     /// The uplinks that are down, as the checks of a watch have found out.

@@ -110,11 +110,8 @@ fn by_hand(evidence: &Evidence) -> Option<(usize, String)> {
         let (token, address, id) = (connection.token_word()?, row.identity.address, row.id?);
         Some(format!("\n{} connection {token} create {address}{dev} to {remote} id {id}", evidence.program))
     };
-    let has_one = |connection: &&Connection| {
-        connection.is_fully_established()
-            && connection.additional() == 0
-            && evidence.is_of_userspace(connection)
-    };
+    let has_one =
+        |connection: &&Connection| connection.has_one_path() && evidence.is_of_userspace(connection);
     let commands: Vec<String> = evidence.begun().filter(has_one).filter_map(create).collect();
     let words = "# live connections stay there: restart their applications, or open subflows by hand:";
     (!commands.is_empty()).then(|| (commands.len(), format!("{words}{}", commands.concat())))

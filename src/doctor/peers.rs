@@ -6,9 +6,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::model::{
-    Connection, Endpoint, Fallback, Flags, Probe, ProbeOutcome, Protocol, Subflow, Sysctl, code, counted,
-};
+use crate::model::{Connection, Endpoint, Fallback, Flags, Protocol, Subflow, Sysctl, code, counted};
 
 use super::endpoints;
 use super::evidence::Evidence;
@@ -24,7 +22,8 @@ fn peers<'a>(connections: impl Iterator<Item = &'a Connection>) -> BTreeSet<IpAd
     connections.flat_map(|connection| &connection.subflows).map(|subflow| subflow.remote.ip()).collect()
 }
 
-fn listed(peers: &BTreeSet<IpAddr>) -> String {
+/// Their addresses, in one line.
+pub fn listed(peers: &BTreeSet<IpAddr>) -> String {
     peers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -104,7 +103,7 @@ pub fn blackhole(evidence: &Evidence) -> Vec<Finding> {
 
 /// Whether the test connection began with MPTCP and fell back to TCP.
 pub fn probe_fell_back(evidence: &Evidence) -> bool {
-    let Some(Probe { outcome: ProbeOutcome::Connected(watched), .. }) = &evidence.probe else { return false };
+    let Some(watched) = evidence.watched() else { return false };
     let is_it = |subflow: &Subflow| subflow.remote.ip() == watched.peer.ip();
     watched.protocol == Protocol::Tcp
         && fallen(evidence).any(|connection| connection.subflows.iter().any(is_it))

@@ -8,8 +8,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use crate::model::{
-    AddressRule, Connection, DefaultRoute, Endpoint, Interface, MAIN_TABLE, Prefix, Probe, ProbeOutcome,
-    RuleAction, Subflow, code,
+    AddressRule, Connection, DefaultRoute, Endpoint, Interface, MAIN_TABLE, Prefix, RuleAction, Subflow, code,
 };
 
 use super::evidence::{Evidence, RouteCheck};
@@ -93,12 +92,7 @@ pub fn problem(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
 
 /// Whether it is the way to the peer of the test connection.
 fn is_probed(evidence: &Evidence, check: &RouteCheck) -> bool {
-    match &evidence.probe {
-        Some(Probe { outcome: ProbeOutcome::Connected(watched), .. }) => {
-            watched.peer.ip() == check.destination
-        }
-        _ => false,
-    }
+    evidence.watched().is_some_and(|watched| watched.peer.ip() == check.destination)
 }
 
 /// Whether the link may lead to some networks only on purpose: no peer is known beyond them, and it has routes to some

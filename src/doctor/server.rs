@@ -57,9 +57,7 @@ pub fn announcements_lost(evidence: &Evidence) -> Vec<Finding> {
     // Sent, and sent again twice at least.
     const SENT_MIN: u64 = 3;
     let [sent, confirmed] = ["AddAddrTx", "EchoAdd"].map(|name| evidence.counter(name));
-    let is_open =
-        |connection: &&Connection| connection.is_fully_established() && connection.additional() == 0;
-    let open = evidence.accepted().filter(is_open).count();
+    let open = evidence.accepted().filter(|connection| connection.has_one_path()).count();
     if sent < SENT_MIN || confirmed > 0 || open == 0 || evidence.is_userspace() {
         return Vec::new();
     }

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::model::{
-    Endpoint, Event, EventFlags, EventKind, Flags, ObservedSubflow, Probe, ProbeConnection, ProbeOutcome,
-    Protocol, Subflow, counted,
+    Endpoint, Event, EventFlags, EventKind, Flags, ObservedSubflow, ProbeConnection, Protocol, Subflow,
+    counted,
 };
 use crate::system::Errno;
 
@@ -111,10 +111,8 @@ pub struct SubflowResult<'a> {
 /// One for each endpoint that is not implicit; empty where the connection has no MPTCP, or the kernel does not show its
 /// subflows.
 pub fn subflow_results(evidence: &Evidence) -> Vec<SubflowResult<'_>> {
-    match &evidence.probe {
-        Some(Probe { outcome: ProbeOutcome::Connected(watched), .. })
-            if watched.protocol == Protocol::Mptcp =>
-        {
+    match evidence.watched() {
+        Some(watched) if watched.protocol == Protocol::Mptcp => {
             evidence.endpoints().map(|row| subflow_result(evidence, watched, row)).collect()
         }
         _ => Vec::new(),

@@ -14,6 +14,7 @@ use crate::system::DataProgress;
 use super::endpoints::{can_open, problem};
 use super::evidence::Evidence;
 use super::finding::Finding;
+use super::peers::listed;
 use super::routes;
 use super::stage::subflow_results;
 
@@ -128,8 +129,7 @@ pub fn missing(evidence: &Evidence) -> Vec<Finding> {
 /// The finding about one endpoint; `lacking` is how many subflows are missing from all of them.
 fn not_asked(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> Finding {
     let (seen, row) = (missing.evidence(), missing.row);
-    let peers: BTreeSet<String> = missing.peers.iter().map(ToString::to_string).collect();
-    let peers = peers.into_iter().collect::<Vec<_>>().join(", ");
+    let peers = listed(&missing.peers);
     // Where others have it, it works here, and what it would close is theirs.
     let others = missing.of - missing.connections;
     let again = match evidence.is_in_use(row) {

@@ -15,7 +15,7 @@ use crate::linux::{LinuxPathManager, blackhole, mptcp_diag, probe_socket, proces
 use crate::model::shell_word;
 use crate::model::{
     Connection, ConnectionManager, Endpoint, EndpointNames, EventKind, Flags, HostAddress, Interface, Probe,
-    ProbeOutcome, Routing, RoutingWords, Token, canonical,
+    Routing, RoutingWords, Token, canonical,
 };
 use crate::reconcile::{LiveData, stalled};
 use crate::system::{Errno, Error};
@@ -322,9 +322,7 @@ fn ways_out(evidence: &Evidence, routes: &mut Routes) -> Result<BTreeSet<IpAddr>
 /// The addresses that the peer of the test connection announced and to which no route leads. Those of a family of which this
 /// host has no address are not for it.
 fn unreachable(evidence: &Evidence, routes: &mut Routes) -> Result<BTreeMap<IpAddr, String>, Error> {
-    let Some(Probe { outcome: ProbeOutcome::Connected(watched), .. }) = &evidence.probe else {
-        return Ok(BTreeMap::new());
-    };
+    let Some(watched) = evidence.watched() else { return Ok(BTreeMap::new()) };
     let announced = watched.events.iter().filter(|event| event.kind == EventKind::Announced);
     let announced: BTreeSet<IpAddr> = announced.filter_map(|event| event.remote.address).collect();
     let mut found = BTreeMap::new();

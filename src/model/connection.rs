@@ -62,6 +62,11 @@ impl Connection {
         is_open && self.subflows.iter().any(|path| path.is_established() && confirmed(path))
     }
 
+    /// Whether it could have more subflows, and has its first one only.
+    pub fn has_one_path(&self) -> bool {
+        self.is_fully_established() && self.additional() == 0
+    }
+
     /// The peer that this end could ask for another subflow from this address. None where the kernel asks for none: another
     /// host opened the connection, it is plain TCP or local, no subflow is established, the limits allow no more, or the
     /// peer's address is of the other family.
