@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use crate::config::{Declaration, EndpointTarget, Located, Name, Selector, list_hint, suggestion};
 use crate::model::code::Code;
 use crate::model::diagnostic::{Diagnostic, Location};
-use crate::model::{Device, Endpoint, EndpointNames, Identity, Interface, code};
+use crate::model::{Device, Endpoint, Identity, Interface, code};
 use crate::system::{AssignedAddress, Error, HostFacts};
 
 use super::needs::Need;
@@ -41,8 +42,8 @@ pub struct DeclaredRows<'c> {
     pub rows: Vec<DeclaredRow>,
     /// Endpoints whose interface does not exist.
     pub waiting: BTreeSet<Identity>,
-    /// The names of both.
-    pub names: EndpointNames,
+    /// The names of both. They become a map at once: one that grows compares far more.
+    pub names: Vec<(Identity, String)>,
     /// What the declarations lack on this host.
     pub warnings: Vec<Diagnostic>,
     /// The names of the declarations that wait.
@@ -78,7 +79,7 @@ impl<'c> DeclaredRows<'c> {
 
     fn exact(&mut self, declaration: &'c Declaration, facts: &mut dyn HostFacts) -> Result<(), Error> {
         let EndpointTarget::Address { identity, dev, id } = &declaration.target else { return Ok(()) };
-        self.names.insert(*identity, declaration.name.value.to_string());
+        self.names.push((*identity, declaration.name.value.to_string()));
         let dev = match dev {
             None => None,
             Some(dev) => match facts.interface(&dev.value)? {
@@ -137,7 +138,7 @@ impl<'c> DeclaredRows<'c> {
             let interface = interfaces.iter().find(|interface| interface.index == index);
             let dev = interface.filter(|_| selector.dev.is_some());
             let identity = Identity { address, port: None };
-            self.names.insert(identity, name.value.to_string());
+            self.names.push((identity, name.value.to_string()));
             let endpoint = Endpoint {
                 identity,
                 id: None,
@@ -214,20 +215,20 @@ impl<'c> DeclaredRows<'c> {
         is_in_table: &dyn Fn(Identity) -> bool,
         facts: &mut dyn HostFacts,
     ) -> Result<Vec<Share>, Error> {
-        let mut taken = BTreeSet::new();
-        let mut selectors = Vec::new();
-        for Declaration { name, target, .. } in declarations {
-            match target {
-                EndpointTarget::Address { identity, .. } => {
-                    taken.extend(identity.port.is_none().then_some(identity.address));
-                }
-                EndpointTarget::Selector(selector) => selectors.push((name, selector)),
-            }
-        }
+        let selectors = declarations.iter().filter_map(|declaration| match &declaration.target {
+            EndpointTarget::Selector(selector) => Some((&declaration.name, selector)),
+            EndpointTarget::Address { .. } => None,
+        });
+        let selectors: Vec<_> = selectors.collect();
         let mut shares: Vec<Share> = selectors.iter().map(|_| Share::default()).collect();
         if selectors.is_empty() {
             return Ok(shares);
         }
+        let taken = declarations.iter().filter_map(|declaration| match &declaration.target {
+            EndpointTarget::Address { identity, .. } if identity.port.is_none() => Some(identity.address),
+            _ => None,
+        });
+        let taken: BTreeSet<IpAddr> = taken.collect();
         let interfaces = facts.interfaces()?.to_vec();
         let mut given: Vec<(NonZeroU32, AssignedAddress)> = Vec::new();
         for address in facts.addresses()? {

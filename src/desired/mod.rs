@@ -86,7 +86,7 @@ pub fn resolve(
                 current.endpoints.iter().filter(|row| !row.is_implicit()).map(|row| row.identity).collect();
             let is_in_table = |identity| in_table.contains(&identity);
             let mut declared = DeclaredRows::resolve(declarations, &is_in_table, facts)?;
-            let names = std::mem::take(&mut declared.names);
+            let names: EndpointNames = std::mem::take(&mut declared.names).into_iter().collect();
             let mut warnings = std::mem::take(&mut declared.warnings);
             let table =
                 table::DesiredTable { prune: config.prune, current, capabilities, owned, names: &names };
@@ -107,7 +107,7 @@ pub fn resolve(
 /// When the host cannot be read.
 pub fn endpoint_names(config: &Config, facts: &mut dyn HostFacts) -> Result<EndpointNames, system::Error> {
     let declarations = config.endpoints.as_deref().unwrap_or_default();
-    Ok(DeclaredRows::resolve(declarations, &|_| true, facts)?.names)
+    Ok(DeclaredRows::resolve(declarations, &|_| true, facts)?.names.into_iter().collect())
 }
 
 /// The names of declarations, including those that wait.

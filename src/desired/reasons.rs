@@ -16,6 +16,9 @@ pub fn reasons(
     target: &[Endpoint],
     facts: &mut dyn HostFacts,
 ) -> Result<BTreeMap<Identity, Reason>, Error> {
+    if current.endpoints == target {
+        return Ok(BTreeMap::new());
+    }
     let stays = |row: &Endpoint| target.iter().any(|wanted| wanted.identity == row.identity);
     let leaving = current.endpoints.iter().filter(|row| !row.is_implicit() && !stays(row));
     let mut reasons = BTreeMap::new();

@@ -49,6 +49,10 @@ impl State {
     }
 
     fn rows_agree_with(&self, other: &State) -> bool {
+        // Mostly they are the same in order, too, which takes no search.
+        if self.endpoints == other.endpoints {
+            return true;
+        }
         let rows = |state: &State| state.endpoints.iter().filter(|row| !row.is_implicit()).count();
         let agrees = |row: &Endpoint, theirs: &Endpoint| {
             let ids_agree = row.id.is_none() || theirs.id.is_none() || row.id == theirs.id;

@@ -44,6 +44,10 @@ pub fn limits(current: &State, target: &State) -> Option<Step> {
 /// Compares two tables.
 pub fn rows(current: &[Endpoint], target: &[Endpoint]) -> Rows {
     let mut rows = Rows::default();
+    // Mostly there is nothing to do.
+    if current == target {
+        return rows;
+    }
     let mut left: BTreeMap<Identity, &Endpoint> = current.iter().map(|row| (row.identity, row)).collect();
     for wanted in target {
         match left.remove(&wanted.identity) {
