@@ -6,9 +6,7 @@ use std::net::{IpAddr, TcpStream};
 use crate::cli::{Common, Doctor};
 use crate::config::{LoadedConfig, Trust};
 use crate::desired;
-use crate::doctor::{
-    self, Configuration, Declared, Evidence, FindingSeverity, ProbeTarget, Table, apply_command,
-};
+use crate::doctor::{self, Configuration, Declared, FindingSeverity, ProbeTarget, Table, apply_command};
 use crate::linux::lookup::lookup;
 use crate::linux::{LinuxPathManager, evidence, probe};
 use crate::model::diagnostic::{Diagnostic, Severity, Strictness};
@@ -60,8 +58,7 @@ fn examine(
     let (table, names, configuration, checks) = observe(loaded, command);
     // The test connection stays open while the rest is read.
     let (probe, _connection) = options.probe.as_ref().map(|target| connect(target, &table)).unzip();
-    let evidence = evidence::examine(netns, table, names, configuration, probe);
-    let evidence = Evidence { checks, ..evidence };
+    let evidence = evidence::examine(netns, table, names, configuration, checks, probe);
     let findings = doctor::examine(&evidence);
     let sources = loaded.map_or(&[][..], |loaded| &loaded.sources);
     let routing = if options.report { evidence::routing(&evidence) } else { RoutingWords::default() };

@@ -63,8 +63,7 @@ pub fn run(options: &Status, common: &Common) -> io::Result<Exit> {
 pub fn look(netns: Option<&str>, loaded: &LoadedConfig) -> Result<NamespaceStatus, Failure> {
     let mut rundir = RunDir::of_this_namespace()?;
     let mut system = LinuxPathManager::open()?;
-    let keeper = rundir.holder().map(keeper);
-    let checks = watched_uplinks(keeper.as_ref(), &rundir, &mut system)?;
+    let (keeper, checks) = watched(&rundir, &mut system)?;
     let report = reconcile::reconcile(loaded, &mut system, &mut rundir, Mode::Status)?;
     let live = LiveState {
         connections: system.live_connections()?,
@@ -76,14 +75,14 @@ pub fn look(netns: Option<&str>, loaded: &LoadedConfig) -> Result<NamespaceStatu
     Ok(NamespaceStatus::new(netns, loaded, report, live, keeper))
 }
 
-/// What the checks of a watch have found out, by which the plan then judges uplinks. A watch that was killed has left them
-/// behind.
-fn watched_uplinks(
-    keeper: Option<&Keeper>,
+/// What keeps the namespace as declared, and what the checks of a watch have found out, by which the plan then judges
+/// uplinks. A watch that was killed has left them behind.
+fn watched(
     rundir: &RunDir,
     system: &mut LinuxPathManager,
-) -> Result<Vec<UplinkStatus>, Failure> {
-    let checks = match keeper {
+) -> Result<(Option<Keeper>, Vec<UplinkStatus>), Failure> {
+    let keeper = rundir.holder().map(keeper);
+    let checks = match &keeper {
         Some(keeper) if keeper.role == KeeperRole::Watch => rundir.uplink_statuses().unwrap_or_default(),
         _ => Vec::new(),
     };
@@ -96,7 +95,7 @@ fn watched_uplinks(
         let health = health.collect();
         system.judge_uplinks_by(health);
     }
-    Ok(checks)
+    Ok((keeper, checks))
 }
 
 /// A plan that is not carried out, and what the checks of a watch have found out.
@@ -108,8 +107,7 @@ pub fn plan(
         Ok(rundir) => rundir,
         Err(error) => return (Err(error.into()), Vec::new()),
     };
-    let keeper = rundir.holder().map(keeper);
-    let checks = watched_uplinks(keeper.as_ref(), &rundir, system).unwrap_or_default();
+    let checks = watched(&rundir, system).map(|(_, checks)| checks).unwrap_or_default();
     (reconcile::reconcile(loaded, system, &mut rundir, Mode::Plan(None)), checks)
 }
 

@@ -15,7 +15,7 @@ use crate::linux::{LinuxPathManager, blackhole, mptcp_diag, probe_socket, proces
 use crate::model::shell_word;
 use crate::model::{
     Connection, ConnectionManager, Endpoint, EndpointNames, EventKind, Flags, HostAddress, Interface, Probe,
-    Routing, RoutingWords, Token, canonical,
+    Routing, RoutingWords, Token, UplinkStatus, canonical,
 };
 use crate::reconcile::{LiveData, stalled};
 use crate::system::{Errno, Error};
@@ -55,6 +55,7 @@ pub fn examine(
     path_manager: Table,
     names: EndpointNames,
     configuration: Configuration,
+    checks: Vec<UplinkStatus>,
     probe: Option<Probe>,
 ) -> Evidence {
     let mut evidence = Evidence {
@@ -83,7 +84,7 @@ pub fn examine(
         programs: BTreeMap::new(),
         managers: Vec::new(),
         configuration,
-        checks: Vec::new(),
+        checks,
         probe,
     };
     if let Some(state) = evidence.state() {
@@ -140,6 +141,9 @@ fn quote_names(evidence: &mut Evidence) {
     if let Table::Read(state) = &mut evidence.path_manager {
         let names = state.endpoints.iter_mut().filter_map(|row| row.dev.as_mut()?.name.as_mut());
         names.for_each(|name| *name = shell_word(name));
+    }
+    for status in &mut evidence.checks {
+        status.dev = shell_word(&status.dev);
     }
 }
 

@@ -25,6 +25,8 @@ use crate::system::Error;
 pub struct Interfaces {
     /// The indexes that were looked up, or remembered, since [`Interfaces::forget`].
     known: BTreeMap<String, NonZeroU32>,
+    /// The names that were looked up since then.
+    names: BTreeMap<NonZeroU32, Option<String>>,
     /// Whether those of all interfaces are known.
     is_complete: bool,
     /// Opened when it is first needed.
@@ -49,6 +51,7 @@ impl Interfaces {
     /// Forgets all indexes, since interfaces come and go.
     pub fn forget(&mut self) {
         self.known.clear();
+        self.names.clear();
         self.is_complete = false;
     }
 
@@ -60,8 +63,22 @@ impl Interfaces {
         }
     }
 
+    /// The same as [`name`], which is asked once for each index: many rows may name one interface.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub fn name(&mut self, socket: impl AsFd, index: NonZeroU32) -> Result<Option<String>, Error> {
+        if let Some(known) = self.names.get(&index) {
+            return Ok(known.clone());
+        }
+        let name = name(socket, index)?;
+        name.iter().for_each(|name| self.remember(name, index));
+        self.names.insert(index, name.clone());
+        Ok(name)
+    }
+
     /// Remembers a result of [`name`], except an `if7` that stands for a name that is not UTF-8.
-    pub fn remember(&mut self, name: &str, index: NonZeroU32) {
+    fn remember(&mut self, name: &str, index: NonZeroU32) {
         if name.strip_prefix("if").and_then(|number| number.parse().ok()) != Some(index) {
             self.known.insert(name.to_owned(), index);
         }

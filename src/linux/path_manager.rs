@@ -190,10 +190,7 @@ impl LinuxPathManager {
 
     fn with_device_name(&mut self, mut endpoint: Endpoint) -> Result<Endpoint, Error> {
         if let Some(dev) = &mut endpoint.dev {
-            dev.name = interfaces::name(&self.netlink, dev.index)?;
-            if let Some(name) = &dev.name {
-                self.interfaces.remember(name, dev.index);
-            }
+            dev.name = self.interfaces.name(&self.netlink, dev.index)?;
         }
         Ok(endpoint)
     }
@@ -202,7 +199,7 @@ impl LinuxPathManager {
     fn read_uplinks(&mut self) -> Result<UplinkState, Error> {
         let mut uplinks = kept(&mut self.routes, Routes::open)?.uplinks()?;
         for dev in uplinks.routes.iter_mut().filter_map(|route| route.dev.as_mut()) {
-            dev.name = interfaces::name(&self.netlink, dev.index)?;
+            dev.name = self.interfaces.name(&self.netlink, dev.index)?;
         }
         Ok(uplinks)
     }
