@@ -11,10 +11,13 @@ const ROOM: usize = 8 * 1024;
 /// The text of such a file.
 ///
 /// # Errors
-/// When it cannot be read, or is not UTF-8.
+/// When it cannot be read, or is not UTF-8. The error names it: it is not the file that a message is about.
 pub fn read(path: impl AsRef<Path>) -> io::Result<String> {
     let mut text = String::with_capacity(ROOM);
+    let file = File::open(path.as_ref());
     // Only a file of unknown length is not asked for it first.
-    File::open(path)?.take(u64::MAX).read_to_string(&mut text)?;
-    Ok(text)
+    match file.and_then(|file| file.take(u64::MAX).read_to_string(&mut text)) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", path.as_ref().display()))),
+    }
 }
