@@ -284,8 +284,8 @@ impl Pass<'_> {
     ) -> Report {
         let Pass { target, system, mut warnings } = self;
         let is_recorded = !matches!(mode, Mode::Rehearse(_) | Mode::Revert(_) | Mode::Renew);
-        let (scope, owned, names) = (target.scope(), ownership.identities(), plan.names.clone());
-        let locate = |step: &_| target.locate(step, &names);
+        let (scope, owned) = (target.scope(), ownership.identities());
+        let locate = |step: &_, names: &_| target.locate(step, names);
         let options = ApplyOptions { scope: &scope, patience, locate: &locate };
         if !plan.steps.is_empty() {
             system.hold_signals();

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::model::diagnostic::{Diagnostic, Location};
-use crate::model::{Endpoint, Flags, Identity, State, Step, Token, code};
+use crate::model::{DeclaredNames, Endpoint, Flags, Identity, State, Step, Token, code};
 use crate::plan::Plan;
 use crate::system::{Observed, PathManager, Refusal, Scope};
 
@@ -35,8 +35,8 @@ pub struct ApplyOptions<'a> {
     pub scope: &'a Scope,
     /// How long to wait for ports that are closing, in all.
     pub patience: Duration,
-    /// Where in the files a step comes from.
-    pub locate: &'a dyn Fn(&Step) -> Option<Location>,
+    /// Where in the files a step of the plan with these names comes from.
+    pub locate: &'a dyn Fn(&Step, &DeclaredNames) -> Option<Location>,
 }
 
 /// Carries out `plan` from the state `before`, and plans again by `replan` when another writer interferes; `replan` gets
@@ -151,9 +151,9 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             let failure = failure.at_step(journal + index, &steps[index], names);
             Failed { failure, rest: steps.clone() }
         };
-        let (start, locate) = (self.journal.len(), self.options.locate);
+        let start = self.journal.len();
         if let Some((index, refusal)) = ports::foreseen(self.kernel, &steps) {
-            let failure = Failure::foreseen(&steps[index], &refusal, current, locate(&steps[index]));
+            let failure = Failure::foreseen(&steps[index], &refusal, current, self.locate(&steps[index]));
             return Err(failed(start, index, failure, &self.plan.names));
         }
         let closing = closing(self.kernel, &steps);
@@ -197,7 +197,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             Err(error) => return Err(Failed { failure: error.into(), rest }),
         };
         if let Some((index, flags)) = dropped_flags(&steps[..carried_out], &now.state) {
-            let failure = Failure::flags_dropped(&steps[index], flags, locate(&steps[index]));
+            let failure = Failure::flags_dropped(&steps[index], flags, self.locate(&steps[index]));
             return Err(failed(index, failure, &self.plan.names));
         }
         match refused {
@@ -209,7 +209,8 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
                         .observe(self.options.scope)
                         .map_err(|error| Failed { failure: error.into(), rest });
                 }
-                let failure = Failure::refused(&steps[index], &refusal, &now.state, locate(&steps[index]));
+                let failure =
+                    Failure::refused(&steps[index], &refusal, &now.state, self.locate(&steps[index]));
                 Err(failed(index, failure, &self.plan.names))
             }
             _ => Ok(now),
@@ -275,6 +276,10 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
     /// A step that another writer's change made the kernel refuse changed nothing, and is planned again.
     fn forget_refused(&mut self) {
         self.journal.retain(|entry| entry.refusal.is_none());
+    }
+
+    fn locate(&self, step: &Step) -> Option<Location> {
+        (self.options.locate)(step, &self.plan.names)
     }
 
     fn reached(mut self, after: State) -> Report {

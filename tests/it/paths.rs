@@ -332,7 +332,7 @@ fn attempt(kernel: &mut Talking, target: &State, patience: Duration) -> Report {
 
 fn attempt_named(kernel: &mut Talking, target: &State, names: DeclaredNames, patience: Duration) -> Report {
     let scope = Scope::default();
-    let options = ApplyOptions { scope: &scope, patience, locate: &|_| None };
+    let options = ApplyOptions { scope: &scope, patience, locate: &|_, _| None };
     let goal = |now: &State| {
         let steps = plan(now, target, Capabilities::SMALL).expect("possible");
         Plan { target: target.clone(), names: names.clone(), steps, warnings: Vec::new() }

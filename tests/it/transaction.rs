@@ -93,7 +93,7 @@ fn carry_out(
     let first = plan(&before)?;
     let sysctls: Vec<Sysctl> = before.sysctls.keys().copied().collect();
     let scope = Scope { sysctls, uplinks: true };
-    let options = ApplyOptions { scope: &scope, patience: Duration::ZERO, locate: &|_| None };
+    let options = ApplyOptions { scope: &scope, patience: Duration::ZERO, locate: &|_, _| None };
     let replan = |_: &mut _, now: &Observed, _: &_| Ok(plan(&now.state)?);
     Ok(apply(kernel, options, before, first, replan, |_, _| ()))
 }
