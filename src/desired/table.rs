@@ -130,13 +130,18 @@ impl DesiredTable<'_> {
         self.current.endpoints.iter().filter(is_working).cloned().collect()
     }
 
-    /// How many rows can be kept beside the declared ones that can be used, and those that stay anyway.
+    /// How many rows can be kept beside the declared ones that can be used, and those that stay anyway. One of them goes
+    /// before the rows of selectors, which may be many.
     fn room_beside(&self, rows: &[DeclaredRow], staying: &[Endpoint], kept: &[Endpoint]) -> usize {
         let is_kept = |identity| kept.iter().any(|row| row.identity == identity);
-        let is_firm = |row: &&DeclaredRow| row.origin == RowOrigin::Exact && !is_kept(row.endpoint.identity);
-        let firm = rows.iter().filter(is_firm).count();
         let staying = staying.iter().filter(|row| !row.is_implicit() && !is_kept(row.identity)).count();
-        self.capabilities.endpoints_max.saturating_sub(firm + staying)
+        let room_beside = |origins: &[RowOrigin]| {
+            let counts =
+                |row: &&DeclaredRow| origins.contains(&row.origin) && !is_kept(row.endpoint.identity);
+            self.capabilities.endpoints_max.saturating_sub(rows.iter().filter(counts).count() + staying)
+        };
+        let beside_exact = room_beside(&[RowOrigin::Exact]);
+        room_beside(&[RowOrigin::Exact, RowOrigin::Selector]).max(beside_exact.min(1))
     }
 
     /// Leaves out declared rows that cannot be used yet, the last ones first, as long as kept ones need their places.

@@ -353,7 +353,15 @@ impl PathManager for LinuxPathManager {
             }
             Step::AddRule { .. } | Step::DelRule { .. } | Step::SetRoute { .. } | Step::DelRoute { .. } => {
                 let answer = kept(&mut self.routes, Routes::open)?.execute(step);
-                self.verdict(step, answer)
+                match self.verdict(step, answer) {
+                    // What was to go is gone.
+                    Err(Refusal { errno: Errno::ESRCH | Errno::ENOENT, .. })
+                        if matches!(step, Step::DelRule { .. } | Step::DelRoute { .. }) =>
+                    {
+                        Ok(())
+                    }
+                    verdict => verdict,
+                }
             }
         }
     }

@@ -53,6 +53,15 @@ pub fn taken_back(before: &State, tried: &State, now: &State, stage: &TrialStage
             state.endpoints.extend(before.endpoint(identity).cloned());
         }
     }
+    for row in state.endpoints.iter_mut().filter(|row| !row.is_implicit()) {
+        // One that was adopted stays, but its subflows can become what they were.
+        if let Some(implicit) = before.endpoint(row.identity).filter(|row| row.is_implicit())
+            && same(tried.endpoint(row.identity), Some(row))
+        {
+            let backup = implicit.flags.intersection(Flags::BACKUP);
+            row.flags = row.flags.without(Flags::BACKUP).union(backup);
+        }
+    }
     without_taken_ids(&mut state.endpoints, before);
     if let (Some(before), Some(tried), Some(now)) = (&before.uplinks, &tried.uplinks, &mut state.uplinks) {
         take_uplinks_back(before, tried, now);

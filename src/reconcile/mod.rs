@@ -6,6 +6,7 @@
 mod backup;
 mod drain;
 mod failure;
+mod last_path;
 mod observe;
 mod ownership;
 mod ports;
@@ -131,14 +132,22 @@ pub fn reconcile(
         Mode::Revert(_) => REVERT_PATIENCE,
         _ => waited.unwrap_or_default(),
     };
-    match &mode {
-        Mode::Watch(renewed) => plan::renew(&mut plan.steps, &plan.target, renewed),
-        Mode::Plan(_) => pass.foretell(&plan, patience),
-        _ => {}
+    if let Mode::Watch(renewed) = &mode {
+        plan::renew(&mut plan.steps, &plan.target, renewed);
     }
     pass.judge(&mode)?;
-    if let Mode::Plan(_) | Mode::Status = mode {
-        return Ok(pass.planned(before, plan));
+    match mode {
+        Mode::Plan(_) => {
+            if plan.steps.iter().any(backup::concerns) {
+                plan.steps = backup::for_live_subflows(plan.steps, &settle::subflows(pass.system));
+            }
+            return Ok(match pass.foreseen(&before, &plan, patience) {
+                Some(failure) => pass.not_begun(before, plan, failure),
+                None => pass.planned(before, plan),
+            });
+        }
+        Mode::Status => return Ok(pass.planned(before, plan)),
+        _ => {}
     }
     if waited.is_some() && !plan.steps.is_empty() && pass.system.is_interrupted() {
         return Err(Failure::not_begun(&[]));
@@ -216,16 +225,19 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Warns of what would end a run before its first step.
-    fn foretell(&mut self, plan: &Plan, patience: Duration) {
-        let closing = ports::closing(self.system, &plan.steps);
-        let needed = ports::patience_for(&closing);
-        for closing in closing.iter().filter(|_| patience < needed) {
-            let step = &plan.steps[closing.step];
-            let name = plan.names.of(step).map(str::to_owned);
-            let warning = failure::closing(closing, needed, step);
-            self.warnings.push(Diagnostic { endpoint: name, ..warning });
+    /// What a port would end a run with.
+    fn foreseen(&mut self, before: &State, plan: &Plan, patience: Duration) -> Option<Failure> {
+        let steps = &plan.steps;
+        if let Some((index, refusal)) = ports::in_use(self.system, steps) {
+            let at = self.target.locate(&steps[index], &plan.names);
+            let failure = Failure::foreseen(&steps[index], &refusal, before, at);
+            return Some(failure.at_step(index, &steps[index], &plan.names));
         }
+        let closing = ports::closing(self.system, steps);
+        let needed = ports::patience_for(&closing);
+        let first = closing.first().filter(|_| patience < needed)?;
+        let step = &steps[first.step];
+        Some(Failure::port_closing(first, needed, step).at_step(first.step, step, &plan.names))
     }
 
     /// A required declaration that waits ends the pass, and so does a route that the kernel would refuse, but not in the
@@ -257,6 +269,21 @@ impl Pass<'_> {
             let message = format!("cannot keep the state before this run: {error}");
             let help = "`mptcp-apply history` does not list it; the run goes on";
             self.warnings.push(Diagnostic::warning(code::NO_HISTORY, message).help(help));
+        }
+    }
+
+    /// A plan that would end before its first step.
+    fn not_begun(self, before: State, plan: Plan, mut failure: Failure) -> Report {
+        failure.diagnostics.push(failure::aftermath(0, true, &[]));
+        let not_tried = |step| ReportedStep { step, outcome: StepOutcome::NotTried };
+        Report {
+            verdict: Verdict::RolledBack,
+            steps: plan.steps.into_iter().map(not_tried).collect(),
+            after: before.clone(),
+            before,
+            names: plan.names,
+            diagnostics: [self.warnings, failure.diagnostics.clone()].concat(),
+            failure: Some(failure),
         }
     }
 

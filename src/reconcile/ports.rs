@@ -56,6 +56,11 @@ fn taken<K: PathManager + ?Sized>(kernel: &mut K, steps: &[Step]) -> Vec<(usize,
     taken
 }
 
+/// The first addition of a plan whose port something else holds now, and what the kernel would say.
+pub fn in_use<K: PathManager + ?Sized>(kernel: &mut K, steps: &[Step]) -> Option<(usize, Refusal)> {
+    taken(kernel, steps).into_iter().find(|(_, refusal)| is_closed(refusal))
+}
+
 /// Warns of the additions of a plan whose port something else holds now, and may give up.
 pub fn missing<K: PathManager + ?Sized>(kernel: &mut K, plan: &Plan) -> Vec<Diagnostic> {
     let taken = taken(kernel, &plan.steps).into_iter().filter(|(_, refusal)| is_closed(refusal));

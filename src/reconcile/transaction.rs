@@ -15,6 +15,7 @@ use crate::system::{Observed, PathManager, Refusal, Scope};
 use super::backup;
 use super::drain::{Drain, is_disruptive};
 use super::failure::{self, Failure};
+use super::last_path;
 use super::ports::{self, PUTTING_BACK, RETRY, closing, patience_for};
 use super::progress;
 use super::report::{Report, ReportedStep, StepOutcome, Verdict};
@@ -322,7 +323,15 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             undo.replay(&mut reached);
             Some(undo)
         });
-        let undo: Vec<Step> = undo.collect();
+        let mut undo: Vec<Step> = undo.collect();
+        let going: Vec<&Endpoint> =
+            now.endpoints.iter().filter(|row| reached.endpoint(row.identity).is_none()).collect();
+        let live = if going.is_empty() { Vec::new() } else { subflows(self.kernel) };
+        let needed = last_path::needed(&going, &live);
+        undo.retain(|step| match step {
+            Step::DelAddr { endpoint, .. } => needed.iter().all(|(row, _)| row.identity != endpoint.identity),
+            _ => true,
+        });
         let tried = self.journal.len();
         let mut not_undone = Vec::new();
         for undo in undo {
@@ -334,6 +343,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
         let read = self.kernel.observe(self.options.scope).map(|now| now.state);
         let restored = !lost && read.as_ref().is_ok_and(|after| after.agrees_with(&self.before));
         failure.diagnostics.push(failure::aftermath(carried_out, restored, &not_undone));
+        failure.diagnostics.extend(needed.into_iter().map(last_path::stays));
         let mut steps = reported(self.journal);
         let not_tried = |step| ReportedStep { step, outcome: StepOutcome::NotTried };
         steps.splice(tried..tried, rest.into_iter().map(not_tried));

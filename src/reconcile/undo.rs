@@ -8,13 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{
-    AddressId, DeclaredNames, Family, Identity, MAIN_TABLE, OwnedEndpoints, Reason, State, Step, UplinkRule,
-    code,
+    AddressId, DeclaredNames, Endpoint, Family, Identity, MAIN_TABLE, OwnedEndpoints, Reason, State, Step,
+    UplinkRule, code,
 };
 use crate::plan::{self, Plan, TrialStage};
 use crate::system::{Errno, Observed, Refusal, Scope, System};
 
 use super::failure::Failure;
+use super::last_path;
 use super::observe::Target;
 
 /// What a trial changes, as far as putting it back needs it.
@@ -55,6 +56,42 @@ impl Revert {
     }
 }
 
+impl Revert {
+    /// The implicit endpoints that the trial adopted or removed, which only the kernel makes.
+    fn adopted(&self, now: &State) -> Vec<Diagnostic> {
+        let tried = self.reached.as_ref().unwrap_or(&self.goal);
+        let is_implicit =
+            |state: &State, identity| state.endpoint(identity).is_some_and(Endpoint::is_implicit);
+        let lost = self.before.endpoints.iter().filter(|row| {
+            row.is_implicit() && !is_implicit(tried, row.identity) && !is_implicit(now, row.identity)
+        });
+        let warning = |row: &Endpoint| {
+            let stays = now.endpoint(row.identity).map_or(String::new(), |row| format!("; {row} stays"));
+            let message =
+                format!("could not put back {row}: only the kernel makes implicit endpoints{stays}");
+            Diagnostic::error(code::ROLLBACK_INCOMPLETE, message)
+                .help("subflows from it carry on; new ones need no such endpoint")
+        };
+        lost.map(warning).collect()
+    }
+}
+
+/// Leaves rows in the table that live connections cannot do without.
+fn with_last_paths(
+    now: &State,
+    target: &mut State,
+    system: &mut dyn System,
+) -> Result<Vec<Diagnostic>, Failure> {
+    let going: Vec<&Endpoint> =
+        now.endpoints.iter().filter(|row| target.endpoint(row.identity).is_none()).collect();
+    if going.is_empty() {
+        return Ok(Vec::new());
+    }
+    let needed = last_path::needed(&going, &system.subflows()?);
+    target.endpoints.extend(needed.iter().map(|(row, _)| (*row).clone()));
+    Ok(needed.into_iter().map(last_path::stays).collect())
+}
+
 impl Target for Revert {
     fn scope(&self) -> Scope {
         self.scope.clone()
@@ -72,7 +109,9 @@ impl Target for Revert {
             Some(reached) => (reached, TrialStage::Reached { removed: removed.clone() }),
         };
         let mut target = plan::taken_back(&self.before, tried, &now.state, &stage);
-        let warnings = without_lost_routes(&now.state, &mut target, system)?;
+        let mut warnings = without_lost_routes(&now.state, &mut target, system)?;
+        warnings.extend(self.adopted(&now.state));
+        warnings.extend(with_last_paths(&now.state, &mut target, system)?);
         let steps = plan::plan(&now.state, &target, now.capabilities)?;
         let steps = steps.into_iter().map(|step: Step| step.because(Reason::PutBack)).collect();
         Ok(Plan { target, names: self.names.clone(), steps, warnings })

@@ -14,9 +14,12 @@ pub fn interfered(refusal: &Refusal, expected: &State, now: &State) -> bool {
     refusal.errno == Errno::ESTALE || !now.agrees_with(expected) || implicit(now) != implicit(expected)
 }
 
-/// Whether a row that was gone again when the table was read can be the cause of a refusal. Up to Linux 6.6 several of
-/// these have no number of their own, so the kernel's words decide.
+/// Whether a row that was gone again when the table was read can be the cause of a refusal, or a rule or route of another
+/// program, which is not read. Up to Linux 6.6 several of these have no number of their own, so the kernel's words decide.
 pub fn may_pass(step: &Step, refusal: &Refusal) -> bool {
+    if let Step::AddRule { .. } | Step::SetRoute { .. } = step {
+        return refusal.errno == Errno::EEXIST;
+    }
     let words = refusal.text.as_deref().unwrap_or_default();
     step.endpoint().is_some()
         && match refusal.errno {

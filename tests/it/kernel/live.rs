@@ -2,7 +2,7 @@
 
 use crate::kernel::links::{Links, SERVICE, subflows};
 use crate::peer::Peer;
-use crate::support::{Namespace, table_size, wait_for};
+use crate::support::{Namespace, Ran, program_path, run, table_size, wait_for};
 
 /// A client whose second link leads to an address that only the server announces, so that the client's kernel makes
 /// an implicit endpoint for its own address there.
@@ -216,4 +216,40 @@ fn replacing_all_endpoints_within_tight_limits_leaves_a_path_too() {
     wait_for("two new subflows", || links.paths().len() == 2 && links.paths().iter().all(new));
     assert_eq!(witness.ask(), 0, "microseconds without a path");
     assert!(client.ask() > 0);
+}
+
+/// A trial that nobody confirms.
+#[track_caller]
+fn tried_in_vain(client: &Namespace, config: &str, code: i32) -> Ran {
+    let mut command = client.command(program_path());
+    command.args(["try", "--timeout", "1", "-"]);
+    run(command, config).expect(code)
+}
+
+/// The kernel closes subflows by their address, the first one of a connection too. So what a trial added stays where a
+/// connection has nothing else, and goes where it has.
+#[test]
+fn a_trial_leaves_a_connection_its_last_path() {
+    let links = Links::new();
+    let _ends = links.connect();
+    links.wait_for_paths(&["10.1.1.1"]);
+    let before = subflows(&links.client);
+    let config = "{version: 1, limits: {subflows: 2}, endpoints: {a: {address: 10.1.1.1, dev: c1, flags: [subflow]}, b: {address: 10.1.2.1, dev: c2, flags: [subflow]}}}";
+    let ran = tried_in_vain(&links.client, config, 3);
+    assert_eq!(links.client.endpoints(), ["10.1.1.1 id 1 subflow dev c1"]);
+    assert_eq!(subflows(&links.client), before);
+    let said = "10.1.1.1 stays: removing it would close the last path of 1 live connection";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+}
+
+/// Only the kernel makes implicit endpoints, but what their subflows are for can be put back.
+#[test]
+fn a_trial_that_adopts_says_what_it_could_not_put_back() {
+    let host = Implicit::new();
+    let before = subflows(&host.client);
+    let config = "{version: 1, endpoints: {second: {address: 10.1.2.1, flags: [subflow, backup]}}}";
+    let ran = tried_in_vain(&host.client, config, 3);
+    assert_eq!(host.client.endpoints(), ["10.1.2.1 id 1 subflow"]);
+    assert_still_there(&host.client, &before);
+    assert!(ran.stderr.contains("could not put back 10.1.2.1 id 1 implicit"), "{}", ran.stderr);
 }
