@@ -84,7 +84,12 @@ impl Declared {
             declared.left_out = report.diagnostics.iter().filter(is_it).cloned().collect();
         }
         match pass {
-            Ok(Report { failure: Some(failure), .. }) => declared.unsupported = failure.diagnostics,
+            // A port that is in use is a finding of its own.
+            Ok(Report { failure: Some(failure), .. })
+                if !matches!(failure.kind, FailureKind::Refused | FailureKind::PortClosing) =>
+            {
+                declared.unsupported = failure.diagnostics;
+            }
             Ok(report) => {
                 declared.steps = report.steps().cloned().collect();
                 (declared.of_uplinks, declared.waiting) = waiting(report.diagnostics);

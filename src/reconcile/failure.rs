@@ -255,7 +255,7 @@ pub fn closing(closing: &Closing, needed: Duration, step: &Step) -> Diagnostic {
     );
     let seconds = needed.as_secs() + 5;
     Diagnostic::warning(code::PORT_CLOSING, message).help(format!(
-        "`mptcp-apply --wait {seconds}` removes it and adds it again when the port is free; or declare it as it is now"
+        "`--wait {seconds}` of a plain run removes it and adds it again when the port is free; or declare it as it is now"
     ))
 }
 

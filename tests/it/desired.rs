@@ -93,6 +93,24 @@ fn what_is_kept_has_a_place_in_a_full_table() {
     assert_eq!(rows(&desired)[7], TWO_ROWS[0]);
 }
 
+/// What is only kept makes way for a declared endpoint, but for one row.
+#[test]
+fn a_selector_has_a_place_beside_what_is_kept() {
+    let mut host = Host::new();
+    (12..=17).for_each(|n| host.assign(0, &format!("192.0.2.{n}"), AddressState::Settled));
+    let declaration = |n: u8| format!("e{n}: {{address: 192.0.2.{n}, flags: [signal]}}");
+    let all: Vec<String> = (10..=17).map(declaration).collect();
+    let text = "{version: 1, endpoints: {a: {dev: eth2, flags: [subflow]}, z: {dev: eth9, flags: [signal]}}}";
+    let desired = on(&mut host, &format!("{{{}}}", all.join(", ")), text).1;
+    let rows = rows(&desired);
+    assert_eq!(
+        (rows.len(), rows[0].as_str()),
+        (SMALL.endpoints_max, "2001:db8::12 subflow dev eth2"),
+        "{rows:?}"
+    );
+    assert!(!codes(&desired).contains(&"table-full"), "{:?}", codes(&desired));
+}
+
 #[test]
 fn nothing_is_kept_that_is_not_missed() {
     let empty = now(TWO, "{}");

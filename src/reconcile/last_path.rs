@@ -1,0 +1,46 @@
+//! What putting back may not take away: the row without which a live connection has no path. The kernel closes subflows by
+//! their address, so also the first one, which the connection had before there was an endpoint.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::model::diagnostic::Diagnostic;
+use crate::model::{Endpoint, code, counted};
+use crate::system::SubflowSummary;
+
+/// Those of the rows that have to stay, with how many connections need each. A connection keeps the path that moved most of
+/// its data.
+pub fn needed<'r>(going: &[&'r Endpoint], live: &[SubflowSummary]) -> Vec<(&'r Endpoint, usize)> {
+    let leaves = |address: IpAddr| {
+        going.iter().any(|row| row.identity.port.is_none() && row.identity.address == address)
+    };
+    let mut connections: BTreeMap<u32, Vec<&SubflowSummary>> = BTreeMap::new();
+    for subflow in live.iter().filter(|subflow| subflow.established) {
+        connections.entry(subflow.connection).or_default().push(subflow);
+    }
+    connections.retain(|_, subflows| subflows.iter().all(|subflow| leaves(subflow.local)));
+    let mut kept: BTreeMap<IpAddr, usize> = BTreeMap::new();
+    for subflows in connections.values() {
+        let locals: BTreeSet<IpAddr> = subflows.iter().map(|subflow| subflow.local).collect();
+        let already = locals.iter().find(|local| kept.contains_key(local)).copied();
+        let moved = |subflow: &&&SubflowSummary| subflow.acknowledged.saturating_add(subflow.received);
+        let most = || subflows.iter().max_by_key(moved).map(|subflow| subflow.local);
+        if let Some(local) = already.or_else(most) {
+            *kept.entry(local).or_default() += 1;
+        }
+    }
+    let stays = |row: &&'r Endpoint| {
+        row.identity.port.is_none().then(|| Some((*row, *kept.get(&row.identity.address)?)))?
+    };
+    going.iter().filter_map(stays).collect()
+}
+
+/// Says that a row stays.
+pub fn stays((row, connections): (&Endpoint, usize)) -> Diagnostic {
+    let connections = counted(connections, "live connection");
+    let message = format!("{} stays: removing it would close the last path of {connections}", row.identity);
+    let id = row.id.map_or(String::new(), |id| format!(" id {id}"));
+    Diagnostic::error(code::ROLLBACK_INCOMPLETE, message).help(format!(
+        "`ip mptcp endpoint delete{id}` removes it; without MPTCP connections that costs nothing"
+    ))
+}
