@@ -28,7 +28,7 @@ mod path_manager;
 pub mod probe;
 mod probe_socket;
 pub mod proc_file;
-mod processes;
+pub mod processes;
 pub mod replace;
 pub mod rlimit;
 mod routes;

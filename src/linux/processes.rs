@@ -1,10 +1,14 @@
 //! The programs that run in this network namespace, by `/proc`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::linux::networkd;
+use rustix::fs::OFlags;
+
+use crate::linux::{networkd, proc_file};
 
 /// Those of the named programs that run in this thread's network namespace, in alphabetical order. A process whose
 /// namespace this user may not read counts if it has a netlink socket here: otherwise it may belong to a container.
@@ -38,6 +42,28 @@ pub fn holders(inodes: &BTreeSet<u32>) -> BTreeMap<u32, String> {
         }
     }
     holders
+}
+
+/// Whether a process has this file open for writing; those are left out that this user may not look into.
+pub fn write_to(path: &Path) -> bool {
+    let Ok(file) = fs::metadata(path) else { return false };
+    let is_it = |descriptor: &PathBuf| {
+        fs::read_link(descriptor).is_ok_and(|target| target.file_name() == path.file_name())
+            && fs::metadata(descriptor).is_ok_and(|open| (open.dev(), open.ino()) == (file.dev(), file.ino()))
+    };
+    processes().any(|process| {
+        let descriptors = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+        let mut open = descriptors.map(|descriptor| descriptor.path()).filter(is_it);
+        open.any(|descriptor| descriptor.file_name().is_some_and(|number| is_for_writing(&process, number)))
+    })
+}
+
+/// By its flags: `flags:\t0100001`, in octal.
+fn is_for_writing(process: &Path, descriptor: &OsStr) -> bool {
+    let text = proc_file::read(process.join("fdinfo").join(descriptor)).unwrap_or_default();
+    let flags =
+        text.lines().find_map(|line| u32::from_str_radix(line.strip_prefix("flags:")?.trim(), 8).ok());
+    flags.is_some_and(|flags| OFlags::from_bits_retain(flags).intersects(OFlags::WRONLY | OFlags::RDWR))
 }
 
 fn program(process: &Path) -> Option<String> {

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::linux::wait;
+use crate::linux::{processes, wait};
 use crate::model::escaped_path;
 
 use super::events::{drain, pair};
@@ -148,7 +148,18 @@ impl Files {
         }
         for folder in folders {
             if !self.watched.contains_key(&folder) {
-                self.watch(folder);
+                self.watch(folder.clone());
+                self.await_writers(&folder);
+            }
+        }
+    }
+
+    /// What was being written before its folder was watched is waited for: its closing is still to come.
+    fn await_writers(&mut self, folder: &Path) {
+        let mut shared = lock(&self.shared);
+        for path in shared.configuration.files_in(folder) {
+            if is_being_written(&path) {
+                shared.await_end(&path, Kind::Configuration, QUIET);
             }
         }
     }
@@ -242,6 +253,12 @@ impl Shared {
         };
         let is_configuration = kind == Kind::Configuration;
         match what {
+            // What is moved into its place is whole, unless its writer is not done.
+            EventKind::Modify(ModifyKind::Name(RenameMode::To))
+                if is_configuration && is_being_written(path) =>
+            {
+                self.await_end(path, kind, QUIET);
+            }
             EventKind::Access(AccessKind::Close(AccessMode::Write))
             | EventKind::Modify(ModifyKind::Name(RenameMode::To)) => self.finish(path, kind),
             _ if is_gone => self.await_end(path, kind, SETTLING),
@@ -288,6 +305,13 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 
 fn identity(folder: &Path) -> io::Result<Identity> {
     fs::metadata(folder).map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// Whether a process has it open for writing, and wrote lately. inotify tells of what comes, not of what is.
+fn is_being_written(path: &Path) -> bool {
+    let written = fs::metadata(path).and_then(|metadata| metadata.modified());
+    let is_recent = written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < QUIET));
+    is_recent && processes::write_to(path)
 }
 
 fn is_new_file(path: &Path) -> bool {

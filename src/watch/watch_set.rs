@@ -51,6 +51,15 @@ impl WatchSet {
         self.names.contains(path) || within && source::is_configuration(path)
     }
 
+    /// The files in this folder that may be read.
+    pub fn files_in(&self, folder: &Path) -> Vec<PathBuf> {
+        let entries =
+            self.whole.contains(folder).then(|| fs::read_dir(folder).into_iter().flatten().flatten());
+        let within = entries.into_iter().flatten().map(|entry| entry.path());
+        let named = self.names.iter().filter(|path| path.parent() == Some(folder)).cloned();
+        named.chain(within.filter(|path| source::is_configuration(path))).collect()
+    }
+
     /// Walks to a path, link by link, and returns where that ends.
     fn follow(&mut self, path: &Path) -> PathBuf {
         let mut left = steps(path);

@@ -4,7 +4,7 @@ use crate::cli::{Apply, Common};
 use crate::command::load;
 use crate::config::{LoadedConfig, NoConfig};
 use crate::model::diagnostic::{Diagnostic, Location};
-use crate::model::{code, counted};
+use crate::model::{Exit, code, counted};
 use crate::watch::namespace::WatchedNamespace;
 use crate::watch::story::{Cause, Trigger};
 
@@ -14,6 +14,12 @@ use super::{Refused, Watch, attend};
 pub fn read(options: &Apply, common: &Common) -> Result<LoadedConfig, NoConfig> {
     let strictness = load::strictness(options.strict);
     LoadedConfig::load_files(&options.paths, common.root_dir(), strictness, || load::trust(true))
+}
+
+/// A file that is being written is not read before it is closed.
+pub fn half_written() -> NoConfig {
+    let message = "a file is being written; it is read when it is closed";
+    NoConfig { diagnostic: Box::new(Diagnostic::error(code::NO_INPUT, message)), exit: Exit::NoInput }
 }
 
 /// What reading the files led to.

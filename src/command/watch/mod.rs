@@ -52,7 +52,11 @@ pub fn run(options: &Apply, common: &Common, output: &Output) -> io::Result<Exit
         rundir.prepare();
     }
     attend(&mut events, options, common, &[]);
-    let (config, none) = match config::read(options, common) {
+    let read = match events.is_writing() {
+        true => Err(config::half_written()),
+        false => config::read(options, common),
+    };
+    let (config, none) = match read {
         Err(none) if none.exit == Exit::NoInput => (None, Some(none)),
         loaded => match load::accept(loaded, output)? {
             Ok(config) => (Some(config), None),

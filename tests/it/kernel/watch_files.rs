@@ -350,6 +350,43 @@ fn a_file_is_read_when_it_is_closed() {
     watcher.stop();
 }
 
+/// inotify tells of what comes: not that a file was open before its folder was watched, or before it was moved.
+#[test]
+fn a_file_that_was_open_before_is_read_when_it_is_closed() {
+    let rows = ["10.0.0.1", "10.0.0.2"];
+    let whole = endpoints(&rows);
+    let (half, rest) = whole.split_at(whole.find("  e1").expect("a second endpoint"));
+    for case in ["at the start", "in a folder that is moved", "moved itself"] {
+        let namespace = Namespace::new();
+        rows.iter().for_each(|row| _ = namespace.ip(&format!("mptcp endpoint add {row} signal")));
+        let [folder, next] = ["conf", "next"].map(|name| namespace.folder.path().join(name));
+        let path = match case {
+            "at the start" => folder.join("a.yaml"),
+            "moved itself" => folder.join("a.yaml.part"),
+            _ => next.join("a.yaml"),
+        };
+        fs::create_dir(path.parent().expect("a folder")).expect("made");
+        let mut file = fs::File::create(&path).expect("made");
+        file.write_all(half.as_bytes()).expect("written");
+        let watcher = Watcher::start(&namespace, &[folder.to_str().expect("UTF-8")]);
+        watcher.wait_until_said("waiting for the first configuration");
+        match case {
+            "at the start" => {}
+            "moved itself" => fs::rename(&path, folder.join("a.yaml")).expect("moved"),
+            _ => fs::rename(&next, &folder).expect("moved"),
+        }
+        // Long enough for what would be read at once.
+        std::thread::sleep(Duration::from_millis(700));
+        assert_eq!(addresses(&namespace), rows, "{case}");
+        let before = watcher.count();
+        file.write_all(rest.as_bytes()).expect("written");
+        drop(file);
+        wait_for("a pass", || watcher.count() > before);
+        assert_eq!(addresses(&namespace), rows, "{case}: {}", watcher.lines().join("\n"));
+        watcher.stop();
+    }
+}
+
 /// Every user has a number of inotify instances, and others may hold them all.
 #[test]
 fn without_inotify_it_looks_from_time_to_time() {
