@@ -215,8 +215,10 @@ fn fixed_ids(rows: &[DeclaredRow]) -> BTreeSet<AddressId> {
 fn id_conflict(row: &Endpoint, declared: &[DeclaredRow], names: &EndpointNames) -> Diagnostic {
     let holder = declared.iter().find(|declared| declared.endpoint.id == row.id);
     let message = format!("the id is held by {row}, which `prune: false` leaves alone");
-    let diagnostic = Diagnostic::error(code::ID_HELD, message)
-        .help("declare another id, declare that endpoint too, or remove it with `ip mptcp endpoint delete`");
+    let id = row.id.map_or(0, AddressId::get);
+    let diagnostic = Diagnostic::error(code::ID_HELD, message).help(format!(
+        "declare another id, declare that endpoint too, or remove it with `ip mptcp endpoint delete id {id}`"
+    ));
     match holder {
         Some(DeclaredRow { endpoint, id: Some(location), .. }) => {
             diagnostic.at(*location, "").endpoint(names.get(&endpoint.identity).cloned().unwrap_or_default())

@@ -37,6 +37,12 @@ impl LiveData {
         self.connections.iter().any(|data| is_full(data) || data.write_seq != data.snd_una)
     }
 
+    /// The connections that have data to send, and no subflow.
+    fn without_path(&self) -> BTreeSet<u32> {
+        let waits = self.connections.iter().filter(|data| data.write_seq != data.snd_una);
+        waits.map(|data| data.connection).filter(|it| self.of(*it).next().is_none()).collect()
+    }
+
     fn of(&self, connection: u32) -> impl Iterator<Item = &SubflowSummary> {
         self.subflows.iter().filter(move |subflow| subflow.connection == connection)
     }
@@ -57,8 +63,9 @@ pub fn await_data<K: PathManager + ?Sized>(kernel: &mut K, connections: &BTreeSe
         kernel.pause(APART);
         let after = look(kernel);
         let stalled = &stalled(&before, &after) & connections;
+        // Those are not waited for: nothing opens a path for a connection that has none.
         if stalled.is_empty() || kernel.is_interrupted() || kernel.elapsed() - start >= PATIENCE {
-            return stalled;
+            return &stalled | &(&after.without_path() & connections);
         }
         before = after;
     }

@@ -253,3 +253,15 @@ fn a_trial_that_adopts_says_what_it_could_not_put_back() {
     assert_still_there(&host.client, &before);
     assert!(ran.stderr.contains("could not put back 10.1.2.1 id 1 implicit"), "{}", ran.stderr);
 }
+
+/// What is not declared goes, a connection's last path too; that its data stands still then is said.
+#[test]
+fn a_connection_that_loses_its_last_path_is_named() {
+    let links = Links::new();
+    let config = "{version: 1, endpoints: {a: {address: 10.1.1.1, dev: c1, flags: [subflow]}}}";
+    links.client.apply(config, &[]).expect(0);
+    let _ends = links.connect();
+    links.wait_for_paths(&["10.1.1.1"]);
+    let ran = links.client.apply("{version: 1, endpoints: {}}", &[]).expect(0);
+    assert!(ran.stderr.contains("does not move any more"), "{}", ran.stderr);
+}
