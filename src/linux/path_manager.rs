@@ -355,7 +355,7 @@ impl PathManager for LinuxPathManager {
                 let answer = kept(&mut self.routes, Routes::open)?.execute(step);
                 match self.verdict(step, answer) {
                     // What was to go is gone.
-                    Err(Refusal { errno: Errno::ESRCH | Errno::ENOENT, .. })
+                    Err(Refusal { errno: Errno::ESRCH | Errno::ENOENT | Errno::ESTALE, .. })
                         if matches!(step, Step::DelRule { .. } | Step::DelRoute { .. }) =>
                     {
                         Ok(())
