@@ -127,7 +127,7 @@ fn tips_do_not_mislead() {
     }
 }
 
-/// Files whose names end with `.yml` are named, with and without others beside them.
+/// Files whose names nearly end with `.yaml` are named, with and without others beside them.
 #[test]
 fn files_that_look_meant_are_named() {
     let folder = TempDir::new().expect("a folder");
@@ -139,6 +139,13 @@ fn files_that_look_meant_are_named() {
     fs::write(folder.path().join("10-a.yaml"), "{version: 1}").expect("written");
     let beside = with(&["check", path]).expect(0).stderr;
     assert!(beside.contains("warning: ") && beside.contains("20-b.yml is not read"), "{beside}");
+    let (meant, others) = (["a.YAML", "b.Yaml", "c.yalm", "d.json"], ["e.yaml~", ".f.yml", "g.html", "yml"]);
+    for name in meant.iter().chain(&others) {
+        fs::write(folder.path().join(name), "{version: 1}").expect("written");
+    }
+    let said = with(&["check", path]).expect(0).stderr;
+    let is_named = |name: &&str| said.contains(&format!("/{name} is not read"));
+    assert!(meant.iter().all(is_named) && !others.iter().any(is_named), "{said}");
     let etc = folder.path().join("etc/mptcp-apply");
     fs::create_dir_all(&etc).expect("made");
     fs::write(etc.join("c.yml"), "{version: 1}").expect("written");
