@@ -51,7 +51,12 @@ impl ResolvedUplinks {
             let own = || owners.iter().filter(|(owner, _)| std::ptr::eq(*owner, uplink));
             let up: Vec<&Interface> = own().map(|(_, interface)| *interface).filter(|on| on.up).collect();
             if up.is_empty() {
-                resolved.wait_for_interface(uplink, own().next().map(|(_, interface)| *interface), facts)?;
+                let down = own().next().map(|(_, interface)| *interface);
+                let other = owners.iter().find(|(_, interface)| uplink.rank(interface).is_some());
+                match (down, other) {
+                    (None, Some((other, _))) => resolved.warnings.push(shadowed(uplink, other)),
+                    _ => resolved.wait_for_interface(uplink, down, facts)?,
+                }
             }
             for interface in up {
                 resolved.interface(uplink, interface, current, facts)?;
@@ -325,6 +330,18 @@ pub fn owners<'a>(
         }
     }
     Ok(owners)
+}
+
+/// An uplink whose interfaces are all those of others.
+fn shadowed(uplink: &Uplink, other: &Uplink) -> Diagnostic {
+    let name = &uplink.name.value;
+    let message =
+        format!("uplink `{name}` stands for nothing: other uplinks have every interface that it matches");
+    Diagnostic::warning(code::SELECTOR_SHADOWED, message)
+        .at(uplink.name.location, "")
+        .at(other.name.location, "such as this one")
+        .endpoint(name.as_str())
+        .help("narrow the other ones, or remove this one")
 }
 
 fn networkd() -> Diagnostic {

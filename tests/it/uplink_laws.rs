@@ -163,6 +163,9 @@ fn an_interface_is_one_uplink() {
     assert_eq!(several, "error: uplink `all` has a `gateway` and several interfaces\n");
     let missing = planned("{all: {dev: wwan0}}", &unmanaged(), &mut host);
     assert!(missing.contains("dev-missing: uplink `all` waits: there is no interface wwan0"), "{missing}");
+    let shadowed = planned("{all: {dev: \"eth*\"}, rest: {dev: \"eth?\"}}", &unmanaged(), &mut host);
+    let stands_for_nothing = "selector-shadowed: uplink `rest` stands for nothing: other uplinks have every";
+    assert!(shadowed.contains(stands_for_nothing) && !shadowed.contains("dev-missing"), "{shadowed}");
     host.interface_mut(9).loopback = true;
     let loopback = planned("{all: {dev: eth9}}", &unmanaged(), &mut host);
     assert!(
