@@ -149,6 +149,7 @@ impl ResolvedUplinks {
             Err(refusal) => refusal,
         };
         let dev = route.dev.as_ref().map(Device::to_string).unwrap_or_default();
+        let ip = if route.family == Family::Ipv4 { "ip" } else { "ip -6" };
         let (code, why, help) = match route.gateway.filter(|_| refusal.errno != Errno::EEXIST) {
             Some(gateway) if is_own => (
                 code::GATEWAY_UNKNOWN,
@@ -159,18 +160,19 @@ impl ResolvedUplinks {
             Some(gateway) if refusal.errno == Errno::EINVAL => (
                 code::GATEWAY_UNKNOWN,
                 format!("its router {gateway} is no address of a router on the link of {dev} ({refusal})"),
-                "`ip route show table all` shows what the kernel takes it for; correct `gateway`, or leave it out"
-                    .to_owned(),
+                format!(
+                    "`{ip} route show table all` shows what the kernel takes it for; correct `gateway`, or leave it out"
+                ),
             ),
             Some(gateway) => (
                 code::GATEWAY_UNKNOWN,
                 format!("its router {gateway} is not on the link of {dev} ({refusal})"),
-                "`ip route` shows what is on that link; correct `gateway`, or leave it out".to_owned(),
+                format!("`{ip} route` shows what is on that link; correct `gateway`, or leave it out"),
             ),
             None => (
                 code::ROUTE_TAKEN,
                 format!("the kernel would refuse its route ({refusal})"),
-                format!("`ip route show table {}` shows what is there; remove it", route.table),
+                format!("`{ip} route show table {}` shows what is there; remove it", route.table),
             ),
         };
         let at = uplink.gateway.as_ref().map_or(uplink.name.location, |gateway| gateway.location);
