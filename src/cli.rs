@@ -60,8 +60,9 @@ Exit codes:";
     text
 }
 
-fn seconds(text: &str) -> Result<u32, &'static str> {
-    text.parse().map_err(|_| "it must be a whole number of seconds, such as 30")
+fn seconds(text: &str) -> Result<u32, String> {
+    let wrong = |_| format!("it must be a whole number of seconds from 0 to {}, such as 30", u32::MAX);
+    text.parse().map_err(wrong)
 }
 
 /// The subcommands.

@@ -95,7 +95,7 @@ complete -c mptcp-apply -n '__mptcp_apply_at ""' -l wait -x -d 'Wait up to SECS 
 complete -c mptcp-apply -n '__mptcp_apply_at ""' -l strict -d 'Treat warnings as errors'
 complete -c mptcp-apply -n '__mptcp_apply_at ""' -s w -l watch -d 'Keep running, and re-apply after changes'
 complete -c mptcp-apply -n '__mptcp_apply_at ""' -l resync -x -d 'With --watch: re-apply every SECS [30]'
-complete -c mptcp-apply -n '__mptcp_apply_at ""' -l metrics -x -a '(__mptcp_apply_files)' -d 'With --watch: write metrics to FILE'
+complete -c mptcp-apply -n '__mptcp_apply_at ""' -l metrics -r -F -d 'With --watch: write metrics to FILE'
 complete -c mptcp-apply -n '__mptcp_apply_at ""' -l netns -x -a '(__mptcp_apply_netns)' -d 'Use this named network namespace'
 complete -c mptcp-apply -n '__mptcp_apply_at ""' -l format -x -a "text\t'For people'
 json\t'For programs, one document a line'" -d 'text, json, yaml (show), openmetrics'

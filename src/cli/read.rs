@@ -57,7 +57,7 @@ impl Cli {
             Err(error) => {
                 let verb = arguments.get(1).map_or_else(Default::default, |verb| verb.to_string_lossy());
                 let named = option_of_others(&error, &mut command, &verb);
-                Err(named.unwrap_or_else(|| without_misleading_tips(error)))
+                Err(named.unwrap_or_else(|| negated(without_misleading_tips(error), &command)))
             }
         }
     }
@@ -227,5 +227,24 @@ fn without_misleading_tips(mut error: clap::Error) -> clap::Error {
     if error.get(ContextKind::InvalidArg).is_some_and(is_format) {
         error.remove(ContextKind::SuggestedValue);
     }
+    error
+}
+
+/// For `--no-` in front of an option, how to switch that off; what is similar to it switches it on.
+fn negated(mut error: clap::Error, command: &clap::Command) -> clap::Error {
+    let option = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    let name = option.strip_prefix("--no").map(|name| name.trim_start_matches('-'));
+    let negated = command.get_arguments().find(|arg| arg.get_long().is_some() && arg.get_long() == name);
+    let Some(arg) = negated else { return error };
+    error.remove(ContextKind::SuggestedArg);
+    let name = name.unwrap_or_default();
+    let tip = match arg.get_action().takes_values() {
+        false => format!("leave '--{name}' out: it is off without it"),
+        true if arg.get_possible_values().iter().any(|value| value.get_name() == "never") => {
+            format!("write '--{name} never'")
+        }
+        true => return error,
+    };
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     error
 }

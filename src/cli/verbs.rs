@@ -15,8 +15,13 @@ use crate::model::{Operation, Token};
 use super::seconds;
 
 fn trial_seconds(text: &str) -> Result<u32, &'static str> {
-    let seconds = seconds(text)?;
-    if (1..=86_400).contains(&seconds) { Ok(seconds) } else { Err("it must be from 1 to 86400 seconds") }
+    let seconds = seconds(text).ok().filter(|seconds| (1..=86_400).contains(seconds));
+    seconds.ok_or("it must be a whole number of seconds from 1 to 86400")
+}
+
+/// The number of an endpoint or of a state, both of which start at 1.
+fn ordinal(text: &str) -> Result<NonZeroU8, &'static str> {
+    text.parse().map_err(|_| "it must be a number from 1 to 255")
 }
 
 /// A command line for `sh -c`. An empty one would do nothing, and succeed.
@@ -146,8 +151,8 @@ pub struct Show {
     #[arg(long, conflicts_with = "id")]
     pub all: bool,
     /// Show only the endpoint with this id
-    #[arg(long, value_name = "ID", value_hint = ValueHint::Other, conflicts_with = "connections")]
-    pub id: Option<u8>,
+    #[arg(long, value_name = "ID", value_hint = ValueHint::Other, conflicts_with = "connections", value_parser = ordinal)]
+    pub id: Option<NonZeroU8>,
     /// Where.
     #[command(flatten)]
     pub within: Within,
@@ -177,7 +182,7 @@ pub struct Renew {
 #[derive(Debug, Args)]
 pub struct History {
     /// Which state: 1 is the one before the last run
-    #[arg(value_name = "N", value_hint = ValueHint::Other)]
+    #[arg(value_name = "N", value_hint = ValueHint::Other, value_parser = ordinal)]
     pub number: Option<NonZeroU8>,
     /// Where.
     #[command(flatten)]

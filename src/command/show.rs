@@ -55,7 +55,7 @@ fn observe(
     let mut state = system.observe(&Scope::everything())?.state;
     let names = installed.names(system)?;
     if let Some(id) = options.id {
-        state.endpoints.retain(|row| row.id.is_some_and(|own| own.get() == id));
+        state.endpoints.retain(|row| row.id.is_some_and(|own| own.get() == id.get()));
     }
     let connections = if options.connections { Some(system.managed_connections()?) } else { None };
     let (homes, sources) = if format == Format::Yaml { places(system)? } else { Default::default() };

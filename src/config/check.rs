@@ -24,6 +24,16 @@ pub const STREAK_MAX: u32 = 1000;
 /// The units of durations, with their milliseconds, as systemd writes them.
 pub const UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1000), ("min", 60_000), ("h", 3_600_000)];
 
+/// Units of other programs, and how many of which of ours they are.
+const OTHER_UNITS: [(&str, u64, &str); 6] = [
+    ("msec msecs millis millisecond milliseconds", 1, "ms"),
+    ("sec secs second seconds", 1, "s"),
+    ("m mins minute minutes", 1, "min"),
+    ("hr hrs hour hours", 1, "h"),
+    ("d day days", 24, "h"),
+    ("w week weeks", 168, "h"),
+];
+
 /// How an uplink is tested.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CheckMethod {
@@ -192,16 +202,26 @@ pub fn duration(text: &str) -> Result<Duration, Option<String>> {
     let factor = UNITS.iter().find(|(name, _)| *name == unit || (unit.is_empty() && *name == "s"));
     match (number.parse::<u64>(), factor) {
         (Ok(number), Some((_, factor))) => Ok(Duration::from_millis(number.saturating_mul(*factor))),
-        (Ok(number), None) => Err(match unit {
-            "m" | "mins" | "minute" | "minutes" => Some(format!("write `{number}min`")),
-            "sec" | "secs" | "second" | "seconds" => Some(format!("write `{number}s`")),
-            "msec" | "millis" | "milliseconds" => Some(format!("write `{number}ms`")),
-            "hr" | "hour" | "hours" => Some(format!("write `{number}h`")),
-            fraction if fraction.starts_with('.') => Some("write a part of a second as `500ms`".to_owned()),
-            _ => None,
-        }),
+        (Ok(_), None) if unit.starts_with('.') => Err(Some("write a part of a second as `500ms`".to_owned())),
+        (Ok(number), None) => Err(respelt(number, unit).map(|meant| format!("write `{meant}`"))),
         (Err(_), _) => Err(None),
     }
+}
+
+/// The duration that is meant, in units as other programs write them too.
+pub fn meant_duration(text: &str) -> Option<Duration> {
+    let text = text.to_lowercase();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let respelt = || respelt(number.parse().ok()?, unit.trim_start());
+    duration(&text).ok().or_else(|| duration(&respelt()?).ok())
+}
+
+/// A duration in one of our [`UNITS`], if its unit is one of another program.
+fn respelt(number: u64, unit: &str) -> Option<String> {
+    let (_, count, unit) =
+        OTHER_UNITS.iter().find(|(words, ..)| words.split(' ').any(|word| word == unit))?;
+    Some(format!("{}{unit}", number.checked_mul(*count)?))
 }
 
 /// Parses where to connect to. An IPv4-mapped IPv6 address becomes the IPv4 address.

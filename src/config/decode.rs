@@ -8,8 +8,8 @@ mod flags;
 mod uplink;
 mod value;
 
-pub use value::suggestion;
-use value::{located, quote_it, shown};
+use value::{located, opposite_key, quote_it, shown};
+pub use value::{nearest, suggestion};
 
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 use crate::model::{Sysctl, SysctlKind, SysctlValue, code};
@@ -80,7 +80,7 @@ impl Decoder<'_> {
             self.report(Diagnostic::error(code::UNKNOWN_KEY, message).at(key.location, "").help(help));
             return Remainder::Needed;
         }
-        self.unknown_key(key, &Document::KEYS, habits::DOCUMENT);
+        self.unknown_key(key, value, &Document::KEYS, habits::DOCUMENT);
         if key.text.eq_ignore_ascii_case("version") { Remainder::Foreign } else { Remainder::Needed }
     }
 
@@ -107,7 +107,7 @@ impl Decoder<'_> {
             match key.text.as_ref() {
                 "subflows" => limits.subflows = self.limit(value, "subflows"),
                 "add-addr-accepted" => limits.add_addr_accepted = self.limit(value, "add-addr-accepted"),
-                _ => self.unknown_key(key, &LimitsDocument::KEYS, habits::LIMITS),
+                _ => self.unknown_key(key, value, &LimitsDocument::KEYS, habits::LIMITS),
             }
         }
         limits
@@ -132,13 +132,13 @@ impl Decoder<'_> {
                     let value = self.sysctl(sysctl, value);
                     sysctls.extend(value.map(|value| (sysctl, key.location, value)));
                 }
-                None => self.unknown_sysctl(key, &names),
+                None => self.unknown_sysctl(key, value, &names),
             }
         }
         sysctls
     }
 
-    fn unknown_sysctl(&mut self, key: &Key, names: &[&str]) {
+    fn unknown_sysctl(&mut self, key: &Key, value: &Node, names: &[&str]) {
         let dotted = key.text.replace('/', ".");
         let bare = dotted.trim_start_matches("net.mptcp.").trim_start_matches("mptcp.");
         if bare.starts_with("available_") {
@@ -154,7 +154,10 @@ impl Decoder<'_> {
                 }
                 _ => habits::remedy(bare, habits::SYSCTLS),
             };
-            let near = near.or_else(|| habits::elsewhere(bare, names)).or_else(|| suggestion(bare, names));
+            let near = near
+                .or_else(|| opposite_key(bare.trim_start_matches("mptcp_"), value, names))
+                .or_else(|| habits::elsewhere(bare, value, names))
+                .or_else(|| suggestion(bare, names));
             let help = near.unwrap_or_else(|| format!("known sysctls are {}", names.join(", ")));
             let message = format!("unknown sysctl {}", quoted(&key.text));
             Diagnostic::error(code::UNKNOWN_SYSCTL, message).at(key.location, "").help(help)
@@ -171,12 +174,17 @@ impl Decoder<'_> {
             (SysctlKind::Switch, Some(on)) => located(node, SysctlValue::Number(u64::from(on))),
             (SysctlKind::Switch, None) => {
                 let wanted = format_args!("`{name}` must be true, false, 1 or 0");
-                let number = self.integer(node, wanted, 0..=1, &[], &[])?;
+                let number = self.integer(node, wanted, 0..=1, &[], habits::TRUTH)?;
                 located(node, SysctlValue::Number(number.try_into().ok()?))
             }
             (SysctlKind::Number(max), _) => {
                 let wanted = format_args!("`{name}` must be a number from 0 to {max}");
-                let number = self.integer(node, wanted, 0..=max.into(), &[], &[])?;
+                let habits = match sysctl {
+                    Sysctl::PM_TYPE => habits::PATH_MANAGER_NUMBERS,
+                    _ if sysctl.is_off_at_zero() => habits::ZERO_WORDS,
+                    _ => &[],
+                };
+                let number = self.integer(node, wanted, 0..=max.into(), &[], habits)?;
                 located(node, SysctlValue::Number(number.try_into().ok()?))
             }
             (SysctlKind::Choice(words), _) => {

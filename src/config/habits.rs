@@ -8,7 +8,8 @@ use crate::model::{Flags, Sysctl};
 
 use super::body::Body;
 use super::document::{CheckDocument, Document, EndpointDocument, LimitsDocument, UplinkDocument};
-use super::node::Value;
+use super::node::{Node, Value};
+use super::opposite::opposite;
 
 /// Words that mean the same, with blanks between them, and their remedy.
 pub type Habit = (&'static str, &'static str);
@@ -61,15 +62,22 @@ const SECTIONS: [Section; 5] = [
 ];
 
 /// Where a key belongs that is none of `known`.
-pub fn elsewhere(key: &str, known: &[&str]) -> Option<String> {
+pub fn elsewhere(key: &str, value: &Node, known: &[&str]) -> Option<String> {
     let name = key.trim_start_matches("net.mptcp.");
     if Sysctl::named(name).is_some() {
         return Some(format!("`{name}` belongs below the top-level key `sysctls`"));
     }
     let word = spelling(key);
-    let is_flag = Flags::declarable().any(|(flag, _)| flag == word);
-    if is_flag && known.contains(&"flags") {
-        return Some(format!("flags are a list: `flags: [{word}]`"));
+    if known.contains(&"flags") {
+        let names: Vec<&str> = Flags::declarable().map(|(flag, _)| flag).collect();
+        let is_off = truth(value) == Some(false);
+        let exact = names.iter().find(|flag| **flag == word).map(|flag| (*flag, is_off));
+        let flag = exact.or_else(|| opposite(&word, &names).map(|flag| (flag, !is_off)));
+        match flag {
+            Some((_, true)) => return Some(FLAG_OFF.to_owned()),
+            Some((flag, false)) => return Some(format!("flags are a list: `flags: [{flag}]`")),
+            None => {}
+        }
     }
     let section = SECTIONS.iter().find(|section| section.keys.contains(&word.as_str()))?;
     Some(format!("`{word}` belongs {}", section.place))
@@ -141,7 +149,6 @@ pub const ENDPOINT: &[Habit] = &[
         "ports listen listen-port tcp-port lport sport",
         "write it as `port`: an endpoint has one, and needs `flags: [signal]` for it",
     ),
-    ("optional", "write `required: false`, which is the default: an endpoint may wait"),
     ("mandatory require critical", "write it as `required`"),
     ("inet af ip-version ipversion address-family addressing", "write it as `family`: ipv4 or ipv6"),
     (
@@ -160,7 +167,6 @@ pub const ENDPOINT: &[Habit] = &[
         "remote peer destination dst raddr rport",
         "leave it out; an endpoint is an address of this host, and peers announce theirs",
     ),
-    ("nobackup nofullmesh no-backup no-fullmesh", "leave it out: a flag that is not declared is off"),
 ];
 
 /// Keys of an uplink.
@@ -188,11 +194,16 @@ pub const UPLINK: &[Habit] = &[
         "leave it out; links and addresses are configured elsewhere, such as by netplan or NetworkManager",
     ),
     ("name description", "leave it out; the key above is the uplink's name"),
+    (
+        "enabled enable disabled disable active state status",
+        "leave it out; an uplink that is not declared is removed, and `NAME: null` withdraws one of an earlier file",
+    ),
 ];
 
 /// Keys of a check.
 pub const CHECK: &[Habit] = &[
     ("dev", "`dev` belongs to the uplink, beside `check`"),
+    ("enabled enable disabled disable active", "leave it out; an uplink without `check` is not tested"),
     ("gateway router", "write `check: gateway`, without a mapping"),
     ("interval period each frequency", "write it as `every`"),
     ("command cmd exec script shell", "write it as `run`"),
@@ -232,8 +243,28 @@ pub const FLAGS: &[Habit] = &[
 pub const LIMIT_WORDS: &[Habit] = &[
     ("unlimited maximum infinity infinite all any inf -1", "write `max`, the most that the kernel allows"),
     ("auto default unset", "leave the key out: what is absent is not managed"),
-    ("none off no false", "write `0`"),
+    OFF_AT_ZERO,
 ];
+
+/// Words in place of a number that is off at 0.
+pub const ZERO_WORDS: &[Habit] = &[OFF_AT_ZERO];
+
+const OFF_AT_ZERO: Habit = ("none off no false never disabled", "write `0`");
+
+/// What is not written as a boolean: quoted, a number, or a word for one, such as those of YAML 1.1.
+pub const TRUTH: &[Habit] = &[TRUE, FALSE];
+
+const TRUE: Habit = ("true yes on y 1 enabled enable always ja oui si", "write `true`");
+const FALSE: Habit = ("false no off n 0 disabled disable never none nein non", "write `false`");
+
+/// Whether a value means true or false, by any of these words.
+pub fn truth(value: &Node) -> Option<bool> {
+    let is = |habit| value_remedy(&value.value, &[habit]).is_some();
+    if is(TRUE) { Some(true) } else { is(FALSE).then_some(false) }
+}
+
+/// The remedy for a flag with a negation.
+pub const FLAG_OFF: &str = "leave it out: a flag that is not declared is off";
 
 /// Words in place of an id.
 pub const ID_WORDS: &[Habit] = &[
@@ -257,6 +288,16 @@ pub const PATH_MANAGERS: &[Habit] = &[
         "write `kernel`; flags of endpoints say what it does",
     ),
     ("mptcpd daemon user 1", "write `userspace`"),
+];
+
+/// Words in place of the number of a path manager, in `pm_type`.
+pub const PATH_MANAGER_NUMBERS: &[Habit] = &[
+    ("kernel fullmesh ndiffports binder default in-kernel netlink", "write `0`"),
+    ("userspace mptcpd daemon user", "write `1`"),
+    (
+        "true false yes no on off enabled disabled",
+        "write `0` for the path manager of the kernel, `1` for one in userspace",
+    ),
 ];
 
 /// Words in place of a family.

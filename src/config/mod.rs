@@ -21,6 +21,7 @@ mod habits;
 mod load;
 mod merge;
 mod node;
+mod opposite;
 mod pattern;
 mod plain;
 mod selector;

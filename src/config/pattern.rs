@@ -194,6 +194,14 @@ impl AddressPattern {
         matching.map(|prefix| prefix.length).max()
     }
 
+    /// Whether a prefix contains the address, and no exclusion does, even if it is a unique local one in a wider prefix.
+    pub fn covers(&self, address: IpAddr) -> bool {
+        let mut excluded = self.prefixes().iter().filter(|prefix| prefix.excludes);
+        let mut included = self.prefixes().iter().filter(|prefix| !prefix.excludes).peekable();
+        let is_in = |prefix: &AddressPrefix| prefix.contains(address);
+        !excluded.any(is_in) && (included.peek().is_none() || included.any(is_in))
+    }
+
     /// Whether the exclusions take away all that the prefixes have. Only single exclusions are compared, and of prefixes
     /// that exclude alone, those of both families.
     pub fn is_contradiction(&self) -> bool {

@@ -35,6 +35,13 @@ impl Selector {
             Some(dev) => dev.value.matches(interface).then(|| (dev.value.names(interface), length)),
         }
     }
+
+    /// Whether it would match if unique local addresses did not have to be asked for.
+    pub fn covers(&self, address: IpAddr, interface: &Interface) -> bool {
+        self.prefix.as_ref().is_none_or(|prefix| prefix.value.covers(address))
+            && self.family.is_none_or(|family| Family::of(address) == family.value)
+            && self.dev.as_ref().is_none_or(|dev| dev.value.matches(interface))
+    }
 }
 
 /// `every usable IPv4 address in 10.0.0.0/8 on wwan* but not on wwan9`

@@ -6,10 +6,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 
-use crate::config::{Declaration, EndpointTarget, Located, Name, Selector, list_hint, suggestion};
+use crate::config::{
+    Declaration, EndpointTarget, Located, Name, Selector, is_unique_local, list_hint, suggestion,
+};
 use crate::model::code::Code;
 use crate::model::diagnostic::{Diagnostic, Location};
-use crate::model::{Device, Endpoint, Identity, Interface, code};
+use crate::model::{AddressState, Device, Endpoint, Identity, Interface, code};
 use crate::system::{AssignedAddress, Error, HostFacts};
 
 use super::needs::Need;
@@ -119,7 +121,7 @@ impl<'c> DeclaredRows<'c> {
     ) -> Result<(), Error> {
         let name = &declaration.name;
         if share.addresses.is_empty() && !share.matches {
-            return self.wait_for_match(declaration, selector, facts);
+            return self.wait_for_match(declaration, selector, share.unused, facts);
         }
         if share.addresses.is_empty() {
             let message = format!(
@@ -150,22 +152,34 @@ impl<'c> DeclaredRows<'c> {
         Ok(())
     }
 
-    /// A selector matches nothing: names its interface if that is what is missing.
+    /// A selector matches nothing: names its interface if that is what is missing, or the address that it does not take.
     fn wait_for_match(
         &mut self,
         declaration: &'c Declaration,
         selector: &Selector,
+        unused: Option<AssignedAddress>,
         facts: &mut dyn HostFacts,
     ) -> Result<(), Error> {
+        let interfaces = facts.interfaces()?;
         if let Some(Located { value: dev, location }) = &selector.dev
-            && !facts.interfaces()?.iter().any(|interface| dev.matches(interface))
+            && !interfaces.iter().any(|interface| dev.matches(interface))
         {
             return self.wait_for_interface(declaration, &dev.globs, *location, facts);
         }
-        let help = "`ip address` lists addresses; usable ones are global, on an interface that is up";
+        let on = |there: &AssignedAddress| {
+            let interface = interfaces.iter().find(|interface| interface.index == there.index)?;
+            Some(reason(there, interface))
+        };
+        let help = match unused.as_ref().and_then(on) {
+            Some(reason) => Cow::from(reason),
+            None => Cow::from(
+                "`ip address` lists addresses; usable ones have `scope global`, are not `temporary`, and are on an \
+                 interface that is up",
+            ),
+        };
         let location = declaration.name.location;
         let why = ["waits: no usable address matches", ""];
-        self.wait(declaration, code::NO_MATCH, why, location, Some(help.into()));
+        self.wait(declaration, code::NO_MATCH, why, location, Some(help));
         Ok(())
     }
 
@@ -236,7 +250,15 @@ impl<'c> DeclaredRows<'c> {
                 continue;
             };
             let identity = Identity { address: address.address, port: None };
-            if !(interface.up && address.can_be_taken(is_in_table(identity))) {
+            let can_be_taken = interface.up && address.can_be_taken(is_in_table(identity));
+            if !can_be_taken || is_unique_local(address.address) {
+                for (share, (_, selector)) in shares.iter_mut().zip(&selectors) {
+                    if share.unused.is_none() && selector.covers(address.address, interface) {
+                        share.unused = Some(address.clone());
+                    }
+                }
+            }
+            if !can_be_taken {
                 continue;
             }
             let ranked = selectors.iter().enumerate().filter_map(|(order, (_, selector))| {
@@ -259,11 +281,32 @@ impl<'c> DeclaredRows<'c> {
     }
 }
 
+/// Why an address that a selector seems to match is not taken.
+fn reason(AssignedAddress { address, state, .. }: &AssignedAddress, interface: &Interface) -> String {
+    let on = Device::from(interface);
+    match state {
+        _ if !interface.up => format!("{address} is on {on}, which is down"),
+        AddressState::Tentative => {
+            format!("{address} on {on} is `tentative`: whether another host has it is not known yet")
+        }
+        AddressState::DadFailed => format!("{address} on {on} is `dadfailed`: another host has it"),
+        AddressState::Deprecated => {
+            format!("{address} on {on} is `deprecated`, and is not taken until it is preferred")
+        }
+        AddressState::Settled => format!(
+            "{address} on {on} is a unique local address, which is taken for a prefix of such addresses alone: \
+             `address: \"fd00::/8\"`"
+        ),
+    }
+}
+
 /// What a selector gets.
 #[derive(Default)]
 struct Share {
     /// Whether it matches an address at all.
     matches: bool,
+    /// The first address that it seems to match, and that cannot be taken or has to be asked for.
+    unused: Option<AssignedAddress>,
     /// By interface index, then in the kernel's order.
     addresses: Vec<AssignedAddress>,
 }

@@ -51,7 +51,12 @@ impl ResolvedUplinks {
             let own = || owners.iter().filter(|(owner, _)| std::ptr::eq(*owner, uplink));
             let up: Vec<&Interface> = own().map(|(_, interface)| *interface).filter(|on| on.up).collect();
             if up.is_empty() {
-                resolved.wait_for_interface(uplink, own().next().map(|(_, interface)| *interface), facts)?;
+                let down = own().next().map(|(_, interface)| *interface);
+                let other = owners.iter().find(|(_, interface)| uplink.rank(interface).is_some());
+                match (down, other) {
+                    (None, Some((other, _))) => resolved.warnings.push(shadowed(uplink, other)),
+                    _ => resolved.wait_for_interface(uplink, down, facts)?,
+                }
             }
             for interface in up {
                 resolved.interface(uplink, interface, current, facts)?;
@@ -144,6 +149,7 @@ impl ResolvedUplinks {
             Err(refusal) => refusal,
         };
         let dev = route.dev.as_ref().map(Device::to_string).unwrap_or_default();
+        let ip = if route.family == Family::Ipv4 { "ip" } else { "ip -6" };
         let (code, why, help) = match route.gateway.filter(|_| refusal.errno != Errno::EEXIST) {
             Some(gateway) if is_own => (
                 code::GATEWAY_UNKNOWN,
@@ -154,18 +160,19 @@ impl ResolvedUplinks {
             Some(gateway) if refusal.errno == Errno::EINVAL => (
                 code::GATEWAY_UNKNOWN,
                 format!("its router {gateway} is no address of a router on the link of {dev} ({refusal})"),
-                "`ip route show table all` shows what the kernel takes it for; correct `gateway`, or leave it out"
-                    .to_owned(),
+                format!(
+                    "`{ip} route show table all` shows what the kernel takes it for; correct `gateway`, or leave it out"
+                ),
             ),
             Some(gateway) => (
                 code::GATEWAY_UNKNOWN,
                 format!("its router {gateway} is not on the link of {dev} ({refusal})"),
-                "`ip route` shows what is on that link; correct `gateway`, or leave it out".to_owned(),
+                format!("`{ip} route` shows what is on that link; correct `gateway`, or leave it out"),
             ),
             None => (
                 code::ROUTE_TAKEN,
                 format!("the kernel would refuse its route ({refusal})"),
-                format!("`ip route show table {}` shows what is there; remove it", route.table),
+                format!("`{ip} route show table {}` shows what is there; remove it", route.table),
             ),
         };
         let at = uplink.gateway.as_ref().map_or(uplink.name.location, |gateway| gateway.location);
@@ -325,6 +332,18 @@ pub fn owners<'a>(
         }
     }
     Ok(owners)
+}
+
+/// An uplink whose interfaces are all those of others.
+fn shadowed(uplink: &Uplink, other: &Uplink) -> Diagnostic {
+    let name = &uplink.name.value;
+    let message =
+        format!("uplink `{name}` stands for nothing: other uplinks have every interface that it matches");
+    Diagnostic::warning(code::SELECTOR_SHADOWED, message)
+        .at(uplink.name.location, "")
+        .at(other.name.location, "such as this one")
+        .endpoint(name.as_str())
+        .help("narrow the other ones, or remove this one")
 }
 
 fn networkd() -> Diagnostic {

@@ -188,7 +188,7 @@ codes! {
     PORT_ADDRESS_MISSING = "port-address-missing": Warning;
     /// Endpoints that no declaration asks for stay, since the result would be empty of their kind while one waits.
     KEPT = "kept": Warning;
-    /// More specific declarations have every address that a selector matches.
+    /// Other declarations have every address, or every interface, that one matches.
     SELECTOR_SHADOWED = "selector-shadowed": Warning;
     /// An address is on two interfaces.
     ADDRESS_TWICE = "address-twice": Warning | Hint;

@@ -131,6 +131,11 @@ impl Sysctl {
         TABLE[usize::from(self.0)].2
     }
 
+    /// Whether 0 switches it off, as its meaning says.
+    pub fn is_off_at_zero(self) -> bool {
+        ["; 0 for never", "; 0 for off"].iter().any(|words| self.meaning().contains(words))
+    }
+
     /// The meaning in a few words.
     pub fn meaning(self) -> &'static str {
         TABLE[usize::from(self.0)].3

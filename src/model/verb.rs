@@ -16,21 +16,37 @@ pub const VERBS: [&str; 12] = [
     "try",
 ];
 
-/// Words of other programs, and what does that here.
-const HABITS: [(&str, &str); 10] = [
+/// Words of other programs, with blanks between those that mean the same, and what does that here.
+const HABITS: [(&str, &str); 17] = [
+    ("add", "write the endpoint to a file in /etc/mptcp-apply, and run `mptcp-apply`"),
     ("apply", "`mptcp-apply` without a verb applies"),
+    (
+        "clear del delete destroy flush remove reset",
+        "remove the endpoints from the files, and run `mptcp-apply`; `endpoints: {}` removes all",
+    ),
     ("diff", "`mptcp-apply --dry-run --diff` prints the difference"),
+    ("disable stop", "`systemctl disable --now mptcp-apply-watch` ends the watch; what is applied stays"),
+    ("dump export save", "`mptcp-apply show --format yaml` prints the kernel's state as a configuration"),
+    ("edit", "change the files in /etc/mptcp-apply with an editor, and run `mptcp-apply`"),
+    ("enable start", "`systemctl enable --now mptcp-apply-watch` applies now and at boot, and keeps running"),
+    ("events log logs", "`mptcp-apply monitor` prints events, `mptcp-apply history` lists the last runs"),
+    ("lint validate verify", "`mptcp-apply check` judges the files"),
     ("list", "`mptcp-apply show` lists the kernel's endpoints"),
     ("plan", "`mptcp-apply --dry-run` prints the plan"),
-    ("revert", "`mptcp-apply history 1 --format yaml | mptcp-apply -` goes back before the last run"),
-    ("undo", "`mptcp-apply history 1 --format yaml | mptcp-apply -` goes back before the last run"),
-    ("validate", "`mptcp-apply check` judges the files"),
+    (
+        "reload restart",
+        "`mptcp-apply` applies the files again; a watch does on `systemctl reload mptcp-apply-watch`, or SIGHUP",
+    ),
+    ("rehearse", "`mptcp-apply --rehearse` carries the plan out in a copy of this host"),
+    (
+        "revert rollback undo",
+        "`mptcp-apply history 1 --format yaml | mptcp-apply -` goes back before the last run",
+    ),
     ("version", "`mptcp-apply --version` prints the version"),
     ("watch", "`mptcp-apply --watch` keeps running, and re-applies after changes"),
-    ("rehearse", "`mptcp-apply --rehearse` carries the plan out in a copy of this host"),
 ];
 
 /// What may be meant by a word that is no file.
 pub fn habit(word: &str) -> Option<&'static str> {
-    HABITS.iter().find(|(known, _)| *known == word).map(|(_, hint)| *hint)
+    HABITS.iter().find(|(words, _)| words.split(' ').any(|known| known == word)).map(|(_, hint)| *hint)
 }

@@ -1,7 +1,7 @@
 //! Finds the configuration files: standard folders or arguments, and which file hides which.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ pub enum InputPath {
         /// How it was found, which decides the permissions that it needs.
         origin: Origin,
     },
-    /// A file in a folder that looks meant, and is not read: `*.yml`.
+    /// A file in a folder that looks meant, and is not read, such as `*.yml`.
     Skipped(PathBuf),
 }
 
@@ -125,15 +125,24 @@ pub fn is_configuration(path: &Path) -> bool {
     name.ends_with(b".yaml") && !name.starts_with(b".")
 }
 
+/// Whether a file that is not read may be meant to be: one letter of its ending is wrong, or it is JSON, which is YAML too.
+/// Copies of editors, such as `edge.yaml~`, are not meant.
+fn looks_meant(path: &Path) -> bool {
+    let is_hidden = path.as_os_str().as_encoded_bytes().starts_with(b".");
+    let ending = path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase();
+    let is_near = || strsim::damerau_levenshtein(&ending, "yaml") <= 1;
+    let is_word = ending.bytes().all(|byte| byte.is_ascii_lowercase());
+    !is_hidden && is_word && (ending == "json" || is_near())
+}
+
 /// The names of the configuration files in a folder, in order, and the paths of those that may be meant as such.
 fn yaml_files(folder: &Path) -> io::Result<(Vec<OsString>, Vec<PathBuf>)> {
     let (mut names, mut skipped) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name();
-        let bytes = name.as_encoded_bytes();
         if is_configuration(Path::new(&name)) {
             names.push(name);
-        } else if bytes.ends_with(b".yml") && !bytes.starts_with(b".") {
+        } else if looks_meant(Path::new(&name)) {
             skipped.push(folder.join(name));
         }
     }

@@ -108,7 +108,15 @@ fn tips_do_not_mislead() {
         (&["show", "--timeuot", "3"], "-- --timeuot", "unexpected argument"),
         (&["--format", "xml", "-n", "a.yaml"], "similar value", "invalid value 'xml'"),
         (&["--wait", "0.5", "-n", "a.yaml"], "invalid digit", "a whole number of seconds"),
-        (&["try", "--timeout", "0", "a.yaml"], "invalid digit", "from 1 to 86400 seconds"),
+        (&["try", "--timeout", "0", "a.yaml"], "invalid digit", "seconds from 1 to 86400"),
+        (&["--wait", "4294967296", "a.yaml"], "too large", "seconds from 0 to 4294967295"),
+        (&["--watch", "--resync", "99999999999", "a.yaml"], "too large", "seconds from 0 to 4294967295"),
+        (&["show", "--id", "x"], "invalid digit", "a number from 1 to 255"),
+        (&["show", "--id", "256"], "too large", "a number from 1 to 255"),
+        (&["history", "abc"], "invalid digit", "a number from 1 to 255"),
+        (&["history", "0"], "zero", "a number from 1 to 255"),
+        (&["--no-color", "a.yaml"], "similar", "write '--color never'"),
+        (&["check", "--no-strict", "a.yaml"], "similar", "leave '--strict' out"),
         (&["try", "--confirm-with", "", "a.yaml"], "kept", "--confirm-with <CMD>': the command is empty"),
         (&["try", "--confirm-with", " \n", "a.yaml"], "kept", "--confirm-with <CMD>': the command is empty"),
         // One that helps stays.
@@ -127,7 +135,7 @@ fn tips_do_not_mislead() {
     }
 }
 
-/// Files whose names end with `.yml` are named, with and without others beside them.
+/// Files whose names nearly end with `.yaml` are named, with and without others beside them.
 #[test]
 fn files_that_look_meant_are_named() {
     let folder = TempDir::new().expect("a folder");
@@ -139,6 +147,13 @@ fn files_that_look_meant_are_named() {
     fs::write(folder.path().join("10-a.yaml"), "{version: 1}").expect("written");
     let beside = with(&["check", path]).expect(0).stderr;
     assert!(beside.contains("warning: ") && beside.contains("20-b.yml is not read"), "{beside}");
+    let (meant, others) = (["a.YAML", "b.Yaml", "c.yalm", "d.json"], ["e.yaml~", ".f.yml", "g.html", "yml"]);
+    for name in meant.iter().chain(&others) {
+        fs::write(folder.path().join(name), "{version: 1}").expect("written");
+    }
+    let said = with(&["check", path]).expect(0).stderr;
+    let is_named = |name: &&str| said.contains(&format!("/{name} is not read"));
+    assert!(meant.iter().all(is_named) && !others.iter().any(is_named), "{said}");
     let etc = folder.path().join("etc/mptcp-apply");
     fs::create_dir_all(&etc).expect("made");
     fs::write(etc.join("c.yml"), "{version: 1}").expect("written");
@@ -215,6 +230,20 @@ fn no_input_is_66() {
         ("diff", "--dry-run --diff"),
         ("apply", "without a verb"),
         ("version", "--version"),
+        ("rollback", "history 1"),
+        ("verify", "`mptcp-apply check`"),
+        ("lint", "`mptcp-apply check`"),
+        ("logs", "`mptcp-apply history`"),
+        ("events", "`mptcp-apply monitor`"),
+        ("export", "show --format yaml"),
+        ("flush", "`endpoints: {}` removes all"),
+        ("del", "remove the endpoints from the files"),
+        ("destroy", "remove the endpoints from the files"),
+        ("reset", "remove the endpoints from the files"),
+        ("reload", "SIGHUP"),
+        ("enable", "systemctl enable --now"),
+        ("stop", "systemctl disable --now"),
+        ("edit", "with an editor"),
         ("qwertz", "--help"),
     ] {
         for arguments in [&[word][..], &[word, "edge.yaml"], &["-n", word]] {

@@ -201,6 +201,32 @@ fn unique_local_addresses_and_exclusions() {
     assert_eq!(exclusion, ["192.0.2.11 signal"]);
 }
 
+/// A selector that matches nothing says which address it does not take, and why.
+#[test]
+fn addresses_that_are_not_taken_have_a_reason() {
+    for (address, state, up, reason) in [
+        ("fd00::5", AddressState::Settled, true, "is a unique local address"),
+        ("198.51.100.7", AddressState::Deprecated, true, "is `deprecated`"),
+        ("2001:db8::7", AddressState::Tentative, true, "is `tentative`"),
+        ("2001:db8::7", AddressState::DadFailed, true, "another host has it"),
+        ("198.51.100.7", AddressState::Settled, false, "is on eth9, which is down"),
+    ] {
+        let mut host = Host::new();
+        host.assign(9, address, state);
+        host.interface_mut(9).up = up;
+        let prefix = if address.contains(':') { "::/0" } else { "0.0.0.0/0" };
+        for selector in ["dev: eth9".to_owned(), format!("dev: eth9, address: '{prefix}'")] {
+            let text = format!("{{version: 1, endpoints: {{a: {{{selector}, flags: [subflow]}}}}}}");
+            let warnings = on(&mut host, "{}", &text).1.warnings;
+            assert_eq!(warnings[0].message, "endpoint `a` waits: no usable address matches");
+            let help = warnings[0].help.as_deref().expect("a reason");
+            assert!(help.starts_with(address) && help.contains(reason), "{help}");
+        }
+    }
+    let none = now("{}", "{a: {dev: eth9, flags: [subflow]}}");
+    assert!(none.warnings[0].help.as_deref().is_some_and(|help| help.starts_with("`ip address`")));
+}
+
 #[test]
 fn alternative_names_are_names() {
     let mut host = Host::new();

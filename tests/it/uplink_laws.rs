@@ -163,6 +163,9 @@ fn an_interface_is_one_uplink() {
     assert_eq!(several, "error: uplink `all` has a `gateway` and several interfaces\n");
     let missing = planned("{all: {dev: wwan0}}", &unmanaged(), &mut host);
     assert!(missing.contains("dev-missing: uplink `all` waits: there is no interface wwan0"), "{missing}");
+    let shadowed = planned("{all: {dev: \"eth*\"}, rest: {dev: \"eth?\"}}", &unmanaged(), &mut host);
+    let stands_for_nothing = "selector-shadowed: uplink `rest` stands for nothing: other uplinks have every";
+    assert!(shadowed.contains(stands_for_nothing) && !shadowed.contains("dev-missing"), "{shadowed}");
     host.interface_mut(9).loopback = true;
     let loopback = planned("{all: {dev: eth9}}", &unmanaged(), &mut host);
     assert!(
@@ -386,7 +389,13 @@ fn a_router_that_is_not_on_the_link_concerns_its_uplink_alone() {
     assert_eq!((error.code.word(), error.severity), ("gateway-unknown", Severity::Error));
     let message = "uplink `lte` waits: its router 10.7.7.7 is not on the link of eth1 (ENETUNREACH: Network is unreachable)";
     assert_eq!(error.message, message);
+    assert!(error.help.as_deref().is_some_and(|help| help.starts_with("`ip route` shows")), "{error:?}");
     let gateways: Vec<_> = desired.state.uplinks().routes.iter().filter_map(|route| route.gateway).collect();
     assert_eq!(gateways, [IpAddr::from([192, 0, 2, 1]), [10, 1, 1, 254].into()], "what is there stays");
     assert_eq!(desired.state.uplinks().rules.len(), 2 * 3);
+    // `ip` without an option shows IPv4 alone.
+    host.off_link.push("2001:db8::1".parse().expect("an address"));
+    let ipv6 = resolved("{lte: {dev: eth2, gateway: '2001:db8::1'}}", &before, &mut host);
+    let help = ipv6.expect("the rest is possible").warnings[0].help.clone().unwrap_or_default();
+    assert!(help.starts_with("`ip -6 route` shows"), "{help}");
 }

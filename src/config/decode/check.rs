@@ -20,10 +20,10 @@ const COMMAND_MAX: usize = 4096;
 const CHECKS: &str = "`check: {connect: \"ADDRESS:PORT\"}`, `check: {run: \"COMMAND\"}` or `check: gateway`";
 
 /// The remedy for one word in place of a check.
-fn check_help(scalar: &Scalar) -> String {
+fn check_help(node: &Node, scalar: &Scalar) -> String {
     match &scalar.text {
         text if text.eq_ignore_ascii_case(CheckMethod::GATEWAY) => "write `check: gateway`".to_owned(),
-        text if scalar.boolean() == Some(false) || text == "none" => "leave `check` out".to_owned(),
+        _ if habits::truth(node) == Some(false) => "leave `check` out".to_owned(),
         text if destination(text).is_ok() => format!("write `check: {{connect: \"{text}\"}}`"),
         text if text.contains([' ', '/']) => {
             format!("write `check: {{run: {}}}`", yaml_word(text))
@@ -37,7 +37,7 @@ impl Decoder<'_> {
         if let Value::Scalar(scalar) = &node.value {
             if scalar.text != CheckMethod::GATEWAY {
                 let message = format!("`check` must be a mapping or `gateway`, not {}", shown(node));
-                self.report_value(node, code::TYPE, message, Some(check_help(scalar)));
+                self.report_value(node, code::TYPE, message, Some(check_help(node, scalar)));
                 return None;
             }
             let method = located(node, CheckMethod::Gateway);
@@ -59,7 +59,7 @@ impl Decoder<'_> {
                 "timeout" => check.timeout = self.period(value, "timeout"),
                 "fall" => check.fall = self.streak(value, "fall"),
                 "rise" => check.rise = self.streak(value, "rise"),
-                _ => self.unknown_key(key, &CheckDocument::KEYS, habits::CHECK),
+                _ => self.unknown_key(key, value, &CheckDocument::KEYS, habits::CHECK),
             }
         }
         ((self.diagnostics.errors(), self.refused) == before).then(|| located(node, check))?

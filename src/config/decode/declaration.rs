@@ -74,7 +74,7 @@ impl Decoder<'_> {
         }
         for (key, value) in entries {
             let Some(known) = B::KEYS.iter().find(|known| **known == key.text) else {
-                self.unknown_key(key, B::KEYS, B::KIND.foreign_keys);
+                self.unknown_key(key, value, B::KEYS, B::KIND.foreign_keys);
                 // It may be a misspelt key of any kind.
                 body.invalid().extend(B::KEYS);
                 continue;

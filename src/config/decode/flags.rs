@@ -3,6 +3,7 @@
 use crate::config::document::Located;
 use crate::config::habits;
 use crate::config::node::{Node, Scalar, Value, quoted};
+use crate::config::opposite::opposite;
 use crate::model::diagnostic::{Diagnostic, Severity};
 use crate::model::{Flags, code};
 
@@ -65,11 +66,7 @@ fn list_help(value: &Value) -> String {
     let flags = match value {
         Value::Scalar(scalar) => words(scalar),
         Value::Mapping(entries) => {
-            let is_on = |node: &Node| match &node.value {
-                Value::Scalar(scalar) => !matches!(scalar.text.as_ref(), "false" | "no" | "off" | "0"),
-                _ => true,
-            };
-            let on = entries.iter().filter(|(_, node)| is_on(node));
+            let on = entries.iter().filter(|(_, node)| habits::truth(node) != Some(false));
             on.map(|(key, _)| key.text.to_string()).collect()
         }
         _ => Vec::new(),
@@ -90,15 +87,11 @@ fn words(scalar: &Scalar) -> Vec<String> {
 /// The remedy for an unknown word in the list.
 fn word_help(word: &str) -> String {
     let names: Vec<&str> = Flags::declarable().map(|(name, _)| name).collect();
-    let is_known = |word: &str| names.contains(&word);
-    let off = ["no", "no-", "non-", "not-", "!", "-", "~"];
-    if off.iter().any(|mark| word.strip_prefix(mark).is_some_and(is_known)) {
-        return "leave it out: a flag that is not declared is off".to_owned();
-    }
     let parts = words(&Scalar { text: word.into(), plain: true });
-    if parts.len() > 1 && parts.iter().all(|part| is_known(part)) {
+    if parts.len() > 1 && parts.iter().all(|part| names.contains(&part.as_str())) {
         return format!("separate them by commas: `{}`", parts.join(", "));
     }
-    let near = habits::remedy(word, habits::FLAGS).or_else(|| suggestion(word, &names));
+    let off = || opposite(word, &names).map(|_| habits::FLAG_OFF.to_owned());
+    let near = habits::remedy(word, habits::FLAGS).or_else(off).or_else(|| suggestion(word, &names));
     near.unwrap_or_else(|| format!("known flags are {}", names.join(", ")))
 }

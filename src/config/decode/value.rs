@@ -5,12 +5,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use crate::config::check::duration;
+use crate::config::check::meant_duration;
 use crate::config::document::Located;
-use crate::config::habits::{Habit, elsewhere, remedy, value_remedy};
+use crate::config::habits::{self, Habit, elsewhere, remedy, value_remedy};
 use crate::config::node::{Key, Node, Value, quoted};
+use crate::config::opposite::opposite;
 use crate::model::code::{self, Code};
 use crate::model::diagnostic::{Diagnostic, Severity};
+use crate::model::{Sysctl, SysctlKind};
 
 use super::Decoder;
 
@@ -45,11 +47,8 @@ impl Decoder<'_> {
         };
         if boolean.is_none() {
             let message = format!("`{what}` must be true or false, not {}", shown(node));
-            let help = match &node.value {
-                Value::Scalar(scalar) => truth(&scalar.text),
-                _ => None,
-            };
-            self.report_value(node, code::TYPE, message, help.or_else(|| single(&node.value)));
+            let help = value_remedy(&node.value, habits::TRUTH).or_else(|| single(&node.value));
+            self.report_value(node, code::TYPE, message, help);
         }
         boolean.and_then(|value| located(node, value))
     }
@@ -120,9 +119,8 @@ impl Decoder<'_> {
                 let help = "write the number without leading zeros, which some programs read as octal";
                 (code::TYPE, Some(help.to_owned()))
             }
-            Value::Scalar(scalar) if range == (0..=1) => (code::TYPE, truth(&scalar.text)),
             Value::Scalar(scalar) => {
-                (code::TYPE, suggestion(&scalar.text, words).or_else(|| number_help(&scalar.text)))
+                (code::TYPE, suggestion(&scalar.text, words).or_else(|| number_help(&scalar.text, &range)))
             }
             _ => (code::TYPE, None),
         };
@@ -133,12 +131,13 @@ impl Decoder<'_> {
 
     /// `foreign` has remedies for keys that people bring from elsewhere. A key of another section comes before one that
     /// only looks alike.
-    pub(super) fn unknown_key(&mut self, key: &Key, known: &[&str], foreign: &[Habit]) {
+    pub(super) fn unknown_key(&mut self, key: &Key, value: &Node, known: &[&str], foreign: &[Habit]) {
         self.diagnostics.push_with(Severity::Error, || {
             let message = format!("unknown key {}", quoted(&key.text));
             let near = respelt(&key.text, known)
                 .or_else(|| remedy(&key.text, foreign))
-                .or_else(|| elsewhere(&key.text, known))
+                .or_else(|| opposite_key(&key.text, value, known))
+                .or_else(|| elsewhere(&key.text, value, known))
                 .or_else(|| suggestion(&key.text, known));
             let help = near.unwrap_or_else(|| format!("known keys are {}", known.join(", ")));
             Diagnostic::error(code::UNKNOWN_KEY, message).at(key.location, "").help(help)
@@ -176,16 +175,6 @@ pub(super) fn shown(node: &Node) -> String {
     }
 }
 
-/// The remedy for what is not written as a boolean: quoted, a number, or a word that YAML 1.1 takes for one.
-fn truth(text: &str) -> Option<String> {
-    let value = match text.to_ascii_lowercase().as_str() {
-        "yes" | "on" | "y" | "1" | "true" | "enabled" | "enable" => "true",
-        "no" | "off" | "n" | "0" | "false" | "disabled" | "disable" => "false",
-        _ => return None,
-    };
-    Some(format!("write `{value}`"))
-}
-
 /// The remedy for a boolean where any word is allowed.
 pub(super) fn quote_it(word: &str) -> String {
     format!("quote it if it is meant as text: \"{word}\"")
@@ -221,32 +210,57 @@ fn mapping_help(value: &Value, sample: &str) -> String {
     }
 }
 
-/// The remedy for a number with something else in it.
-fn number_help(text: &str) -> Option<String> {
+/// The remedy for a number with something else in it; none if what is meant is out of range.
+fn number_help(text: &str, range: &RangeInclusive<i128>) -> Option<String> {
     const WHOLE: &str = "write a whole number";
+    let write = |start: &str, number: i128| range.contains(&number).then(|| format!("{start} `{number}`"));
     let is_filler = |c: char| matches!(c, '_' | ',' | '\'' | ' ');
     let digits = text.replace(is_filler, "");
     let digits = digits.trim_start_matches('0');
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number(digits) && digits != text {
-        return Some(format!("write it as `{digits}`"));
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && digits != text {
+        return write("write it as", digits.parse().ok()?);
     }
-    if let Ok(time) = duration(text)
-        && time.subsec_nanos() == 0
-    {
-        return Some(format!("write the number alone: `{}`", time.as_secs()));
+    if let Some(time) = meant_duration(text) {
+        return match time.subsec_nanos() {
+            0 => write("write the number alone:", time.as_secs().into()),
+            _ => Some(WHOLE.to_owned()),
+        };
     }
     let end = text.find(|c: char| !c.is_ascii_digit()).filter(|end| *end > 0)?;
     let (number, rest) = text.split_at(end);
     // `1e1` and `1.5` are numbers of YAML, and `0b101` is one of other languages.
     let exponent = rest.strip_prefix(['e', 'E']).map(str::parse::<u32>);
     if let Some(Ok(exponent)) = exponent {
-        let value = number.parse().ok().zip(10_u64.checked_pow(exponent));
-        let value = value.and_then(|(number, factor): (u64, u64)| number.checked_mul(factor));
-        return Some(value.map_or_else(|| WHOLE.to_owned(), |value| format!("write it as `{value}`")));
+        let value = number.parse().ok().zip(10_i128.checked_pow(exponent));
+        let value = value.and_then(|(number, factor): (i128, i128)| number.checked_mul(factor));
+        return value.map_or_else(|| Some(WHOLE.to_owned()), |value| write("write it as", value));
     }
-    let is_other = rest.starts_with('.') || text.parse::<f64>().is_ok() || number == "0";
-    Some(if is_other { WHOLE.to_owned() } else { format!("write the number alone: {}", quoted(number)) })
+    // What follows may multiply the number, or go on with it: `2k`, `1h30m`.
+    let goes_on = rest.contains(|c: char| c.is_ascii_digit());
+    let is_plain = number != "0" && !rest.starts_with('.') && !goes_on && !is_multiple(rest);
+    let number = number.parse().ok().filter(|_| is_plain && text.parse::<f64>().is_err());
+    number.map_or_else(|| Some(WHOLE.to_owned()), |number| write("write the number alone:", number))
+}
+
+/// Whether letters behind a number mean another power of ten or two.
+fn is_multiple(letters: &str) -> bool {
+    matches!(letters, "ns" | "us" | "µs" | "k" | "K" | "M" | "G" | "T" | "Ki" | "Mi" | "Gi" | "Ti")
+}
+
+/// The remedy for a key that says the opposite of a switch: the switch, with the other value.
+pub(super) fn opposite_key(key: &str, value: &Node, known: &[&str]) -> Option<String> {
+    let switches: Vec<&str> = known.iter().copied().filter(|known| is_switch(known)).collect();
+    let switch = opposite(key, &switches)?;
+    Some(match habits::truth(value) {
+        Some(value) => format!("write `{switch}: {}`", !value),
+        None => format!("write `{switch}: true` or `{switch}: false`"),
+    })
+}
+
+/// Whether a key of any mapping takes true and false.
+fn is_switch(key: &str) -> bool {
+    let kind = Sysctl::named(key).map(Sysctl::kind);
+    kind.map_or(matches!(key, "prune" | "required"), |kind| kind == SysctlKind::Switch)
 }
 
 /// "did you mean" for a word in another case, or with `_` for `-`.
@@ -258,6 +272,11 @@ fn respelt(word: &str, known: &[&str]) -> Option<String> {
 
 /// "did you mean": the nearest known word, if it is near enough.
 pub fn suggestion(word: &str, known: &[impl AsRef<str>]) -> Option<String> {
+    nearest(word, known).map(|known| format!("did you mean `{known}`?"))
+}
+
+/// The nearest known word, if it is near enough.
+pub fn nearest<'k>(word: &str, known: &'k [impl AsRef<str>]) -> Option<&'k str> {
     const WORD_MAX: usize = 64;
     const STEM_MIN: usize = 4;
     if word.len() > WORD_MAX {
@@ -282,7 +301,7 @@ pub fn suggestion(word: &str, known: &[impl AsRef<str>]) -> Option<String> {
     } else {
         None
     };
-    near.or(longer).map(|known| format!("did you mean `{known}`?"))
+    near.or(longer)
 }
 
 /// In lower case, with `_` for `-`, which most words are as they stand.

@@ -287,8 +287,15 @@ pub fn fish(part: &str, command: &Command) -> String {
         let at = if name.is_empty() { "\"\"" } else { name };
         for arg in options(verb) {
             let short = arg.get_short().map_or(String::new(), |short| format!("-s {short} "));
-            let words = || fish_words(words(arg, name)).map_or(String::new(), |words| format!(" -a {words}"));
-            let value = if is_valued(&arg) { format!(" -x{}", words()) } else { String::new() };
+            let value = match is_valued(&arg).then(|| words(arg, name)) {
+                None => String::new(),
+                // Files, which no command has to list.
+                Some(Words::Kind("files")) => " -r -F".to_owned(),
+                Some(words) => {
+                    " -x".to_owned()
+                        + &fish_words(words).map_or(String::new(), |words| format!(" -a {words}"))
+                }
+            };
             let long = arg.get_long().expect("a long name");
             text += &line(at, &format!("{short}-l {long}{value} -d {}", fish_quoted(&help(arg))));
         }
