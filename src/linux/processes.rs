@@ -1,7 +1,6 @@
 //! The programs that run in this network namespace, by `/proc`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -44,23 +43,34 @@ pub fn holders(inodes: &BTreeSet<u32>) -> BTreeMap<u32, String> {
     holders
 }
 
-/// Whether a process has this file open for writing; those are left out that this user may not look into.
-pub fn write_to(path: &Path) -> bool {
-    let Ok(file) = fs::metadata(path) else { return false };
-    let is_it = |descriptor: &PathBuf| {
-        fs::read_link(descriptor).is_ok_and(|target| target.file_name() == path.file_name())
-            && fs::metadata(descriptor).is_ok_and(|open| (open.dev(), open.ino()) == (file.dev(), file.ino()))
-    };
-    processes().any(|process| {
+/// Those of the files that a process has open for writing, but for processes that this user may not look into.
+pub fn open_for_writing(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut open = Vec::new();
+    let all = if files.is_empty() { None } else { Some(processes()) };
+    for process in all.into_iter().flatten() {
         let descriptors = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
-        let mut open = descriptors.map(|descriptor| descriptor.path()).filter(is_it);
-        open.any(|descriptor| descriptor.file_name().is_some_and(|number| is_for_writing(&process, number)))
-    })
+        for descriptor in descriptors.map(|descriptor| descriptor.path()) {
+            // Most are others, as their names tell.
+            let Ok(target) = fs::read_link(&descriptor) else { continue };
+            let is_it =
+                |file: &mut PathBuf| file.file_name() == target.file_name() && is_same(file, &descriptor);
+            if files.iter_mut().any(is_it) && is_for_writing(&process, &descriptor) {
+                open.extend(files.extract_if(.., is_it));
+            }
+        }
+    }
+    open
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let identity = |path| fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    identity(one).is_some_and(|one| Some(one) == identity(other))
 }
 
 /// By its flags: `flags:\t0100001`, in octal.
-fn is_for_writing(process: &Path, descriptor: &OsStr) -> bool {
-    let text = proc_file::read(process.join("fdinfo").join(descriptor)).unwrap_or_default();
+fn is_for_writing(process: &Path, descriptor: &Path) -> bool {
+    let Some(number) = descriptor.file_name() else { return false };
+    let text = proc_file::read(process.join("fdinfo").join(number)).unwrap_or_default();
     let flags =
         text.lines().find_map(|line| u32::from_str_radix(line.strip_prefix("flags:")?.trim(), 8).ok());
     flags.is_some_and(|flags| OFlags::from_bits_retain(flags).intersects(OFlags::WRONLY | OFlags::RDWR))

@@ -154,13 +154,11 @@ impl Files {
         }
     }
 
-    /// What was being written before its folder was watched is waited for: its closing is still to come.
+    /// What was being written before its folder was watched is waited for: inotify tells of what comes, not of what is.
     fn await_writers(&mut self, folder: &Path) {
         let mut shared = lock(&self.shared);
-        for path in shared.configuration.files_in(folder) {
-            if is_being_written(&path) {
-                shared.await_end(&path, Kind::Configuration, QUIET);
-            }
+        for path in processes::open_for_writing(shared.configuration.files_in(folder)) {
+            shared.await_end(&path, Kind::Configuration, QUIET);
         }
     }
 
@@ -255,7 +253,7 @@ impl Shared {
         match what {
             // What is moved into its place is whole, unless its writer is not done.
             EventKind::Modify(ModifyKind::Name(RenameMode::To))
-                if is_configuration && is_being_written(path) =>
+                if is_configuration && !processes::open_for_writing(vec![path.clone()]).is_empty() =>
             {
                 self.await_end(path, kind, QUIET);
             }
@@ -305,13 +303,6 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
 
 fn identity(folder: &Path) -> io::Result<Identity> {
     fs::metadata(folder).map(|metadata| (metadata.dev(), metadata.ino()))
-}
-
-/// Whether a process has it open for writing, and wrote lately. inotify tells of what comes, not of what is.
-fn is_being_written(path: &Path) -> bool {
-    let written = fs::metadata(path).and_then(|metadata| metadata.modified());
-    let is_recent = written.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < QUIET));
-    is_recent && processes::write_to(path)
 }
 
 fn is_new_file(path: &Path) -> bool {
