@@ -8,7 +8,7 @@ mod flags;
 mod uplink;
 mod value;
 
-use value::{located, opposite_key, quote_it, shown};
+use value::{located, opposite_key, quote_it, shown, similar_key};
 pub use value::{nearest, suggestion};
 
 use crate::model::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
@@ -155,9 +155,9 @@ impl Decoder<'_> {
                 _ => habits::remedy(bare, habits::SYSCTLS),
             };
             let near = near
-                .or_else(|| opposite_key(bare.trim_start_matches("mptcp_"), value, names))
+                .or_else(|| opposite_key(bare, value, names))
                 .or_else(|| habits::elsewhere(bare, value, names))
-                .or_else(|| suggestion(bare, names));
+                .or_else(|| similar_key(bare, names));
             let help = near.unwrap_or_else(|| format!("known sysctls are {}", names.join(", ")));
             let message = format!("unknown sysctl {}", quoted(&key.text));
             Diagnostic::error(code::UNKNOWN_SYSCTL, message).at(key.location, "").help(help)

@@ -268,13 +268,13 @@ pub const FLAG_OFF: &str = "leave it out: a flag that is not declared is off";
 
 /// Words in place of an id.
 pub const ID_WORDS: &[Habit] = &[
-    ("auto any none 0 default automatic next", "leave `id` out; the kernel chooses a free one"),
+    ("auto any none no off false 0 default automatic next", "leave `id` out; the kernel chooses a free one"),
     ("[]", "an endpoint has one id"),
 ];
 
 /// Words in place of a port.
 pub const PORT_WORDS: &[Habit] = &[
-    ("any none 0 auto all", "leave `port` out; the address is announced without one"),
+    ("any none no off false 0 auto all", "leave `port` out; the address is announced without one"),
     ("[]", "an endpoint has one port: declare one endpoint for each"),
     ("http", "write `80`"),
     ("https", "write `443`"),

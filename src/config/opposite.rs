@@ -10,8 +10,8 @@ const BEFORE: [&str; 15] = [
 ];
 /// What negates the word before it.
 const BEHIND: [&str; 4] = ["disabled", "disable", "denied", "off"];
-/// The first or last part of a word that says that it is on.
-const ON: [&str; 5] = ["allow", "allowed", "enable", "enabled", "on"];
+/// The first and last parts of a word that say that it is on, or that it is about MPTCP.
+const ON: [&str; 6] = ["allow", "allowed", "enable", "enabled", "on", "mptcp"];
 /// Opposites without a common part.
 const PAIRS: [(&str, &str); 1] = [("optional", "required")];
 /// The least length of a misspelt word; a shorter one is near to too many.
@@ -42,14 +42,13 @@ fn parts(word: &str) -> String {
     word.trim().to_lowercase().replace(['_', ' '], "-")
 }
 
-/// Without the part that says that it is on.
+/// Without the parts that say that it is on.
 fn bare(word: &str) -> &str {
-    let (first, last) = (word.split('-').next(), word.rsplit('-').next());
     let is_on = |part: &str| ON.contains(&part);
-    let rest = match (first.filter(|part| is_on(part)), last.filter(|part| is_on(part))) {
-        (Some(part), _) => &word[part.len()..],
-        (None, Some(part)) => &word[..word.len() - part.len()],
-        (None, None) => word,
-    };
-    rest.trim_matches('-')
+    let (first, rest) = word.split_once('-').unwrap_or((word, ""));
+    if is_on(first) {
+        return bare(rest);
+    }
+    let (rest, last) = word.rsplit_once('-').unwrap_or(("", word));
+    if is_on(last) { bare(rest) } else { word }
 }

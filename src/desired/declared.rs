@@ -294,8 +294,7 @@ fn reason(AssignedAddress { address, state, .. }: &AssignedAddress, interface: &
             format!("{address} on {on} is `deprecated`, and is not taken until it is preferred")
         }
         AddressState::Settled => format!(
-            "{address} on {on} is a unique local address, which is taken for a prefix of such addresses alone: \
-             `address: \"fd00::/8\"`"
+            "{address} on {on} is a unique local address, which needs a prefix of such addresses: `address: \"fd00::/8\"`"
         ),
     }
 }

@@ -17,11 +17,11 @@ pub const VERBS: [&str; 12] = [
 ];
 
 /// Words of other programs, with blanks between those that mean the same, and what does that here.
-const HABITS: [(&str, &str); 17] = [
-    ("add", "write the endpoint to a file in /etc/mptcp-apply, and run `mptcp-apply`"),
+const HABITS: [(&str, &str); 18] = [
+    ("add set", "write the endpoint to a file in /etc/mptcp-apply, and run `mptcp-apply`"),
     ("apply", "`mptcp-apply` without a verb applies"),
     (
-        "clear del delete destroy flush remove reset",
+        "clear del delete destroy flush remove reset rm",
         "remove the endpoints from the files, and run `mptcp-apply`; `endpoints: {}` removes all",
     ),
     ("diff", "`mptcp-apply --dry-run --diff` prints the difference"),
@@ -30,8 +30,9 @@ const HABITS: [(&str, &str); 17] = [
     ("edit", "change the files in /etc/mptcp-apply with an editor, and run `mptcp-apply`"),
     ("enable start", "`systemctl enable --now mptcp-apply-watch` applies now and at boot, and keeps running"),
     ("events log logs", "`mptcp-apply monitor` prints events, `mptcp-apply history` lists the last runs"),
+    ("generate new", "`mptcp-apply init` prints a first configuration, made from this host"),
     ("lint validate verify", "`mptcp-apply check` judges the files"),
-    ("list", "`mptcp-apply show` lists the kernel's endpoints"),
+    ("get info list ls", "`mptcp-apply show` lists the kernel's endpoints"),
     ("plan", "`mptcp-apply --dry-run` prints the plan"),
     (
         "reload restart",
@@ -39,7 +40,7 @@ const HABITS: [(&str, &str); 17] = [
     ),
     ("rehearse", "`mptcp-apply --rehearse` carries the plan out in a copy of this host"),
     (
-        "revert rollback undo",
+        "restore revert rollback undo",
         "`mptcp-apply history 1 --format yaml | mptcp-apply -` goes back before the last run",
     ),
     ("version", "`mptcp-apply --version` prints the version"),

@@ -244,6 +244,7 @@ fn no_input_is_66() {
         ("enable", "systemctl enable --now"),
         ("stop", "systemctl disable --now"),
         ("edit", "with an editor"),
+        ("restore", "history 1"),
         ("qwertz", "--help"),
     ] {
         for arguments in [&[word][..], &[word, "edge.yaml"], &["-n", word]] {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::config::check::{CheckMethod, PERIOD_MAX, PERIOD_MIN, STREAK_MAX, UNITS, destination, duration};
+use crate::config::check::{
+    CheckMethod, PERIOD_MAX, PERIOD_MIN, STREAK_MAX, UNITS, destination, duration, meant_duration,
+};
 use crate::config::document::{CheckDocument, Located};
 use crate::config::habits;
 use crate::config::node::{Node, Scalar, Value, quoted};
@@ -118,7 +120,10 @@ impl Decoder<'_> {
                 Err(help) => {
                     let units = UNITS.map(|(name, _)| format!("`{name}`")).join(", ");
                     let units = format!("the units are {units}; a number without one is seconds");
-                    (code::TYPE, Some(help.unwrap_or(units)))
+                    let is_in_range = |time| (PERIOD_MIN..=PERIOD_MAX).contains(&time);
+                    // The same in another unit may be out of range, which the message names.
+                    let is_of_use = meant_duration(&scalar.text).is_none_or(is_in_range);
+                    (code::TYPE, Some(help.unwrap_or(units)).filter(|_| is_of_use))
                 }
             },
             other => (code::TYPE, single(other)),

@@ -138,7 +138,7 @@ impl Decoder<'_> {
                 .or_else(|| remedy(&key.text, foreign))
                 .or_else(|| opposite_key(&key.text, value, known))
                 .or_else(|| elsewhere(&key.text, value, known))
-                .or_else(|| suggestion(&key.text, known));
+                .or_else(|| similar_key(&key.text, known));
             let help = near.unwrap_or_else(|| format!("known keys are {}", known.join(", ")));
             Diagnostic::error(code::UNKNOWN_KEY, message).at(key.location, "").help(help)
         });
@@ -255,6 +255,11 @@ pub(super) fn opposite_key(key: &str, value: &Node, known: &[&str]) -> Option<St
         Some(value) => format!("write `{switch}: {}`", !value),
         None => format!("write `{switch}: true` or `{switch}: false`"),
     })
+}
+
+/// "did you mean" for a key, unless that would be the opposite.
+pub(super) fn similar_key(key: &str, known: &[&str]) -> Option<String> {
+    suggestion(key, known).filter(|_| opposite(key, known).is_none())
 }
 
 /// Whether a key of any mapping takes true and false.
