@@ -70,7 +70,10 @@ fn routing_refused(step: &Step, refusal: &Refusal) -> Option<Explanation> {
         )),
         (Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EINVAL, Step::SetRoute { to, .. }) => {
             let (gateway, dev) = (to.gateway?, to.dev.as_ref()?);
-            let remedy = "`ip route` shows what is on that link; correct `gateway`, or leave it out";
+            let remedy = match gateway.is_ipv4() {
+                true => "`ip route` shows what is on that link; correct `gateway`, or leave it out",
+                false => "`ip -6 route` shows what is on that link; correct `gateway`, or leave it out",
+            };
             explain(format!("the router {gateway} is not on the link of {dev}"), remedy)
         }
         (Errno::ENODEV, _) => explain("its interface is gone".to_owned(), "run again"),
