@@ -82,6 +82,7 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
 pub fn examine(evidence: &Evidence) -> Vec<Finding> {
     let mut findings: Vec<Finding> = TABLE.iter().flat_map(|find| find(evidence)).collect();
     findings.extend(probe::unexplained(evidence, &findings));
+    remedy::join_uplinks(&mut findings);
     for finding in &mut findings {
         let location = || evidence.location(finding.endpoint.as_deref()?);
         finding.location = finding.location.or_else(location);
