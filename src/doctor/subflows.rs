@@ -169,7 +169,7 @@ fn not_asked(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> Findin
     let counted: String = counted.map(|(name, count)| format!("; {name} is {count}")).collect();
     let again = match was_asked_again(evidence, lacking) {
         true => format!(
-            "# a request came to nothing twice: restart the application, so that it opens a new connection\n# or, if something changed since the last request: {} renew {}",
+            "# each was asked for more than once: restart the application, so that it opens a new connection\n# or, if something changed since the last request: {} renew {}",
             evidence.program, row.identity.address
         ),
         false => format!(
@@ -182,10 +182,16 @@ fn not_asked(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> Findin
         .remedy(format!("{again}\n# on the peer: ip mptcp limits show"))
 }
 
-/// Whether each of the missing subflows was asked for more than once: the counters are about live connections only.
+/// Whether each of the missing subflows was asked for more than once: the counters are about live connections only. A refusal
+/// for the limit of the peer comes after its answer.
 fn was_asked_again(evidence: &Evidence, lacking: u64) -> bool {
-    let [asked, answered] = ["MPJoinSynTx", "MPJoinSynAckRx"].map(|name| evidence.counter(name));
-    evidence.counts_live_ones_only() && asked.saturating_sub(answered) >= 2 * lacking
+    evidence.counts_live_ones_only() && evidence.counter("MPJoinSynTx") >= joined(evidence) + 2 * lacking
+}
+
+/// How many subflows this host has opened that are established.
+fn joined(evidence: &Evidence) -> u64 {
+    let paths = evidence.begun().flat_map(|connection| &connection.subflows);
+    paths.filter(|path| path.flags.is_join() && path.is_established()).count() as u64
 }
 
 /// The counter of requests that could not be sent, if it can only be about what is missing now. Counters are of all
@@ -195,8 +201,7 @@ fn could_not_send(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> O
     let [sent, answered, reset] =
         ["MPJoinSynTx", "MPJoinSynAckRx", "MPRstRx"].map(|name| evidence.counter(name));
     let refused = ["MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"].map(|name| (name, evidence.counter(name)));
-    let joined = evidence.begun().flat_map(|connection| &connection.subflows);
-    let joined = joined.filter(|subflow| subflow.flags.is_join() && subflow.is_established()).count() as u64;
+    let joined = joined(evidence);
     let is_exact = evidence.counts_live_ones_only()
         && !evidence.is_in_use(missing.row)
         && (sent, answered, reset) == (joined, joined, 0)
