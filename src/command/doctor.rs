@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, TcpStream};
+use std::path::Path;
 
 use crate::cli::{Common, Doctor};
 use crate::config::{LoadedConfig, Trust};
@@ -14,6 +15,7 @@ use crate::model::{EndpointNames, Exit, Limits, Probe, ProbeOutcome, RoutingWord
 use crate::report::bug_report::BugReport;
 use crate::report::doctor::{DoctorJson, text};
 use crate::rundir::RunDir;
+use crate::source::{self, ReadError};
 use crate::system::{PathManager, Scope};
 
 use super::output::OutputFormat;
@@ -34,6 +36,8 @@ pub fn run(options: &Doctor, common: &Common) -> io::Result<Exit> {
             }
             if none.exit != Exit::NoInput {
                 output.diagnose_one(*none.diagnostic);
+            } else if has_skipped(common.root_dir()) {
+                output.diagnose_one(Diagnostic { severity: Severity::Warning, ..*none.diagnostic });
             }
             None
         }
@@ -44,6 +48,11 @@ pub fn run(options: &Doctor, common: &Common) -> io::Result<Exit> {
     netns::in_each(&options.within.netns, &output, Severity::Warning, refuse, |netns| {
         examine(netns, loaded.as_ref(), options, common, &output)
     })
+}
+
+/// Whether a standard folder has no configuration, and a file that looks meant.
+fn has_skipped(root: &Path) -> bool {
+    matches!(source::find(&[], root), Err(ReadError::NoneFound { skipped, .. }) if !skipped.is_empty())
 }
 
 /// The doctor in the namespace that this thread is in.

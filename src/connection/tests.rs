@@ -210,6 +210,7 @@ fn connection(flags: u32, state: u8) -> Connection {
         fallback: crate::model::Fallback::No,
         closing: false,
         limit: None,
+        accepted: None,
         subflows: vec![subflow],
     }
 }

@@ -6,11 +6,11 @@ mod tests;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::model::{AddressState, Connection, Endpoint, Flags, HostAddress, Interface, code, counted};
+use crate::model::{AddressState, Connection, Endpoint, Flags, Interface, code, counted};
 
 use super::evidence::Evidence;
 use super::finding::{Finding, FindingSeverity};
-use super::internal::{is_internal, left_out};
+use super::internal::left_out;
 
 /// Why an endpoint cannot be used: the first finding. An address that a live subflow uses works; but TCP notices late, if
 /// at all, that its interface is gone or down.
@@ -211,99 +211,30 @@ pub fn deprecated(evidence: &Evidence) -> Vec<Finding> {
     evidence.endpoints().filter(is_deprecated).map(finding).collect()
 }
 
-/// The addresses, each with its link, that endpoints could be made of: of the families of live connections with one
-/// subflow, as far as no endpoint of the family opens subflows.
-pub fn candidates(evidence: &Evidence) -> Vec<(&Interface, IpAddr)> {
-    let mut families: BTreeSet<bool> = alone(evidence)
-        .flat_map(|connection| &connection.subflows)
-        .map(|path| path.remote.is_ipv4())
-        .collect();
-    for row in evidence.opening() {
-        families.remove(&row.identity.address.is_ipv4());
-    }
-    let is_own = |own: &&HostAddress| {
-        let is_wanted = families.contains(&own.address.is_ipv4()) && is_global(own.address);
-        is_wanted && own.state == AddressState::Settled
-    };
-    let link = |own: &HostAddress| {
-        let link = evidence.interface_of(own.address).filter(|link| link.up && link.carrier)?;
-        (!is_internal(link)).then_some((link, own.address))
-    };
-    evidence.addresses.iter().filter(is_own).filter_map(link).collect()
-}
-
-/// Live connections that this host opened and that have one subflow.
-fn alone(evidence: &Evidence) -> impl Iterator<Item = &Connection> {
-    evidence.begun().filter(|connection| connection.has_one_path())
-}
-
-/// No endpoint opens subflows of a family, though several links lead to the peers of live connections with one subflow.
-pub fn none(evidence: &Evidence) -> Vec<Finding> {
-    let Some(state) = evidence.state() else { return Vec::new() };
-    let is_empty = evidence.endpoints().next().is_none();
-    let on_purpose = is_empty && evidence.declared().is_some_and(|declared| declared.manages_endpoints);
-    // What only announces is a server's.
-    let announces_only = !is_empty && evidence.opening().next().is_none();
-    // A client can as well leave it to the server, which announces its addresses.
-    let is_explained = evidence.is_announced_to() || evidence.is_userspace();
-    if on_purpose || announces_only || is_explained {
-        return Vec::new();
-    }
-    let links = candidates(evidence).into_iter().filter(|(_, address)| evidence.ways_out.contains(address));
-    let links: BTreeSet<(&str, IpAddr)> =
-        links.map(|(link, address)| (link.name.as_str(), address)).collect();
-    let names: BTreeSet<&str> = links.iter().map(|(name, _)| *name).collect();
-    if names.len() < 2 {
-        return Vec::new();
-    }
-    let names: Vec<&str> = names.into_iter().collect();
-    let (wanted, limit) = (links.len() as u32 - 1, state.limits.subflows);
-    let raise = |text: String| if limit < wanted { text } else { String::new() };
-    let add =
-        |(name, address): &(&str, IpAddr)| format!("\nip mptcp endpoint add {address} dev {name} subflow");
-    let commands = raise(format!("\nip mptcp limits set subflows {wanted}"))
-        + &links.iter().map(add).collect::<String>();
-    let yaml = raise(format!("limits: {{subflows: {wanted}}}\n"));
-    let is_ipv4 = |(_, address): &(&str, IpAddr)| address.is_ipv4();
-    let of_one_family = match links.iter().filter(|link| is_ipv4(link)).count() {
-        0 => Some((" of IPv6", ", family: ipv6")),
-        count if count == links.len() => Some((" of IPv4", ", family: ipv4")),
-        _ => None,
-    };
-    let of_family = of_one_family.filter(|_| !is_empty).map_or("", |(words, _)| words);
-    let family = of_one_family.map_or("", |(_, yaml)| yaml);
-    let table = match evidence.endpoints().count() {
-        0 => "the table is empty".to_owned(),
-        count => format!("{} in the table", counted(count, "endpoint")),
-    };
-    let title = format!("no endpoint opens subflows{of_family}, so connections have one path");
-    let finding = Finding::hint(code::NO_ENDPOINT, title)
-        .evidence(format!(
-            "{table}; {} with one subflow; links that lead to their peers: {}",
-            counted(alone(evidence).count(), "live connection"),
-            names.join(", ")
-        ))
-        .meaning("The kernel opens further subflows only from endpoints with the flag `subflow`.")
-        .remedy(evidence.fix(
-            &format!("{yaml}endpoints: {{links: {{dev: [{}]{family}, flags: [subflow]}}}}", names.join(", ")),
-            commands.trim_start(),
-        ));
-    vec![finding]
-}
-
-fn is_global(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => !v4.is_link_local(),
-        IpAddr::V6(v6) => !v6.is_unicast_link_local(),
-    }
+/// The flags of an endpoint that opens subflows instead of announcing its address.
+pub fn opening(row: &Endpoint) -> Flags {
+    row.flags.without(Flags::SIGNAL).union(Flags::SUBFLOW)
 }
 
 /// Whether an endpoint opens subflows on live connections: one with `fullmesh` alone does so to announced addresses only.
 pub fn can_open(evidence: &Evidence, row: &Endpoint) -> bool {
-    row.flags.contains(Flags::SUBFLOW) || evidence.heard_announcements()
+    let mut live = evidence.begun().filter(|connection| connection.is_fully_established()).peekable();
+    match live.peek() {
+        None => row.flags.contains(Flags::SUBFLOW) || evidence.heard_announcements(),
+        Some(_) => live.any(|connection| can_open_on(evidence, row, connection)),
+    }
 }
 
-/// Endpoints with `fullmesh` or `laminar` and without `subflow`, where no peer announced an address.
+/// The same on one connection. The kernel counts the announced addresses that it has asked for a subflow.
+pub fn can_open_on(evidence: &Evidence, row: &Endpoint, connection: &Connection) -> bool {
+    let is_announced_to = || match connection.accepted {
+        Some(accepted) => accepted > 0,
+        None => evidence.heard_announcements(),
+    };
+    row.flags.contains(Flags::SUBFLOW) || is_announced_to()
+}
+
+/// Endpoints with `fullmesh` or `laminar` and without `subflow`, where no live peer announced an address that is of use.
 pub fn fullmesh_alone(evidence: &Evidence) -> Vec<Finding> {
     let finding = |row: &Endpoint| {
         let lacks = |connection: &&Connection| {
@@ -321,6 +252,10 @@ pub fn fullmesh_alone(evidence: &Evidence) -> Vec<Finding> {
         };
         let flags = row.flags.union(Flags::SUBFLOW);
         let word = if is_mesh { "fullmesh" } else { "laminar" };
+        let announced = match evidence.heard_announcements() {
+            false => "AddAddr is 0 (no peer announced an address)",
+            true => "add_addr_accepted of live connections is 0 (`ss -Mmi`; no announced address was of use)",
+        };
         let title = format!(
             "{word} without subflow: {} opens subflows to announced addresses only",
             evidence.label(row)
@@ -329,7 +264,7 @@ pub fn fullmesh_alone(evidence: &Evidence) -> Vec<Finding> {
             .severity(severity)
             .endpoint(evidence.label(row))
             .evidence(format!(
-                "flags of {}: {}; AddAddr is 0 (no peer announced an address); {} without a subflow from it",
+                "flags of {}: {}; {announced}; {} without a subflow from it",
                 row.identity,
                 row.flags,
                 counted(lacking, "live connection")

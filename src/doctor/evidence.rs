@@ -101,7 +101,8 @@ pub struct RouteCheck {
     /// Whether it would leave by the interface that has the address if it were bound to that, and is not.
     pub needs_device: bool,
     /// Whether some packets between the two may leave by the interface that has the address although these answers do not: some
-    /// rule chooses by a mark that leads there, or by a user, protocol or port.
+    /// rule chooses by a mark that leads there, or by a user, protocol or port; or the route that was found refuses, and a socket
+    /// of IPv6 that is bound to the interface skips it.
     pub may_differ: bool,
     /// The next hop, if it did not answer on the link when it was last asked.
     pub silent: Option<IpAddr>,
@@ -257,6 +258,13 @@ impl Evidence {
     /// The MPTCP connections that another host opened to this one.
     pub fn accepted(&self) -> impl Iterator<Item = &Connection> {
         self.leaving().filter(|connection| !connection.is_begun_here() && !connection.is_plain())
+    }
+
+    /// Whether this host is a server: it has accepted connections, or a service speaks MPTCP.
+    pub fn is_server(&self) -> bool {
+        self.accepted().next().is_some()
+            || self.services().any(|listener| listener.mptcp)
+            || self.counter("MPCapableSYNRX") > 0
     }
 
     /// The connections with another host. Within a host there is no other path, and subflows that are bound to an

@@ -224,7 +224,10 @@ pub fn joins_rejected(evidence: &Evidence) -> Vec<Finding> {
             "MPJoinRejected is {rejected}; limit subflows is {limit}; live connections that have reached it: {full}"
         ))
         .meaning("A peer opened more subflows than this host's limit allows per connection.")
-        .remedy(raise(evidence, (2 * limit as usize).max(USUAL_MAX)));
+        .remedy(
+            raise(evidence, (2 * limit as usize).max(USUAL_MAX))
+                + "\n# connections that have reached the old limit are refused more until they are opened again: restart the applications of peers",
+        );
     vec![finding]
 }
 

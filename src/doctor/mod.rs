@@ -13,6 +13,7 @@ mod finding;
 mod host;
 mod internal;
 mod limits;
+mod links;
 mod peers;
 mod probe;
 mod remedy;
@@ -24,9 +25,9 @@ mod target;
 mod uplinks;
 
 pub use declared::{Configuration, Declared};
-pub use endpoints::candidates;
 pub use evidence::{Evidence, RouteCheck, Table};
 pub use finding::{Finding, FindingSeverity};
+pub use links::candidates;
 pub use remedy::apply_command;
 pub use stage::{NotTried, RefusedBy, SubflowResult, SubflowStage, subflow_results};
 pub use target::{BadTarget, ProbeTarget};
@@ -43,7 +44,7 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
     probe::unreachable,
     endpoints::unusable,
     endpoints::ambiguous,
-    endpoints::none,
+    links::none,
     endpoints::fullmesh_alone,
     host::not_applied,
     uplinks::differ,
@@ -82,6 +83,7 @@ const TABLE: &[fn(&Evidence) -> Vec<Finding>] = &[
 pub fn examine(evidence: &Evidence) -> Vec<Finding> {
     let mut findings: Vec<Finding> = TABLE.iter().flat_map(|find| find(evidence)).collect();
     findings.extend(probe::unexplained(evidence, &findings));
+    remedy::join_uplinks(&mut findings);
     for finding in &mut findings {
         let location = || evidence.location(finding.endpoint.as_deref()?);
         finding.location = finding.location.or_else(location);

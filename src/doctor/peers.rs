@@ -4,7 +4,7 @@
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::model::{Connection, Endpoint, Fallback, Flags, Protocol, Subflow, Sysctl, code, counted};
 
@@ -17,13 +17,13 @@ pub const WITHOUT_MPTCP: &str = "Connections to it are plain TCP and have one pa
 /// The remedy: how to find out why.
 pub const ASK_THE_SERVER: &str = "sysctl net.mptcp.enabled   # on the server\nss -lM                     # does its service listen with MPTCP?\nmptcpize run curl https://check.mptcp.dev   # here: does a middlebox remove it?";
 
-/// The peers of connections, once each.
-fn peers<'a>(connections: impl Iterator<Item = &'a Connection>) -> BTreeSet<IpAddr> {
-    connections.flat_map(|connection| &connection.subflows).map(|subflow| subflow.remote.ip()).collect()
+/// The services of peers to which connections lead, once each.
+fn services<'a>(connections: impl Iterator<Item = &'a Connection>) -> BTreeSet<SocketAddr> {
+    connections.flat_map(|connection| &connection.subflows).map(|subflow| subflow.remote).collect()
 }
 
-/// Their addresses, in one line.
-pub fn listed(peers: &BTreeSet<IpAddr>) -> String {
+/// Addresses or services, in one line.
+pub fn listed<T: ToString>(peers: &BTreeSet<T>) -> String {
     peers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -35,8 +35,9 @@ pub fn without_mptcp(evidence: &Evidence) -> Vec<Finding> {
     if evidence.probe.is_some() || evidence.is_paused || plain == 0 {
         return Vec::new();
     }
-    let speaking = peers(evidence.begun());
-    let refused = peers(evidence.connections.iter().filter(|connection| connection.asked_in_vain()));
+    // One service of a host may speak it, and another one not.
+    let speaking = services(evidence.begun().filter(|connection| !connection.is_plain()));
+    let refused = services(evidence.connections.iter().filter(|connection| connection.asked_in_vain()));
     let refused = &refused - &speaking;
     if refused.is_empty() && agreed > 0 {
         return Vec::new();
@@ -115,7 +116,7 @@ fn fallen(evidence: &Evidence) -> impl Iterator<Item = &Connection> {
 
 /// Live connections that began with MPTCP and fell back to TCP.
 pub fn fallback(evidence: &Evidence) -> Vec<Finding> {
-    let peers = listed(&peers(fallen(evidence)));
+    let peers = listed(&services(fallen(evidence)));
     if peers.is_empty() {
         return Vec::new();
     }
@@ -174,11 +175,20 @@ pub fn private_signal(evidence: &Evidence) -> Vec<Finding> {
         let peers = peers(row);
         let public = peers.iter().find(|peer| !is_private(**peer))?;
         let announced = row.flags.contains(Flags::SIGNAL) && is_private(row.identity.address);
+        let is_only_client = !row.flags.intersects(Flags::OPENING) && !evidence.is_server();
         let finding = Finding::hint(code::PRIVATE_SIGNAL, format!("{} is announced to public peers", row.identity.address))
             .endpoint(evidence.label(row))
             .evidence(format!("{} is a private address; the peer of a live connection is {public}", row.identity.address))
             .meaning("Peers on the Internet cannot reach the address, and may reach another host with it on their own network.")
-            .remedy("# announce a public address, or leave out the flag `signal`");
+            .remedy(match is_only_client {
+                // The endpoint would be left without any flag, and do nothing.
+                true => {
+                    let flags = endpoints::opening(row);
+                    let keys = format!("flags: [{}]", flags.words().join(", "));
+                    evidence.fix_endpoint(row, &keys, &endpoints::readd(row, flags, None))
+                }
+                false => "# announce a public address, or leave out the flag `signal`".to_owned(),
+            });
         announced.then_some(finding)
     };
     evidence.endpoints().filter_map(finding).collect()

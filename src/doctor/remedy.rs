@@ -3,9 +3,12 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::model::shell_word;
+
+use super::finding::Finding;
 
 /// The command by which `program` applies the files that `paths` name, or those of the standard folders below `root`.
 pub fn apply_command(program: String, paths: &[PathBuf], root: &Path) -> String {
@@ -16,6 +19,21 @@ pub fn apply_command(program: String, paths: &[PathBuf], root: &Path) -> String 
     }
     words.extend(paths.iter().map(|path| shell_word(&path.to_string_lossy())));
     words.join(" ")
+}
+
+/// How the YAML of uplinks begins in remedies.
+const UPLINKS: &str = "# in the configuration: uplinks: {";
+
+/// A file has the key `uplinks` once, so each remedy that names uplinks gets those of all.
+pub fn join_uplinks(findings: &mut [Finding]) {
+    let own = |line: &str| Some(line.strip_prefix(UPLINKS)?.strip_suffix('}')?.to_owned());
+    let all: BTreeSet<String> =
+        findings.iter().flat_map(|finding| finding.remedy.lines().filter_map(own)).collect();
+    let all = all.into_iter().collect::<Vec<_>>().join(", ");
+    for finding in findings {
+        let line = |line: &str| own(line).map_or(line.to_owned(), |_| format!("{UPLINKS}{all}}}"));
+        finding.remedy = finding.remedy.split('\n').map(line).collect::<Vec<_>>().join("\n");
+    }
 }
 
 /// The commands of other programs in remedies that act on the network namespace in which they are started.

@@ -73,9 +73,7 @@ pub fn announcements_lost(evidence: &Evidence) -> Vec<Finding> {
 
 /// Announced addresses on which no service listens: the subflows that peers open there are refused.
 pub fn not_served(evidence: &Evidence) -> Vec<Finding> {
-    let is_announced = |row: &&Endpoint| {
-        row.flags.contains(Flags::SIGNAL) && row.identity.port.is_none() && !evidence.is_in_use(row)
-    };
+    let is_announced = |row: &&Endpoint| row.flags.contains(Flags::SIGNAL) && row.identity.port.is_none();
     let rows = evidence.endpoints().filter(is_announced);
     rows.filter(|row| evidence.interface_of(row.identity.address).is_some())
         .filter_map(|row| unserved(evidence, row))
@@ -86,6 +84,10 @@ fn unserved(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     let address = row.identity.address;
     let services = || evidence.services().filter(|listener| listener.mptcp);
     let is_served = |port: &u16| services().any(|listener| listener.covers((address, *port).into()));
+    // An established subflow there proves that something accepts it, though only at its own port.
+    let is_proven = |port: &u16| {
+        evidence.subflows().any(|path| path.is_established() && path.local == (address, *port).into())
+    };
     // Peers open subflows to the port that they connected to.
     let first = |connection: &Connection| {
         connection.subflows.iter().find(|path| !path.flags.is_join()).map(|path| path.local.port())
@@ -94,25 +96,47 @@ fn unserved(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
     let reachable = services().filter(|listener| !listener.local.ip().is_loopback());
     let ports: BTreeSet<u16> = reachable.map(|listener| listener.local.port()).collect();
     let (severity, ports): (_, Vec<u16>) = if live.is_empty() {
-        if ports.iter().any(is_served) {
+        if evidence.is_in_use(row) || ports.iter().any(is_served) {
             return None;
         }
         (FindingSeverity::Hint, ports.into_iter().collect())
     } else {
-        (FindingSeverity::Fault, live.into_iter().filter(|port| !is_served(port)).collect())
+        let is_refused = |port: &u16| !is_served(port) && !is_proven(port);
+        (FindingSeverity::Fault, live.into_iter().filter(is_refused).collect())
     };
-    let first = ports.first()?;
-    let listed: Vec<String> = ports.iter().map(ToString::to_string).collect();
+    let listed = |ports: &[u16]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let is_plain = |port: &u16| evidence.services().any(|listener| listener.covers((address, *port).into()));
+    let (plain, closed): (Vec<u16>, Vec<u16>) = ports.into_iter().partition(is_plain);
     let at: Vec<String> = services().map(|listener| listener.local.to_string()).collect();
     let at = if at.is_empty() { "nowhere".to_owned() } else { format!("on {}", at.join(", ")) };
-    let finding = Finding::fault(code::ANNOUNCED_UNSERVED, format!("no service listens on {address}, which is announced"))
+    let (mut seen, mut remedies) = (Vec::new(), Vec::new());
+    let place = |port: u16| std::net::SocketAddr::from((address, port));
+    if let Some(first) = closed.first() {
+        seen.push(format!("`ss -ltn`: port {} is not open on {address}", listed(&closed)));
+        remedies.push(format!("# have the service listen on all addresses, or on {} too", place(*first)));
+    }
+    if let Some(first) = plain.first() {
+        seen.push(format!("`ss -ltn`: port {} is open on {address}, without MPTCP", listed(&plain)));
+        remedies.push(format!(
+            "# have what listens on {} do so with MPTCP: `mptcpize run`, or its own setting",
+            place(*first)
+        ));
+    }
+    if seen.is_empty() {
+        return None;
+    }
+    let title = match closed.is_empty() {
+        true => format!("no service listens with MPTCP on {address}, which is announced"),
+        false => format!("no service listens on {address}, which is announced"),
+    };
+    let finding = Finding::fault(code::ANNOUNCED_UNSERVED, title)
         .severity(severity)
         .endpoint(evidence.label(row))
-        .evidence(format!("`ss -ltn`: port {} is not open on {address}; MPTCP sockets listen {at}", listed.join(", ")))
+        .evidence(format!("{}; MPTCP sockets listen {at}", seen.join("; ")))
         .meaning("Peers open subflows to the announced address at the port that they connected to, and this host refuses them (RST).")
         .remedy(format!(
-            "# have the service listen on all addresses, or on {} too\n# or have the kernel listen there, on a port of its own: `port: PORT` for this endpoint",
-            std::net::SocketAddr::from((address, *first))
+            "{}\n# or have the kernel listen there, on a port of its own: `port: PORT` for this endpoint",
+            remedies.join("\n")
         ));
     Some(finding)
 }

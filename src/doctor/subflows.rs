@@ -11,7 +11,7 @@ use crate::model::{Connection, Endpoint, Flags, Subflow, Token, code, counted};
 use crate::reconcile::{is_full, stalled};
 use crate::system::DataProgress;
 
-use super::endpoints::{can_open, problem};
+use super::endpoints::{can_open_on, problem};
 use super::evidence::Evidence;
 use super::finding::Finding;
 use super::peers::listed;
@@ -52,12 +52,12 @@ fn all(evidence: &Evidence) -> Vec<Missing<'_>> {
     // On those of the userspace path manager the kernel opens nothing.
     let is_kernels = |connection: &&Connection| !evidence.is_of_userspace(connection);
     let begun: Vec<&Connection> = evidence.begun().filter(is_kernels).collect();
-    let usable = |row: &&Endpoint| {
-        problem(evidence, row).is_none() && routes::is_usable(evidence, row) && can_open(evidence, row)
-    };
+    let usable = |row: &&Endpoint| problem(evidence, row).is_none() && routes::is_usable(evidence, row);
     let missing = |row| {
         let could_have = |connection: &Connection| {
-            lacks(connection, row, limit) && routes::reaches(evidence, row, connection)
+            lacks(connection, row, limit)
+                && can_open_on(evidence, row, connection)
+                && routes::reaches(evidence, row, connection)
         };
         let lacking = || begun.iter().filter(|connection| could_have(connection));
         let asks =
@@ -167,10 +167,31 @@ fn not_asked(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> Findin
     let counted = ["MPJoinSynTx", "MPJoinSynAckRx", "MPRstRx"].map(|name| (name, evidence.counter(name)));
     let counted = counted.iter().filter(|(name, count)| *name != "MPRstRx" || *count > 0);
     let counted: String = counted.map(|(name, count)| format!("; {name} is {count}")).collect();
+    let again = match was_asked_again(evidence, lacking) {
+        true => format!(
+            "# each was asked for more than once: restart the application, so that it opens a new connection\n# or, if something changed since the last request: {} renew {}",
+            evidence.program, row.identity.address
+        ),
+        false => format!(
+            "{again}\n# if that brings none: restart the application, so that it opens a new connection"
+        ),
+    };
     finding
         .evidence(format!("{seen} (to {peers}){counted}"))
-        .meaning("Nothing on this host prevents it now. Raising a limit or adding a route does nothing for connections that exist, and the kernel does not retry a subflow that was closed, that got no answer, or that the peer refused (MPRstRx), for example because of its own limit. It asks for none where the peer accepts none at its first address (allow_join_initial_addr_port).")
+        .meaning("Nothing on this host prevents it now. Raising a limit or adding a route does nothing for connections that exist, and the kernel does not retry a subflow that was closed, that got no answer, or that the peer refused (MPRstRx), for example because of its own limit. A connection that has reached the limit of the peer is refused more even after that limit is raised. The kernel asks for none where the peer accepts none at its first address (allow_join_initial_addr_port).")
         .remedy(format!("{again}\n# on the peer: ip mptcp limits show"))
+}
+
+/// Whether each of the missing subflows was asked for more than once: the counters are about live connections only. A refusal
+/// for the limit of the peer comes after its answer.
+fn was_asked_again(evidence: &Evidence, lacking: u64) -> bool {
+    evidence.counts_live_ones_only() && evidence.counter("MPJoinSynTx") >= joined(evidence) + 2 * lacking
+}
+
+/// How many subflows this host has opened that are established.
+fn joined(evidence: &Evidence) -> u64 {
+    let paths = evidence.begun().flat_map(|connection| &connection.subflows);
+    paths.filter(|path| path.flags.is_join() && path.is_established()).count() as u64
 }
 
 /// The counter of requests that could not be sent, if it can only be about what is missing now. Counters are of all
@@ -180,8 +201,7 @@ fn could_not_send(evidence: &Evidence, missing: &Missing<'_>, lacking: u64) -> O
     let [sent, answered, reset] =
         ["MPJoinSynTx", "MPJoinSynAckRx", "MPRstRx"].map(|name| evidence.counter(name));
     let refused = ["MPJoinSynTxBindErr", "MPJoinSynTxConnectErr"].map(|name| (name, evidence.counter(name)));
-    let joined = evidence.begun().flat_map(|connection| &connection.subflows);
-    let joined = joined.filter(|subflow| subflow.flags.is_join() && subflow.is_established()).count() as u64;
+    let joined = joined(evidence);
     let is_exact = evidence.counts_live_ones_only()
         && !evidence.is_in_use(missing.row)
         && (sent, answered, reset) == (joined, joined, 0)

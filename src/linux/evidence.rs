@@ -246,8 +246,11 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
                 Some(hop) if hop.is_silent(&mut routes.netlink)? => Some(hop.address),
                 _ => None,
             };
+            // A socket of IPv6 that is bound to an interface skips routes that refuse; this question does not.
+            let refused = through.and_then(Result::err).filter(|_| source.is_ipv6());
+            let may_differ = refused.is_some_and(|errno| errno != Errno::ENETUNREACH);
             let check = RouteCheck::of(source, destination, peer, by_source);
-            checks.push(RouteCheck { by_device, needs_device, silent, ..check });
+            checks.push(RouteCheck { by_device, needs_device, may_differ, silent, ..check });
         }
     }
     evidence.ways_out = ways_out(evidence, &mut routes)?;
@@ -280,7 +283,7 @@ fn routes(evidence: &mut Evidence) -> Result<(), Error> {
         let row = evidence.endpoints().find(|row| row.identity.address == check.source);
         let bound = row.and_then(|row| row.dev.as_ref()).map(|dev| dev.index);
         let bound = bound.filter(|_| check.by_device.is_some());
-        check.may_differ = routing.is_selective;
+        check.may_differ |= routing.is_selective;
         for mark in routing.marks.iter().take(MARKS_MAX) {
             let marked = routes.get_marked(check.destination, Some(check.source), bound, *mark)?;
             check.may_differ |= wanted.is_some() && answer(marked).ok() == wanted;

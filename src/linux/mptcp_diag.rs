@@ -18,7 +18,8 @@ const MPTCP: u32 = 262;
 const PROTOCOL: u16 = 3;
 /// `INET_DIAG_SKMEMINFO`, an attribute of the reply, and one more than its bit in the request
 const SKMEMINFO: u16 = 7;
-/// Where in `struct mptcp_info` the limit of subflows, the flags and the token are
+/// Where in `struct mptcp_info` the number of accepted addresses, the limit of subflows, the flags and the token are
+const ADD_ADDR_ACCEPTED: usize = 2;
 const SUBFLOWS_MAX: usize = 3;
 const FLAGS: usize = 8;
 const TOKEN: usize = 12;
@@ -32,6 +33,8 @@ pub struct SocketCondition {
     pub closing: bool,
     /// The limit of subflows beside the first (`mptcpi_subflows_max`): 0 under the userspace path manager too.
     pub limit: u8,
+    /// How many announced addresses the kernel has asked for a subflow (`mptcpi_add_addr_accepted`).
+    pub accepted: u8,
 }
 
 /// The connections of this thread's network namespace. None where this kernel does not tell of them
@@ -76,7 +79,8 @@ fn in_states<T>(states: u32, extensions: u8, read: impl Fn(&[u8]) -> Option<T>) 
 }
 
 /// Reads the token of a connection, whether it fell back, and when (`MPTCP_INFO_FLAG_FALLBACK` in `struct mptcp_info`, and
-/// `MPTCP_INFO_FLAG_REMOTE_KEY_RECEIVED`), whether it is being closed, and its limit.
+/// `MPTCP_INFO_FLAG_REMOTE_KEY_RECEIVED`), whether it is being closed, its limit,
+/// and the number of accepted addresses.
 fn condition(reply: &[u8]) -> Option<(u32, SocketCondition)> {
     const ESTABLISHED: u8 = 1;
     const FALLBACK: u32 = 1 << 0;
@@ -89,8 +93,8 @@ fn condition(reply: &[u8]) -> Option<(u32, SocketCondition)> {
         (true, false) => Fallback::AtOnce,
     };
     let closing = reply.get(1) != Some(&ESTABLISHED);
-    let limit = *info.get(SUBFLOWS_MAX)?;
-    Some((small(info, TOKEN)?, SocketCondition { fallback, closing, limit }))
+    let (accepted, limit) = (*info.get(ADD_ADDR_ACCEPTED)?, *info.get(SUBFLOWS_MAX)?);
+    Some((small(info, TOKEN)?, SocketCondition { fallback, closing, limit, accepted }))
 }
 
 /// Reads `struct mptcp_info` and the memory of the socket.

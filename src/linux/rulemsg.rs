@@ -24,6 +24,8 @@ pub struct Rule {
     pub of_protocol: Option<u8>,
     /// Whether it applies to the packets of an interface.
     pub of_interface: bool,
+    /// Whether it applies to all packets but those that it describes.
+    pub is_inverted: bool,
     /// Whether it applies to packets by more than all these: their user, ports, tunnel or type of service.
     pub is_selective: bool,
     /// The word of its type, where that refuses packets.
@@ -40,7 +42,7 @@ impl Rule {
 
     /// The rule, if it applies to packets by their addresses alone, and does not merely suppress routes.
     pub fn by_address(&self) -> Option<AddressRule> {
-        let is_other = self.mark.is_some() || self.is_selective || self.of_interface;
+        let is_other = self.mark.is_some() || self.is_selective || self.of_interface || self.is_inverted;
         let is_half = self.rule.suppress_prefixlength.is_some();
         let action = self.refuses.map_or(RuleAction::LookUp(self.rule.table), RuleAction::Refuse);
         let (ipv4, priority) = (self.family == Family::Ipv4, self.rule.priority);
@@ -56,10 +58,13 @@ impl Rule {
 
 /// Reads `struct fib_rule_hdr` and its attributes; none for a family without Internet addresses.
 pub fn rule(reply: &[u8]) -> Option<Rule> {
+    /// `FIB_RULE_INVERT`
+    const INVERT: u32 = 2;
     /// What FRA_SUPPRESS_PREFIXLEN is where nothing is suppressed.
     const NOTHING: u32 = u32::MAX;
-    let [family, to_length, from_length, service, table, _, _, action, ..] =
+    let [family, to_length, from_length, service, table, _, _, action, flags @ ..] =
         *reply.first_chunk::<HEADER>()?;
+    let flags = u32::from_ne_bytes(flags);
     let family = Family::from_number(family.into())?;
     // `FR_ACT_*`
     let refuses = match action {
@@ -78,6 +83,7 @@ pub fn rule(reply: &[u8]) -> Option<Rule> {
         mark: None,
         of_protocol: None,
         of_interface: false,
+        is_inverted: flags & INVERT != 0,
         is_selective: service != 0,
         refuses,
         rule,

@@ -101,7 +101,9 @@ pub fn connections() -> Result<Vec<Connection>, Error> {
         let condition = conditions.get(&token).copied();
         let fallback = condition.map_or(Fallback::No, |socket| socket.fallback);
         let closing = condition.is_some_and(|socket| socket.closing) && token != NO_TOKEN;
-        Connection { token, fallback, closing, limit: condition.map(|socket| socket.limit), subflows }
+        let limit = condition.map(|socket| socket.limit);
+        let accepted = condition.map(|socket| socket.accepted);
+        Connection { token, fallback, closing, limit, accepted, subflows }
     };
     Ok(by_token.into_iter().map(connection).collect())
 }

@@ -18,6 +18,8 @@ pub struct Connection {
     /// How many subflows the kernel says it may have beside the first (`mptcpi_subflows_max`), if it says so. 0 where its limit
     /// is 0, and under the userspace path manager, which obeys none (not up to Linux 6.1).
     pub limit: Option<u8>,
+    /// How many addresses that its peer announced the kernel has asked for a subflow (`mptcpi_add_addr_accepted`), if it says so.
+    pub accepted: Option<u8>,
     /// Its subflows.
     pub subflows: Vec<Subflow>,
 }

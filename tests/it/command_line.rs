@@ -158,6 +158,7 @@ fn files_that_look_meant_are_named() {
     fs::create_dir_all(&etc).expect("made");
     fs::write(etc.join("c.yml"), "{version: 1}").expect("written");
     assert!(with(&["check", "--root-dir", path]).expect(66).stderr.contains("c.yml"));
+    assert!(with(&["doctor", "--root-dir", path]).stderr.contains("c.yml"));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 use std::num::{NonZeroU16, NonZeroU32};
 
-use super::{fullmesh_alone, none};
-use crate::doctor::tests::fixture::{codes, declared, healthy, state};
+use super::fullmesh_alone;
+use crate::doctor::links::none;
+use crate::doctor::tests::fixture::{codes, count, declared, healthy, state};
 use crate::doctor::{Configuration, Declared};
 use crate::model::Flags;
 
@@ -53,6 +54,8 @@ fn endpoints_of_the_other_family_are_none() {
     let finding = none(&evidence).remove(0);
     assert_eq!(finding.title, "no endpoint opens subflows of IPv4, so connections have one path");
     state(&mut evidence).endpoints[0].flags = Flags::SIGNAL;
+    assert_eq!(none(&evidence).len(), 1, "nothing here accepts connections");
+    count(&mut evidence, "MPCapableSYNRX", 1);
     assert!(none(&evidence).is_empty());
 }
 

@@ -25,6 +25,21 @@ fn counters_tell_why_a_subflow_lacks() {
     }
 }
 
+/// A peer that refused for its limit answered first. A second refusal shows that asking again does not help.
+#[test]
+fn what_was_refused_twice_is_not_renewed_for_ever() {
+    let remedy = |asked: u64| {
+        let mut evidence = healthy();
+        evidence.connections[0].subflows.truncate(1);
+        count(&mut evidence, "MPJoinSynTx", asked);
+        count(&mut evidence, "MPJoinSynAckRx", asked);
+        examine(&evidence).remove(0).remedy
+    };
+    assert!(remedy(1).starts_with("mptcp-apply renew 192.0.2.2\n# if that brings none: restart"));
+    assert!(remedy(2).starts_with("# each was asked for more than once: restart"));
+    assert!(remedy(2).lines().all(|line| line.starts_with('#')));
+}
+
 /// Only a request that is under way asks. A connection that is closing has had its subflow.
 #[test]
 fn a_closing_connection_lacks_nothing() {

@@ -58,6 +58,7 @@ pub fn healthy() -> Evidence {
             fallback: Fallback::No,
             closing: false,
             limit: Some(2),
+            accepted: None,
             token: 1,
             subflows: vec![subflow(1, 0b100_0011), subflow(2, 0b100_1100)],
         }],

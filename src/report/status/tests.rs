@@ -89,7 +89,7 @@ fn connection(local: &str, sent: u64) -> Connection {
         traffic,
     };
     let fallback = if local == "192.0.2.10" { Fallback::AtOnce } else { Fallback::No };
-    Connection { token: 7, fallback, closing: false, limit: None, subflows: vec![subflow] }
+    Connection { token: 7, fallback, closing: false, limit: None, accepted: None, subflows: vec![subflow] }
 }
 
 /// 2026-11-28 09:14 UTC

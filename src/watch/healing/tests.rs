@@ -29,7 +29,14 @@ fn path(local: &str, state: u8, flags: u32) -> Subflow {
 fn connection(token: u32, joins: &[(&str, u8)]) -> Connection {
     let mut subflows = vec![path("10.0.1.5", ESTABLISHED, FIRST)];
     subflows.extend(joins.iter().map(|(local, state)| path(local, *state, JOIN)));
-    Connection { token, fallback: crate::model::Fallback::No, closing: false, limit: None, subflows }
+    Connection {
+        token,
+        fallback: crate::model::Fallback::No,
+        closing: false,
+        limit: None,
+        accepted: None,
+        subflows,
+    }
 }
 
 fn table() -> State {

@@ -72,6 +72,18 @@ enum Talk {
     PlainLive,
 }
 
+/// A second service, and a connection with it, or an earlier one.
+#[derive(Clone, Copy, PartialEq)]
+enum Beside {
+    Nothing,
+    /// A service that listens there, and a connection to its port: of IPv6 to its address.
+    Service(&'static str),
+    /// The same without MPTCP.
+    Plain(&'static str),
+    /// A connection with the first service that has ended, as has what this script at the server undoes.
+    Earlier(&'static str),
+}
+
 /// What is done about the findings.
 #[derive(Clone, Copy, PartialEq)]
 enum Remedy {
@@ -101,6 +113,7 @@ pub struct Situation {
     faults: [&'static str; 2],
     listens: &'static str,
     talk: Talk,
+    beside: Beside,
     /// What is done at the client once they talk.
     meanwhile: &'static str,
     asked: Side,
@@ -246,16 +259,39 @@ fn talk(situation: &Situation, scene: &Scene) -> Vec<Peer> {
         }
         Talk::Served | Talk::Live(_) => peers.push(Peer::server(&scene.server, situation.listens)),
     }
+    if let Beside::Earlier(undone) = situation.beside {
+        let earlier = Peer::client(&scene.client, scene.target);
+        until_paths(scene, 2);
+        drop(earlier);
+        scene.server.sh(undone);
+    }
     if matches!(situation.talk, Talk::Live(_) | Talk::PlainLive) {
         peers.push(Peer::client(&scene.client, scene.target));
     }
     if let Talk::Live(wanted) = situation.talk {
-        let start = Instant::now();
-        while subflows(&scene.client).len() < wanted && start.elapsed() < allowed(PATIENCE) {
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        until_paths(scene, wanted);
+    }
+    if let Beside::Service(place) | Beside::Plain(place) = situation.beside {
+        let port = place.rsplit(':').next().expect("a port");
+        let host = match place.starts_with("[2") {
+            true => place.rsplit_once(':').map(|(host, _)| host),
+            false => scene.target.split(':').next(),
+        };
+        let host = host.expect("a host");
+        peers.push(match situation.beside {
+            Beside::Plain(_) => Peer::plain_server(&scene.server, place),
+            _ => Peer::server(&scene.server, place),
+        });
+        peers.push(Peer::client(&scene.client, &format!("{host}:{port}")));
     }
     peers
+}
+
+fn until_paths(scene: &Scene, wanted: usize) {
+    let start = Instant::now();
+    while subflows(&scene.client).len() < wanted && start.elapsed() < allowed(PATIENCE) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// What was found, what should have been, and what is wrong with a remedy.

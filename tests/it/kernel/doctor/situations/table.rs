@@ -1,9 +1,12 @@
 //! The situations, by what is wrong.
 
-use super::{Probe, Remedy, Side, Situation, Talk, Topology, User};
+use super::{Beside, Probe, Remedy, Side, Situation, Talk, Topology, User};
 
 const THREE: &str = "limits: {subflows: 8}\nendpoints: {one: {address: 10.1.1.1, dev: c1, flags: [subflow]}, \
                      two: {address: 10.1.2.1, dev: c2, flags: [subflow]}, three: {address: 10.1.3.1, dev: c3, flags: [subflow]}}";
+const WITH_SIX: &str = "limits: {subflows: 8}\nendpoints: {one: {address: 10.1.1.1, dev: c1, flags: [subflow]}, \
+                        two: {address: 10.1.2.1, dev: c2, flags: [subflow]}, three: {address: 10.1.3.1, dev: c3, flags: [subflow]}, \
+                        six: {address: '2001:db8:2::1', dev: c2, flags: [subflow]}}";
 const ANNOUNCES: &str =
     "limits: {subflows: 8}\nendpoints: {second: {address: 10.1.2.2, dev: s2, flags: [signal]}}";
 const ACCEPTS: &str = "limits: {subflows: 8, add-addr-accepted: 8}";
@@ -52,6 +55,7 @@ pub const HEALTHY: Situation = Situation {
     faults: ["", ""],
     listens: "0.0.0.0:5000",
     talk: Talk::Live(3),
+    beside: Beside::Nothing,
     meanwhile: "",
     asked: Side::Client,
     probe: Probe::Without,
@@ -352,6 +356,47 @@ pub const TABLE: &[Situation] = &[
         remedy: Remedy::AsPrinted(&[]),
         ..HEALTHY
     },
+    Situation {
+        name: "fullmesh alone, and an earlier peer announced an address",
+        scripts: ["", "ip mptcp endpoint add 10.1.2.2 dev s2 id 7 signal"],
+        configs: [
+            "limits: {subflows: 8, add-addr-accepted: 8}\nendpoints: {two: {address: 10.1.2.1, dev: c2, flags: [fullmesh]}}",
+            "",
+        ],
+        talk: Talk::Live(1),
+        beside: Beside::Earlier("ip mptcp endpoint delete id 7"),
+        expected: &["fullmesh-without-subflow"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "fullmesh alone, and the peer announces an address of IPv6",
+        scripts: [
+            "",
+            "ip address add 2001:db8:99::2/64 dev s2 nodad; ip mptcp endpoint add 2001:db8:99::2 dev s2 signal",
+        ],
+        configs: [
+            "limits: {subflows: 8, add-addr-accepted: 8}\nendpoints: {two: {address: 10.1.2.1, dev: c2, flags: [fullmesh]}}",
+            "",
+        ],
+        listens: "[::]:5000",
+        talk: Talk::Live(1),
+        expected: &["fullmesh-without-subflow"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..HEALTHY
+    },
+    Situation {
+        name: "a client announces its addresses, and opens nothing",
+        scripts: [TWO_DEFAULTS, ""],
+        configs: [
+            "limits: {subflows: 4}\nendpoints: {one: {address: 10.1.1.1, dev: c1, flags: [signal]}, two: {address: 10.1.2.1, dev: c2, flags: [signal]}}",
+            "",
+        ],
+        talk: Talk::Live(1),
+        expected: &["no-endpoint"],
+        remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND
+    },
     // Addresses and interfaces.
     Situation {
         name: "address missing",
@@ -388,7 +433,7 @@ pub const TABLE: &[Situation] = &[
         scripts: ["n=1; while [ $n -le 255 ]; do ip address add 10.8.0.$n/32 dev c1; n=$((n+1)); done", ""],
         configs: ["limits: {subflows: 8}\nendpoints: {all: {dev: c1, flags: [signal]}}", ""],
         talk: Talk::Live(1),
-        expected: &["table-full"],
+        expected: &["no-endpoint", "table-full"],
         ..HEALTHY
     },
     // Routes.
@@ -469,6 +514,29 @@ pub const TABLE: &[Situation] = &[
         talk: Talk::Live(1),
         expected: &["no-route"],
         remedy: Remedy::AsPrinted(&[]),
+        ..BEHIND
+    },
+    Situation {
+        name: "healthy: a route that a bound socket of IPv6 skips",
+        scripts: [
+            "for n in 1 2; do ip address add 2001:db8:$n::1/64 dev c$n nodad; done; \
+             ip route add 2001:db8:9::9 via 2001:db8:1::2 dev c1; ip -6 rule add from 2001:db8:2::1 lookup 162; \
+             ip -6 route add default via 2001:db8:2::2 dev c2 table 162; ip -6 route add unreachable 2001:db8:9::9 table 162",
+            "for n in 1 2; do ip address add 2001:db8:$n::2/64 dev s$n nodad; done; ip address add 2001:db8:9::9/128 dev lo",
+        ],
+        configs: [WITH_SIX, ""],
+        beside: Beside::Service("[2001:db8:9::9]:5001"),
+        ..HEALTHY
+    },
+    Situation {
+        name: "a rule leads all but what comes from the address to a table",
+        scripts: [
+            "ip -6 address flush dev c2; ip route add default via 10.1.1.254 dev c1; ip route add default via 10.1.2.254 dev c2 table 102; ip rule add not from 10.1.2.0/24 lookup 102",
+            "",
+        ],
+        talk: Talk::Nothing,
+        expected: &["no-route", "no-application"],
+        remedy: Remedy::Vanishes(GATEWAY),
         ..BEHIND
     },
     Situation {
@@ -628,6 +696,12 @@ pub const TABLE: &[Situation] = &[
         ..HEALTHY
     },
     Situation {
+        name: "another service of the peer is plain TCP",
+        beside: Beside::Plain("10.9.9.9:22"),
+        expected: &["peer-without-mptcp"],
+        ..HEALTHY
+    },
+    Situation {
         name: "plain peer, probe",
         talk: Talk::PlainServed,
         probe: Probe::With,
@@ -681,6 +755,26 @@ pub const TABLE: &[Situation] = &[
         configs: [ACCEPTS, ANNOUNCES],
         listens: "10.9.9.9:5000",
         talk: Talk::Live(1),
+        asked: Side::Server,
+        expected: &["announced-unserved"],
+        ..HEALTHY
+    },
+    Situation {
+        name: "announced and not served, beside a service that is",
+        configs: [ACCEPTS, ANNOUNCES],
+        listens: "10.9.9.9:5000",
+        talk: Talk::Live(1),
+        beside: Beside::Service("0.0.0.0:5001"),
+        asked: Side::Server,
+        expected: &["announced-unserved"],
+        ..HEALTHY
+    },
+    Situation {
+        name: "announced and served by plain TCP",
+        configs: [ACCEPTS, ANNOUNCES],
+        listens: "10.9.9.9:5000",
+        talk: Talk::Live(1),
+        beside: Beside::Plain("10.1.2.2:5000"),
         asked: Side::Server,
         expected: &["announced-unserved"],
         ..HEALTHY
