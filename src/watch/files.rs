@@ -104,6 +104,10 @@ struct Shared {
     /// What may be half done, and how long it is waited for.
     unfinished: BTreeMap<PathBuf, (Kind, Instant)>,
     news: FileNews,
+    /// The file that was closed last, under whatever name; careful programs then move it into its place.
+    closed: Option<PathBuf>,
+    /// Whether what is being moved was that file.
+    is_whole: bool,
     /// How many events of configuration came so far.
     events: u64,
 }
@@ -242,6 +246,7 @@ impl Shared {
         if is_gone {
             self.note_gone(path);
         }
+        self.note_closing(what, path);
         let kind = if self.configuration.reads(path) {
             Kind::Configuration
         } else if self.others.concerns(path) {
@@ -251,9 +256,11 @@ impl Shared {
         };
         let is_configuration = kind == Kind::Configuration;
         match what {
-            // What is moved into its place is whole, unless its writer is not done.
+            // To ask all processes takes a while, so only those are asked for that were not seen to be closed.
             EventKind::Modify(ModifyKind::Name(RenameMode::To))
-                if is_configuration && !processes::open_for_writing(vec![path.clone()]).is_empty() =>
+                if is_configuration
+                    && !mem::take(&mut self.is_whole)
+                    && !processes::open_for_writing(vec![path.clone()]).is_empty() =>
             {
                 self.await_end(path, kind, QUIET);
             }
@@ -279,6 +286,17 @@ impl Shared {
         }
         self.events += u64::from(is_configuration);
         true
+    }
+
+    /// Remembers whether a file that is moved was closed before.
+    fn note_closing(&mut self, what: EventKind, path: &Path) {
+        let is_it = self.closed.as_deref() == Some(path);
+        match what {
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => self.closed = Some(path.to_owned()),
+            EventKind::Modify(ModifyKind::Data(_)) if is_it => self.closed = None,
+            EventKind::Modify(ModifyKind::Name(RenameMode::From)) => self.is_whole = is_it,
+            _ => {}
+        }
     }
 
     /// Remembers that the watches of a folder, and of those in it, end.
