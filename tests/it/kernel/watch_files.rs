@@ -366,8 +366,13 @@ fn a_file_that_was_open_before_is_read_when_it_is_closed() {
             _ => next.join("a.yaml"),
         };
         fs::create_dir(path.parent().expect("a folder")).expect("made");
-        let mut file = fs::File::create(&path).expect("made");
-        file.write_all(half.as_bytes()).expect("written");
+        // A process that the watch may look into, if it is not root's.
+        let mut writer = namespace.command("sh");
+        writer.args(["-c", "exec cat >\"$0\""]).arg(&path).stdin(Stdio::piped());
+        let mut writer = writer.spawn().expect("starts");
+        let mut pipe = writer.stdin.take().expect("piped");
+        pipe.write_all(half.as_bytes()).expect("written");
+        wait_for("one half", || fs::read_to_string(&path).is_ok_and(|text| text == half));
         let watcher = Watcher::start(&namespace, &[folder.to_str().expect("UTF-8")]);
         watcher.wait_until_said("waiting for the first configuration");
         match case {
@@ -379,8 +384,9 @@ fn a_file_that_was_open_before_is_read_when_it_is_closed() {
         std::thread::sleep(Duration::from_millis(700));
         assert_eq!(addresses(&namespace), rows, "{case}");
         let before = watcher.count();
-        file.write_all(rest.as_bytes()).expect("written");
-        drop(file);
+        pipe.write_all(rest.as_bytes()).expect("written");
+        drop(pipe);
+        writer.wait().expect("ended");
         wait_for("a pass", || watcher.count() > before);
         assert_eq!(addresses(&namespace), rows, "{case}: {}", watcher.lines().join("\n"));
         watcher.stop();
