@@ -22,9 +22,9 @@ fn services<'a>(connections: impl Iterator<Item = &'a Connection>) -> BTreeSet<S
     connections.flat_map(|connection| &connection.subflows).map(|subflow| subflow.remote).collect()
 }
 
-/// Addresses or services, in one line.
-pub fn listed<T: ToString>(peers: &BTreeSet<T>) -> String {
-    peers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+/// Addresses, services or ports, in one line.
+pub fn listed(all: impl IntoIterator<Item: ToString>) -> String {
+    all.into_iter().map(|one| one.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// Peers that answer without MPTCP: those of live connections, or all that this host ever asked.
@@ -116,7 +116,7 @@ fn fallen(evidence: &Evidence) -> impl Iterator<Item = &Connection> {
 
 /// Live connections that began with MPTCP and fell back to TCP.
 pub fn fallback(evidence: &Evidence) -> Vec<Finding> {
-    let peers = listed(&services(fallen(evidence)));
+    let peers = listed(services(fallen(evidence)));
     if peers.is_empty() {
         return Vec::new();
     }

@@ -1,7 +1,7 @@
 //! Findings about subflows that peers open to this host and that are not completed.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::model::{
     Connection, Endpoint, Flags, Interface, Sysctl, SysctlValue, UnconfirmedRequest, code, counted,
@@ -9,6 +9,7 @@ use crate::model::{
 
 use super::evidence::{Evidence, RouteCheck};
 use super::finding::{Finding, FindingSeverity};
+use super::peers::listed;
 use super::routes::{self, STRICT};
 
 /// Fewer subflows that were not completed are no hint by themselves.
@@ -104,13 +105,12 @@ fn unserved(evidence: &Evidence, row: &Endpoint) -> Option<Finding> {
         let is_refused = |port: &u16| !is_served(port) && !is_proven(port);
         (FindingSeverity::Fault, live.into_iter().filter(is_refused).collect())
     };
-    let listed = |ports: &[u16]| ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let is_plain = |port: &u16| evidence.services().any(|listener| listener.covers((address, *port).into()));
     let (plain, closed): (Vec<u16>, Vec<u16>) = ports.into_iter().partition(is_plain);
     let at: Vec<String> = services().map(|listener| listener.local.to_string()).collect();
     let at = if at.is_empty() { "nowhere".to_owned() } else { format!("on {}", at.join(", ")) };
     let (mut seen, mut remedies) = (Vec::new(), Vec::new());
-    let place = |port: u16| std::net::SocketAddr::from((address, port));
+    let place = |port: u16| SocketAddr::from((address, port));
     if let Some(first) = closed.first() {
         seen.push(format!("`ss -ltn`: port {} is not open on {address}", listed(&closed)));
         remedies.push(format!("# have the service listen on all addresses, or on {} too", place(*first)));

@@ -79,8 +79,7 @@ fn in_states<T>(states: u32, extensions: u8, read: impl Fn(&[u8]) -> Option<T>) 
 }
 
 /// Reads the token of a connection, whether it fell back, and when (`MPTCP_INFO_FLAG_FALLBACK` in `struct mptcp_info`, and
-/// `MPTCP_INFO_FLAG_REMOTE_KEY_RECEIVED`), whether it is being closed, its limit,
-/// and the number of accepted addresses.
+/// `MPTCP_INFO_FLAG_REMOTE_KEY_RECEIVED`), whether it is being closed, its limit, and the number of accepted addresses.
 fn condition(reply: &[u8]) -> Option<(u32, SocketCondition)> {
     const ESTABLISHED: u8 = 1;
     const FALLBACK: u32 = 1 << 0;

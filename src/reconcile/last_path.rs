@@ -1,19 +1,23 @@
 //! What putting back may not take away: the row without which a live connection has no path. The kernel closes subflows by
 //! their address, so also the first one, which the connection had before there was an endpoint.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{Endpoint, code, counted};
+use crate::model::{Endpoint, State, code, counted};
 use crate::system::SubflowSummary;
 
-/// Those of the rows that have to stay, with how many connections need each. A connection keeps the path that moved most of
-/// its data.
-pub fn needed<'r>(going: &[&'r Endpoint], live: &[SubflowSummary]) -> Vec<(&'r Endpoint, usize)> {
-    let leaves = |address: IpAddr| {
-        going.iter().any(|row| row.identity.port.is_none() && row.identity.address == address)
-    };
+/// The rows that the way from one state to another removes for good, but for those with a port, which no connection begins at.
+pub fn going<'s>(from: &'s State, to: &State) -> Vec<&'s Endpoint> {
+    let goes = |row: &&Endpoint| row.identity.port.is_none() && to.endpoint(row.identity).is_none();
+    from.endpoints.iter().filter(goes).collect()
+}
+
+/// Those of the rows that are [`going`] that have to stay, with how many connections need each. A connection keeps the path that
+/// moved most of its data.
+pub fn needed<'s>(going: &[&'s Endpoint], live: &[SubflowSummary]) -> Vec<(&'s Endpoint, usize)> {
+    let leaves = |address: IpAddr| going.iter().any(|row| row.identity.address == address);
     let mut connections: BTreeMap<u32, Vec<&SubflowSummary>> = BTreeMap::new();
     for subflow in live.iter().filter(|subflow| subflow.established) {
         connections.entry(subflow.connection).or_default().push(subflow);
@@ -21,18 +25,14 @@ pub fn needed<'r>(going: &[&'r Endpoint], live: &[SubflowSummary]) -> Vec<(&'r E
     connections.retain(|_, subflows| subflows.iter().all(|subflow| leaves(subflow.local)));
     let mut kept: BTreeMap<IpAddr, usize> = BTreeMap::new();
     for subflows in connections.values() {
-        let locals: BTreeSet<IpAddr> = subflows.iter().map(|subflow| subflow.local).collect();
-        let already = locals.iter().find(|local| kept.contains_key(local)).copied();
+        let already = subflows.iter().map(|subflow| subflow.local).find(|local| kept.contains_key(local));
         let moved = |subflow: &&&SubflowSummary| subflow.acknowledged.saturating_add(subflow.received);
         let most = || subflows.iter().max_by_key(moved).map(|subflow| subflow.local);
         if let Some(local) = already.or_else(most) {
             *kept.entry(local).or_default() += 1;
         }
     }
-    let stays = |row: &&'r Endpoint| {
-        row.identity.port.is_none().then(|| Some((*row, *kept.get(&row.identity.address)?)))?
-    };
-    going.iter().filter_map(stays).collect()
+    going.iter().filter_map(|row| Some((*row, *kept.get(&row.identity.address)?))).collect()
 }
 
 /// Says that a row stays.

@@ -51,19 +51,20 @@ pub fn patience_for(closing: &[Closing]) -> Duration {
 fn taken<K: PathManager + ?Sized>(kernel: &mut K, steps: &[Step]) -> Vec<(usize, Refusal)> {
     let mut taken = Vec::new();
     for (index, _) in additions(steps).filter(|(index, _)| !is_freed(&steps[..*index], &steps[*index])) {
-        taken.extend(kernel.check(&steps[index]).err().map(|refusal| (index, refusal)));
+        let refusal = kernel.check(&steps[index]).err().filter(is_closed);
+        taken.extend(refusal.map(|refusal| (index, refusal)));
     }
     taken
 }
 
 /// The first addition of a plan whose port something else holds now, and what the kernel would say.
 pub fn in_use<K: PathManager + ?Sized>(kernel: &mut K, steps: &[Step]) -> Option<(usize, Refusal)> {
-    taken(kernel, steps).into_iter().find(|(_, refusal)| is_closed(refusal))
+    taken(kernel, steps).into_iter().next()
 }
 
 /// Warns of the additions of a plan whose port something else holds now, and may give up.
 pub fn missing<K: PathManager + ?Sized>(kernel: &mut K, plan: &Plan) -> Vec<Diagnostic> {
-    let taken = taken(kernel, &plan.steps).into_iter().filter(|(_, refusal)| is_closed(refusal));
+    let taken = taken(kernel, &plan.steps).into_iter();
     let warning = |(index, refusal): (usize, Refusal)| {
         let name =
             plan.names.endpoints.get(&plan.steps[index].endpoint()?.identity).cloned().unwrap_or_default();

@@ -324,8 +324,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             Some(undo)
         });
         let mut undo: Vec<Step> = undo.collect();
-        let going: Vec<&Endpoint> =
-            now.endpoints.iter().filter(|row| reached.endpoint(row.identity).is_none()).collect();
+        let going = last_path::going(&now, &reached);
         let live = if going.is_empty() { Vec::new() } else { subflows(self.kernel) };
         let needed = last_path::needed(&going, &live);
         undo.retain(|step| match step {

@@ -82,8 +82,7 @@ fn with_last_paths(
     target: &mut State,
     system: &mut dyn System,
 ) -> Result<Vec<Diagnostic>, Failure> {
-    let going: Vec<&Endpoint> =
-        now.endpoints.iter().filter(|row| target.endpoint(row.identity).is_none()).collect();
+    let going = last_path::going(now, target);
     if going.is_empty() {
         return Ok(Vec::new());
     }
