@@ -149,7 +149,7 @@ impl ResolvedUplinks {
             Err(refusal) => refusal,
         };
         let dev = route.dev.as_ref().map(Device::to_string).unwrap_or_default();
-        let ip = if route.family == Family::Ipv4 { "ip" } else { "ip -6" };
+        let ip = route.family.ip();
         let (code, why, help) = match route.gateway.filter(|_| refusal.errno != Errno::EEXIST) {
             Some(gateway) if is_own => (
                 code::GATEWAY_UNKNOWN,

@@ -216,6 +216,11 @@ pub fn opening(row: &Endpoint) -> Flags {
     row.flags.without(Flags::SIGNAL).union(Flags::SUBFLOW)
 }
 
+/// What to declare for these flags.
+pub fn flags_key(flags: Flags) -> String {
+    format!("flags: [{}]", flags.words().join(", "))
+}
+
 /// Whether an endpoint opens subflows on live connections: one with `fullmesh` alone does so to announced addresses only.
 pub fn can_open(evidence: &Evidence, row: &Endpoint) -> bool {
     let mut live = evidence.begun().filter(|connection| connection.is_fully_established()).peekable();
@@ -270,7 +275,7 @@ pub fn fullmesh_alone(evidence: &Evidence) -> Vec<Finding> {
                 counted(lacking, "live connection")
             ))
             .meaning(format!("`{word}` is about subflows to the addresses that a peer announces. The flag `subflow` opens them to the address that the connection was opened to."))
-            .remedy(evidence.fix_endpoint(row, &format!("flags: [{}]", flags.words().join(", ")), &readd(row, flags, None)));
+            .remedy(evidence.fix_endpoint(row, &flags_key(flags), &readd(row, flags, None)));
         Some(finding)
     };
     let idle = |row: &&Endpoint| {

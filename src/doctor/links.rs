@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::model::{AddressState, Connection, Flags, HostAddress, Interface, code, counted};
 
-use super::endpoints::{opening, readd};
+use super::endpoints::{flags_key, opening, readd};
 use super::evidence::Evidence;
 use super::finding::Finding;
 use super::internal::is_internal;
@@ -103,8 +103,7 @@ fn declarations(evidence: &Evidence, links: &BTreeSet<(&str, IpAddr)>, family: &
             None => _ = others.insert(*link),
         }
     }
-    let flags =
-        |(name, flags): (&String, Flags)| format!("{name}: {{flags: [{}]}}", flags.words().join(", "));
+    let flags = |(name, flags): (&String, Flags)| format!("{name}: {{{}}}", flags_key(flags));
     let mut words: Vec<String> = declared.into_iter().map(flags).collect();
     if !others.is_empty() {
         let others = others.into_iter().collect::<Vec<_>>().join(", ");

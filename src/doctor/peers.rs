@@ -150,7 +150,7 @@ pub fn subflow_on_server(evidence: &Evidence) -> Vec<Finding> {
         |row: &Endpoint| row.flags.without(Flags::FULLMESH).union(Flags::SUBFLOW).union(Flags::SIGNAL);
     let named = |row: &&Endpoint| Some((evidence.names.get(&row.identity)?, flags(row)));
     let named: BTreeMap<&String, Flags> = rows.iter().filter_map(named).collect();
-    let yaml = |(name, flags): (&String, Flags)| format!("{name}: {{flags: [{}]}}", flags.words().join(", "));
+    let yaml = |(name, flags): (&String, Flags)| format!("{name}: {{{}}}", endpoints::flags_key(flags));
     let yaml: Vec<String> = named.into_iter().map(yaml).collect();
     let commands: Vec<String> = rows.iter().map(|row| endpoints::readd(row, flags(row), None)).collect();
     let commands = commands.join("\n");
@@ -184,8 +184,7 @@ pub fn private_signal(evidence: &Evidence) -> Vec<Finding> {
                 // The endpoint would be left without any flag, and do nothing.
                 true => {
                     let flags = endpoints::opening(row);
-                    let keys = format!("flags: [{}]", flags.words().join(", "));
-                    evidence.fix_endpoint(row, &keys, &endpoints::readd(row, flags, None))
+                    evidence.fix_endpoint(row, &endpoints::flags_key(flags), &endpoints::readd(row, flags, None))
                 }
                 false => "# announce a public address, or leave out the flag `signal`".to_owned(),
             });

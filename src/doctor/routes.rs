@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 
 use crate::model::{
-    AddressRule, Connection, DefaultRoute, Endpoint, Interface, MAIN_TABLE, Prefix, RuleAction, Subflow, code,
+    AddressRule, Connection, DefaultRoute, Endpoint, Family, Interface, MAIN_TABLE, Prefix, RuleAction,
+    Subflow, code,
 };
 
 use super::evidence::{Evidence, RouteCheck};
@@ -163,7 +164,7 @@ fn refusal(evidence: &Evidence, check: &RouteCheck) -> Option<String> {
     let AddressRule { priority, from, to, action: RuleAction::Refuse(word), .. } = *rules.find(is_it)? else {
         return None;
     };
-    let ip = if source.is_ipv4() { "ip" } else { "ip -6" };
+    let ip = Family::of(source).ip();
     let part =
         |word, prefix: Option<Prefix>| prefix.map_or(String::new(), |prefix| format!(" {word} {prefix}"));
     let (from, to) = (part("from", from), part("to", to));
@@ -216,7 +217,7 @@ pub fn rule(evidence: &Evidence, source: IpAddr, home: &Interface) -> String {
     if let Some(left_out) = internal::left_out(evidence, source, home) {
         return left_out;
     }
-    let ip = if source.is_ipv4() { "ip" } else { "ip -6" };
+    let ip = Family::of(source).ip();
     let mut own = defaults(evidence, home, source.is_ipv4());
     let is_of_table = |route: &&DefaultRoute| FREE.contains(&route.table) || route.table > MAIN_TABLE + 1;
     let ready = own.clone().find(is_of_table).map(|route| route.table);

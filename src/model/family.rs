@@ -23,6 +23,14 @@ impl Family {
         if address.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 }
     }
 
+    /// The command that shows and changes rules and routes of the family.
+    pub fn ip(self) -> &'static str {
+        match self {
+            Family::Ipv4 => "ip",
+            Family::Ipv6 => "ip -6",
+        }
+    }
+
     /// The family with this number; none for one that has no Internet addresses.
     pub fn from_number(number: u16) -> Option<Family> {
         Family::ALL.into_iter().find(|family| u16::from(family.number()) == number)

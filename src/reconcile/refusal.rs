@@ -61,7 +61,8 @@ pub fn flags_dropped(flags: Flags) -> Explanation {
 }
 
 fn routing_refused(step: &Step, refusal: &Refusal) -> Option<Explanation> {
-    let explain = |meaning: String, remedy| Some(Explanation::new(FailureKind::Refused, meaning, remedy));
+    let explain =
+        |meaning: String, remedy: &str| Some(Explanation::new(FailureKind::Refused, meaning, remedy));
     match (refusal.errno, step) {
         (Errno::EAFNOSUPPORT | Errno::EOPNOTSUPP, _) => Some(Explanation::new(
             FailureKind::Unsupported,
@@ -70,11 +71,10 @@ fn routing_refused(step: &Step, refusal: &Refusal) -> Option<Explanation> {
         )),
         (Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EINVAL, Step::SetRoute { to, .. }) => {
             let (gateway, dev) = (to.gateway?, to.dev.as_ref()?);
-            let remedy = match gateway.is_ipv4() {
-                true => "`ip route` shows what is on that link; correct `gateway`, or leave it out",
-                false => "`ip -6 route` shows what is on that link; correct `gateway`, or leave it out",
-            };
-            explain(format!("the router {gateway} is not on the link of {dev}"), remedy)
+            let ip = to.family.ip();
+            let remedy =
+                format!("`{ip} route` shows what is on that link; correct `gateway`, or leave it out");
+            explain(format!("the router {gateway} is not on the link of {dev}"), &remedy)
         }
         (Errno::ENODEV, _) => explain("its interface is gone".to_owned(), "run again"),
         (Errno::ENETDOWN, _) => explain("its interface is down".to_owned(), "set it up, and run again"),
