@@ -10,8 +10,8 @@ use std::time::Duration;
 pub use nix::errno::Errno;
 
 use crate::model::{
-    AddressState, Capabilities, Family, Identity, Interface, State, Step, Sysctl, SysctlValue, UplinkHealth,
-    UplinkRoute, escaped,
+    AddressState, Capabilities, Endpoint, Family, Identity, Interface, Limits, State, Step, Sysctl,
+    SysctlValue, UplinkHealth, UplinkRoute, escaped,
 };
 
 /// `MPTCP_PM_ATTR_SUBFLOWS`, the attribute of the limit `subflows`, which a refusal may point at.
@@ -43,6 +43,13 @@ pub trait PathManager {
     /// # Errors
     /// When the kernel does not answer.
     fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error>;
+
+    /// The live connections, by token, that this endpoint could open a subflow on under these limits, and that have none from
+    /// it; none where the kernel does not tell.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    fn lacking(&mut self, endpoint: &Endpoint, limits: Limits) -> Result<Vec<u32>, Error>;
 
     /// How far the data of live MPTCP connections has come; none where the kernel does not tell.
     ///

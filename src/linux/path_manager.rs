@@ -24,8 +24,8 @@ use crate::linux::routes::Routes;
 use crate::linux::signals::Interruption;
 use crate::linux::{Changes, kept, mptcp_diag, sock_diag, sysctl};
 use crate::model::{
-    Capabilities, Connection, ConnectionManager, Counters, Endpoint, Identity, ManagedConnection, Reason,
-    State, Step, Token, UplinkHealth, UplinkState,
+    Capabilities, Connection, ConnectionManager, Counters, Endpoint, Identity, Limits, ManagedConnection,
+    Reason, State, Step, Token, UplinkHealth, UplinkState,
 };
 use crate::system::{
     DataProgress, Errno, Error, Joins, Observed, PathManager, Refusal, Scope, SubflowSummary,
@@ -282,6 +282,19 @@ impl PathManager for LinuxPathManager {
 
     fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error> {
         sock_diag::subflows()
+    }
+
+    fn lacking(&mut self, endpoint: &Endpoint, limits: Limits) -> Result<Vec<u32>, Error> {
+        let address = endpoint.identity.address;
+        let mut lacking = Vec::new();
+        for connection in self.live_connections()? {
+            let is_there = connection.subflows.iter().any(|path| path.local.ip() == address);
+            let peer = connection.could_join(address, limits).filter(|_| !is_there);
+            if peer.is_some_and(|peer| self.reaches(endpoint, peer)) {
+                lacking.push(connection.token);
+            }
+        }
+        Ok(lacking)
     }
 
     fn progress(&mut self) -> Result<Vec<DataProgress>, Error> {

@@ -115,8 +115,13 @@ pub enum Reason {
     Renewed,
     /// It was added before its address could be used, so that live connections have no subflow from it.
     AddedTooEarly,
-    /// This many live connections could have a subflow from it, and none has one.
-    SubflowLost(usize),
+    /// Live connections could have a subflow from it, and none has one.
+    SubflowLost {
+        /// How many.
+        connections: usize,
+        /// Whether nothing was done about it before.
+        is_first: bool,
+    },
     /// `renew` names it.
     AskedFor,
     /// The default route of the interface has another router now.
@@ -152,7 +157,7 @@ impl Reason {
             Reason::PutBack => "put back",
             Reason::Renewed => "renewed",
             Reason::AddedTooEarly => "added before its address could be used",
-            Reason::SubflowLost(_) => "subflow lost",
+            Reason::SubflowLost { .. } => "subflow lost",
             Reason::AskedFor => "renewed by hand",
             Reason::RouterChanged => "the router changed",
             Reason::GatewayUnknown => "gateway unknown",
@@ -164,7 +169,14 @@ impl Reason {
 
     /// Whether a row is removed and added again only for the sake of its subflows.
     pub fn asks_again(self) -> bool {
-        matches!(self, Reason::Renewed | Reason::AddedTooEarly | Reason::SubflowLost(_) | Reason::AskedFor)
+        use Reason::{AddedTooEarly, AskedFor, Renewed, SubflowLost};
+        matches!(self, Renewed | AddedTooEarly | SubflowLost { .. } | AskedFor)
+    }
+
+    /// Whether that is done for connections that lack subflows though there is a way for them, so that these are waited for. A
+    /// peer that refused them once is left alone.
+    pub fn awaits_subflows(self) -> bool {
+        matches!(self, Reason::SubflowLost { is_first: true, .. } | Reason::AskedFor)
     }
 }
 

@@ -37,6 +37,20 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
         }
     }
 
+    /// Before an endpoint is removed to be added again: takes note of the connections that this is done for.
+    pub fn note_gains(&mut self, step: &Step, now: &State) {
+        if let Step::DelAddr { endpoint, why } = step
+            && why.awaits_subflows()
+            && endpoint.opens_subflows()
+        {
+            let lacking = self.kernel.lacking(endpoint, now.limits).unwrap_or_else(|error| {
+                log::info!("{error}");
+                Vec::new()
+            });
+            self.subflows.note_gaining(endpoint, lacking);
+        }
+    }
+
     /// Once the goal is reached: adds endpoints again whose subflows live connections lost. What the kernel shows
     /// afterwards; none when nothing is left to try.
     ///

@@ -172,6 +172,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
                 let failure = failure.at_step(self.journal.len(), step, &self.plan.names);
                 return Err(Failed { failure, rest: steps[index..].to_vec() });
             }
+            self.note_gains(step, &expected);
             self.drain_before(step, &mut expected);
             let step = &step.of_row(&expected);
             log::info!("{step}");

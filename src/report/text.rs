@@ -137,7 +137,7 @@ fn note(step: &Step, names: &DeclaredNames) -> String {
         _ => "",
     };
     let reason = match step {
-        Step::DelAddr { why: Reason::SubflowLost(lacking), .. } => {
+        Step::DelAddr { why: Reason::SubflowLost { connections: lacking, .. }, .. } => {
             format!("{reason} on {}", counted(*lacking, "connection"))
         }
         _ => reason.to_owned(),

@@ -33,6 +33,15 @@ pub struct Healing {
     next: Option<Duration>,
 }
 
+/// What connections lack from an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// How many of them could have a subflow from it.
+    pub connections: usize,
+    /// Whether it is asked for the first time.
+    pub is_first: bool,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Attempts {
     count: u32,
@@ -40,15 +49,14 @@ struct Attempts {
 }
 
 impl Healing {
-    /// The endpoints that are to be added again, each with the number of connections that lack a subflow from it.
-    /// `reaches` tells whether packets from an endpoint find a way to a peer.
+    /// The endpoints that are to be added again. `reaches` tells whether packets from an endpoint find a way to a peer.
     pub fn due(
         &mut self,
         table: &State,
         connections: &[Connection],
         now: Duration,
         mut reaches: impl FnMut(&Endpoint, IpAddr) -> bool,
-    ) -> BTreeMap<Identity, usize> {
+    ) -> BTreeMap<Identity, Lost> {
         let live: BTreeSet<u32> = connections.iter().map(|connection| connection.token).collect();
         self.seen.retain(|token, _| live.contains(token));
         for token in live {
@@ -60,8 +68,8 @@ impl Healing {
         let mut due = BTreeMap::new();
         for row in rows {
             let lacking = self.lacking(row, table, connections, now);
-            if let Some(lacking) = self.is_due(row, &lacking, connections, now, &mut reaches) {
-                due.insert(row.identity, lacking);
+            if let Some(lost) = self.is_due(row, &lacking, connections, now, &mut reaches) {
+                due.insert(row.identity, lost);
             }
         }
         due
@@ -109,7 +117,7 @@ impl Healing {
         mature.into_iter().filter_map(could).collect()
     }
 
-    /// How many connections get a subflow if the endpoint is added again now; none if that is not due.
+    /// The connections that get a subflow if the endpoint is added again now; none if that is not due.
     fn is_due(
         &mut self,
         row: &Endpoint,
@@ -117,7 +125,7 @@ impl Healing {
         connections: &[Connection],
         now: Duration,
         reaches: &mut impl FnMut(&Endpoint, IpAddr) -> bool,
-    ) -> Option<usize> {
+    ) -> Option<Lost> {
         let identity = row.identity;
         let peers: BTreeSet<IpAddr> = lacking.iter().copied().collect();
         let reached: BTreeSet<IpAddr> = peers.into_iter().filter(|peer| reaches(row, *peer)).collect();
@@ -148,7 +156,8 @@ impl Healing {
         let next = now + GRACE.saturating_mul(1 << count.min(16)).min(PAUSE_MAX);
         self.attempts.insert(identity, Attempts { count: count + 1, next });
         self.look_at(next);
-        Some(lacking.iter().filter(|peer| reached.contains(peer)).count())
+        let connections = lacking.iter().filter(|peer| reached.contains(peer)).count();
+        Some(Lost { connections, is_first: count == 0 })
     }
 
     fn look_at(&mut self, at: Duration) {

@@ -9,7 +9,7 @@ use crate::model::{Endpoint, Identity, Reason, State, Step, Sysctl, counted};
 use crate::reconcile::Report;
 use crate::system::{HostFacts, PathManager};
 
-use super::healing::{Healing, can_heal};
+use super::healing::{Healing, Lost, can_heal};
 
 /// Writes `blackhole_timeout` again, which ends the pause, whatever the value.
 pub fn end_pause(system: &mut LinuxPathManager, report: &mut Report, prefix: &str) {
@@ -43,9 +43,10 @@ pub fn lost_subflows(
     });
     let reaches = |row: &Endpoint, peer| system.reaches(row, peer);
     let due = healing.due(table, &connections, now, reaches);
-    for (identity, lacking) in &due {
-        let connections = counted(*lacking, "connection");
+    for (identity, Lost { connections, .. }) in &due {
+        let connections = counted(*connections, "connection");
         log::warn!("{prefix}{identity} has no subflow, though {connections} could have one; adding it again");
     }
-    due.into_iter().map(|(identity, lacking)| (identity, Reason::SubflowLost(lacking))).collect()
+    let why = |Lost { connections, is_first }| Reason::SubflowLost { connections, is_first };
+    due.into_iter().map(|(identity, lost)| (identity, why(lost))).collect()
 }

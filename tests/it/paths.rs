@@ -208,6 +208,14 @@ impl PathManager for Talking {
         Ok(self.connections.iter().enumerate().flat_map(of).collect())
     }
 
+    fn lacking(&mut self, endpoint: &Endpoint, limits: Limits) -> Result<Vec<u32>, Error> {
+        let (local, allowed) = (endpoint.identity.address, 1 + limits.subflows as usize);
+        let lacks =
+            |paths: &Vec<Path>| paths.len() < allowed && !paths.iter().any(|path| path.local == local);
+        let connections = (0..).zip(&self.connections).filter(|(_, paths)| lacks(paths));
+        Ok(connections.map(|(token, _)| token).collect())
+    }
+
     /// Data moves, unless it stands still from the first removal on; then something waits, and is sent again and again.
     fn progress(&mut self) -> Result<Vec<DataProgress>, Error> {
         let stands_still = self.stands_still.is_some_and(|until| self.now < until) && self.removals > 0;
@@ -340,6 +348,19 @@ fn attempt_named(kernel: &mut Talking, target: &State, names: DeclaredNames, pat
     let before = kernel.observe(&Scope::default()).expect("a state").state;
     let first = goal(&before);
     apply(kernel, options, before, first, |_, now, _| Ok(goal(&now.state)), |_, _| ())
+}
+
+/// Removes the second row and adds it again.
+fn renew(kernel: &mut Talking, table: &State, why: Reason) -> Report {
+    kernel.kernel = Model::holding(Version::V6_12, table);
+    let names = table.endpoints.iter().map(|row| (row.identity, format!("e{}", row.identity.address)));
+    let names = DeclaredNames { endpoints: names.collect(), ..DeclaredNames::default() };
+    let (scope, target) = (Scope::default(), table.clone());
+    let options = ApplyOptions { scope: &scope, patience: Duration::ZERO, locate: &|_, _| None };
+    let plan = |steps| Plan { target: target.clone(), names: names.clone(), steps, warnings: Vec::new() };
+    let mut steps = Vec::new();
+    mptcp_apply::plan::renew(&mut steps, table, &[(table.endpoints[1].identity, why)].into());
+    apply(kernel, options, table.clone(), plan(steps), |_, _, _| Ok(plan(Vec::new())), |_, _| ())
 }
 
 fn warned(outcome: &Report) -> BTreeSet<&'static str> {
@@ -534,6 +555,51 @@ fn lost_subflows_are_asked_for_again() {
         let outcome = carry_out(&mut kernel, &state(8, &[1], SUBFLOW.union(Flags::LAMINAR)));
         assert_eq!((kernel.paths_from(1), kernel.additions), (1, refused + 1));
         assert!(warned(&outcome).is_empty());
+    }
+}
+
+/// Endpoints are renewed for connections that lack their subflows: these are asked for until they are there, as those that
+/// connections had.
+#[test]
+fn what_is_renewed_is_asked_for_until_it_is_there() {
+    for why in [Reason::AskedFor, Reason::SubflowLost { connections: 2, is_first: true }] {
+        let mut kernel = Talking::new(&state(8, &[1, 3], SUBFLOW), 2, None, &[Answer::ResetWhenBusy]);
+        let report = renew(&mut kernel, &state(8, &[1, 2, 3], SUBFLOW), why);
+        assert_eq!(kernel.paths_from(2), 2, "{:?}", kernel.connections);
+        assert_eq!(kernel.additions, 2);
+        assert!(report.after.agrees_with(&report.before) && warned(&report).is_empty());
+    }
+}
+
+/// A peer may refuse for good, so that is tried less often than what a run itself took away.
+#[test]
+fn who_refuses_what_is_renewed_is_asked_three_times() {
+    let mut kernel = Talking::new(&state(8, &[1, 3], SUBFLOW), 2, None, &[Answer::Reset]);
+    let report = renew(&mut kernel, &state(8, &[1, 2, 3], SUBFLOW), Reason::AskedFor);
+    assert_eq!((kernel.additions, warned(&report)), (3, BTreeSet::new()));
+    assert!(report.after.agrees_with(&report.before));
+    assert!(kernel.now < Duration::from_secs(5), "{:?}", kernel.now);
+}
+
+/// What cannot be had is not lost, and costs a watch little time.
+#[test]
+fn what_is_renewed_in_vain_is_asked_for_once() {
+    for answer in [Answer::Silence, Answer::Unsent] {
+        let mut kernel = Talking::new(&state(8, &[1, 3], SUBFLOW), 2, None, &[answer]);
+        let report = renew(&mut kernel, &state(8, &[1, 2, 3], SUBFLOW), Reason::AskedFor);
+        assert_eq!((kernel.additions, warned(&report)), (1, BTreeSet::new()));
+        assert!(kernel.now < Duration::from_secs(3), "{:?}", kernel.now);
+    }
+}
+
+/// Neither where the host changes, nor for a peer that refused before.
+#[test]
+fn not_every_renewal_is_waited_for() {
+    for why in [Reason::AddedTooEarly, Reason::SubflowLost { connections: 2, is_first: false }] {
+        let mut kernel = Talking::new(&state(8, &[1, 3], SUBFLOW), 2, None, &[Answer::Reset]);
+        let start = kernel.now;
+        renew(&mut kernel, &state(8, &[1, 2, 3], SUBFLOW), why);
+        assert_eq!((kernel.now, kernel.additions), (start, 1));
     }
 }
 

@@ -53,7 +53,7 @@ impl<'a> StepJson<'a> {
             disruption,
             why: why.words(),
             connections: match why {
-                Reason::SubflowLost(lacking) => Some(lacking),
+                Reason::SubflowLost { connections, .. } => Some(connections),
                 _ => None,
             },
         };

@@ -61,7 +61,7 @@ fn due_at(seconds: &[u64], connections: &[Connection], reaches_from: u64) -> Vec
     for &second in seconds {
         let reaches = |_: &Endpoint, _| second >= reaches_from;
         let now = healing.due(&table(), connections, Duration::from_secs(second), reaches);
-        due.extend(now.get(&self::second()).map(|lacking| (second, *lacking)));
+        due.extend(now.get(&self::second()).map(|lost| (second, lost.connections)));
         assert!(now.keys().all(|identity| *identity == self::second()), "the first has its subflow");
     }
     due

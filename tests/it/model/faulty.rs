@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mptcp_apply::model::{Identity, State, Step};
+use mptcp_apply::model::{Endpoint, Identity, Limits, State, Step};
 use mptcp_apply::system::{
     DataProgress, Errno, Error, Joins, Observed, PathManager, Refusal, Scope, SubflowSummary,
 };
@@ -112,6 +112,10 @@ impl<K: PathManager> PathManager for Faulty<K> {
 
     fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error> {
         self.kernel.subflows()
+    }
+
+    fn lacking(&mut self, endpoint: &Endpoint, limits: Limits) -> Result<Vec<u32>, Error> {
+        self.kernel.lacking(endpoint, limits)
     }
 
     fn progress(&mut self) -> Result<Vec<DataProgress>, Error> {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use mptcp_apply::model::{AddressId, Endpoint, Identity, Reason, Step, Sysctl, SysctlValue, UPLINK_PROTOCOL};
+use mptcp_apply::model::{
+    AddressId, Endpoint, Identity, Limits, Reason, Step, Sysctl, SysctlValue, UPLINK_PROTOCOL,
+};
 use mptcp_apply::system::{
     DataProgress, Errno, Error, Joins, Observed, PathManager, Refusal, Scope, SubflowSummary,
 };
@@ -46,6 +48,10 @@ impl PathManager for Model {
     }
 
     fn subflows(&mut self) -> Result<Vec<SubflowSummary>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn lacking(&mut self, _: &Endpoint, _: Limits) -> Result<Vec<u32>, Error> {
         Ok(Vec::new())
     }
 
