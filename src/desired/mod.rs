@@ -2,6 +2,7 @@
 
 mod checks;
 mod declared;
+mod kept_uplinks;
 mod needs;
 mod reasons;
 mod stand_ins;

@@ -47,6 +47,7 @@ impl ResolvedUplinks {
         let interfaces = facts.interfaces()?.to_vec();
         let owners = owners(uplinks, &interfaces)?;
         resolved.names.tables = table_names(&owners);
+        let mut waiting = Vec::new();
         for uplink in uplinks {
             let own = || owners.iter().filter(|(owner, _)| std::ptr::eq(*owner, uplink));
             let up: Vec<&Interface> = own().map(|(_, interface)| *interface).filter(|on| on.up).collect();
@@ -55,7 +56,10 @@ impl ResolvedUplinks {
                 let other = owners.iter().find(|(_, interface)| uplink.rank(interface).is_some());
                 match (down, other) {
                     (None, Some((other, _))) => resolved.warnings.push(shadowed(uplink, other)),
-                    _ => resolved.wait_for_interface(uplink, down, facts)?,
+                    _ => {
+                        waiting.push(uplink);
+                        resolved.wait_for_interface(uplink, down, facts)?;
+                    }
                 }
             }
             for interface in up {
@@ -65,6 +69,7 @@ impl ResolvedUplinks {
         if facts.has_foreign_routing_removed() {
             resolved.warnings.push(networkd());
         }
+        resolved.keep_working(&waiting, current, &interfaces, facts)?;
         resolved.give_reasons(current, &interfaces, facts)?;
         // In the declared order, of which the first that is up stands in.
         let order = |(owner, _): &(&Uplink, &Interface)| {

@@ -174,6 +174,34 @@ fn an_interface_is_one_uplink() {
     );
 }
 
+/// A typo must not take the last way out.
+#[test]
+fn uplinks_that_work_are_kept_while_declared_ones_wait() {
+    let mut host = Host::new();
+    host.route(0, "192.0.2.1", 100);
+    host.route(0, "fe80::1", 1024);
+    host.route(1, "10.1.1.254", 100);
+    let before = applied("{fibre: {dev: eth0}, lte: {dev: eth1}}", &mut host);
+    let typos = "{fibre: {dev: eht0}, lte: {dev: wwan0}}";
+    let kept = "kept: kept: the rules for 192.0.2.10, 2001:db8::10, 192.0.2.11, 10.1.1.1; otherwise nothing leaves by an uplink while \
+                `fibre`, `lte` waits\n";
+    let planned_first = planned(typos, &before, &mut host);
+    assert!(planned_first.starts_with("no changes\n") && planned_first.ends_with(kept), "{planned_first}");
+    // What a declared one of them needs is there again, so the rest may go.
+    let one = planned("{fibre: {dev: eth0}, lte: {dev: wwan0}}", &before, &mut host);
+    assert!(
+        one.contains("- rule from 10.1.1.1 lookup 868400003   not declared") && !one.contains("kept"),
+        "{one}"
+    );
+    // Nor is anything kept that does not work, or where nothing waits.
+    host.interface_mut(0).up = false;
+    let down = planned(typos, &before, &mut host);
+    assert!(down.contains("kept: the rules for 192.0.2.11, 10.1.1.1; otherwise"), "{down}");
+    assert!(down.contains("- rule from 192.0.2.10 lookup 868400002"), "{down}");
+    let none = planned("{}", &before, &mut host);
+    assert!(none.ends_with("plan: 0 to add, 0 to change, 11 to remove\n"), "{none}");
+}
+
 /// An address on two interfaces leaves by the first.
 #[test]
 fn an_address_has_one_way() {

@@ -272,3 +272,21 @@ fn working_endpoints_are_kept_while_their_successors_wait() {
     namespace.apply("{version: 1, endpoints: {}}", &[]).expect(0);
     assert_eq!(namespace.endpoints(), [""; 0]);
 }
+
+/// And so with the rules by which packets leave where their source address is.
+#[test]
+fn working_uplinks_are_kept_while_their_successors_wait() {
+    let namespace = dual_homed();
+    let config = "{version: 1, endpoints: {e: {dev: eth0, flags: [subflow]}}, uplinks: {fiber: {dev: eth0, gateway: none}}}";
+    namespace.apply(config, &[]).expect(0);
+    let way = || namespace.ip("route get 203.0.113.99 from 192.0.2.10");
+    let (before, rules) = (way(), namespace.ip("rule"));
+    assert!(before.contains("dev eth0"), "{before}");
+    let ran =
+        namespace.apply(&config.replace("uplinks: {fiber: {dev: eth0", "uplinks: {fiber: {dev: eht0"), &[]);
+    let ran = ran.expect(0);
+    assert!(ran.stderr.contains("kept: the rules for 192.0.2.10"), "{}", ran.stderr);
+    assert_eq!((way(), namespace.ip("rule")), (before, rules));
+    namespace.apply("{version: 1, uplinks: {}}", &[]).expect(0);
+    assert!(!namespace.ip("rule").contains("192.0.2.10"));
+}
