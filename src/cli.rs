@@ -127,7 +127,7 @@ pub struct Apply {
     /// Wait up to SECS for what is missing
     ///
     /// This covers interfaces, addresses that are not usable yet, and ports that are taken or still closing. What is
-    /// missing after that time is a warning. A rehearsal does not wait, and refuses it.
+    /// missing after that time is a warning, but for a port, which ends the run. A rehearsal does not wait, and refuses it.
     #[arg(hide_short_help = true, long, value_name = "SECS", value_hint = ValueHint::Other, conflicts_with = "rehearse", value_parser = seconds)]
     pub wait: Option<u32>,
     /// Treat warnings as errors

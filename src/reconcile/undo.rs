@@ -17,6 +17,7 @@ use crate::system::{Errno, Observed, Refusal, Scope, System};
 use super::failure::Failure;
 use super::last_path;
 use super::observe::Target;
+use super::settle::subflows;
 
 /// What a trial changes, as far as putting it back needs it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -77,18 +78,12 @@ impl Revert {
 }
 
 /// Leaves rows in the table that live connections cannot do without.
-fn with_last_paths(
-    now: &State,
-    target: &mut State,
-    system: &mut dyn System,
-) -> Result<Vec<Diagnostic>, Failure> {
+fn with_last_paths(now: &State, target: &mut State, system: &mut dyn System) -> Vec<Diagnostic> {
     let going = last_path::going(now, target);
-    if going.is_empty() {
-        return Ok(Vec::new());
-    }
-    let needed = last_path::needed(&going, &system.subflows()?);
+    let live = if going.is_empty() { Vec::new() } else { subflows(system) };
+    let needed = last_path::needed(&going, &live);
     target.endpoints.extend(needed.iter().map(|(row, _)| (*row).clone()));
-    Ok(needed.into_iter().map(last_path::stays).collect())
+    needed.into_iter().map(last_path::stays).collect()
 }
 
 impl Target for Revert {
@@ -110,7 +105,7 @@ impl Target for Revert {
         let mut target = plan::taken_back(&self.before, tried, &now.state, &stage);
         let mut warnings = without_lost_routes(&now.state, &mut target, system)?;
         warnings.extend(self.adopted(&now.state));
-        warnings.extend(with_last_paths(&now.state, &mut target, system)?);
+        warnings.extend(with_last_paths(&now.state, &mut target, system));
         let steps = plan::plan(&now.state, &target, now.capabilities)?;
         let steps = steps.into_iter().map(|step: Step| step.because(Reason::PutBack)).collect();
         Ok(Plan { target, names: self.names.clone(), steps, warnings })
