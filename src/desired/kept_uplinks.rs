@@ -1,6 +1,9 @@
 //! What stays of uplinks that no declaration names while declared ones wait for their interfaces: a typo must not take away
 //! the last way out.
 
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+
 use crate::config::Uplink;
 use crate::model::diagnostic::Diagnostic;
 use crate::model::{Family, Interface, UplinkRoute, UplinkRule, UplinkState, code, uplink_table};
@@ -22,28 +25,27 @@ impl ResolvedUplinks {
         facts: &mut dyn HostFacts,
     ) -> Result<(), Error> {
         let Some(first) = waiting.first().filter(|_| self.state.rules.is_empty()) else { return Ok(()) };
-        let mut kept = Vec::new();
-        for interface in interfaces.iter().filter(|on| on.up) {
-            let table = uplink_table(interface.index);
-            if self.names.tables.contains_key(&table) {
-                continue;
-            }
-            let sources = facts.source_addresses()?.iter().filter(|(_, index)| *index == interface.index);
-            let pairs = sources.map(|(address, _)| (*address, UplinkRule::pair(*address, table)));
-            let pairs: Vec<_> =
-                pairs.filter(|(_, pair)| pair.iter().all(|rule| current.rules.contains(rule))).collect();
-            for family in Family::ALL {
-                let is_own = |route: &&UplinkRoute| route.place() == (family, table, family.metric());
-                let route = current.routes.iter().find(is_own).filter(|route| route.raw.is_empty());
-                let of_family = pairs.iter().filter(|(address, _)| Family::of(*address) == family);
-                if let Some(route) = route.filter(|_| of_family.clone().next().is_some()) {
-                    self.state.routes.push(route.clone());
-                    for (address, pair) in of_family {
-                        self.state.rules.extend(pair.clone());
-                        kept.push(address.to_string());
-                    }
-                }
-            }
+        let sources = facts.source_addresses()?;
+        let mut kept: Vec<String> = Vec::new();
+        let families = |on| Family::ALL.map(|family| (on, family));
+        for (on, family) in interfaces.iter().filter(|on| on.up).flat_map(families) {
+            let table = uplink_table(on.index);
+            let is_own = |route: &&UplinkRoute| {
+                route.place() == (family, table, family.metric()) && route.raw.is_empty()
+            };
+            let route = current.routes.iter().find(is_own);
+            let Some(route) = route.filter(|_| !self.names.tables.contains_key(&table)) else { continue };
+            let has_rules = |(address, index): &&(IpAddr, NonZeroU32)| {
+                let pair = UplinkRule::pair(*address, table);
+                *index == on.index
+                    && Family::of(*address) == family
+                    && pair.iter().all(|rule| current.rules.contains(rule))
+            };
+            let addresses: Vec<IpAddr> =
+                sources.iter().filter(has_rules).map(|(address, _)| *address).collect();
+            self.state.routes.extend((!addresses.is_empty()).then(|| route.clone()));
+            self.state.rules.extend(addresses.iter().flat_map(|address| UplinkRule::pair(*address, table)));
+            kept.extend(addresses.iter().map(IpAddr::to_string));
         }
         if kept.is_empty() {
             return Ok(());
