@@ -33,6 +33,12 @@ impl InstalledNames {
         }
     }
 
+    /// Whether an endpoint of that name is declared.
+    pub fn declares(&self, name: &str) -> bool {
+        let endpoints = self.0.iter().flat_map(|loaded| loaded.config.endpoints.iter().flatten());
+        endpoints.map(|declaration| declaration.name.value.as_str()).any(|own| own == name)
+    }
+
     /// The names of the declared endpoints on this host, whether they are in the table or not.
     ///
     /// # Errors

@@ -91,7 +91,7 @@ impl Run {
         let mut system = LinuxPathManager::open()?;
         let state = system.observe(&Scope::default())?.state;
         let names = installed.endpoint_names(&mut system)?;
-        let rows = rows(&options.names, &state, &names)
+        let rows = rows(&options.names, &state, &names, installed)
             .map_err(|found| Failure::new(FailureKind::Refused, found))?;
         let connections = system.live_connections()?;
         let effect = |row: Endpoint| {
@@ -231,7 +231,12 @@ impl Run {
 }
 
 /// The rows of the table that these words name: the name of a declaration, or an address.
-fn rows(words: &[String], state: &State, names: &EndpointNames) -> Result<Vec<Endpoint>, Vec<Diagnostic>> {
+fn rows(
+    words: &[String],
+    state: &State,
+    names: &EndpointNames,
+    installed: &InstalledNames,
+) -> Result<Vec<Endpoint>, Vec<Diagnostic>> {
     let (mut rows, mut errors): (Vec<Endpoint>, Vec<Diagnostic>) = (Vec::new(), Vec::new());
     for word in words {
         let address: Option<IpAddr> = word.parse().ok();
@@ -240,6 +245,7 @@ fn rows(words: &[String], state: &State, names: &EndpointNames) -> Result<Vec<En
         let own: Vec<&Endpoint> = state.endpoints.iter().filter(is_meant).collect();
         match own.iter().find(|row| row.is_implicit()) {
             Some(row) => errors.push(error(format!("{row} is the kernel's own endpoint, and opens nothing"))),
+            None if own.is_empty() && installed.declares(word) => errors.push(not_there(word)),
             None if own.is_empty() => errors.push(unknown(word, names)),
             None => {
                 rows.extend(own.into_iter().filter(|row| !rows.contains(row)).cloned().collect::<Vec<_>>())
@@ -249,15 +255,17 @@ fn rows(words: &[String], state: &State, names: &EndpointNames) -> Result<Vec<En
     if errors.is_empty() { Ok(rows) } else { Err(errors) }
 }
 
+fn not_there(name: &str) -> Diagnostic {
+    error(format!("{} is declared, and not in the kernel's table", escaped(name)))
+        .help("`mptcp-apply` adds it, and that opens its subflows, or says what it waits for")
+}
+
 fn unknown(word: &str, names: &EndpointNames) -> Diagnostic {
-    let shown = escaped(word);
-    if names.values().any(|name| name == word) {
-        return error(format!("{shown} is declared, and not in the kernel's table"))
-            .help("`mptcp-apply` adds it, and that opens its subflows");
-    }
     let known: Vec<&str> = names.values().map(String::as_str).collect();
-    let near = suggestion(word, &known).unwrap_or_else(|| "`mptcp-apply show` lists them".to_owned());
-    error(format!("no endpoint has the name or address `{shown}`")).help(near)
+    let near = suggestion(word, &known).unwrap_or_else(|| {
+        "names are those of the installed configuration; `mptcp-apply show` lists the endpoints".to_owned()
+    });
+    error(format!("no endpoint has the name or address `{}`", escaped(word))).help(near)
 }
 
 fn error(message: String) -> Diagnostic {

@@ -52,9 +52,10 @@ impl DesiredTable<'_> {
                 }
                 let listed = |all: Vec<String>| all.join(", ");
                 let message = format!(
-                    "kept: {}; otherwise no endpoint {words} while {} waits",
+                    "kept: {}; otherwise no endpoint {words} while {} {}",
                     listed(kept.iter().map(|row| row.identity.to_string()).collect()),
-                    listed(waits.iter().map(|name| format!("`{}`", name.value)).collect())
+                    listed(waits.iter().map(|name| format!("`{}`", name.value)).collect()),
+                    if waits.len() == 1 { "waits" } else { "wait" }
                 );
                 let help = format!(
                     "correct what waits; a declared one that {words} takes their place, and `endpoints: {{}}` removes all"

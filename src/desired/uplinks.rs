@@ -47,7 +47,6 @@ impl ResolvedUplinks {
         let interfaces = facts.interfaces()?.to_vec();
         let owners = owners(uplinks, &interfaces)?;
         resolved.names.tables = table_names(&owners);
-        let mut waiting = Vec::new();
         for uplink in uplinks {
             let own = || owners.iter().filter(|(owner, _)| std::ptr::eq(*owner, uplink));
             let up: Vec<&Interface> = own().map(|(_, interface)| *interface).filter(|on| on.up).collect();
@@ -56,10 +55,7 @@ impl ResolvedUplinks {
                 let other = owners.iter().find(|(_, interface)| uplink.rank(interface).is_some());
                 match (down, other) {
                     (None, Some((other, _))) => resolved.warnings.push(shadowed(uplink, other)),
-                    _ => {
-                        waiting.push(uplink);
-                        resolved.wait_for_interface(uplink, down, facts)?;
-                    }
+                    _ => resolved.wait_for_interface(uplink, down, facts)?,
                 }
             }
             for interface in up {
@@ -69,7 +65,7 @@ impl ResolvedUplinks {
         if facts.has_foreign_routing_removed() {
             resolved.warnings.push(networkd());
         }
-        resolved.keep_working(&waiting, current, &interfaces, facts)?;
+        resolved.keep_working(uplinks, current, &interfaces, facts)?;
         resolved.give_reasons(current, &interfaces, facts)?;
         // In the declared order, of which the first that is up stands in.
         let order = |(owner, _): &(&Uplink, &Interface)| {
@@ -244,7 +240,9 @@ impl ResolvedUplinks {
         for rule in current.rules.iter().filter(|it| usual(&it.raw) && !desired.rules.contains(it)) {
             // A rule to the main table goes for the same reason as the one beside it.
             let of_same = |other: &&UplinkRule| other.from == rule.from && other.leads_to_uplink();
-            let table = current.rules.iter().find(of_same).map_or(rule.table, |other| other.table);
+            let partner = current.rules.iter().find(of_same).map(|other| other.table);
+            let on = sources.iter().find(|(address, _)| rule.from == Some(*address));
+            let table = partner.or(on.map(|(_, index)| uplink_table(*index))).unwrap_or(rule.table);
             let reason = self.reason(table, rule.from, interfaces, &sources);
             self.reasons.rules.extend(reason.map(|reason| (rule.clone(), reason)));
         }
@@ -263,15 +261,15 @@ impl ResolvedUplinks {
         let Some(interface) = interfaces.iter().find(|on| uplink_table(on.index) == table) else {
             return Some(Reason::DevGone);
         };
-        self.names.tables.get(&table)?;
         let is_there = |(address, index): &(IpAddr, NonZeroU32)| {
             *index == interface.index && from.is_none_or(|from| from == *address)
         };
-        Some(match () {
-            () if !interface.up => Reason::InterfaceDown,
-            () if !sources.iter().any(is_there) => Reason::AddressGone,
-            () => Reason::GatewayUnknown,
-        })
+        let (is_declared, is_there) = (self.names.tables.contains_key(&table), sources.iter().any(is_there));
+        match () {
+            () if is_declared && !interface.up => Some(Reason::InterfaceDown),
+            () if !is_there && (is_declared || from.is_some()) => Some(Reason::AddressGone),
+            () => is_declared.then_some(Reason::GatewayUnknown),
+        }
     }
 }
 

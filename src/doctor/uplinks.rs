@@ -64,7 +64,9 @@ pub fn waiting(evidence: &Evidence) -> Vec<Finding> {
             code::NETWORKD_FOREIGN_RULES => {
                 "At its next start, and when it configures a link, packets leave by the wrong interface until they are back."
             }
-            _ => "Packets with its addresses leave by the default route of the main table.",
+            _ => {
+                "It has no rules. Packets with its addresses, if it has any, leave by the default route of the main table."
+            }
         };
         let remedy = found.help.clone().unwrap_or_default();
         let finding = Finding::fault(found.code, found.message.as_str())

@@ -1,12 +1,16 @@
-//! What putting back may not take away: the row without which a live connection has no path. The kernel closes subflows by
-//! their address, so also the first one, which the connection had before there was an endpoint.
+//! The row without which a live connection has no path: putting back may not take it away, nor may a link that is down, which
+//! TCP outlasts. The kernel closes subflows by their address, so also the first one, which the connection had before there was
+//! an endpoint.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::desired::Desired;
 use crate::model::diagnostic::Diagnostic;
-use crate::model::{Endpoint, State, code, counted};
-use crate::system::SubflowSummary;
+use crate::model::{Endpoint, Reason, State, code, counted};
+use crate::system::{Observed, SubflowSummary, System};
+
+use super::settle::subflows;
 
 /// The rows that the way from one state to another removes for good, but for those with a port, which no connection begins at.
 pub fn going<'s>(from: &'s State, to: &State) -> Vec<&'s Endpoint> {
@@ -35,7 +39,30 @@ pub fn needed<'s>(going: &[&'s Endpoint], live: &[SubflowSummary]) -> Vec<(&'s E
     going.iter().filter_map(|row| Some((*row, *kept.get(&row.identity.address)?))).collect()
 }
 
-/// Says that a row stays.
+/// Keeps rows that would leave since their interface is down, where a live connection has no other path.
+pub fn keep(now: &Observed, desired: &mut Desired, system: &mut dyn System) {
+    let (table, reasons) = (&now.state.endpoints, &desired.reasons.endpoints);
+    let is_down = |row: &&Endpoint| reasons.get(&row.identity) == Some(&Reason::InterfaceDown);
+    let down: Vec<&Endpoint> = table.iter().filter(is_down).collect();
+    if down.is_empty() {
+        return;
+    }
+    for (row, connections) in needed(&down, &subflows(system)) {
+        let rows = &mut desired.state.endpoints;
+        if rows.len() < now.capabilities.endpoints_max && rows.iter().all(|other| other.id != row.id) {
+            rows.push(row.clone());
+            let connections = counted(connections, "live connection");
+            let message = format!(
+                "kept: {}; its interface is down, and {connections} would have no path",
+                row.identity
+            );
+            let help = "it stays until its interface is up, or there is another path";
+            desired.warnings.push(Diagnostic::warning(code::KEPT, message).help(help));
+        }
+    }
+}
+
+/// Says that a row stays after something was put back.
 pub fn stays((row, connections): (&Endpoint, usize)) -> Diagnostic {
     let connections = counted(connections, "live connection");
     let message = format!("{} stays: removing it would close the last path of {connections}", row.identity);

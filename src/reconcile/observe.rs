@@ -10,6 +10,7 @@ use crate::plan::{self, Plan};
 use crate::system::{Error, Observed, Scope, System};
 
 use super::failure::Failure;
+use super::last_path;
 use super::ownership::{Ownership, Record};
 use super::ports;
 
@@ -118,7 +119,8 @@ impl Target for LoadedConfig {
         _: &BTreeSet<Identity>,
         system: &mut dyn System,
     ) -> Result<Plan, Failure> {
-        let desired = desired::resolve(&self.config, &now.state, now.capabilities, owned, system)?;
+        let mut desired = desired::resolve(&self.config, &now.state, now.capabilities, owned, system)?;
+        last_path::keep(now, &mut desired, system);
         let mut steps = plan::plan(&now.state, &desired.state, now.capabilities)?;
         plan::give_reasons(&mut steps, &desired.reasons);
         Ok(Plan { target: desired.state, names: desired.names, steps, warnings: desired.warnings })

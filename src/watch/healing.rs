@@ -100,7 +100,7 @@ impl Healing {
     ) -> Vec<IpAddr> {
         let address = row.identity.address;
         let mut own = connections.iter().flat_map(|connection| &connection.subflows);
-        if own.any(|path| path.local.ip() == address && !path.is_asking()) {
+        if own.any(|path| path.local.ip() == address && path.is_established()) {
             self.attempts.remove(&row.identity);
             self.unreachable.remove(&row.identity);
             return Vec::new();

@@ -53,7 +53,7 @@ fn what_works_is_kept_while_its_successors_wait() {
     let kept = &typos.warnings[2].message;
     assert_eq!(
         kept,
-        "kept: 192.0.2.10, 2001:db8::12; otherwise no endpoint opens subflows while `a`, `b` waits"
+        "kept: 192.0.2.10, 2001:db8::12; otherwise no endpoint opens subflows while `a`, `b` wait"
     );
     assert_eq!(typos.warnings[0].help.as_deref(), Some("did you mean `eth0`?"));
 

@@ -184,7 +184,7 @@ fn uplinks_that_work_are_kept_while_declared_ones_wait() {
     let before = applied("{fibre: {dev: eth0}, lte: {dev: eth1}}", &mut host);
     let typos = "{fibre: {dev: eht0}, lte: {dev: wwan0}}";
     let kept = "kept: kept: the rules for 192.0.2.10, 2001:db8::10, 192.0.2.11, 10.1.1.1; otherwise nothing leaves by an uplink while \
-                `fibre`, `lte` waits\n";
+                `fibre`, `lte` wait\n";
     let planned_first = planned(typos, &before, &mut host);
     assert!(planned_first.starts_with("no changes\n") && planned_first.ends_with(kept), "{planned_first}");
     // What a declared one of them needs is there again, so the rest may go.
@@ -198,6 +198,12 @@ fn uplinks_that_work_are_kept_while_declared_ones_wait() {
     let down = planned(typos, &before, &mut host);
     assert!(down.contains("kept: the rules for 192.0.2.11, 10.1.1.1; otherwise"), "{down}");
     assert!(down.contains("- rule from 192.0.2.10 lookup 868400002"), "{down}");
+    // An uplink without an address is no way out either, and each family counts for itself.
+    host.interface_mut(0).up = true;
+    let without_address = planned("{fibre: {dev: eth3}}", &before, &mut host);
+    assert!(without_address.starts_with("no changes\n"), "{without_address}");
+    let one_family = planned("{fibre: {dev: eth1}, lte: {dev: wwan0}}", &before, &mut host);
+    assert!(one_family.contains("kept: the rules for 2001:db8::10; otherwise"), "{one_family}");
     let none = planned("{}", &before, &mut host);
     assert!(none.ends_with("plan: 0 to add, 0 to change, 11 to remove\n"), "{none}");
 }

@@ -67,6 +67,14 @@ fn due_at(seconds: &[u64], connections: &[Connection], reaches_from: u64) -> Vec
     due
 }
 
+/// What is left of a connection that ended is no subflow of another one.
+#[test]
+fn a_closing_subflow_stands_for_nothing() {
+    const CLOSING: u8 = 11;
+    let connections = [connection(1, &[]), connection(2, &[("10.0.2.5", CLOSING)])];
+    assert_eq!(due_at(&[0, 2], &connections, 0), [(2, 2)]);
+}
+
 #[test]
 fn what_is_lost_comes_back_with_growing_pauses() {
     let connections = [connection(1, &[]), connection(2, &[])];

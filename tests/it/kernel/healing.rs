@@ -105,6 +105,31 @@ fn a_peer_that_refuses_is_asked_with_growing_pauses() {
     watcher.stop();
 }
 
+/// TCP outlasts a link that goes down for a moment; an endpoint that is removed closes its subflows at once.
+#[test]
+fn a_link_that_flaps_does_not_end_a_connection_with_one_path() {
+    let links = Links::new();
+    // The peer takes no other path, so what is closed is lost.
+    links.server.ip("mptcp limits set subflows 0 add_addr_accepted 0");
+    let path = links.client.folder.path().join("config.yaml");
+    std::fs::write(&path, "{version: 1, endpoints: {one: {dev: c1, flags: [subflow]}}}").expect("written");
+    let watcher = Watcher::start(&links.client, &["--resync", "1", path.to_str().expect("UTF-8")]);
+    watcher.wait_for_runs(1);
+    let (_server, client) = links.connect();
+    links.wait_for_paths(&["10.1.1.1"]);
+    links.client.ip("link set c1 down");
+    watcher
+        .wait_until_said("kept: 10.1.1.1; its interface is down, and 1 live connection would have no path");
+    // What no connection needs leaves.
+    wait_for("the other address to go", || links.client.endpoints() == ["10.1.1.1 id 1 subflow dev c1"]);
+    links.client.ip("link set c1 up");
+    links.client.ip("route add 10.9.9.9 via 10.1.1.2 dev c1 metric 1");
+    links.client.ip("route add 10.9.9.9 via 10.1.1.2 dev c1 table 101");
+    wait_for("both addresses", || links.client.endpoints().len() == 2);
+    assert!(client.ask() > 0, "all bytes came back");
+    watcher.stop();
+}
+
 /// How a subflow is lost.
 #[derive(Clone, Copy, Debug)]
 enum Loss {

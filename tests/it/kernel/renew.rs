@@ -142,6 +142,17 @@ fn more_than_comes_back_is_closed_by_force_only() {
     assert_ne!(subflows(&links.server), before.0);
 }
 
+/// What is declared and waits has a name, too.
+#[test]
+fn what_waits_is_no_unknown_name() {
+    let namespace = Namespace::new();
+    install(&namespace, "{version: 1, endpoints: {late: {dev: wwan0, flags: [subflow]}}}");
+    let said = renew(&namespace, &["late"]).expect(1).stderr;
+    assert!(said.contains("late is declared, and not in the kernel's table"), "{said}");
+    let said = renew(&namespace, &["lte"]).expect(1).stderr;
+    assert!(said.contains("no endpoint has the name or address `lte`"), "{said}");
+}
+
 #[test]
 fn the_only_path_of_a_connection_is_not_closed() {
     let links = Links::new();
@@ -164,13 +175,13 @@ fn what_is_not_there_is_said() {
     let said = |word: &str| renew(&namespace, &[word]).expect(1).stderr;
     assert_eq!(
         said("fiber"),
-        "error: fiber is declared, and not in the kernel's table\n |\n = help: `mptcp-apply` adds it, and that opens its subflows\n"
+        "error: fiber is declared, and not in the kernel's table\n |\n = help: `mptcp-apply` adds it, and that opens its subflows, or says what it waits for\n"
     );
     assert_eq!(
         said("fibre"),
         "error: no endpoint has the name or address `fibre`\n |\n = help: did you mean `fiber`?\n"
     );
-    assert!(said("10.0.0.1").contains("help: `mptcp-apply show` lists them"));
+    assert!(said("10.0.0.1").contains("`mptcp-apply show` lists the endpoints"));
     let document = renew(&namespace, &["--format", "json", "fibre"]).expect(1).stdout;
     let document: serde_json::Value = serde_json::from_str(&document).expect("one document");
     assert_eq!(document["changed"], false);
