@@ -12,8 +12,8 @@ use crate::system::{Error, HostFacts};
 use super::uplinks::ResolvedUplinks;
 
 impl ResolvedUplinks {
-    /// Keeps the uplinks that work as long as declared ones wait and none of their family would be left, and what stands in by
-    /// them. What a declaration covers leaves for reasons of its own.
+    /// Keeps the uplinks that work as long as declared ones wait and none of a family would be left, and what stands in by them.
+    /// What a declaration covers leaves for reasons of its own.
     ///
     /// # Errors
     /// When the host cannot be read.
@@ -32,31 +32,25 @@ impl ResolvedUplinks {
         let left: Vec<Family> = Family::ALL.into_iter().filter(|family| !has_any(*family)).collect();
         let sources = facts.source_addresses()?;
         let mut kept: Vec<String> = Vec::new();
-        let families = |on| left.iter().map(move |family| (on, *family));
-        for (on, family) in interfaces.iter().filter(|on| on.up).flat_map(families) {
-            let table = uplink_table(on.index);
-            let is_own = |route: &&UplinkRoute| {
-                route.place() == (family, table, family.metric()) && route.raw.is_empty()
-            };
-            let route = current.routes.iter().find(is_own);
-            let Some(route) = route.filter(|_| !self.names.tables.contains_key(&table)) else { continue };
-            let has_rules = |(address, index): &&(IpAddr, NonZeroU32)| {
-                let pair = UplinkRule::pair(*address, table);
-                *index == on.index
-                    && Family::of(*address) == family
-                    && pair.iter().all(|rule| current.rules.contains(rule))
-            };
-            let addresses: Vec<IpAddr> =
-                sources.iter().filter(has_rules).map(|(address, _)| *address).collect();
-            if addresses.is_empty() {
+        let is_declared = |on: &&Interface| self.names.tables.contains_key(&uplink_table(on.index));
+        let others: Vec<&Interface> = interfaces.iter().filter(|on| on.up && !is_declared(on)).collect();
+        for on in others {
+            let families = Family::ALL.map(|family| working(on, family, current, sources));
+            // What is written down has both families of an interface.
+            if !left.iter().any(|family| families.iter().flatten().any(|(route, _)| route.family == *family))
+            {
                 continue;
             }
-            let stands_in = |other: &&UplinkRoute| other.is_stand_in() && other.dev == route.dev;
-            let of_family = current.routes.iter().filter(|other| other.family == family);
-            self.state.routes.push(route.clone());
-            self.state.routes.extend(of_family.filter(stands_in).cloned());
-            self.state.rules.extend(addresses.iter().flat_map(|address| UplinkRule::pair(*address, table)));
-            kept.extend(addresses.iter().map(IpAddr::to_string));
+            for (route, addresses) in families.into_iter().flatten() {
+                let stands_in = |other: &&UplinkRoute| {
+                    other.is_stand_in() && other.family == route.family && other.dev == route.dev
+                };
+                self.state.routes.push(route.clone());
+                self.state.routes.extend(current.routes.iter().filter(stands_in).cloned());
+                let pairs = addresses.iter().flat_map(|address| UplinkRule::pair(*address, route.table));
+                self.state.rules.extend(pairs);
+                kept.extend(addresses.iter().map(IpAddr::to_string));
+            }
         }
         if kept.is_empty() {
             return Ok(());
@@ -72,4 +66,24 @@ impl ResolvedUplinks {
         self.warnings.push(Diagnostic::warning(code::KEPT, message).at(first.name.location, "").help(help));
         Ok(())
     }
+}
+
+/// The route of an interface's table, and the addresses with rules that lead there; none where anything is missing.
+fn working<'s>(
+    on: &Interface,
+    family: Family,
+    current: &'s UplinkState,
+    sources: &[(IpAddr, NonZeroU32)],
+) -> Option<(&'s UplinkRoute, Vec<IpAddr>)> {
+    let table = uplink_table(on.index);
+    let is_own =
+        |route: &&UplinkRoute| route.place() == (family, table, family.metric()) && route.raw.is_empty();
+    let route = current.routes.iter().find(is_own)?;
+    let has_rules = |(address, index): &&(IpAddr, NonZeroU32)| {
+        *index == on.index
+            && Family::of(*address) == family
+            && UplinkRule::pair(*address, table).iter().all(|rule| current.rules.contains(rule))
+    };
+    let addresses: Vec<IpAddr> = sources.iter().filter(has_rules).map(|(address, _)| *address).collect();
+    Some((route, addresses)).filter(|(_, addresses)| !addresses.is_empty())
 }

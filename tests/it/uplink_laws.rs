@@ -203,7 +203,7 @@ fn uplinks_that_work_are_kept_while_declared_ones_wait() {
     let without_address = planned("{fibre: {dev: eth3}}", &before, &mut host);
     assert!(without_address.starts_with("no changes\n"), "{without_address}");
     let one_family = planned("{fibre: {dev: eth1}, lte: {dev: wwan0}}", &before, &mut host);
-    assert!(one_family.contains("kept: the rules for 2001:db8::10; otherwise"), "{one_family}");
+    assert!(one_family.contains("kept: the rules for 192.0.2.10, 2001:db8::10; otherwise"), "{one_family}");
     let none = planned("{}", &before, &mut host);
     assert!(none.ends_with("plan: 0 to add, 0 to change, 11 to remove\n"), "{none}");
 }
