@@ -10,6 +10,7 @@ use crate::model::{Family, Interface, UplinkRoute, UplinkRule, UplinkState, code
 use crate::system::{Error, HostFacts};
 
 use super::uplinks::ResolvedUplinks;
+use super::wait;
 
 impl ResolvedUplinks {
     /// Keeps the uplinks that work as long as declared ones wait and none of a family would be left, and what stands in by them.
@@ -37,8 +38,7 @@ impl ResolvedUplinks {
         for on in others {
             let families = Family::ALL.map(|family| working(on, family, current, sources));
             // What is written down has both families of an interface.
-            if !left.iter().any(|family| families.iter().flatten().any(|(route, _)| route.family == *family))
-            {
+            if !families.iter().flatten().any(|(route, _)| left.contains(&route.family)) {
                 continue;
             }
             for (route, addresses) in families.into_iter().flatten() {
@@ -55,12 +55,10 @@ impl ResolvedUplinks {
         if kept.is_empty() {
             return Ok(());
         }
-        let names: Vec<String> = waiting.iter().map(|uplink| format!("`{}`", uplink.name.value)).collect();
         let message = format!(
-            "kept: the rules for {}; otherwise nothing leaves by an uplink while {} {}",
+            "kept: the rules for {}; otherwise nothing leaves by an uplink while {}",
             kept.join(", "),
-            names.join(", "),
-            if names.len() == 1 { "waits" } else { "wait" }
+            wait(waiting.iter().map(|uplink| uplink.name.value.as_str()))
         );
         let help = "correct what waits; a declared uplink takes their place once it is up, and `uplinks: {}` removes all";
         self.warnings.push(Diagnostic::warning(code::KEPT, message).at(first.name.location, "").help(help));

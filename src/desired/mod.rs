@@ -215,3 +215,10 @@ pub fn inert(
     inspect(manager, &userspace, code::USERSPACE_PATH_MANAGER, message, "path_manager: kernel")?;
     Ok(warnings)
 }
+
+/// "`a` waits" or "`a`, `b` wait".
+fn wait<'n>(names: impl ExactSizeIterator<Item = &'n str>) -> String {
+    let verb = if names.len() == 1 { "waits" } else { "wait" };
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    format!("{} {verb}", names.join(", "))
+}

@@ -8,8 +8,8 @@ use crate::model::diagnostic::Diagnostic;
 use crate::model::{AddressId, Capabilities, Endpoint, EndpointNames, Flags, Identity, State, code};
 use crate::system::{AssignedAddress, Error, HostFacts};
 
-use super::ResolveError;
 use super::declared::{DeclaredRow, DeclaredRows, RowOrigin};
+use super::{ResolveError, wait};
 
 /// What the table depends on, beside the declarations.
 pub struct DesiredTable<'t> {
@@ -50,12 +50,10 @@ impl DesiredTable<'_> {
                 if kept.is_empty() {
                     continue;
                 }
-                let listed = |all: Vec<String>| all.join(", ");
                 let message = format!(
-                    "kept: {}; otherwise no endpoint {words} while {} {}",
-                    listed(kept.iter().map(|row| row.identity.to_string()).collect()),
-                    listed(waits.iter().map(|name| format!("`{}`", name.value)).collect()),
-                    if waits.len() == 1 { "waits" } else { "wait" }
+                    "kept: {}; otherwise no endpoint {words} while {}",
+                    kept.iter().map(|row| row.identity.to_string()).collect::<Vec<_>>().join(", "),
+                    wait(waits.iter().map(|name| name.value.as_str()))
                 );
                 let help = format!(
                     "correct what waits; a declared one that {words} takes their place, and `endpoints: {{}}` removes all"

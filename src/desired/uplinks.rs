@@ -241,8 +241,9 @@ impl ResolvedUplinks {
             // A rule to the main table goes for the same reason as the one beside it.
             let of_same = |other: &&UplinkRule| other.from == rule.from && other.leads_to_uplink();
             let partner = current.rules.iter().find(of_same).map(|other| other.table);
-            let on = sources.iter().find(|(address, _)| rule.from == Some(*address));
-            let table = partner.or(on.map(|(_, index)| uplink_table(*index))).unwrap_or(rule.table);
+            let on = || sources.iter().find(|(address, _)| rule.from == Some(*address));
+            let table = partner.or_else(|| on().map(|(_, index)| uplink_table(*index)));
+            let table = table.unwrap_or(rule.table);
             let reason = self.reason(table, rule.from, interfaces, &sources);
             self.reasons.rules.extend(reason.map(|reason| (rule.clone(), reason)));
         }

@@ -186,7 +186,7 @@ codes! {
     ADDRESS_MISSING = "address-missing": Warning | Fault | Hint;
     /// An endpoint with a port has an address that is not on this host, so that the kernel cannot listen there.
     PORT_ADDRESS_MISSING = "port-address-missing": Warning;
-    /// Endpoints or uplinks that no declaration asks for stay, since none of their kind would be left while one waits.
+    /// Endpoints or uplinks stay, since none of their kind would be left while one waits, or a live connection would have no path.
     KEPT = "kept": Warning;
     /// Other declarations have every address, or every interface, that one matches.
     SELECTOR_SHADOWED = "selector-shadowed": Warning;

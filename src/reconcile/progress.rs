@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::system::{DataProgress, PathManager, SubflowSummary};
 
-use super::settle::subflows;
+use super::settle::{known, subflows};
 
 /// The most that waits on the subflows of a sender that sends one thing again and again: a piece of data and the next,
 /// of at most 32 KiB each.
@@ -73,11 +73,7 @@ pub fn await_data<K: PathManager + ?Sized>(kernel: &mut K, connections: &BTreeSe
 }
 
 fn look<K: PathManager + ?Sized>(kernel: &mut K) -> LiveData {
-    let connections = kernel.progress().unwrap_or_else(|error| {
-        log::info!("{error}");
-        Vec::new()
-    });
-    LiveData { connections, subflows: subflows(kernel) }
+    LiveData { connections: known(kernel.progress()), subflows: subflows(kernel) }
 }
 
 /// The connections whose data stands still in either direction, from two looks, 0.3 to 0.5 s apart: in that time the peer

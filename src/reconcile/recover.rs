@@ -8,7 +8,7 @@ use crate::model::{Endpoint, Flags, Reason, State, Step};
 use crate::system::{Error, Observed, PathManager, SubflowSummary};
 
 use super::failure::Failure;
-use super::settle::{STEADY, subflows};
+use super::settle::{STEADY, known, subflows};
 use super::transaction::Transaction;
 
 const WHY: Reason = Reason::Renewed;
@@ -43,11 +43,7 @@ impl<K: PathManager + ?Sized> Transaction<'_, K> {
             && why.awaits_subflows()
             && endpoint.opens_subflows()
         {
-            let lacking = self.kernel.lacking(endpoint, now.limits).unwrap_or_else(|error| {
-                log::info!("{error}");
-                Vec::new()
-            });
-            self.subflows.note_gaining(endpoint, lacking);
+            self.subflows.note_gaining(endpoint, known(self.kernel.lacking(endpoint, now.limits)));
         }
     }
 

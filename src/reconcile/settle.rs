@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::system::{Joins, PathManager, SubflowSummary};
+use crate::system::{Error, Joins, PathManager, SubflowSummary};
 
 /// How often to look while something is expected to change.
 const POLL: Duration = Duration::from_millis(20);
@@ -64,9 +64,14 @@ pub fn wait<K: PathManager + ?Sized>(
     }
 }
 
-/// What cannot be asked is not known; the endpoints matter more.
+/// The subflows of live connections, as far as they can be read.
 pub fn subflows<K: PathManager + ?Sized>(kernel: &mut K) -> Vec<SubflowSummary> {
-    kernel.subflows().unwrap_or_else(|error| {
+    known(kernel.subflows())
+}
+
+/// What cannot be asked is not known; the endpoints matter more.
+pub fn known<T>(asked: Result<Vec<T>, Error>) -> Vec<T> {
+    asked.unwrap_or_else(|error| {
         log::info!("{error}");
         Vec::new()
     })
