@@ -86,8 +86,13 @@ fn it_comes_back_while_data_flows() {
     }
     reset(&links, "10.1.2.1");
     links.wait_for_paths(&["10.1.1.1", "10.1.3.1"]);
-    let ran = renew(&links.client, &["two"]).expect(0);
-    assert!(ran.stdout.ends_with("\ntwo (10.1.2.1): 1 connection with a subflow\n"), "{}", ran.stdout);
+    // One run asks three times, which may be in vain there; asking once always was.
+    let tries = if kernel_release() < (6, 12) { 3 } else { 1 };
+    let brings_back = |_| {
+        let said = renew(&links.client, &["two"]).expect(0).stdout;
+        said.ends_with("\ntwo (10.1.2.1): 1 connection with a subflow\n")
+    };
+    assert!((0..tries).any(brings_back), "{:?}", links.paths());
     assert_eq!(links.paths(), ["10.1.1.1", "10.1.2.1", "10.1.3.1"]);
     // Meanwhile others were `backup`.
     assert_eq!(
